@@ -1,0 +1,1 @@
+"""Sufficient and necessary explanations of predictions, and what lies in between."""

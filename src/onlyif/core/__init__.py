@@ -1,0 +1,1 @@
+"""Ground layer: shapes, players, blending, seeds and errors; no opinions."""

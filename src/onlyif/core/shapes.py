@@ -1,0 +1,27 @@
+"""The shape glossary: one letter a meaning, in every annotation.
+
+| letter | counts |
+|---|---|
+| b | instances (rows explained at once) |
+| d | players |
+| m | subsets of players |
+| n | draws from the reference, or atoms of it |
+| k | outputs of the model |
+| c | columns of a table (the entries of one instance) |
+| r | rows of one model call, b * m * n flattened |
+| p | parts of a gap (one for sufficiency, two for the unified criterion) |
+| *x | the shape of one instance: (c,) for tables, (channels, height, width) for images |
+
+A `#` before a letter allows 1 there: one value shared by all.
+"""
+
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+Instances = Float[Tensor, "b *x"]
+Batch = Float[Tensor, "r *x"]
+Outputs = Float[Tensor, "r k"]
+Keep = Bool[Tensor, "#b m d"]
+InputKeep = Bool[Tensor, "#b m *x"]
+Table = Float[Tensor, "b two_to_d"]
+Codes = Int64[Tensor, "m"]

@@ -1,0 +1,182 @@
+"""Tables of mixed columns as tensors of codes and numbers, and back exactly.
+
+What surrounds the model counts in float64 tensors; the model gets the kind of
+table it was trained on: the same library, column order, dtypes, category
+levels and missing values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import narwhals as nw
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+
+from onlyif.core.errors import InputError
+from onlyif.core.players import duplicates
+from onlyif.core.table_columns import Column, Kind, some
+from onlyif.core.table_forms import Form, fit_array, fit_tensor
+from onlyif.core.table_frames import fit_frame, row_names
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """The user's kind of table, learned by `fit_schema`.
+
+    Args:
+        described: What each column holds.
+        form: The kind of table: from it to tensors and back.
+        notes: What a reader of results should know, each a sentence.
+
+    Raises:
+        InputError: if column names repeat.
+
+    Example:
+        >>> import numpy as np
+        >>> schema = fit_schema(np.array([["Rome", 3], ["Oslo", 4]], dtype=object))
+        >>> schema.encode([["Oslo", 3]])
+        tensor([[1., 0.]], dtype=torch.float64)
+        >>> schema.decode(torch.tensor([[0.0, 1.0]]).double())
+        array([['Rome', 4]], dtype=object)
+    """
+
+    described: tuple[Column, ...]
+    form: Form
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.columns)) != len(self.columns):
+            raise InputError(f"column names must be distinct, got {duplicates(self.columns)} more than once")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(column.name for column in self.described)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """How the values of each column compare."""
+        return tuple(column.kind for column in self.described)
+
+    @property
+    def ordered(self) -> Bool[Tensor, "c"]:
+        """Which columns have an order: numbers, dates, ordered categories."""
+        return torch.tensor([kind is not Kind.UNORDERED for kind in self.kinds])
+
+    def encode(self, data: Any) -> Float64[Tensor, "b c"]:
+        """Codes and numbers of a table of this kind; NaN is a missing number.
+
+        Raises:
+            InputError: for another kind of table, other columns, dtypes or levels.
+        """
+        return self.form.encode(data)
+
+    def decode(self, batch: Float64[Tensor, "r c"]) -> Any:
+        """The table of a batch of codes and numbers, in new memory.
+
+        Numbers of whole-numbered columns are rounded to the nearest one.
+
+        Raises:
+            InputError: if a code or number cannot stand in its column.
+        """
+        return self.form.decode(batch)
+
+    def positions(self, values: Float64[Tensor, "r c"]) -> Float64[Tensor, "r c"]:
+        """Numbers that compare as the values do: seconds for times, ranks for ordered
+        categories, codes where there is no order; NaN for a missing ordered value."""
+        placed = values.clone()
+        for i, column in enumerate(self.described):
+            if column.levels is not None:
+                placed[:, i] = column.levels.positions.to(values.device)[values[:, i].long()]
+        return placed
+
+    def text(self, row: Float64[Tensor, "c"]) -> tuple[str, ...]:
+        """The values of one row, for a reader: ("39", "Private", "missing")."""
+        return tuple(column.text(value) for column, value in zip(self.described, row.tolist(), strict=True))
+
+    def need_numbers(self, user: str) -> None:
+        """Refuse columns that are no numbers.
+
+        Args:
+            user: What takes numbers only, as "a torch module".
+
+        Raises:
+            InputError: if a column has levels.
+        """
+        coded = [column.name for column in self.described if column.kind is not Kind.NUMBER]
+        if coded:
+            raise InputError(
+                f"{user} takes numbers, the columns {some(coded)} hold strings, categories, dates or mixed values; "
+                "encode them first, or pass a callable that does"
+            )
+
+
+def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None) -> Schema:
+    """Learn the kind of table from the background, and all levels from the others too.
+
+    Args:
+        background: A pandas or polars frame, a numpy array (or lists), a torch tensor.
+        others: Tables to explain; their columns and dtypes must be the background's.
+        names: Names of the columns of an array or tensor; "x0", "x1", ... by default.
+
+    Raises:
+        InputError: if a table cannot be used as it is, saying why.
+
+    Example:
+        >>> fit_schema(torch.zeros(2, 3)).columns
+        ('x0', 'x1', 'x2')
+    """
+    tables = (background, *others)
+    if nw.dependencies.is_pandas_series(background) or nw.dependencies.is_polars_series(background):
+        raise InputError("the background is a Series; need a data frame: use series.to_frame()")
+    if torch.is_tensor(background):
+        form, described = fit_tensor(tables, names)
+        return Schema(described, form)
+    if _is_frame(background):
+        frames = fit_frame(tables)
+        return Schema(frames.columns, frames, _novelties(frames.columns, len(background)))
+    for other in others:
+        if _is_frame(other) or torch.is_tensor(other) or nw.dependencies.is_pandas_series(other):
+            raise InputError(
+                f"the background is a {type(background).__name__}, the rows are a {type(other).__name__}; "
+                "need the same kind of table"
+            )
+    arrays = fit_array(tables, names)
+    return Schema(arrays.columns, arrays, _novelties(arrays.columns, len(background)))
+
+
+def row_labels(data: Any) -> tuple[str, ...]:
+    """A name for each row: the labels of a pandas index, else positions.
+
+    Example:
+        >>> row_labels([[1.0], [2.0]])
+        ('0', '1')
+    """
+    return row_names(data) or tuple(str(i) for i in range(len(data)))
+
+
+def _is_frame(data: Any) -> bool:
+    return nw.dependencies.is_into_dataframe(data) or type(data).__name__ in {"LazyFrame", "Table"}
+
+
+def _novelties(columns: Sequence[Column], n_background: int) -> tuple[str, ...]:
+    """One sentence for each column with levels that occur in no background row."""
+    notes = []
+    for column in columns:
+        new = (
+            []
+            if column.levels is None
+            else [
+                label
+                for label, first in zip(column.levels.labels, column.levels.first, strict=True)
+                if first >= n_background
+            ]
+        )
+        if new:
+            notes.append(
+                f"column {column.name!r}: the values {some(new)} of rows to explain occur in no background row"
+            )
+    return tuple(notes)

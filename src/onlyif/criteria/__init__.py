@@ -1,0 +1,1 @@
+"""How far a subset is from a perfect explanation."""

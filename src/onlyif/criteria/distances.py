@@ -1,0 +1,174 @@
+"""ρ: how far two predictions are apart."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+
+Values = Float64[Tensor, "..."]
+
+
+@final
+@dataclass(frozen=True)
+class Kind:
+    """What a distance is.
+
+    Args:
+        name: Its name in results, as "|a - b|".
+        is_metric: Whether the triangle inequality holds, on which lemma 4.2 and
+            theorems 4.1 and 5.1 rest; they are claimed only where it does.
+        of_decisions: Whether it compares decisions (numbers of classes) instead of outputs.
+    """
+
+    name: str
+    is_metric: bool
+    of_decisions: bool = False
+
+
+class Distance(ABC):
+    """ρ(a, b), elementwise and broadcasting, at least 0 and 0 where a = b."""
+
+    @abstractmethod
+    def between(self, a: Values, b: Values) -> Values:
+        """ρ(a, b)."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind:
+        """What it is, in words."""
+
+
+@final
+@dataclass(frozen=True)
+class AbsoluteDistance(Distance):
+    """ρ(a, b) = |a - b|, in the units of the output: the paper's choice.
+
+    Example:
+        >>> AbsoluteDistance().between(torch.tensor(0.25), torch.tensor(1.0))
+        tensor(0.7500)
+
+    References:
+        [bharti2024] section 6.1.
+    """
+
+    @override
+    def between(self, a: Values, b: Values) -> Values:
+        return (a - b).abs()
+
+    @property
+    @override
+    def kind(self) -> Kind:
+        return Kind("|a - b|", is_metric=True)
+
+
+@final
+@dataclass(frozen=True)
+class DiscreteDistance(Distance):
+    """ρ(a, b) = 0 where both decide for the same class, else 1.
+
+    It compares decisions, not outputs: use it to ask what keeps the class. The
+    discrete metric; every bound holds for it.
+
+    Example:
+        >>> DiscreteDistance().between(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
+        tensor([0., 1.], dtype=torch.float64)
+    """
+
+    @override
+    def between(self, a: Values, b: Values) -> Values:
+        return (a != b).double()
+
+    @property
+    @override
+    def kind(self) -> Kind:
+        return Kind("0 if the same class is decided, else 1", is_metric=True, of_decisions=True)
+
+
+@final
+@dataclass(frozen=True)
+class LogitDistance(Distance):
+    """ρ(a, b) = |logit a - logit b|, for probabilities clipped to [clip, 1 - clip].
+
+    Log-odds are infinite at 0 and 1, hence the clip: beyond it two probabilities
+    count as equal. The triangle inequality holds, so the bounds do.
+
+    Args:
+        clip: Smallest probability told from 0, in (0, .5).
+
+    Raises:
+        SettingError: unless 0 < clip < .5.
+
+    Example:
+        >>> LogitDistance().between(torch.tensor(0.5), torch.tensor(0.5))
+        tensor(0.)
+    """
+
+    clip: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.clip < 0.5:
+            raise SettingError(f"clip must lie in (0, .5), got {self.clip}")
+
+    @override
+    def between(self, a: Values, b: Values) -> Values:
+        return (torch.logit(a, self.clip) - torch.logit(b, self.clip)).abs()
+
+    @property
+    @override
+    def kind(self) -> Kind:
+        return Kind(f"|logit a - logit b|, probabilities clipped to [{self.clip:g}, 1 - {self.clip:g}]", True)
+
+
+@final
+@dataclass(frozen=True)
+class FunctionDistance(Distance):
+    """The user's own ρ.
+
+    Args:
+        function: Takes two broadcastable tensors; at least 0, and 0 where they are equal.
+        name: Its name in results.
+        is_metric: Whether the triangle inequality holds; the bounds are claimed only then.
+    """
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    name: str
+    is_metric: bool = False
+
+    @override
+    def between(self, a: Values, b: Values) -> Values:
+        gap = self.function(a, b)
+        needed = (a - b).shape
+        if gap.shape != needed:
+            got = f"need {tuple(needed)}, got {tuple(gap.shape)}"
+            raise SettingError(f"the distance {self.name!r} returned the wrong shape: {got}")
+        if bool((gap < 0).any()) or bool(gap.isnan().any()):
+            raise SettingError(f"the distance {self.name!r} must be at least 0, got {gap.min().item()}")
+        return gap.double()
+
+    @property
+    @override
+    def kind(self) -> Kind:
+        return Kind(self.name, self.is_metric)
+
+
+def gap_error(distance: Distance, a: Values, b: Values, stderr: Values, gap: Values | None = None) -> Values:
+    """The standard error of ρ(a, b) when a - b has the standard error `stderr`, to first order.
+
+    The larger of the changes of ρ when a moves by one standard error either way;
+    exact for |a - b|. NaN stays NaN.
+    """
+    gap = distance.between(a, b) if gap is None else gap
+    if not bool((stderr != 0).any()):
+        return stderr.expand_as(gap)
+    unknown = stderr.isnan()
+    step = torch.where(unknown, 0.0, stderr)
+    up, down = distance.between(a + step, b), distance.between(a - step, b)
+    change = torch.maximum((up - gap).abs(), (down - gap).abs())
+    return torch.where(unknown, torch.nan, change)

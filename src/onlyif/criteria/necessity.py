@@ -1,0 +1,46 @@
+"""Δnec(S) = ρ(f_Sc(x), f_0(x)): what is left of the prediction when S is hidden."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.criteria.base import Criterion, Gaps
+from onlyif.criteria.distances import Distance, gap_error
+from onlyif.restrictions.set_function import SetFunction
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Necessity(Criterion):
+    """Δnec(S) = ρ(f_Sc(x), f_0(x)); 0 when hiding S brings back the average prediction.
+
+    "Necessary" here means back to the average, not a flip of the class.
+
+    Args:
+        set_function: f_S(x) of the instances.
+        distance: ρ.
+
+    References:
+        [bharti2024] definition 2.2.
+    """
+
+    set_function: SetFunction
+    distance: Distance
+
+    @override
+    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
+        nothing = torch.zeros_like(subset[:, :1])
+        found = self.set_function.predict(torch.cat([nothing, ~subset], dim=1))
+        base, restricted = found.mean[:, :1], found.mean[:, 1:]
+        gap = self.distance.between(restricted, base)
+        error = gap_error(self.distance, restricted, base, found.stderr_from_base[:, 1:], gap)
+        return Gaps(gap.unsqueeze(2), error.unsqueeze(2), found.model_rows)
+
+    @property
+    @override
+    def weights(self) -> tuple[float, ...]:
+        return (1.0,)

@@ -1,0 +1,44 @@
+"""Δsuf(S) = ρ(f(x), f_S(x)): what is lost when only S is kept."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.criteria.base import Criterion, Gaps
+from onlyif.criteria.distances import Distance, gap_error
+from onlyif.restrictions.set_function import SetFunction
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sufficiency(Criterion):
+    """Δsuf(S) = ρ(f(x), f_S(x)); 0 when keeping S alone gives the prediction.
+
+    Args:
+        set_function: f_S(x) of the instances.
+        distance: ρ.
+
+    References:
+        [bharti2024] definition 2.1.
+    """
+
+    set_function: SetFunction
+    distance: Distance
+
+    @override
+    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
+        everything = torch.ones_like(subset[:, :1])
+        found = self.set_function.predict(torch.cat([everything, subset], dim=1))
+        full, restricted = found.mean[:, :1], found.mean[:, 1:]
+        gap = self.distance.between(restricted, full)
+        error = gap_error(self.distance, restricted, full, found.stderr[:, 1:], gap)
+        return Gaps(gap.unsqueeze(2), error.unsqueeze(2), found.model_rows)
+
+    @property
+    @override
+    def weights(self) -> tuple[float, ...]:
+        return (1.0,)

@@ -1,0 +1,84 @@
+"""Δuni(S, α) = α Δsuf(S) + (1 - α) Δnec(S): sufficient and necessary at once."""
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+from onlyif.criteria.base import Criterion, Gaps
+from onlyif.criteria.distances import Distance, gap_error
+from onlyif.restrictions.base import Estimate
+from onlyif.restrictions.set_function import SetFunction
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Unified(Criterion):
+    """Δuni(S, α) = α Δsuf(S) + (1 - α) Δnec(S), in the two parts (Δsuf, Δnec).
+
+    Args:
+        set_function: f_S(x) of the instances.
+        distance: ρ.
+        alpha: α in [0, 1]; 1 is sufficiency, 0 necessity.
+
+    Raises:
+        SettingError: unless 0 <= alpha <= 1.
+
+    References:
+        [bharti2024] equation 6.
+    """
+
+    set_function: SetFunction
+    distance: Distance
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.alpha <= 1.0:
+            raise SettingError(f"alpha must lie in [0, 1], got {self.alpha}")
+
+    @override
+    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
+        everything, m = torch.ones_like(subset[:, :1]), subset.shape[1]
+        # In this order the complement of entry j is entry -1 - j, as in a table of all subsets.
+        asked = torch.cat([~everything, subset, ~subset.flip(1), everything], dim=1)
+        gaps = gaps_of_table(self.distance, self.set_function.predict(asked))
+        mirror = gaps.take(torch.arange(2 * m, m, -1))
+        return replace(gaps.take(torch.arange(1, m + 1)), mirror=mirror)
+
+    @property
+    @override
+    def weights(self) -> tuple[float, ...]:
+        return (self.alpha, 1.0 - self.alpha)
+
+    @property
+    @override
+    def directions(self) -> tuple[tuple[float, ...], ...]:
+        alphas = sorted({0.0, 0.25, 0.5, 0.75, 1.0, self.alpha})
+        return tuple((alpha, 1.0 - alpha) for alpha in alphas)
+
+    @override
+    def all_gaps(self, n_players: int) -> Gaps:
+        return gaps_of_table(self.distance, self.set_function.table())
+
+
+def gaps_of_table(distance: Distance, table: Estimate) -> Gaps:
+    """(Δsuf, Δnec) from restricted predictions listed so that a flip gives the complements.
+
+    A table by bit code is such a list: the complement of code k is 2^d - 1 - k.
+    The first entry is the empty set, the last one the set of all players.
+    """
+    full, base, hidden = table.mean[:, -1:], table.mean[:, :1], table.mean.flip(1)
+    sufficiency = distance.between(table.mean, full)
+    necessity = distance.between(hidden, base)
+    parts = torch.stack([sufficiency, necessity], dim=2)
+    if not bool((table.stderr_from_base != 0).any()):
+        return Gaps(parts, torch.zeros((), dtype=torch.float64).expand_as(parts), table.model_rows)
+    errors = [
+        gap_error(distance, table.mean, full, table.stderr, sufficiency),
+        gap_error(distance, hidden, base, table.stderr_from_base.flip(1), necessity),
+    ]
+    return Gaps(parts, torch.stack(errors, dim=2), table.model_rows)

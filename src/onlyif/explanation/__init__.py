@@ -1,0 +1,1 @@
+"""Results as data: selections, continua, certificates and explanations."""

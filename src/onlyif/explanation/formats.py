@@ -1,0 +1,242 @@
+"""The numbered formats of saved explanations: a writer of the newest, a reader of each.
+
+A change of what is stored gets the next number, a reader of its own, and a golden
+file in the tests; readers of earlier numbers stay. Within a format unknown and
+missing entries are refused, so nothing is lost or invented in silence.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from onlyif.core.errors import StorageError
+from onlyif.explanation.certificate import Basis, Certificate
+from onlyif.explanation.continuum import Continua
+from onlyif.explanation.entry import Entry, plain_number
+from onlyif.explanation.explanation import Explanation, Provenance
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.selection import Gap, Selection
+
+FORMAT = 1
+_COLUMNS: Mapping[str, tuple[torch.dtype, int]] = {
+    "size": (torch.int64, 1),
+    "exact_size": (torch.bool, 1),
+    "low": (torch.float64, 1),
+    "high": (torch.float64, 1),
+    "keep": (torch.bool, 2),
+    "sufficiency": (torch.float64, 2),
+    "necessity": (torch.float64, 2),
+    "n_ties": (torch.int64, 1),
+}
+T = TypeVar("T")
+_BASES = {basis.name: basis for basis in Basis}
+
+
+def plain_explanations(explanations: Explanations) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Explanations in the newest format: values for strict JSON, and named arrays."""
+    items = [_plain(_fields(item)) for item in explanations]
+    arrays = {
+        f"{i}.{name}": _detached(tensor)
+        for i, item in enumerate(explanations)
+        for name, tensor in _arrays(item).items()
+    }
+    return {"backend": explanations.backend, "explanations": items}, arrays
+
+
+def read_format_1(entry: Entry, tensors: Mapping[str, Tensor]) -> Explanations:
+    """Explanations from a file of format 1.
+
+    Raises:
+        StorageError: if an entry or array is missing, unknown or does not fit the others.
+    """
+    items = entry.entries("explanations")
+    read = [_explanation(item, _Arrays(tensors, f"{i}.", item.where)) for i, item in enumerate(items)]
+    whole = Explanations(tuple(read), entry.text("backend"))
+    entry.done()
+    known = {f"{i}.{name}" for i, item in enumerate(whole) for name in _arrays(item)}
+    if known != set(tensors):
+        raise StorageError(f"{entry.where}: unknown arrays {sorted(set(tensors) - known)}")
+    return whole
+
+
+READERS: Mapping[int, Callable[[Entry, Mapping[str, Tensor]], Explanations]] = {1: read_format_1}
+
+
+def _fields(item: Explanation) -> dict[str, Any]:
+    kept = {f.name: getattr(item, f.name) for f in dataclasses.fields(item)}
+    for name in ("continua", "shapley", "table"):
+        kept.pop(name)
+    nested = ("total_gap", "sufficient", "necessary", "unified", "certificate", "provenance")
+    plain = {name: dataclasses.asdict(kept[name]) for name in nested}
+    plain["certificate"]["basis"] = item.certificate.basis.name
+    has = {"has_shapley": item.shapley is not None, "has_table": item.table is not None}
+    return {**kept, **plain, **has}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case float():
+            return plain_number(value)
+        case dict():
+            return {key: _plain(held) for key, held in value.items()}
+        case tuple() | list():
+            return [_plain(held) for held in value]
+        case _:
+            return value
+
+
+def _arrays(item: Explanation) -> dict[str, Tensor]:
+    arrays = {f"continua.{name}": getattr(item.continua, name) for name in _COLUMNS}
+    optional = {"shapley": item.shapley, "table": item.table}
+    return arrays | {name: tensor for name, tensor in optional.items() if tensor is not None}
+
+
+def _detached(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Arrays:
+    """The arrays of one explanation."""
+
+    tensors: Mapping[str, Tensor]
+    prefix: str
+    where: str
+
+    def take(self, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+        """One array, of the dtype and shape needed; -1 stands for any length."""
+        tensor = self.tensors.get(self.prefix + name)
+        if tensor is None:
+            raise StorageError(f"{self.where}: the array {name!r} is missing from the tensor file")
+        wanted = tuple(have if size == -1 else size for size, have in zip(shape, tensor.shape, strict=False))
+        if tensor.dtype != dtype or tensor.shape != wanted or len(shape) != tensor.ndim:
+            got = f"{tensor.dtype} of shape {tuple(tensor.shape)}"
+            raise StorageError(f"{self.where}: array {name!r} must be {dtype} of shape {shape}, got {got}")
+        return tensor
+
+
+def _explanation(entry: Entry, arrays: _Arrays) -> Explanation:
+    names = entry.texts("names")
+    d = len(names)
+    values = entry.texts("values")
+    if len(values) != d:
+        raise StorageError(f"{entry.where}: need {d} values, one for each name, got {len(values)}")
+    item = Explanation(
+        row=entry.text("row"),
+        names=names,
+        values=values,
+        target=entry.count("target"),
+        target_label=entry.text("target_label"),
+        prediction=entry.number("prediction"),
+        base=entry.number("base"),
+        base_stderr=entry.number("base_stderr"),
+        total_gap=_gap(entry.inner("total_gap")),
+        epsilon=entry.number("epsilon"),
+        alpha=entry.number("alpha"),
+        size=entry.count("size"),
+        exact_size=entry.flag("exact_size"),
+        sufficient=_selection(entry.inner("sufficient"), names),
+        necessary=_selection(entry.inner("necessary"), names),
+        unified=_selection(entry.inner("unified"), names),
+        continua=_continua(names, arrays),
+        certificate=_certificate(entry.inner("certificate")),
+        shapley=arrays.take("shapley", torch.float64, (d,)) if entry.flag("has_shapley") else None,
+        table=arrays.take("table", torch.float64, (2**d,)) if entry.flag("has_table") else None,
+        provenance=_provenance(entry.inner("provenance")),
+        model_rows=entry.count("model_rows"),
+        seconds=entry.number("seconds"),
+        notes=entry.texts("notes"),
+    )
+    entry.done()
+    return item
+
+
+def _gap(entry: Entry) -> Gap:
+    gap = Gap(entry.number("value"), entry.number("stderr"))
+    entry.done()
+    return gap
+
+
+def _selection(entry: Entry, names: tuple[str, ...]) -> Selection:
+    players = entry.counts("players")
+    own = entry.texts("names")
+    if any(not 0 <= i < len(names) for i in players) or own != tuple(names[i] for i in players):
+        raise StorageError(f"{entry.where}: players {list(players)} do not have the names {list(own)}")
+    fresh = entry.entries("fresh") if entry.known("fresh") else None
+    if fresh is not None and len(fresh) != 2:
+        raise StorageError(f"{entry.where}: need two fresh gaps, got {len(fresh)}")
+    selection = Selection(
+        players,
+        own,
+        _gap(entry.inner("sufficiency")),
+        _gap(entry.inner("necessity")),
+        entry.count("n_ties"),
+        None if fresh is None else (_gap(fresh[0]), _gap(fresh[1])),
+    )
+    entry.done()
+    return selection
+
+
+def _continua(names: tuple[str, ...], arrays: _Arrays) -> Continua:
+    q = len(arrays.take("continua.size", torch.int64, (-1,)))
+    wide = {"keep": (q, len(names)), "sufficiency": (q, 2), "necessity": (q, 2)}
+    columns = {
+        name: arrays.take(f"continua.{name}", dtype, wide.get(name, (q,)))
+        for name, (dtype, _) in _COLUMNS.items()
+    }
+    return Continua(names, *(columns[name] for name in _COLUMNS))
+
+
+def _certificate(entry: Entry) -> Certificate:
+    basis = entry.text("basis")
+    if basis not in _BASES:
+        raise StorageError(f"{entry.where}: the basis must be one of {list(_BASES)}, got {basis!r}")
+    sure = Certificate(
+        basis=_BASES[basis],
+        epsilon=entry.number("epsilon"),
+        informative=entry.flag("informative"),
+        super_sufficient=_optional(entry, "super_sufficient", entry.flag),
+        worst_sufficiency=_optional(entry, "worst_sufficiency", entry.number),
+        super_necessary=_optional(entry, "super_necessary", entry.flag),
+        worst_necessity=_optional(entry, "worst_necessity", entry.number),
+        n_sufficient=entry.count("n_sufficient"),
+        n_necessary=entry.count("n_necessary"),
+        bound_sufficiency=entry.number("bound_sufficiency"),
+        bound_necessity=entry.number("bound_necessity"),
+        phi=_optional(entry, "phi", entry.number),
+        phi_bound=_optional(entry, "phi_bound", entry.number),
+        must_meet=_optional(entry, "must_meet", entry.flag),
+        meet=entry.flag("meet"),
+        union_bound=_optional(entry, "union_bound", entry.number),
+        tolerance=entry.number("tolerance"),
+    )
+    entry.done()
+    return sure
+
+
+def _optional(entry: Entry, key: str, read: Callable[[str], T]) -> T | None:
+    return read(key) if entry.known(key) else None
+
+
+def _provenance(entry: Entry) -> Provenance:
+    pairs = entry.values("versions")
+    if not all(isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in pairs):
+        raise StorageError(f"{entry.where}: versions must be pairs of texts, got {str(pairs)[:60]!r}")
+    made = Provenance(
+        predictor=entry.text("predictor"),
+        output=entry.text("output"),
+        reference=entry.text("reference"),
+        restriction=entry.text("restriction"),
+        search=entry.text("search"),
+        distance=entry.text("distance"),
+        is_metric=entry.flag("is_metric"),
+        seed=entry.count("seed"),
+        max_rows=entry.count("max_rows"),
+        budget=entry.count("budget"),
+        versions=tuple((name, version) for name, version in pairs),
+    )
+    entry.done()
+    return made

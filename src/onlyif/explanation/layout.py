@@ -1,0 +1,86 @@
+"""Plain text for readers: numbers, gaps and aligned tables."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+from onlyif.explanation.selection import Gap
+
+
+def number(value: float) -> str:
+    """Four significant digits, without an exponent where a reader can do without.
+
+    Example:
+        >>> number(0.123456), number(123456.7), number(1e-9)
+        ('0.1235', '123457', '1e-09')
+    """
+    if 1e4 <= abs(value) < 1e9:
+        return f"{value:.0f}"
+    return f"{value + 0.0:.4g}"
+
+
+def error(stderr: float) -> str:
+    """A standard error as it follows its value; nothing when exact.
+
+    Example:
+        >>> error(0.0), error(0.0123), error(float("nan"))
+        ('', ' ± 0.012', ' ± unknown')
+    """
+    if math.isnan(stderr):
+        return " ± unknown"
+    return f" ± {stderr:.2g}" if stderr else ""
+
+
+def gap_text(gap: Gap) -> str:
+    """A gap with its standard error.
+
+    Example:
+        >>> gap_text(Gap(0.25, 0.01))
+        '0.25 ± 0.01'
+    """
+    return number(gap.value) + error(gap.stderr)
+
+
+def clipped(text: str, width: int) -> str:
+    """The text, its end replaced by an ellipsis where it is longer than `width`.
+
+    Example:
+        >>> clipped("mean concave points", 12)
+        'mean concav…'
+    """
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    Example:
+        >>> counted(1, "row"), counted(2, "row")
+        ('1 row', '2 rows')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def wrapped(text: str, width: int, indent: str = "  ", hanging: str = "  ") -> str:
+    """The text in lines of at most `width`, names of features kept whole where they fit."""
+    return textwrap.fill(
+        text, width, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False
+    )
+
+
+def aligned(
+    header: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ", width: int = 10**6
+) -> list[str]:
+    r"""Lines of a table with columns of equal width; the last column wraps at `width`.
+
+    Example:
+        >>> print("\n".join(aligned(["α", "set"], [["0.5", "{age}"]], indent="")))
+        α    set
+        0.5  {age}
+    """
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = []
+    for row in (header, *rows):
+        start = indent + "".join(f"{cell:<{size}}  " for cell, size in zip(row[:-1], widths, strict=False))
+        lines += wrapped(row[-1], max(width, len(start) + 20), start, " " * len(start)).splitlines()
+    return [line.rstrip() for line in lines]

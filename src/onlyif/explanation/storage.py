@@ -1,0 +1,190 @@
+"""Explanations saved and loaded: JSON for what is read, safetensors for arrays, no code in either.
+
+One save writes two files beside each other:
+
+    <stem>.onlyif.json                 settings, texts, selections, certificates; names the other file
+    <stem>.<digest>.safetensors        all arrays; its SHA-256 is in the JSON
+
+Both are written under temporary names and moved into place, the arrays first and
+the JSON last. Since the arrays' name holds their digest, a crash at any moment
+leaves either the old explanations or the new ones, never a mixture.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as pack_tensors
+from torch import Tensor
+
+from onlyif.core.errors import StorageError
+from onlyif.explanation.entry import Entry
+from onlyif.explanation.explanations import Explanations, joined
+from onlyif.explanation.formats import FORMAT, READERS, plain_explanations
+
+SUFFIX = ".onlyif.json"
+_TENSORS = re.compile(r"\.[0-9a-f]{16}\.safetensors")
+
+
+def save(explanations: Explanations, path: str | os.PathLike[str]) -> Path:
+    """Write explanations as `<path>.onlyif.json` and `<path>.<digest>.safetensors`.
+
+    Args:
+        explanations: One or many.
+        path: The stem, with or without ".onlyif.json". Its folder is made where it is missing;
+            explanations saved there before are replaced.
+
+    Returns:
+        The path of the JSON file, which `load` takes.
+
+    Raises:
+        StorageError: if the files cannot be written.
+    """
+    target = _json_path(path)
+    plain, tensors = plain_explanations(explanations)
+    packed = pack_tensors(tensors)
+    digest = hashlib.sha256(packed).hexdigest()
+    arrays = target.with_name(f"{_stem(target)}.{digest[:16]}.safetensors")
+    whole = {"format": FORMAT, "tensors": {"file": arrays.name, "sha256": digest}, **plain}
+    text = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(arrays, packed)
+        _write(target, text.encode("utf-8", "surrogatepass"))
+        _remove_stale(target, arrays)
+    except OSError as cause:
+        raise StorageError(f"cannot write the explanations {target}: {cause}") from cause
+    return target
+
+
+def load(path: str | os.PathLike[str]) -> Explanations:
+    """Read explanations that `save` wrote.
+
+    Args:
+        path: The stem, or the path of the JSON file.
+
+    Raises:
+        StorageError: if a file is missing, cut short, changed since it was written, or of a
+            newer format.
+    """
+    target = _json_path(path)
+    entry = _parsed(target)
+    number = entry.count("format")
+    if number not in READERS:
+        raise StorageError(
+            f"{target} has format {number}, this onlyif reads formats {sorted(READERS)}: "
+            "it needs a newer version of onlyif"
+        )
+    tensors = _tensors(target, entry.inner("tensors"))
+    return READERS[number](entry, tensors)
+
+
+def load_folder(folder: str | os.PathLike[str]) -> Explanations:
+    """All explanations saved in one folder, joined in the order of `saved_in`.
+
+    Raises:
+        StorageError: if there are none, or one of them cannot be read.
+    """
+    stems = saved_in(folder)
+    if not stems:
+        raise StorageError(f"{Path(folder)} holds no saved explanations: need files named *{SUFFIX}")
+    return joined(load(stem) for stem in stems)
+
+
+def saved_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The JSON files of all explanations saved in one folder; numbers in names count as numbers.
+
+    Raises:
+        StorageError: if it is no folder.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise StorageError(f"{place} is no folder: need one with saved explanations (files *{SUFFIX})")
+    return tuple(sorted(place.glob(f"*{SUFFIX}"), key=_natural))
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]
+
+
+def _json_path(path: str | os.PathLike[str]) -> Path:
+    given = Path(path)
+    return given.with_name(given.name.removesuffix(SUFFIX) + SUFFIX)
+
+
+def _stem(target: Path) -> str:
+    return target.name.removesuffix(SUFFIX)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Under a temporary name first, so that nobody ever sees half a file."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _remove_stale(target: Path, current: Path) -> None:
+    stem = _stem(target)
+    for other in target.parent.iterdir():
+        named = other.name.startswith(stem) and _TENSORS.fullmatch(other.name[len(stem) :])
+        if named and other.name != current.name:
+            other.unlink()
+
+
+def _parsed(target: Path) -> Entry:
+    try:
+        text = target.read_bytes().decode("utf-8", "surrogatepass")
+        content = json.loads(text, parse_constant=_refuse)
+    except FileNotFoundError as cause:
+        raise StorageError(f"no saved explanations: {target} does not exist") from cause
+    except OSError as cause:
+        raise StorageError(f"cannot read {target}: {cause}") from cause
+    except (ValueError, RecursionError) as cause:
+        raise StorageError(f"{target} is cut short or no JSON: {cause}") from cause
+    return Entry.of(content, str(target))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no strict JSON")
+
+
+def _tensors(target: Path, entry: Entry) -> Mapping[str, Tensor]:
+    name, digest = entry.text("file"), entry.text("sha256")
+    entry.done()
+    stem = _stem(target)
+    if not (name.startswith(stem) and _TENSORS.fullmatch(name[len(stem) :])):
+        raise StorageError(
+            f"{target} names the tensor file {name!r}, need {stem}.<digest>.safetensors; "
+            "if the files were renamed, give them their old names"
+        )
+    arrays = target.with_name(name)
+    try:
+        packed = arrays.read_bytes()
+    except OSError as cause:
+        raise StorageError(f"{target} needs {arrays}, which cannot be read: {cause}") from cause
+    if hashlib.sha256(packed).hexdigest() != digest:
+        raise StorageError(
+            f"{arrays} is cut short or not the file that belongs to {target} (its SHA-256 differs); "
+            "copy both files again, or save the explanations again"
+        )
+    return _unpacked(packed, arrays)
+
+
+def _unpacked(packed: bytes, arrays: Path) -> dict[str, Any]:
+    try:
+        return dict(parse_tensors(packed))
+    except (SafetensorError, ValueError, KeyError) as cause:
+        raise StorageError(f"{arrays} is no readable safetensors file: {cause}") from cause

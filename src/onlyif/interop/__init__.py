@@ -1,0 +1,1 @@
+"""Doors from and to other libraries."""

@@ -1,0 +1,1 @@
+"""Pictures of explanations: each takes an Axes and returns it."""

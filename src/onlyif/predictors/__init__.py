@@ -1,0 +1,1 @@
+"""The models f, each behind the one method `predict`."""

@@ -1,0 +1,49 @@
+"""The model f: rows in, outputs out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+from onlyif.core.shapes import Batch, Outputs
+
+
+@final
+@dataclass(frozen=True)
+class Meaning:
+    """What a predictor's outputs are.
+
+    Args:
+        model: The kind of model, as "sklearn RandomForestClassifier".
+        output: What one output is, as "probability"; named in every result.
+        labels: One label an output (class names, say), or empty when unknown before the first call.
+        threshold: Where a single output changes its decision (.5 for a probability, 0 for a margin), or None.
+        digits: Binary digits of the outputs that can be trusted: about 30 for float64, 20 for float32.
+    """
+
+    model: str
+    output: str
+    labels: tuple[str, ...] = ()
+    threshold: float | None = None
+    digits: int = 30
+
+
+class Predictor(ABC):
+    """A trained model, asked for batches of rows.
+
+    A member leaves the model as it found it (mode, device, hooks, gradients,
+    random state), also when the model raises, and gives each call's rows no
+    influence on another's.
+    """
+
+    @abstractmethod
+    def predict(self, batch: Batch) -> Outputs:
+        """The outputs for each row.
+
+        Args:
+            batch: Rows, one instance each.
+        """
+
+    @property
+    @abstractmethod
+    def meaning(self) -> Meaning:
+        """What the outputs are."""

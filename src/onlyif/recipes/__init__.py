@@ -1,0 +1,1 @@
+"""Settings as text, and the tables from names and types to objects."""

@@ -1,0 +1,67 @@
+"""Checks of the arrays of stored trees, before compiled code walks them.
+
+Libraries follow child numbers and column numbers without asking whether they
+exist: a damaged or crafted file makes the process crash, or worse.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Int, Shaped
+
+from onlyif.core.errors import StorageError
+
+Vector: TypeAlias = Int[np.ndarray, "n"]
+
+
+def check_children(
+    left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], count: int, where: str
+) -> None:
+    """Each inner node's children exist, and no node is anybody's child twice, nor the root.
+
+    Then whatever is reached from the root is a tree, and walking it ends.
+
+    Args:
+        left: Number of the left child, for each node; the root is node 0.
+        right: Number of the right child.
+        inner: Which nodes have children.
+        count: Number of nodes (and leaves, where these are numbered too).
+        where: The tree's name, for the error.
+
+    Raises:
+        StorageError: otherwise.
+
+    Example:
+        >>> check_children(*np.array([[1, -1, -1], [2, -1, -1]]), np.array([True, False, False]), 3, "tree 0")
+    """
+    children = np.concatenate([left[inner], right[inner]])
+    check_range(children, 1, count, f"child in {where}")
+    if len(np.unique(children)) != len(children):
+        raise StorageError(f"{where} is no tree: a node is the child of two nodes; the file is damaged")
+
+
+def check_range(values: Shaped[np.ndarray, "..."], low: int, high: int, what: str) -> None:
+    """All values lie in [low, high).
+
+    Args:
+        values: Whole numbers.
+        low: Smallest allowed value.
+        high: One past the largest.
+        what: What one value is, for the error.
+
+    Raises:
+        StorageError: otherwise.
+    """
+    bad = values[(values < low) | (values >= high)]
+    if len(bad):
+        raise StorageError(f"{what}: got {bad[0]}, need {low} to {high - 1}; the file is damaged")
+
+
+def check_length(got: int, needed: int, what: str) -> None:
+    """A list has the length that the others imply.
+
+    Raises:
+        StorageError: otherwise.
+    """
+    if got != needed:
+        raise StorageError(f"{what}: got {got} entries, need {needed}; the file is damaged")

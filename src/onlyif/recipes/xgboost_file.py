@@ -1,0 +1,62 @@
+"""XGBoost models from .json and .ubj files, checked before the library sees them.
+
+The file is decoded here, its trees are checked, and the library is given the
+checked values written out as JSON text. It never reads the file itself.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import xgboost
+
+from onlyif.core.errors import StorageError
+from onlyif.recipes.ubjson import decode_ubjson
+from onlyif.recipes.xgboost_checks import check_xgboost_model
+
+
+def read_xgboost(path: Path) -> Any:
+    """The `xgboost.Booster` in a file.
+
+    Raises:
+        StorageError: if the file is damaged or no XGBoost model.
+    """
+    text = checked_json(path.read_bytes())
+    try:
+        return xgboost.Booster(model_file=bytearray(text))
+    except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
+        reason = first_line(str(error))
+        raise StorageError(f"XGBoost {xgboost.__version__} cannot read {path.name}: {reason}") from error
+
+
+def checked_json(data: bytes) -> bytes:
+    """The checked model as JSON text, from JSON or UBJSON bytes.
+
+    Raises:
+        StorageError: if it is damaged or no XGBoost model.
+    """
+    document = decoded(data)
+    check_xgboost_model(document)
+    return json.dumps(document).encode()
+
+
+def decoded(data: bytes) -> Any:
+    """The values in JSON or UBJSON bytes, unchecked.
+
+    Raises:
+        StorageError: if they are damaged.
+    """
+    if not re.match(rb'\{\s*["}]', data):
+        return decode_ubjson(data)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"the file is no whole JSON document ({error})") from error
+
+
+def first_line(text: str) -> str:
+    """The one line of a library's message that says what happened."""
+    lines = [re.sub(r"^\[[\d:]+\] \S+: ", "", line).strip() for line in text.splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("Stack trace", "[bt]"))]
+    return kept[0][:200] if kept else "no reason given"

@@ -1,0 +1,1 @@
+"""The distributions V that say what a hidden player is replaced by."""

@@ -1,0 +1,90 @@
+"""The reference V_S: what a hidden player is replaced by."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from onlyif.core.shapes import InputKeep, Instances
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Values for hidden entries, with their weights.
+
+    Args:
+        values: The draws; only entries that are hidden are read. Size 1 in b or m means shared.
+        weights: Weight of each draw among all draws of its subset; those of all parts sum to 1.
+    """
+
+    values: Float[Tensor, "#b #m n *x"]
+    weights: Float[Tensor, "#b #m n"]
+
+
+@final
+@dataclass(frozen=True)
+class Law:
+    """What kind of distribution a reference is.
+
+    Args:
+        sentence: One sentence that says what a hidden feature is replaced by.
+        n_atoms: Number of atoms of a finite law; None when it can only be sampled.
+        depends_on_x: Whether the law depends on what is kept.
+    """
+
+    sentence: str
+    n_atoms: int | None
+    depends_on_x: bool
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """Which draws are wanted.
+
+    Args:
+        total: Number of draws a subset over all parts. Equal to the number of atoms
+            of a finite law with `seed` None: then the draws are its atoms.
+        start: First draw of this part.
+        stop: One past the last draw of this part.
+        seed: Seed of the draws, or None for the atoms themselves, in order.
+    """
+
+    total: int
+    start: int
+    stop: int
+    seed: int | None
+
+
+class Reference(ABC):
+    """The distribution V_S of what is hidden, given what is kept.
+
+    Draw number i depends on the seed and on x and keep of its own instance and
+    subset alone: not on the other instances, the other subsets, the total or
+    how the work is split. Subsets and instances share the underlying random
+    numbers, so their differences are less noisy than they are.
+    """
+
+    @abstractmethod
+    def draw(self, x: Instances, keep: InputKeep, plan: Plan) -> Draws:
+        """Draws `plan.start` to `plan.stop` for every instance and subset.
+
+        With a seed all draws weigh 1 / total. Without one (finite laws only)
+        they are the atoms, with the weights of the law.
+
+        Args:
+            x: The instances.
+            keep: True where x is kept; size 1 in b means shared by all instances.
+            plan: Which draws.
+
+        Raises:
+            SettingError: if `plan.seed` is None and the law is not finite.
+        """
+
+    @property
+    @abstractmethod
+    def law(self) -> Law:
+        """What kind of distribution this is, with its sentence."""

@@ -1,0 +1,264 @@
+"""Background rows, weighted by how close they are to x on what is kept."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.seeds import generator
+from onlyif.core.shapes import InputKeep, Instances
+from onlyif.references.base import Draws, Law, Plan, Reference
+
+_CHUNK = 1024  # uniform numbers from one child seed; fixed, so that draw i does not depend on the split
+_BLOCK_ENTRIES = 2**21  # weights in one block of subsets: 16 MiB, and a few temporaries of that size
+
+
+def unchanged(values: Float64[Tensor, "r c"]) -> Float64[Tensor, "r c"]:
+    """The codes themselves: for tables of numbers only, which need no translation."""
+    return values
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Closeness:
+    """How far two rows are from each other on each column, from 0 to about 1, as Gower has it.
+
+    Ordered columns: |a - b| / span. Others, and columns without a span: 0 if equal, else 1. Two missing
+    values are equal; a missing one is at distance 1 from any other.
+
+    Args:
+        ordered: Which columns have a meaningful |a - b|.
+        span: Largest minus smallest value of each column in the background.
+        typical: Mean distance of two random background rows on each column.
+        bandwidth: The kernel's width h in units of distance; None for Scott's rule.
+
+    Raises:
+        SettingError: unless bandwidth > 0.
+    """
+
+    ordered: Bool[Tensor, "c"]
+    span: Float64[Tensor, "c"]
+    typical: Float64[Tensor, "c"]
+    bandwidth: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.bandwidth is not None and not self.bandwidth > 0:
+            raise SettingError(f"bandwidth must be above 0, or None for Scott's rule, got {self.bandwidth}")
+
+    def distances(
+        self, places: Float64[Tensor, "rows c"], place: Float64[Tensor, "c"]
+    ) -> Float64[Tensor, "rows c"]:
+        """The distance of each row from one place, on each column."""
+        ordered, span = self.ordered.to(place.device), self.span.to(place.device)
+        apart = (places - place).abs()
+        apart = torch.where(ordered & (span > 0), apart / span, (apart != 0).double())
+        lacking, lacks = places.isnan(), place.isnan()
+        return torch.where(lacking | lacks, (lacking ^ lacks).double(), apart)
+
+    def widths(self, kept: Float64[Tensor, "m c"], n_rows: int) -> Float64[Tensor, "m 1"]:
+        """The kernel's width h for each subset of columns and a background of `n_rows` rows."""
+        if self.bandwidth is not None:
+            return torch.full((len(kept), 1), self.bandwidth, dtype=torch.float64, device=kept.device)
+        size = kept.sum(1, keepdim=True).clamp(min=1)
+        typical = kept @ self.typical.to(kept.device).unsqueeze(1) / size
+        return typical / size.sqrt() * n_rows ** (-1 / (size + 4))
+
+    def weights(
+        self, apart: Float64[Tensor, "rows c"], kept: Float64[Tensor, "m c"]
+    ) -> Float64[Tensor, "m rows"]:
+        """The kernel's weights of all rows, which sum to 1, from their distances on each column."""
+        mean = kept @ apart.T / kept.sum(1, keepdim=True).clamp(min=1)
+        nearest = mean.amin(1, keepdim=True)
+        # Relative to the nearest row, so that rows far from everything still sum to 1.
+        width = self.widths(kept, len(apart)).clamp(min=1e-9)
+        return torch.softmax(-(mean - nearest) * (mean + nearest) / (2 * width.square()), 1)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EmpiricalReference(Reference):
+    """Hidden columns are taken together from a background row that is close to x on the kept columns.
+
+    Row r weighs exp(-D² / 2h²), where D is the mean over kept columns of the distance between x and r
+    (see `Closeness`) and h is Scott's rule carried over to it: with s columns kept and N rows,
+
+        h = N^(-1 / (s + 4)) · D̄ / √s,    D̄ = mean D of two random background rows.
+
+    With nothing kept all rows weigh the same. Choose it for mixed tables with missing values; with
+    many columns few rows are close, so look at `effective_sample_size`. A column whose span is set by
+    a few outliers hardly counts, as the distance divides by the span: transform it first.
+
+    `fit_empirical` builds it.
+
+    Args:
+        rows: The background rows as the model's table codes them: the atoms.
+        places: The same rows as comparable numbers.
+        positions: From coded rows to comparable numbers, for x.
+        closeness: How the distance is measured.
+        origin: Where the rows come from, for the sentence in results.
+
+    Raises:
+        InputError: if there is no row; from `draw`, if x has other columns.
+
+    Example:
+        >>> rows = torch.tensor([[0.0, 5.0], [0.9, 6.0], [9.0, 7.0]], dtype=torch.float64)
+        >>> x, keep = torch.zeros(1, 2, dtype=torch.float64), torch.tensor([[[True, False]]])
+        >>> fit_empirical(rows, bandwidth=0.1).draw(x, keep, Plan(3, 0, 3, None)).weights
+        tensor([[[6.2246e-01, 3.7754e-01, 1.2006e-22]]], dtype=torch.float64)
+
+    References:
+        [aas2021] the empirical conditional reference; [gower1971] the distance; [scott1992] the rule.
+    """
+
+    rows: Float64[Tensor, "rows c"]
+    places: Float64[Tensor, "rows c"]
+    positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]]
+    closeness: Closeness
+    origin: str
+
+    def __post_init__(self) -> None:
+        if len(self.rows) < 1:
+            raise InputError("need at least one background row, got none")
+
+    @override
+    def draw(self, x: Instances, keep: InputKeep, plan: Plan) -> Draws:
+        size = (len(x), keep.shape[1], plan.stop - plan.start)
+        if plan.seed is None:
+            weights = torch.empty(size, dtype=x.dtype, device=x.device)
+            for i, part, block in self._weights(x, keep):
+                weights[i, part] = block[:, plan.start : plan.stop].to(x.dtype)
+            return Draws(self.rows[plan.start : plan.stop].to(x).unsqueeze(0).unsqueeze(0), weights)
+        points = _uniforms(plan.seed, plan.start, plan.stop).to(x.device)
+        chosen = torch.empty(size, dtype=torch.int64, device=x.device)
+        for i, part, block in self._weights(x, keep):
+            sums = block.cumsum(1)
+            chosen[i, part] = torch.searchsorted(sums, points * sums[:, -1:], right=True)
+        equal = torch.full((1, 1, size[2]), 1 / plan.total, dtype=x.dtype, device=x.device)
+        # Rounding may carry the last point past the last row.
+        return Draws(self.rows.to(x)[chosen.clamp(max=len(self.rows) - 1)], equal)
+
+    def effective_sample_size(self, x: Instances, keep: InputKeep) -> Float64[Tensor, "b m"]:
+        """1 / Σ w²: how many equally weighted rows would say as much as these weights do.
+
+        From 1 (a single row decides) to the number of rows. Below about 10 the restricted prediction
+        is little more than what a few rows happen to be.
+
+        Args:
+            x: The instances.
+            keep: True where x is kept; size 1 in b means shared by all instances.
+        """
+        sizes = torch.empty(len(x), keep.shape[1], dtype=torch.float64, device=x.device)
+        for i, part, block in self._weights(x, keep):
+            sizes[i, part] = 1 / block.square().sum(1)
+        return sizes
+
+    def _weights(
+        self, x: Instances, keep: InputKeep
+    ) -> Iterator[tuple[int, slice, Float64[Tensor, "_ rows"]]]:
+        """The weights of all rows, by instance and block of subsets."""
+        if x.shape[1:] != self.rows.shape[1:]:
+            raise InputError(
+                f"the background has {self.rows.shape[1]} columns, got rows of shape {tuple(x.shape[1:])}"
+            )
+        here, places = self.positions(x.double()), self.places.to(x.device)
+        step = max(1, _BLOCK_ENTRIES // len(places))
+        for i in range(len(x)):
+            apart, kept = self.closeness.distances(places, here[i]), keep[i if len(keep) > 1 else 0]
+            for first in range(0, len(kept), step):
+                part = slice(first, first + step)
+                yield i, part, self.closeness.weights(apart, kept[part].double())
+
+    @property
+    @override
+    def law(self) -> Law:
+        sentence = (
+            "Hidden features are replaced together by those of a background row, drawn with a weight "
+            "that is the larger the closer the row is to x on the kept features "
+            f"(empirical conditional reference: {self.origin})."
+        )
+        return Law(sentence, len(self.rows), depends_on_x=True)
+
+
+def fit_empirical(
+    background: Float64[Tensor, "rows c"],
+    *,
+    ordered: Bool[Tensor, "c"] | None = None,
+    positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]] = unchanged,
+    bandwidth: float | None = None,
+    n_rows: int | None = None,
+    seed: int = 0,
+) -> EmpiricalReference:
+    """The empirical conditional reference over all rows of a background, or a random sample of them.
+
+    Args:
+        background: The rows, as the model's table codes them.
+        ordered: Which columns have a meaningful |a - b|; None when all have.
+        positions: From coded rows to comparable numbers, such as dates to seconds.
+        bandwidth: The kernel's width h, in units of distance (at 1, the most distant row of a column still
+            weighs 0.6); None for Scott's rule.
+        n_rows: Rows in the sample, drawn without replacement; None takes all rows.
+        seed: Seed of the sample.
+
+    Raises:
+        InputError: if the background has fewer than two rows or an infinite value.
+        SettingError: unless n_rows >= 1 and bandwidth > 0.
+
+    Example:
+        >>> fit_empirical(torch.rand(300, 2).double(), n_rows=200).law.sentence
+        "Hidden ...: 200 rows drawn with seed 0 from 300 background rows, bandwidth by Scott's rule)."
+    """
+    rows, origin = _sample(background, n_rows, seed)
+    places = positions(rows)
+    if places.isinf().any():
+        raise InputError("the empirical reference measures distances: need finite or missing values, got inf")
+    known = places.nan_to_num(nan=-torch.inf).amax(0), places.nan_to_num(nan=torch.inf).amin(0)
+    span = (known[0] - known[1]).clamp(min=0)  # a column with no value at all has none
+    ordered = torch.ones_like(span, dtype=torch.bool) if ordered is None else ordered
+    typical = torch.stack([_typical(places[:, j], span[j], ordered[j]) for j in range(len(span))])
+    how = "bandwidth by Scott's rule" if bandwidth is None else f"bandwidth {bandwidth:g}"
+    closeness = Closeness(ordered, span, typical, bandwidth)
+    return EmpiricalReference(rows, places, positions, closeness, f"{origin}, {how}")
+
+
+def _sample(
+    background: Float64[Tensor, "rows c"], n_rows: int | None, seed: int
+) -> tuple[Float64[Tensor, "n c"], str]:
+    if len(background) < 2:
+        raise InputError(f"need at least 2 background rows to compare with, got {len(background)}")
+    if n_rows is not None and n_rows < 1:
+        raise SettingError(f"need n_rows >= 1 rows in the sample, or None for all, got {n_rows}")
+    if n_rows is None or n_rows >= len(background):
+        return background, f"all {len(background)} background rows"
+    order = torch.randperm(len(background), generator=generator(seed, "empirical rows"))
+    origin = f"{n_rows} rows drawn with seed {seed} from {len(background)} background rows"
+    return background[order[:n_rows].to(background.device)], origin
+
+
+def _typical(
+    place: Float64[Tensor, "n"], span: Float64[Tensor, ""], ordered: Bool[Tensor, ""]
+) -> Float64[Tensor, ""]:
+    """Mean distance on one column of two rows drawn with replacement, in O(n log n)."""
+    n, known = len(place), place[~place.isnan()].sort().values
+    mixed = 2 * len(known) * (n - len(known))
+    if ordered and span > 0:
+        # Sorted value i is the larger of i pairs and the smaller of the other len - 1 - i.
+        rank = torch.arange(len(known), dtype=torch.float64, device=place.device)
+        pairs = 2 * ((2 * rank - len(known) + 1) * (known - known[0])).sum() / span
+    else:
+        counts = torch.unique_consecutive(known, return_counts=True)[1].double()
+        pairs = len(known) ** 2 - counts.square().sum()
+    return (pairs + mixed) / n**2
+
+
+def _uniforms(seed: int, start: int, stop: int) -> Float64[Tensor, "n"]:
+    first, last = start // _CHUNK, -(-stop // _CHUNK)
+    chunks = [
+        torch.rand(_CHUNK, dtype=torch.float64, generator=generator(seed, "empirical draws", i))
+        for i in range(first, last)
+    ]
+    return torch.cat(chunks)[start - first * _CHUNK : stop - first * _CHUNK]

@@ -1,0 +1,138 @@
+"""Rows of a background set: hidden features are as they are elsewhere, whatever is kept."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.seeds import generator
+from onlyif.core.shapes import InputKeep, Instances
+from onlyif.references.base import Draws, Law, Plan, Reference
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MarginalReference(Reference):
+    """Hidden entries are taken together from one row of the background: V = p(X_Sc).
+
+    Every row is an atom of weight 1 / N. What is hidden keeps its own
+    correlations but ignores x_S, so blends can be rows that never occur; prefer
+    `GaussianReference` or `EmpiricalReference` where that matters. Draws with a
+    seed go through all rows in random order before any row comes again.
+
+    Args:
+        rows: The background rows, one instance each.
+        origin: Where the rows come from, for the sentence in results; empty for "all N background rows".
+
+    Raises:
+        InputError: if there is no row; from `draw`, if the instances have another shape than the rows.
+
+    Example:
+        >>> reference = MarginalReference(torch.tensor([[0.0, 0.0], [2.0, 4.0]]))
+        >>> keep = torch.tensor([[[True, False]]])
+        >>> reference.draw(torch.ones(1, 2), keep, Plan(total=2, start=0, stop=2, seed=None)).values
+        tensor([[[[0., 0.],
+                  [2., 4.]]]])
+    """
+
+    rows: Float[Tensor, "n *x"]
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.rows) < 1:
+            raise InputError("need at least one background row, got none")
+
+    @override
+    def draw(self, x: Instances, keep: InputKeep, plan: Plan) -> Draws:
+        if x.shape[1:] != self.rows.shape[1:]:
+            raise InputError(
+                f"the background rows have shape {tuple(self.rows.shape[1:])}, "
+                f"got instances of shape {tuple(x.shape[1:])}; both must be the same"
+            )
+        chosen = _row_numbers(len(self.rows), plan).to(self.rows.device)
+        values = self.rows[chosen].to(x)
+        weights = torch.full((1, 1, len(chosen)), 1 / plan.total, dtype=x.dtype, device=x.device)
+        return Draws(values.unsqueeze(0).unsqueeze(0), weights)
+
+    @property
+    @override
+    def law(self) -> Law:
+        origin = self.origin or f"all {len(self.rows)} background rows"
+        sentence = (
+            "Hidden features are replaced together by those of a background row, "
+            f"whatever is kept (marginal reference: {origin})."
+        )
+        return Law(sentence, len(self.rows), depends_on_x=False)
+
+
+def fit_marginal(
+    background: Float[Tensor, "rows *x"], n_rows: int | None = 100, seed: int = 0
+) -> MarginalReference:
+    """The marginal reference over all rows of a background, or over a random sample of them.
+
+    Args:
+        background: The rows, one instance each.
+        n_rows: Rows in the sample, drawn without replacement; None takes all rows.
+        seed: Seed of the sample.
+
+    Raises:
+        InputError: if the background has fewer than two rows.
+        SettingError: unless n_rows >= 1.
+
+    Example:
+        >>> fit_marginal(torch.rand(426, 3)).law.sentence
+        'Hidden ... (marginal reference: 100 rows drawn with seed 0 from 426 background rows).'
+    """
+    if len(background) < 2:
+        raise InputError(
+            f"need at least 2 background rows, got {len(background)}; "
+            "for one fixed replacement use BaselineReference"
+        )
+    if n_rows is not None and n_rows < 1:
+        raise SettingError(f"need n_rows >= 1 rows in the sample, or None for all, got {n_rows}")
+    if n_rows is None or n_rows >= len(background):
+        return MarginalReference(background)
+    chosen = _sample_order(len(background), seed)[:n_rows].to(background.device)
+    origin = f"{n_rows} rows drawn with seed {seed} from {len(background)} background rows"
+    return MarginalReference(background[chosen], origin)
+
+
+def fresh_marginal(
+    background: Float[Tensor, "rows *x"], n_rows: int | None = 100, seed: int = 0
+) -> MarginalReference | None:
+    """Another sample for the same settings, with no row in common: to check what was found on the first.
+
+    It has `n_rows` rows, or as many as the first sample left over; None when that took every row.
+
+    Args:
+        background: The rows given to `fit_marginal`.
+        n_rows: The number given to `fit_marginal`.
+        seed: The seed given to `fit_marginal`.
+
+    Example:
+        >>> fresh_marginal(torch.rand(150, 3)).law.sentence
+        'Hidden ... (marginal reference: 50 other rows drawn with seed 0 from 150 background rows).'
+    """
+    if n_rows is None or n_rows >= len(background):
+        return None
+    chosen = _sample_order(len(background), seed)[n_rows : 2 * n_rows].to(background.device)
+    origin = f"{len(chosen)} other rows drawn with seed {seed} from {len(background)} background rows"
+    return MarginalReference(background[chosen], origin)
+
+
+def _sample_order(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=generator(seed, "marginal rows"))
+
+
+def _row_numbers(count: int, plan: Plan) -> Tensor:
+    if plan.seed is None:
+        return torch.arange(plan.start, plan.stop)
+    first, last = plan.start // count, -(-plan.stop // count)
+    rounds = [
+        torch.randperm(count, generator=generator(plan.seed, "marginal draws", i)) for i in range(first, last)
+    ]
+    return torch.cat(rounds)[plan.start - first * count : plan.stop - first * count]

@@ -1,0 +1,96 @@
+"""The restricted prediction f_S(x) = E[f(x_S, X_Sc)], X_Sc ~ V_Sc."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.core.errors import LimitError
+from onlyif.core.shapes import Instances, Keep
+from onlyif.predictors.readouts import Readout
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Restricted predictions, with what is known of their errors.
+
+    Args:
+        mean: f_S(x).
+        stderr: Its standard error; 0 when exact.
+        stderr_from_base: Standard error of f_S(x) - f_0(x). Both share their draws, so
+            it is smaller than their separate errors suggest.
+        model_rows: Rows that the model was asked for, for one instance on average.
+    """
+
+    mean: Float64[Tensor, "b m"]
+    stderr: Float64[Tensor, "b m"]
+    stderr_from_base: Float64[Tensor, "b m"]
+    model_rows: float
+
+
+@final
+@dataclass(frozen=True)
+class Method:
+    """How a restriction computes f_S(x).
+
+    Args:
+        sentence: One sentence for the reader.
+        exact: Whether f_S(x) is exact for the stated reference.
+        rows: Model rows that one subset of one instance costs.
+    """
+
+    sentence: str
+    exact: bool
+    rows: int
+
+
+class Restriction(ABC):
+    """What a model says when it sees only a part of x.
+
+    The two ways of asking agree: `table(x, readout)[:, code]` is `predict` at the
+    subset with that code.
+    """
+
+    @abstractmethod
+    def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
+        """f_S(x) for given subsets.
+
+        Args:
+            x: The instances.
+            keep: The players kept, for each subset; size 1 in b means shared.
+            readout: Which number is explained, from the averaged outputs.
+        """
+
+    @abstractmethod
+    def table(self, x: Instances, readout: Readout) -> Estimate:
+        """f_S(x) for all 2^d subsets, by bit code (bit i set: player i is kept).
+
+        Raises:
+            LimitError: if the table would not fit the memory limit.
+        """
+
+    @property
+    @abstractmethod
+    def method(self) -> Method:
+        """How it computes, in words."""
+
+
+MAX_TABLE_BYTES = 4 * 2**30
+
+
+def check_table_size(n_instances: int, n_players: int, max_bytes: int = MAX_TABLE_BYTES) -> None:
+    """Refuse a table over all subsets that would not fit, before anything is computed.
+
+    Raises:
+        LimitError: if `n_instances` tables of 2^`n_players` numbers of 8 bytes exceed `max_bytes`.
+    """
+    needed = n_instances * 8 * 2**n_players
+    if needed > max_bytes:
+        raise LimitError(
+            f"a table of all 2^{n_players} subsets for {n_instances} instance(s) needs "
+            f"{needed / 2**30:,.1f} GiB, the limit is {max_bytes / 2**30:,.1f} GiB; "
+            f"group columns into fewer players, or search with beam"
+        )

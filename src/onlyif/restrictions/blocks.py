@@ -1,0 +1,206 @@
+"""The walk over instances, subsets and draws in calls of at most `max_rows` rows.
+
+Both sampled and enumerated restrictions are this walk; they differ in their
+plan of draws alone. Memory beyond inputs and outputs is bounded by `max_rows`
+whatever the number of instances, subsets and draws: a block is a rectangle of
+instances and subsets, and draws are split too when a subset has more of them
+than one call may take.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.core.blend import blend
+from onlyif.core.errors import SettingError
+from onlyif.core.players import Players
+from onlyif.core.shapes import Instances, Keep
+from onlyif.core.subsets import keep_of_codes
+from onlyif.predictors.base import Predictor
+from onlyif.predictors.readouts import Readout
+from onlyif.references.base import Plan, Reference
+from onlyif.restrictions.base import Estimate
+
+# At least this many subsets share one evaluation of the base draws, which their errors are paired with.
+SUBSETS_A_PASS = 256
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Count, mean and sum of squared deviations, merged part by part.
+
+    Args:
+        count: Number of draws so far.
+        mean: Mean of the outputs, and of the outputs minus those of the empty set, stacked.
+        spread: Sum of squared deviations from that mean.
+    """
+
+    count: int
+    mean: Float64[Tensor, "two b m k"]
+    spread: Float64[Tensor, "two b m k"]
+
+    def merge(self, other: "Moments") -> "Moments":
+        """The moments of both parts together (Chan, Golub and LeVeque's update)."""
+        total = self.count + other.count
+        step = other.mean - self.mean
+        mean = self.mean + step * (other.count / total)
+        spread = self.spread + other.spread + step.square() * (self.count * other.count / total)
+        return Moments(total, mean, spread)
+
+    @property
+    def stderr(self) -> Float64[Tensor, "two b m k"]:
+        """Standard errors of the two means; NaN for a single draw."""
+        variance = (
+            self.spread / (self.count - 1) if self.count > 1 else torch.full_like(self.spread, torch.nan)
+        )
+        return (variance / self.count).sqrt()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Subsets:
+    """Which subsets are asked: a list of them, or all 2^d by code.
+
+    Args:
+        keep: The list, or None for all.
+        n_players: d.
+    """
+
+    keep: Keep | None
+    n_players: int
+
+    @property
+    def count(self) -> int:
+        """The number m of subsets."""
+        return 2**self.n_players if self.keep is None else self.keep.shape[1]
+
+    def part(self, instances: slice, subsets: slice, device: torch.device) -> Keep:
+        """The subsets of one block; never more of the table than that."""
+        if self.keep is None:
+            codes = torch.arange(subsets.start, subsets.stop, device=device)
+            return keep_of_codes(codes, self.n_players).unsqueeze(0)
+        rows = self.keep if self.keep.shape[0] == 1 else self.keep[instances]
+        return rows[:, subsets]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """A predictor, a reference and players, walked in blocks.
+
+    Args:
+        predictor: The model f.
+        reference: The distribution V of what is hidden.
+        players: How players tile an instance.
+        plan: The draws of every subset; its start and stop are ignored.
+        max_rows: Most rows of one model call.
+    """
+
+    predictor: Predictor
+    reference: Reference
+    players: Players
+    plan: Plan
+    max_rows: int
+
+    def __post_init__(self) -> None:
+        if self.max_rows < 1:
+            raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
+        if self.plan.total < 1:
+            raise SettingError(f"need at least 1 draw a subset, got {self.plan.total}")
+
+    def run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
+        """f_S(x) for every instance and subset."""
+        zero = torch.zeros((), dtype=torch.float64, device=x.device)
+        mean = zero.new_empty(len(x), subsets.count)
+        errors = zero.expand(2, *mean.shape) if self.exact else zero.new_empty(2, *mean.shape)
+        b_call, m_call = _rectangle(len(x), subsets.count, max(1, self.max_rows // self.plan.total))
+        passes = list(_slices(subsets.count, max(m_call, SUBSETS_A_PASS)))
+        for instances in _slices(len(x), b_call):
+            for part in passes:
+                keep, first = subsets.part(instances, part, x.device), instances.start
+                if self.exact:
+                    outputs = self._exact(x[instances], keep, m_call)
+                else:
+                    moments = self._sampled(x[instances], keep, m_call)
+                    outputs = moments.mean[0]
+                    for error, stderr in zip(errors, moments.stderr, strict=True):
+                        error[instances, part] = readout.error(stderr, first)
+                mean[instances, part] = readout.read(outputs, first)
+        asked = subsets.count + (0 if self.exact else len(passes))
+        return Estimate(mean, errors[0], errors[1], float(asked * self.plan.total))
+
+    @property
+    def exact(self) -> bool:
+        """Whether the draws are the atoms of the law."""
+        return self.plan.seed is None
+
+    def _exact(self, x: Instances, keep: Keep, m_call: int) -> Float64[Tensor, "b m k"]:
+        total = torch.zeros((), dtype=torch.float64, device=x.device)
+        for plan in self._chunks():
+            parts = []
+            for part in _slices(keep.shape[1], m_call):
+                outputs, weights = self._outputs(x, keep[:, part], plan)
+                parts.append((weights.unsqueeze(3) * outputs).sum(2))
+            total = total + torch.cat(parts, dim=1)
+        return total
+
+    def _sampled(self, x: Instances, keep: Keep, m_call: int) -> Moments:
+        nothing = torch.zeros(1, 1, self.players.count, dtype=torch.bool, device=x.device)
+        merged: list[Moments] = []
+        for plan in self._chunks():
+            base = self._outputs(x, nothing, plan)[0]
+            parts = []
+            for part in _slices(keep.shape[1], m_call):
+                outputs = self._outputs(x, keep[:, part], plan)[0]
+                parts.append(_moments(torch.stack([outputs, outputs - base])))
+            whole = _join(parts)
+            merged = [merged[0].merge(whole)] if merged else [whole]
+        return merged[0]
+
+    def _chunks(self) -> Iterator[Plan]:
+        for part in _slices(self.plan.total, self.max_rows):
+            yield replace(self.plan, start=part.start, stop=part.stop)
+
+    def _outputs(self, x: Instances, keep: Keep, plan: Plan) -> tuple[Tensor, Tensor]:
+        """The outputs for every draw, (b, m, n, k), and the draws' weights."""
+        input_keep = self.players.spread(keep)
+        draws = self.reference.draw(x, input_keep, plan)
+        mixed = blend(x, draws.values.to(x.dtype), input_keep)
+        outputs = self.predictor.predict(mixed.flatten(0, 2)).double()
+        return outputs.reshape(*mixed.shape[:3], -1).to(x.device), draws.weights.double()
+
+
+def _moments(values: Float64[Tensor, "two b m n k"]) -> Moments:
+    mean = values.mean(3)
+    return Moments(values.shape[3], mean, (values - mean.unsqueeze(3)).square().sum(3))
+
+
+def _join(parts: list[Moments]) -> Moments:
+    mean = torch.cat([part.mean for part in parts], dim=2)
+    return Moments(parts[0].count, mean, torch.cat([part.spread for part in parts], dim=2))
+
+
+def _slices(total: int, step: int) -> Iterator[slice]:
+    for start in range(0, total, step):
+        yield slice(start, min(start + step, total))
+
+
+def _rectangle(n_instances: int, n_subsets: int, per_call: int) -> tuple[int, int]:
+    """The rectangle of instances and subsets that fills a call best.
+
+    Example:
+        >>> _rectangle(100, 1024, 163)
+        (1, 163)
+    """
+
+    def rows_used(instances: int) -> tuple[int, int]:
+        held = min(n_subsets, per_call // instances)
+        return instances * held, -instances
+
+    best = max(range(1, min(n_instances, per_call) + 1), key=rows_used)
+    return best, min(n_subsets, per_call // best)

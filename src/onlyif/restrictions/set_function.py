@@ -1,0 +1,34 @@
+"""v(S): instances and what is read out of each; all that a criterion ever sees."""
+
+from dataclasses import dataclass
+from typing import final
+
+from onlyif.core.shapes import Instances, Keep
+from onlyif.predictors.readouts import Readout
+from onlyif.restrictions.base import Estimate, Restriction
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SetFunction:
+    """The restricted predictions f_S(x) of b instances, as functions of S.
+
+    Args:
+        restriction: How f_S(x) is computed.
+        x: The instances.
+        readout: Which number of each instance's outputs is explained.
+        n_players: d.
+    """
+
+    restriction: Restriction
+    x: Instances
+    readout: Readout
+    n_players: int
+
+    def predict(self, keep: Keep) -> Estimate:
+        """f_S(x) for given subsets."""
+        return self.restriction.predict(self.x, keep, self.readout)
+
+    def table(self) -> Estimate:
+        """f_S(x) for all 2^d subsets, by bit code."""
+        return self.restriction.table(self.x, self.readout)

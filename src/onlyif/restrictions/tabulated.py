@@ -1,0 +1,62 @@
+"""f_S(x) read off a finished table of all subsets."""
+
+from dataclasses import dataclass
+from typing import final
+
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+from onlyif.core.shapes import Instances, Keep
+from onlyif.core.subsets import codes_of_keep
+from onlyif.predictors.readouts import Readout
+from onlyif.restrictions.base import Estimate, Method, Restriction
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TabulatedRestriction(Restriction):
+    """Restricted predictions that are known for all 2^d subsets.
+
+    Choose it for a game of your own, or to ask a finished table again without
+    asking the model again.
+
+    Args:
+        known: f_S(x) of each instance by bit code, already read out.
+        source: How the table was computed.
+
+    Raises:
+        SettingError: if the number of subsets is no power of two.
+
+    Example:
+        >>> import torch
+        >>> from onlyif.predictors.readouts import TargetReadout
+        >>> f_S, zero = torch.tensor([[0.0, 1.0, 0.5, 1.0]]).double(), torch.zeros(1, 4).double()
+        >>> game = TabulatedRestriction(Estimate(f_S, zero, zero, 0.0), Method("given", True, 0))
+        >>> keep = torch.tensor([[[False, True]]])
+        >>> game.predict(torch.zeros(1, 2), keep, TargetReadout(torch.tensor([0]))).mean
+        tensor([[0.5000]], dtype=torch.float64)
+    """
+
+    known: Estimate
+    source: Method
+
+    def __post_init__(self) -> None:
+        n_subsets = self.known.mean.shape[1]
+        if n_subsets < 1 or n_subsets & (n_subsets - 1):
+            raise SettingError(f"a table over all subsets has 2^d entries, got {n_subsets}")
+
+    @override
+    def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
+        codes = codes_of_keep(keep).expand(len(self.known.mean), -1)
+        columns = (self.known.mean, self.known.stderr, self.known.stderr_from_base)
+        mean, stderr, from_base = (column.gather(1, codes) for column in columns)
+        return Estimate(mean, stderr, from_base, 0.0)
+
+    @override
+    def table(self, x: Instances, readout: Readout) -> Estimate:
+        return self.known
+
+    @property
+    @override
+    def method(self) -> Method:
+        return self.source

@@ -1,0 +1,1 @@
+"""Finding the subsets whose gap is small."""

@@ -1,0 +1,120 @@
+"""Finding subsets with a small gap."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float64, Int64
+from torch import Tensor
+
+from onlyif.core.errors import ModelError
+from onlyif.core.subsets import keep_of_codes
+from onlyif.criteria.base import Criterion
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """The subsets of one instance that were compared, as points in the parts of the gap.
+
+    Args:
+        parts: The gap's parts of each subset; (Δsuf, Δnec) for the unified criterion.
+        stderr: Their standard errors; 0 when exact.
+        by_size: For each size 0 to d, the numbers of the subsets of that size, in canonical order.
+        keep: The members of each subset, or None where subset number v is the one with bit code v
+            and all 2^d of them are there.
+        digits: Binary digits of the gaps that can be trusted.
+
+    Raises:
+        ModelError: if a gap is NaN or infinite.
+    """
+
+    parts: Float64[Tensor, "v p"]
+    stderr: Float64[Tensor, "v p"]
+    by_size: tuple[Int64[Tensor, "_"], ...]
+    keep: Bool[Tensor, "v d"] | None
+    digits: int
+
+    def __post_init__(self) -> None:
+        if not bool(self.parts.isfinite().all()):
+            raise ModelError("a gap came out as NaN or infinite: check the distance and the model's outputs")
+
+    @property
+    def n_players(self) -> int:
+        """The number d of players."""
+        return len(self.by_size) - 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether all 2^d subsets are there."""
+        return self.keep is None
+
+    @cached_property
+    def grid(self) -> float:
+        """Gaps are compared as whole multiples of this: those that round alike count as equal.
+
+        A power of two, the largest gap times 2^-digits. This rule of ties is
+        exact, transitive and independent of the order of comparisons.
+        """
+        largest = torch.tensor(max(self.parts.max().item(), 2.0**-900), dtype=torch.float64)
+        return float(2.0 ** (int(torch.frexp(largest)[1].item()) - self.digits))
+
+    @cached_property
+    def on_grid(self) -> Int64[Tensor, "p v"]:
+        """The parts in multiples of `grid`, one row a part."""
+        return (self.parts.T / self.grid).round().long().contiguous()
+
+    def keep_of(self, numbers: Int64[Tensor, "m"]) -> Bool[Tensor, "m d"]:
+        """The members of some subsets."""
+        if self.keep is None:
+            return keep_of_codes(numbers, self.n_players)
+        return self.keep[numbers]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What a search has compared.
+
+    Args:
+        clouds: The compared subsets of each instance.
+        model_rows: Rows that the model was asked for, for one instance on average.
+    """
+
+    clouds: tuple[Cloud, ...]
+    model_rows: float
+
+
+@final
+@dataclass(frozen=True)
+class SearchPlan:
+    """How a search chooses subsets.
+
+    Args:
+        sentence: For the reader.
+        complete: Whether it compares all 2^d of them; then it is handed a finished table.
+    """
+
+    sentence: str
+    complete: bool
+
+
+class Search(ABC):
+    """A way to choose which subsets are compared under a criterion."""
+
+    @abstractmethod
+    def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:
+        """Compare subsets for every instance of the criterion.
+
+        Args:
+            criterion: What is to be made small.
+            n_players: d.
+            digits: Binary digits of the gaps that can be trusted; they fix the rule of ties.
+        """
+
+    @property
+    @abstractmethod
+    def plan(self) -> SearchPlan:
+        """How subsets are chosen."""

@@ -1,0 +1,40 @@
+"""Shapley values of a finished table: the weighted average of what a player adds."""
+
+from math import comb
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.core.subsets import subset_sizes
+
+
+def shapley_values(table: Float64[Tensor, "b two_to_d"]) -> Float64[Tensor, "b d"]:
+    """Shapley values of the game S -> f_S(x), exactly, for each instance.
+
+        φ_i = Σ_{S without i} |S|! (d - |S| - 1)! / d! · [f_{S ∪ i}(x) - f_S(x)]
+
+    They sum to f(x) - f_0. They say how the difference is shared, not which set
+    is sufficient or necessary.
+
+    Args:
+        table: f_S(x) for all subsets by bit code.
+
+    Example:
+        >>> shapley_values(torch.tensor([[0.0, 1.0, 2.0, 3.0]], dtype=torch.float64))
+        tensor([[1., 2.]], dtype=torch.float64)
+
+    References:
+        [bharti2024] equation 11.
+    """
+    n_players = table.shape[1].bit_length() - 1
+    sizes = subset_sizes(n_players)
+    share = torch.tensor([1.0 / (n_players * comb(n_players - 1, t)) for t in range(n_players)] + [0.0])
+    without = share.double()[sizes].to(table.device)
+    values = []
+    for player in range(n_players):
+        # Axis 2 of this view is the bit of the player.
+        view = (-1, 2 ** (n_players - 1 - player), 2, 2**player)
+        pairs, weight = table.reshape(view), without.reshape(view[1:])[:, 0]
+        values.append(((pairs[:, :, 1] - pairs[:, :, 0]) * weight).sum((1, 2)))
+    return torch.stack(values, dim=1)

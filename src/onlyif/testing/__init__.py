@@ -1,0 +1,1 @@
+"""The contract of each base class, as checks that anyone can run."""

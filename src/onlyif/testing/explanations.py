@@ -1,0 +1,311 @@
+"""Small explanations made from a game by slow loops: for tests, documentation and pictures.
+
+Nothing here is fast or clever. It is what the fast code is compared with.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import final
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.explanation.certificate import Basis, Certificate
+from onlyif.explanation.continuum import Continua
+from onlyif.explanation.explanation import Explanation, Provenance
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.selection import Gap, Selection
+
+Players = tuple[int, ...]
+Game = Callable[[frozenset[int]], float]
+TOLERANCE = 1e-9
+PROVENANCE = Provenance(
+    predictor="python function",
+    output="probability",
+    reference="a hidden feature is replaced by the values it has in 100 background rows, whatever is kept",
+    restriction="exact mean over all background rows",
+    search="exhaustive: all subsets were compared",
+    distance="|a - b|, the absolute difference",
+    is_metric=True,
+    seed=0,
+    max_rows=16384,
+    budget=2_000_000,
+    versions=(("onlyif", "0.1.0"), ("torch", "2.6.0")),
+)
+
+
+@final
+@dataclass(frozen=True)
+class Case:
+    """The settings of a small explanation.
+
+    Args:
+        names: The players' names.
+        values: Their values at x as text; empty means "1" for each.
+        row: The row's label.
+        epsilon: ε; None means a tenth of ρ(f(x), f_0).
+        alpha: α of the unified selection.
+        size: τ; None means all players.
+        exact_size: True for the rule |S| = τ.
+        stderr: A standard error to give to every gap, with fresh gaps beside them.
+        keep_table: Whether the explanation keeps its table (never for given subsets).
+    """
+
+    names: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    row: str = "0"
+    epsilon: float | None = None
+    alpha: float = 0.5
+    size: int | None = None
+    exact_size: bool = False
+    stderr: float = 0.0
+    keep_table: bool = True
+
+    @property
+    def count(self) -> int:
+        """The number d of players."""
+        return len(self.names)
+
+
+def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | None = None) -> Explanation:
+    """The explanation of one instance whose restricted predictions are known.
+
+    Args:
+        game: f_S(x) for a set S of players.
+        case: Names and settings.
+        subsets: The sets to compare, where 2^d are too many; None means all of them.
+            The empty and the full set must be among them.
+
+    Example:
+        >>> game = lambda kept: 1.0 if 0 in kept else 0.0
+        >>> explanation_of_game(game, Case(("age", "income"))).sufficient.names
+        ('age',)
+    """
+    points = _points(game, case, all_subsets(case.count) if subsets is None else subsets)
+    everyone, nobody = tuple(range(case.count)), ()
+    total = points[nobody].sufficiency.value
+    epsilon = 0.1 * total if case.epsilon is None else case.epsilon
+    size = case.count if case.size is None else case.size
+    sufficient = _smallest(points, epsilon, lambda s: s.sufficiency.value)
+    necessary = _smallest(points, epsilon, lambda s: s.necessity.value)
+    unified = _best(_allowed(points, size, case.exact_size), case.alpha)
+    complete = subsets is None
+    return Explanation(
+        row=case.row,
+        names=case.names,
+        values=case.values or ("1",) * case.count,
+        target=1,
+        target_label="yes",
+        prediction=game(frozenset(everyone)),
+        base=game(frozenset(nobody)),
+        base_stderr=case.stderr,
+        total_gap=Gap(total, case.stderr),
+        epsilon=epsilon,
+        alpha=case.alpha,
+        size=size,
+        exact_size=case.exact_size,
+        sufficient=sufficient,
+        necessary=necessary,
+        unified=unified,
+        continua=_continua(points, case),
+        certificate=_certificate(points, case, (sufficient, necessary, unified), epsilon, complete),
+        shapley=torch.tensor(shapley_of_game(game, case.count), dtype=torch.float64) if complete else None,
+        table=torch.tensor(table_of_game(game, case.count), dtype=torch.float64)
+        if complete and case.keep_table
+        else None,
+        provenance=PROVENANCE,
+        model_rows=100 * len(points),
+        seconds=0.25,
+    )
+
+
+def game_of_table(table: Sequence[float]) -> Game:
+    """The game whose value at S is the entry with S's bit code (bit i set: player i is in S)."""
+    return lambda kept: float(table[sum(1 << i for i in kept)])
+
+
+def table_of_game(game: Game, count: int) -> list[float]:
+    """f_S(x) for all subsets by bit code."""
+    return [game(frozenset(i for i in range(count) if code >> i & 1)) for code in range(2**count)]
+
+
+def all_subsets(count: int) -> list[Players]:
+    """All sets of players in the canonical order: by size, then by sorted players."""
+    return [chosen for size in range(count + 1) for chosen in combinations(range(count), size)]
+
+
+def chain_subsets(count: int) -> list[Players]:
+    """The sets that add players from the first on, and from the last on: few, for large d."""
+    first = [tuple(range(size)) for size in range(count + 1)]
+    last = [tuple(range(count - size, count)) for size in range(1, count)]
+    return first + last
+
+
+def shapley_of_game(game: Game, count: int) -> list[float]:
+    """Shapley values by the textbook sum over all subsets."""
+    values = []
+    for player in range(count):
+        rest = [i for i in range(count) if i != player]
+        total = 0.0
+        for size in range(count):
+            weight = math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
+            for chosen in combinations(rest, size):
+                total += weight * (game(frozenset((*chosen, player))) - game(frozenset(chosen)))
+        values.append(total)
+    return values
+
+
+def example_explanations(stderr: float = 0.0) -> Explanations:
+    """Three rows of three features, the last of them with nothing to explain."""
+    tables = (
+        [0.2, 0.55, 0.5, 0.9, 0.22, 0.6, 0.52, 0.93],
+        [0.2, 0.3, 0.6, 0.7, 0.3, 0.4, 0.7, 0.9],
+        [0.5] * 8,
+    )
+    values = (("39", "51000", "Private"), ("17", "0", "missing"), ("64", "18250.5", "State-gov"))
+    names = ("age", "income", "work class")
+    return Explanations(
+        tuple(
+            explanation_of_game(game_of_table(table), Case(names, text, str(row), size=2, stderr=stderr))
+            for row, (table, text) in enumerate(zip(tables, values, strict=True))
+        )
+    )
+
+
+def _points(game: Game, case: Case, subsets: Iterable[Players]) -> dict[Players, Selection]:
+    everyone = frozenset(range(case.count))
+    top, base = game(everyone), game(frozenset())
+    return {
+        chosen: _selection(
+            case,
+            chosen,
+            abs(top - game(frozenset(chosen))),
+            abs(game(everyone.difference(chosen)) - base),
+        )
+        for chosen in sorted(subsets, key=lambda chosen: (len(chosen), chosen))
+    }
+
+
+def _selection(case: Case, chosen: Players, suf: float, nec: float) -> Selection:
+    names = tuple(case.names[i] for i in chosen)
+    error = case.stderr
+    fresh = (Gap(suf + error / 2, error), Gap(nec + error / 3, error)) if error else None
+    return Selection(chosen, names, Gap(suf, error), Gap(nec, error), 1, fresh)
+
+
+def _smallest(
+    points: dict[Players, Selection], epsilon: float, gap: Callable[[Selection], float]
+) -> Selection:
+    good = [point for point in points.values() if gap(point) <= epsilon + TOLERANCE]
+    size = min(point.size for point in good)
+    least = min(gap(point) for point in good if point.size == size)
+    tied = [point for point in good if point.size == size and gap(point) <= least + TOLERANCE]
+    return _counted(tied[0], len(tied))
+
+
+def _allowed(points: dict[Players, Selection], size: int, exact: bool) -> list[Selection]:
+    return [p for p in points.values() if p.size == size or (not exact and p.size < size)]
+
+
+def _best(points: list[Selection], alpha: float) -> Selection:
+    least = min(point.unified(alpha) for point in points)
+    tied = [point for point in points if point.unified(alpha) <= least + TOLERANCE]
+    return _counted(tied[0], len(tied))
+
+
+def _counted(point: Selection, n_ties: int) -> Selection:
+    return Selection(point.players, point.names, point.sufficiency, point.necessity, n_ties, point.fresh)
+
+
+def _breakpoints(points: list[Selection]) -> list[float]:
+    """Where the lower envelope of the lines nec + α (suf - nec) bends: by walking along it."""
+    lines = {(point.necessity.value, point.sufficiency.value - point.necessity.value) for point in points}
+    level, slope = min(lines)
+    alphas = [0.0]
+    while True:
+        later = [((n - level) / (slope - s), s, n) for n, s in lines if s < slope - TOLERANCE]
+        ahead = [(max(alpha, alphas[-1]), s, n) for alpha, s, n in later if alpha < 1.0 - TOLERANCE]
+        if not ahead:
+            return [*alphas, 1.0]
+        alpha, slope, level = min(ahead)
+        if alpha > alphas[-1] + TOLERANCE:
+            alphas.append(alpha)
+
+
+def _continua(points: dict[Players, Selection], case: Case) -> Continua:
+    records: list[tuple[int, bool, float, float, Selection]] = []
+    for size in range(case.count + 1):
+        for exact in (False, True):
+            allowed = _allowed(points, size, exact)
+            alphas = _breakpoints(allowed) if allowed else []
+            records += [(size, exact, alpha, alpha, _best(allowed, alpha)) for alpha in alphas]
+            for low, high in pairwise(alphas):
+                records.append((size, exact, low, high, _best(allowed, (low + high) / 2)))
+    chosen = [record[4] for record in records]
+    return Continua(
+        names=case.names,
+        size=torch.tensor([record[0] for record in records]),
+        exact_size=torch.tensor([record[1] for record in records]),
+        low=torch.tensor([record[2] for record in records], dtype=torch.float64),
+        high=torch.tensor([record[3] for record in records], dtype=torch.float64),
+        keep=torch.tensor([[i in s.players for i in range(case.count)] for s in chosen]),
+        sufficiency=_column([s.sufficiency for s in chosen]),
+        necessity=_column([s.necessity for s in chosen]),
+        n_ties=torch.tensor([s.n_ties for s in chosen]),
+    )
+
+
+def _column(gaps: list[Gap]) -> Float64[Tensor, "q 2"]:
+    return torch.tensor([[gap.value, gap.stderr] for gap in gaps], dtype=torch.float64)
+
+
+def _certificate(
+    points: dict[Players, Selection],
+    case: Case,
+    chosen: tuple[Selection, Selection, Selection],
+    epsilon: float,
+    complete: bool,
+) -> Certificate:
+    sufficient, necessary, unified = chosen
+    total, alpha = points[()].sufficiency.value, case.alpha
+    worst_suf = max(p.sufficiency.interval()[1] for p in _supersets(points, sufficient))
+    worst_nec = max(p.necessity.interval()[1] for p in _supersets(points, necessary))
+    super_suf, super_nec = worst_suf <= epsilon + TOLERANCE, worst_nec <= epsilon + TOLERANCE
+    least = unified.unified(alpha)
+    phi = total - (unified.sufficiency.value + unified.necessity.value) / 2
+    inside = 0.0 < alpha < 1.0
+    return Certificate(
+        basis=(Basis.SAMPLED if case.stderr else Basis.EXACT) if complete else Basis.HEURISTIC,
+        epsilon=epsilon,
+        informative=total > max(TOLERANCE, 1.96 * case.stderr),
+        super_sufficient=super_suf if complete else None,
+        worst_sufficiency=worst_suf if complete else None,
+        super_necessary=super_nec if complete else None,
+        worst_necessity=worst_nec if complete else None,
+        n_sufficient=_count(points, sufficient, epsilon, lambda s: s.sufficiency.value),
+        n_necessary=_count(points, necessary, epsilon, lambda s: s.necessity.value),
+        bound_sufficiency=least / alpha if alpha else math.inf,
+        bound_necessity=least / (1.0 - alpha) if alpha < 1.0 else math.inf,
+        phi=phi,
+        phi_bound=total - least / (2.0 * min(alpha, 1.0 - alpha)) if inside else None,
+        must_meet=(epsilon < total / 2 and (super_suf or super_nec)) if complete else None,
+        meet=bool(set(sufficient.players) & set(necessary.players)),
+        union_bound=epsilon if complete and super_suf and super_nec else None,
+        tolerance=TOLERANCE,
+    )
+
+
+def _supersets(points: dict[Players, Selection], chosen: Selection) -> list[Selection]:
+    return [point for point in points.values() if set(point.players) >= set(chosen.players)]
+
+
+def _count(
+    points: dict[Players, Selection],
+    chosen: Selection,
+    epsilon: float,
+    gap: Callable[[Selection], float],
+) -> int:
+    return sum(p.size == chosen.size and gap(p) <= epsilon + TOLERANCE for p in points.values())
