@@ -53,12 +53,8 @@ def certify(facts: Facts, cloud: Cloud) -> Certificate:
     References:
         [bharti2024] lemmas 4.1 and 4.2, theorems 4.1 and 5.1.
     """
-    worst_sufficiency = _worst(cloud, 0, facts.sufficient) if cloud.complete else None
-    worst_necessity = _worst(cloud, 1, facts.necessary) if cloud.complete else None
-    super_sufficient, super_necessary = (
-        None if worst is None else worst <= facts.epsilon + cloud.grid / 2
-        for worst in (worst_sufficiency, worst_necessity)
-    )
+    super_sufficient, worst_sufficiency = _supersets(cloud, 0, facts.sufficient, facts.epsilon)
+    super_necessary, worst_necessity = _supersets(cloud, 1, facts.necessary, facts.epsilon)
     both = bool(super_sufficient and super_necessary)
     phi, phi_bound = _two_player(facts)
     gap = facts.unified.unified(facts.alpha)
@@ -99,14 +95,25 @@ def supersets(gaps: Float64[Tensor, "two_to_d"], players: tuple[int, ...]) -> Fl
     return view.flatten()
 
 
-def _worst(cloud: Cloud, part: int, selection: Selection) -> float:
-    """The largest gap among all supersets; with estimates its simultaneous upper 95 % bound."""
+def _supersets(
+    cloud: Cloud, part: int, selection: Selection, epsilon: float
+) -> tuple[bool | None, float | None]:
+    """Whether the gaps of all supersets are at most ε, and the largest of them.
+
+    With estimates the largest is a simultaneous upper 95 % bound; "no" is said only where a
+    simultaneous lower bound exceeds ε, and what lies between is left open.
+    """
+    if not cloud.complete:
+        return None, None
     gaps = supersets(cloud.parts[:, part], selection.players)
     errors = supersets(cloud.stderr[:, part], selection.players)
-    if not bool((errors != 0).any()):
-        return float(gaps.max())
-    n_sigma = NormalDist().inv_cdf(1 - 0.05 / len(gaps))
-    return float((gaps + n_sigma * errors).max())
+    if bool(errors.isnan().any()):
+        return None, None
+    margin = NormalDist().inv_cdf(1 - 0.05 / len(gaps)) * errors
+    low, high = float((gaps - margin).max()), float((gaps + margin).max())
+    if cloud.steps(high) <= cloud.steps(epsilon):
+        return True, high
+    return (False if cloud.steps(low) > cloud.steps(epsilon) else None), high
 
 
 def _basis(cloud: Cloud, exact: bool) -> Basis:

@@ -29,8 +29,8 @@ def shapley_values(table: Float64[Tensor, "b two_to_d"]) -> Float64[Tensor, "b d
     """
     n_players = table.shape[1].bit_length() - 1
     sizes = subset_sizes(n_players)
-    share = torch.tensor([1.0 / (n_players * comb(n_players - 1, t)) for t in range(n_players)] + [0.0])
-    without = share.double()[sizes].to(table.device)
+    shares = [1.0 / (n_players * comb(n_players - 1, size)) for size in range(n_players)] + [0.0]
+    without = torch.tensor(shares, dtype=torch.float64)[sizes].to(table.device)
     values = []
     for player in range(n_players):
         # Axis 2 of this view is the bit of the player.

@@ -30,6 +30,7 @@ class Schema:
         described: What each column holds.
         form: The kind of table: from it to tensors and back.
         notes: What a reader of results should know, each a sentence.
+        named: Whether the names of the columns are the user's.
 
     Raises:
         InputError: if column names repeat.
@@ -46,6 +47,7 @@ class Schema:
     described: tuple[Column, ...]
     form: Form
     notes: tuple[str, ...] = ()
+    named: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.columns)) != len(self.columns):
@@ -86,7 +88,8 @@ class Schema:
 
     def positions(self, values: Float64[Tensor, "r c"]) -> Float64[Tensor, "r c"]:
         """Numbers that compare as the values do: seconds for times, ranks for ordered
-        categories, codes where there is no order; NaN for a missing ordered value."""
+        categories, codes where there is no order; NaN for a missing ordered value.
+        """
         placed = values.clone()
         for i, column in enumerate(self.described):
             if column.levels is not None:
@@ -96,6 +99,33 @@ class Schema:
     def text(self, row: Float64[Tensor, "c"]) -> tuple[str, ...]:
         """The values of one row, for a reader: ("39", "Private", "missing")."""
         return tuple(column.text(value) for column, value in zip(self.described, row.tolist(), strict=True))
+
+    def need_columns(
+        self, model: str, count: int | None, names: Sequence[Any] | None, blank: str = " "
+    ) -> None:
+        """Compare the columns a model was fitted on with those of the table.
+
+        Args:
+            model: What kind of model it is.
+            count: How many columns it was fitted on, where that is known.
+            names: Their names, where they are known.
+            blank: What the model's library writes for a blank in a name.
+
+        Raises:
+            InputError: if there are more or fewer, or the names differ.
+        """
+        if count is not None and count != len(self.columns):
+            raise InputError(
+                f"{model} was fitted on {count} columns, the table has {len(self.columns)}: "
+                f"{some(self.columns)}"
+            )
+        fitted = self.columns if names is None else tuple(str(name) for name in names)
+        if fitted == tuple(name.replace(" ", blank) for name in self.columns) or names is None:
+            return
+        hint = "" if self.named else "; pass a data frame with these columns, the table is a plain array"
+        raise InputError(
+            f"{model} was fitted on the columns {some(fitted)}, the table has {some(self.columns)}{hint}"
+        )
 
     def need_numbers(self, user: str) -> None:
         """Refuse columns that are no numbers.
@@ -109,8 +139,8 @@ class Schema:
         coded = [column.name for column in self.described if column.kind is not Kind.NUMBER]
         if coded:
             raise InputError(
-                f"{user} takes numbers, the columns {some(coded)} hold strings, categories, dates or mixed values; "
-                "encode them first, or pass a callable that does"
+                f"{user} takes numbers, the columns {some(coded)} hold strings, categories, dates or "
+                "mixed values; encode them first, or pass a callable that does"
             )
 
 
@@ -134,10 +164,10 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
         raise InputError("the background is a Series; need a data frame: use series.to_frame()")
     if torch.is_tensor(background):
         form, described = fit_tensor(tables, names)
-        return Schema(described, form)
+        return Schema(described, form, named=names is not None)
     if _is_frame(background):
         frames = fit_frame(tables)
-        return Schema(frames.columns, frames, _novelties(frames.columns, len(background)))
+        return Schema(frames.columns, frames, _novelties(frames.columns, len(background)), named=True)
     for other in others:
         if _is_frame(other) or torch.is_tensor(other) or nw.dependencies.is_pandas_series(other):
             raise InputError(
@@ -145,7 +175,8 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
                 "need the same kind of table"
             )
     arrays = fit_array(tables, names)
-    return Schema(arrays.columns, arrays, _novelties(arrays.columns, len(background)))
+    notes = _novelties(arrays.columns, len(background))
+    return Schema(arrays.columns, arrays, notes, named=names is not None)
 
 
 def row_labels(data: Any) -> tuple[str, ...]:
@@ -177,6 +208,6 @@ def _novelties(columns: Sequence[Column], n_background: int) -> tuple[str, ...]:
         )
         if new:
             notes.append(
-                f"column {column.name!r}: the values {some(new)} of rows to explain occur in no background row"
+                f"column {column.name!r}: {some(new)}, of rows to explain, occur in no background row"
             )
     return tuple(notes)

@@ -183,7 +183,9 @@ def is_missing(value: Any) -> bool:
     """Whether a value is None, NaN, NaT or pandas' NA."""
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return True
-    return isinstance(value, float | np.floating | np.datetime64 | np.timedelta64) and bool(value != value)
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
 def some(items: Sequence[Any], limit: int = 8) -> str:
@@ -214,7 +216,7 @@ def _position(value: object) -> float | None:
 
 
 @_position.register
-def _(value: bool) -> float | None:  # noqa: FBT001  # dispatch needs the type, it is no flag
+def _(value: bool) -> float | None:
     return None
 
 

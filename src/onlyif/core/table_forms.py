@@ -100,7 +100,7 @@ class ArrayForm(Form):
         array = as_array(data, "rows")
         if array.shape[1] != len(self.columns):
             raise InputError(
-                f"the rows have {array.shape[1]} columns, the background has {len(self.columns)}; need the same"
+                f"got rows of {array.shape[1]} columns and a background of {len(self.columns)}; need the same"
             )
         array = _cast(array, self.dtype)
         coded = np.empty(array.shape)
@@ -141,7 +141,7 @@ def fit_array(arrays: Sequence[Any], names: Sequence[str] | None) -> ArrayForm:
         array = as_array(other, "rows")
         if array.shape[1] != n_columns:
             raise InputError(
-                f"the rows have {array.shape[1]} columns, the background has {n_columns}; need the same"
+                f"got rows of {array.shape[1]} columns and a background of {n_columns}; need the same"
             )
         parts.append(_cast(array, background.dtype))
     whole = np.concatenate(parts)
@@ -173,7 +173,7 @@ def fit_tensor(tensors: Sequence[Any], names: Sequence[str] | None) -> tuple[Ten
         check_shape(tuple(other.shape), "tensor", "X")
         if other.shape[1] != background.shape[1]:
             raise InputError(
-                f"the rows have {other.shape[1]} columns, the background has {background.shape[1]}; need the same"
+                f"got rows of {other.shape[1]} columns, a background of {background.shape[1]}; need the same"
             )
     plain: type[float] = {torch.bool: bool}.get(
         background.dtype, float if background.is_floating_point() else int
@@ -219,8 +219,8 @@ def as_array(data: Any, role: str) -> Values:
         )
     if array.ndim == 0:
         raise InputError(
-            f"the {role} are of type {type(data).__name__}; need a pandas or polars frame, a numpy array or a "
-            "torch tensor with one row an instance"
+            f"the {role} are of type {type(data).__name__}; need a pandas or polars frame, a numpy array "
+            "or a torch tensor with one row an instance"
         )
     check_shape(array.shape, "array", role)
     return array

@@ -208,13 +208,13 @@ def _check_names(got: list[Any], needed: list[Any], role: str) -> None:
 def _conform_column(got: Any, needed: Any, role: str) -> Any:
     """A category column with the background's levels."""
     column, model = nw.from_native(got, series_only=True), nw.from_native(needed, series_only=True)
-    categorical = (nw.Categorical, nw.Enum)
-    if not (column.dtype in categorical and model.dtype in categorical):
+    fixed = (nw.Enum,) if column.implementation is nw.Implementation.POLARS else (nw.Enum, nw.Categorical)
+    if not (column.dtype in fixed and model.dtype in fixed):
         raise InputError(
             f"column {got.name!r} is {got.dtype} in the {role} and {needed.dtype} in the background; "
             "need the same: cast one of them"
         )
-    known = set(model.cat.get_categories().to_list())
+    known = set(needed.dtype.categories)
     unseen = [value for value in column.drop_nulls().unique().to_list() if value not in known]
     if unseen:
         raise InputError(
@@ -249,8 +249,8 @@ def _learn(name: str, series: nw.Series[Any]) -> Column:
         return number_column(name, _read_numbers(series), plain, missing_is_null=not has_nan)
     ranks: dict[Any, int] | None = {} if dtype in (nw.Categorical, nw.Enum) else None
     if dtype == nw.Enum and series.implementation is not nw.Implementation.POLARS:
-        # This is how narwhals names pandas' ordered categories; those of polars are nominal more often than not.
-        ranks = {level: rank for rank, level in enumerate(series.cat.get_categories().to_list())}
+        # So narwhals names the ordered categories of pandas. Those of polars are mostly nominal.
+        ranks = {level: rank for rank, level in enumerate(series.to_native().dtype.categories)}
     return level_column(name, _read_values(series), series.to_list(), ranks, typed=dtype == nw.Object)
 
 

@@ -25,11 +25,13 @@ class Kind:
         is_metric: Whether the triangle inequality holds, on which lemma 4.2 and
             theorems 4.1 and 5.1 rest; they are claimed only where it does.
         of_decisions: Whether it compares decisions (numbers of classes) instead of outputs.
+        of_probabilities: Whether it needs outputs in [0, 1].
     """
 
     name: str
     is_metric: bool
     of_decisions: bool = False
+    of_probabilities: bool = False
 
 
 class Distance(ABC):
@@ -123,7 +125,8 @@ class LogitDistance(Distance):
     @property
     @override
     def kind(self) -> Kind:
-        return Kind(f"|logit a - logit b|, probabilities clipped to [{self.clip:g}, 1 - {self.clip:g}]", True)
+        name = f"|logit a - logit b|, probabilities clipped to [{self.clip:g}, 1 - {self.clip:g}]"
+        return Kind(name, is_metric=True, of_probabilities=True)
 
 
 @final

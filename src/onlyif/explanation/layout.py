@@ -14,7 +14,7 @@ def number(value: float) -> str:
         >>> number(0.123456), number(123456.7), number(1e-9)
         ('0.1235', '123457', '1e-09')
     """
-    if 1e4 <= abs(value) < 1e9:
+    if 9999.5 <= abs(value) < 1e9:
         return f"{value:.0f}"
     return f"{value + 0.0:.4g}"
 
@@ -59,6 +59,16 @@ def counted(count: int, noun: str) -> str:
         ('1 row', '2 rows')
     """
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital in front and one full stop at its end.
+
+    Example:
+        >>> sentence("all of them"), sentence("All of them.")
+        ('All of them.', 'All of them.')
+    """
+    return text[:1].upper() + text[1:].removesuffix(".") + "."
 
 
 def wrapped(text: str, width: int, indent: str = "  ", hanging: str = "  ") -> str:

@@ -12,7 +12,7 @@ from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.frames import frame
-from onlyif.explanation.layout import aligned, clipped, counted, error, number
+from onlyif.explanation.layout import aligned, clipped, counted, error, number, sentence
 from onlyif.explanation.records import selections_of
 from onlyif.explanation.selection import NORMAL_95, Selection
 
@@ -164,7 +164,7 @@ class Summary:
                 "Means over rows (± standard error):",
                 *aligned(["set", "size", "Δsuf", "Δnec"], gaps),
                 "",
-                *(f"Hidden features: {sentence}" for sentence in self.references),
+                *(sentence(said) for said in self.references),
             ]
         )
 

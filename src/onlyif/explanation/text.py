@@ -5,7 +5,7 @@ import math
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.layout import aligned, counted, error, gap_text, number, wrapped
+from onlyif.explanation.layout import aligned, counted, error, gap_text, number, sentence, wrapped
 from onlyif.explanation.selection import Selection
 
 
@@ -159,7 +159,7 @@ def _continuum_table(held: Continuum, width: int) -> list[str]:
 def _certainty(item: Explanation, width: int) -> list[str]:
     sure = item.certificate
     said = [
-        _sentence(sure.basis.value),
+        sentence(sure.basis.value),
         *_supersets(sure),
         *_many(item),
         *_lemma(item),
@@ -232,20 +232,16 @@ def _provenance(item: Explanation, width: int) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in made.versions)
     asked = f"{item.model_rows} model rows, {number(item.seconds)} s, seed {made.seed}"
     told = [
-        ("what hiding means", made.reference),
         ("f_S(x)", made.restriction),
         ("sets", made.search),
         ("work", asked),
         ("versions", versions),
     ]
     if _has_errors(item):
-        told.insert(2, ("±", "one standard error; 'fresh draws' are ones that the search never saw"))
-    return ["HOW IT WAS COMPUTED", *(wrapped(f"{key}: {text}", width, "  ", "    ") for key, text in told)]
+        told.insert(1, ("±", "one standard error; 'fresh draws' are ones that the search never saw"))
+    lines = [sentence(made.reference), *(f"{key}: {text}" for key, text in told)]
+    return ["HOW IT WAS COMPUTED", *(wrapped(line, width, "  ", "    ") for line in lines)]
 
 
 def _has_errors(item: Explanation) -> bool:
     return bool(item.base_stderr or item.total_gap.stderr or item.sufficient.sufficiency.stderr)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].removesuffix(".") + "."

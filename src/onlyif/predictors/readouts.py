@@ -13,17 +13,20 @@ from typing_extensions import override
 class Readout(ABC):
     """From averaged outputs to one number an instance and subset."""
 
+    def part(self, instances: slice) -> "Readout":
+        """The readout of some of the instances; itself where all are read alike."""
+        return self
+
     @abstractmethod
-    def read(self, mean: Float64[Tensor, "b m k"], first: int) -> Float64[Tensor, "b m"]:
+    def read(self, mean: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
         """The explained number.
 
         Args:
-            mean: Averaged outputs of instances `first` and the following.
-            first: Number of the first of these instances among all that are explained.
+            mean: Averaged outputs.
         """
 
     @abstractmethod
-    def error(self, stderr: Float64[Tensor, "b m k"], first: int) -> Float64[Tensor, "b m"]:
+    def error(self, stderr: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
         """The standard error of that number, from those of the outputs; NaN when unknown."""
 
 
@@ -39,13 +42,17 @@ class TargetReadout(Readout):
     target: Int64[Tensor, "b"]
 
     @override
-    def read(self, mean: Float64[Tensor, "b m k"], first: int) -> Float64[Tensor, "b m"]:
-        chosen = self.target[first : first + len(mean)].to(mean.device)
+    def part(self, instances: slice) -> "TargetReadout":
+        return TargetReadout(self.target[instances])
+
+    @override
+    def read(self, mean: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
+        chosen = self.target.to(mean.device)
         return mean.gather(2, chosen.view(-1, 1, 1).expand(-1, mean.shape[1], 1)).squeeze(2)
 
     @override
-    def error(self, stderr: Float64[Tensor, "b m k"], first: int) -> Float64[Tensor, "b m"]:
-        return self.read(stderr, first)
+    def error(self, stderr: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
+        return self.read(stderr)
 
 
 @final
@@ -63,11 +70,11 @@ class DecisionReadout(Readout):
     threshold: float = 0.5
 
     @override
-    def read(self, mean: Float64[Tensor, "b m k"], first: int) -> Float64[Tensor, "b m"]:
+    def read(self, mean: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
         decided = mean.argmax(2) if mean.shape[2] > 1 else mean.squeeze(2) > self.threshold
         return decided.double()
 
     @override
-    def error(self, stderr: Float64[Tensor, "b m k"], first: int) -> Float64[Tensor, "b m"]:
+    def error(self, stderr: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
         unknown = (stderr != 0).any(2)
         return torch.where(unknown, torch.nan, 0.0).double()

@@ -14,6 +14,7 @@ MAX_COUNT = 10**9
 # Most columns, classes and categories: far above any table, and low enough that nothing
 # sized by them exhausts the memory.
 MAX_WIDTH = 10**7
+NO_PARENT = 2**31 - 1
 _NODE_LISTS = ("right_children", "split_indices", "split_conditions", "default_left", "split_type")
 
 
@@ -83,11 +84,20 @@ def _check_tree(tree: Mapping[str, Any], where: str, n_features: int, n_groups: 
     inner = left != -1
     check_children(left, right, inner, n_nodes, where)
     check_range(_integers(tree, "split_indices"), 0, max(1, n_features), f"column in {where}")
-    _integers(tree, "parents")
+    _check_parents(_integers(tree, "parents"), left, right, where)
     split_type = _integers(tree, "split_type")
     check_range(split_type, 0, 2, f"split type in {where}")
     _check_leaves(tree, right[~inner], width, n_nodes, n_groups, where)
     _check_category_sets(tree, (split_type == 1) & inner, where)
+
+
+def _check_parents(parents: np.ndarray, left: np.ndarray, right: np.ndarray, where: str) -> None:
+    inner = np.flatnonzero(left != -1)
+    linked = (parents[left[inner]] == inner) & (parents[right[inner]] == inner)
+    if not linked.all() or parents[0] not in {-1, NO_PARENT}:
+        raise StorageError(f"parents and children of {where} do not agree; the file is damaged")
+    known = parents[parents != NO_PARENT]
+    check_range(known, -1, len(parents), f"parent in {where}")
 
 
 def _check_leaves(

@@ -30,6 +30,13 @@ def read_xgboost(path: Path) -> Any:
         raise StorageError(f"XGBoost {xgboost.__version__} cannot read {path.name}: {reason}") from error
 
 
+def serialised(document: Any) -> bytes:
+    """A decoded model, checked, in the library's own form of a pickled Booster."""
+    check_xgboost_model(document)
+    booster = xgboost.Booster(model_file=bytearray(json.dumps(document).encode()))
+    return bytes(booster.__getstate__()["handle"])
+
+
 def checked_json(data: bytes) -> bytes:
     """The checked model as JSON text, from JSON or UBJSON bytes.
 

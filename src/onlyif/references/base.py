@@ -88,3 +88,10 @@ class Reference(ABC):
     @abstractmethod
     def law(self) -> Law:
         """What kind of distribution this is, with its sentence."""
+
+    def effective_sample_size(self, x: Instances, keep: InputKeep) -> Float[Tensor, "b m"] | None:
+        """How many equally weighted atoms the law is worth for each subset, 1 / Σ w².
+
+        None where the law has no weights that could collapse.
+        """
+        return None

@@ -13,6 +13,7 @@ from onlyif.core.errors import InputError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
 from onlyif.references.base import Draws, Law, Plan, Reference
+from onlyif.references.closeness import Closeness, fit_closeness
 
 _CHUNK = 1024  # uniform numbers from one child seed; fixed, so that draw i does not depend on the split
 _BLOCK_ENTRIES = 2**21  # weights in one block of subsets: 16 MiB, and a few temporaries of that size
@@ -21,62 +22,6 @@ _BLOCK_ENTRIES = 2**21  # weights in one block of subsets: 16 MiB, and a few tem
 def unchanged(values: Float64[Tensor, "r c"]) -> Float64[Tensor, "r c"]:
     """The codes themselves: for tables of numbers only, which need no translation."""
     return values
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Closeness:
-    """How far two rows are from each other on each column, from 0 to about 1, as Gower has it.
-
-    Ordered columns: |a - b| / span. Others, and columns without a span: 0 if equal, else 1. Two missing
-    values are equal; a missing one is at distance 1 from any other.
-
-    Args:
-        ordered: Which columns have a meaningful |a - b|.
-        span: Largest minus smallest value of each column in the background.
-        typical: Mean distance of two random background rows on each column.
-        bandwidth: The kernel's width h in units of distance; None for Scott's rule.
-
-    Raises:
-        SettingError: unless bandwidth > 0.
-    """
-
-    ordered: Bool[Tensor, "c"]
-    span: Float64[Tensor, "c"]
-    typical: Float64[Tensor, "c"]
-    bandwidth: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.bandwidth is not None and not self.bandwidth > 0:
-            raise SettingError(f"bandwidth must be above 0, or None for Scott's rule, got {self.bandwidth}")
-
-    def distances(
-        self, places: Float64[Tensor, "rows c"], place: Float64[Tensor, "c"]
-    ) -> Float64[Tensor, "rows c"]:
-        """The distance of each row from one place, on each column."""
-        ordered, span = self.ordered.to(place.device), self.span.to(place.device)
-        apart = (places - place).abs()
-        apart = torch.where(ordered & (span > 0), apart / span, (apart != 0).double())
-        lacking, lacks = places.isnan(), place.isnan()
-        return torch.where(lacking | lacks, (lacking ^ lacks).double(), apart)
-
-    def widths(self, kept: Float64[Tensor, "m c"], n_rows: int) -> Float64[Tensor, "m 1"]:
-        """The kernel's width h for each subset of columns and a background of `n_rows` rows."""
-        if self.bandwidth is not None:
-            return torch.full((len(kept), 1), self.bandwidth, dtype=torch.float64, device=kept.device)
-        size = kept.sum(1, keepdim=True).clamp(min=1)
-        typical = kept @ self.typical.to(kept.device).unsqueeze(1) / size
-        return typical / size.sqrt() * n_rows ** (-1 / (size + 4))
-
-    def weights(
-        self, apart: Float64[Tensor, "rows c"], kept: Float64[Tensor, "m c"]
-    ) -> Float64[Tensor, "m rows"]:
-        """The kernel's weights of all rows, which sum to 1, from their distances on each column."""
-        mean = kept @ apart.T / kept.sum(1, keepdim=True).clamp(min=1)
-        nearest = mean.amin(1, keepdim=True)
-        # Relative to the nearest row, so that rows far from everything still sum to 1.
-        width = self.widths(kept, len(apart)).clamp(min=1e-9)
-        return torch.softmax(-(mean - nearest) * (mean + nearest) / (2 * width.square()), 1)
 
 
 @final
@@ -142,6 +87,8 @@ class EmpiricalReference(Reference):
         # Rounding may carry the last point past the last row.
         return Draws(self.rows.to(x)[chosen.clamp(max=len(self.rows) - 1)], equal)
 
+    @override
+    @override
     def effective_sample_size(self, x: Instances, keep: InputKeep) -> Float64[Tensor, "b m"]:
         """1 / Σ w²: how many equally weighted rows would say as much as these weights do.
 
@@ -191,6 +138,7 @@ def fit_empirical(
     positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]] = unchanged,
     bandwidth: float | None = None,
     n_rows: int | None = None,
+    skip: int = 0,
     seed: int = 0,
 ) -> EmpiricalReference:
     """The empirical conditional reference over all rows of a background, or a random sample of them.
@@ -202,57 +150,43 @@ def fit_empirical(
         bandwidth: The kernel's width h, in units of distance (at 1, the most distant row of a column still
             weighs 0.6); None for Scott's rule.
         n_rows: Rows in the sample, drawn without replacement; None takes all rows.
+        skip: Rows passed over before the sample: with the same seed and skip = n_rows, a second sample
+            has no row of the first, to check what was found on that.
         seed: Seed of the sample.
 
     Raises:
         InputError: if the background has fewer than two rows or an infinite value.
-        SettingError: unless n_rows >= 1 and bandwidth > 0.
+        SettingError: unless n_rows >= 1, bandwidth > 0, and skip leaves two rows.
 
     Example:
         >>> fit_empirical(torch.rand(300, 2).double(), n_rows=200).law.sentence
         "Hidden ...: 200 rows drawn with seed 0 from 300 background rows, bandwidth by Scott's rule)."
     """
-    rows, origin = _sample(background, n_rows, seed)
+    rows, origin = _sample(background, n_rows, skip, seed)
     places = positions(rows)
     if places.isinf().any():
         raise InputError("the empirical reference measures distances: need finite or missing values, got inf")
-    known = places.nan_to_num(nan=-torch.inf).amax(0), places.nan_to_num(nan=torch.inf).amin(0)
-    span = (known[0] - known[1]).clamp(min=0)  # a column with no value at all has none
-    ordered = torch.ones_like(span, dtype=torch.bool) if ordered is None else ordered
-    typical = torch.stack([_typical(places[:, j], span[j], ordered[j]) for j in range(len(span))])
     how = "bandwidth by Scott's rule" if bandwidth is None else f"bandwidth {bandwidth:g}"
-    closeness = Closeness(ordered, span, typical, bandwidth)
+    closeness = fit_closeness(places, ordered, bandwidth)
     return EmpiricalReference(rows, places, positions, closeness, f"{origin}, {how}")
 
 
 def _sample(
-    background: Float64[Tensor, "rows c"], n_rows: int | None, seed: int
+    background: Float64[Tensor, "rows c"], n_rows: int | None, skip: int, seed: int
 ) -> tuple[Float64[Tensor, "n c"], str]:
     if len(background) < 2:
         raise InputError(f"need at least 2 background rows to compare with, got {len(background)}")
     if n_rows is not None and n_rows < 1:
         raise SettingError(f"need n_rows >= 1 rows in the sample, or None for all, got {n_rows}")
-    if n_rows is None or n_rows >= len(background):
+    if not 0 <= skip <= len(background) - 2:
+        raise SettingError(f"skip must leave at least 2 of {len(background)} background rows, got {skip}")
+    if skip == 0 and (n_rows is None or n_rows >= len(background)):
         return background, f"all {len(background)} background rows"
     order = torch.randperm(len(background), generator=generator(seed, "empirical rows"))
-    origin = f"{n_rows} rows drawn with seed {seed} from {len(background)} background rows"
-    return background[order[:n_rows].to(background.device)], origin
-
-
-def _typical(
-    place: Float64[Tensor, "n"], span: Float64[Tensor, ""], ordered: Bool[Tensor, ""]
-) -> Float64[Tensor, ""]:
-    """Mean distance on one column of two rows drawn with replacement, in O(n log n)."""
-    n, known = len(place), place[~place.isnan()].sort().values
-    mixed = 2 * len(known) * (n - len(known))
-    if ordered and span > 0:
-        # Sorted value i is the larger of i pairs and the smaller of the other len - 1 - i.
-        rank = torch.arange(len(known), dtype=torch.float64, device=place.device)
-        pairs = 2 * ((2 * rank - len(known) + 1) * (known - known[0])).sum() / span
-    else:
-        counts = torch.unique_consecutive(known, return_counts=True)[1].double()
-        pairs = len(known) ** 2 - counts.square().sum()
-    return (pairs + mixed) / n**2
+    chosen = order[skip:][:n_rows].to(background.device)
+    other = "other " if skip else ""
+    origin = f"{len(chosen)} {other}rows drawn with seed {seed} from {len(background)} background rows"
+    return background[chosen], origin
 
 
 def _uniforms(seed: int, start: int, stop: int) -> Float64[Tensor, "n"]:

@@ -82,22 +82,11 @@ class FunctionReference(Reference):
     ) -> Float[Tensor, "n *x"]:
         """One chunk of draws, checked; the function gets copies, so it cannot change ours."""
         try:
-            drawn = self.function(
-                x.clone(), keep.clone(), self.chunk, child_seed(seed, "function draws", index)
-            )
+            part = child_seed(seed, "function draws", index)
+            drawn = self.function(x.clone(), keep.clone(), self.chunk, part)
         except Exception as error:
             raise ModelError(f"the reference function raised {type(error).__name__}: {error}") from error
-        if not isinstance(drawn, Tensor) or drawn.shape != (self.chunk, *x.shape):
-            got = tuple(drawn.shape) if isinstance(drawn, Tensor) else type(drawn).__name__
-            raise ModelError(
-                f"the reference function must return a {(self.chunk, *x.shape)} tensor, got {got}"
-            )
-        wrong = (~drawn.isfinite() & ~keep.to(drawn.device)).sum().item()
-        if wrong:
-            raise ModelError(
-                f"the reference function returned {wrong} hidden entries that are not finite; need numbers"
-            )
-        return drawn.to(x)
+        return _checked(drawn, keep, self.chunk).to(x)
 
     def _check_repeats(self, x: Float[Tensor, "*x"], keep: Bool[Tensor, "*x"], seed: int, index: int) -> None:
         once, again = (torch.where(keep, x, self._ask(x, keep, seed, index)) for _ in range(2))
@@ -111,3 +100,16 @@ class FunctionReference(Reference):
     @override
     def law(self) -> Law:
         return Law(self.sentence, None, depends_on_x=True)
+
+
+def _checked(drawn: object, keep: Bool[Tensor, "*x"], n: int) -> Float[Tensor, "n *x"]:
+    needed = (n, *keep.shape)
+    if not isinstance(drawn, Tensor) or drawn.shape != needed or not drawn.is_floating_point():
+        got = f"{drawn.dtype} {tuple(drawn.shape)}" if isinstance(drawn, Tensor) else type(drawn).__name__
+        raise ModelError(f"the reference function must return a float tensor of shape {needed}, got {got}")
+    wrong = (~drawn.isfinite() & ~keep.to(drawn.device)).sum().item()
+    if wrong:
+        raise ModelError(
+            f"the reference function returned {wrong} hidden entries that are not finite; need numbers"
+        )
+    return drawn

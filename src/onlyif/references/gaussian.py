@@ -31,7 +31,7 @@ class GaussianReference(Reference):
 
     Args:
         mean: μ.
-        covariance: Σ, symmetric and not singular.
+        covariance: Σ, a square matrix of as many columns, symmetric and not singular.
         origin: Where both come from, for the sentence in results.
         columns: Names of the columns for messages; empty for x0, x1, ...
 
@@ -50,7 +50,7 @@ class GaussianReference(Reference):
     """
 
     mean: Float64[Tensor, "c"]
-    covariance: Float64[Tensor, "c c"]
+    covariance: Float64[Tensor, "_ _"]
     origin: str = "given mean and covariance"
     columns: tuple[str, ...] = ()
 

@@ -121,16 +121,17 @@ class Walk:
         b_call, m_call = _rectangle(len(x), subsets.count, max(1, self.max_rows // self.plan.total))
         passes = list(_slices(subsets.count, max(m_call, SUBSETS_A_PASS)))
         for instances in _slices(len(x), b_call):
+            numbers = readout.part(instances)
             for part in passes:
-                keep, first = subsets.part(instances, part, x.device), instances.start
+                keep = subsets.part(instances, part, x.device)
                 if self.exact:
                     outputs = self._exact(x[instances], keep, m_call)
                 else:
                     moments = self._sampled(x[instances], keep, m_call)
                     outputs = moments.mean[0]
                     for error, stderr in zip(errors, moments.stderr, strict=True):
-                        error[instances, part] = readout.error(stderr, first)
-                mean[instances, part] = readout.read(outputs, first)
+                        error[instances, part] = numbers.error(stderr)
+                mean[instances, part] = numbers.read(outputs)
         asked = subsets.count + (0 if self.exact else len(passes))
         return Estimate(mean, errors[0], errors[1], float(asked * self.plan.total))
 

@@ -1,6 +1,6 @@
 """f_S(x) read off a finished table of all subsets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from typing_extensions import override
@@ -54,7 +54,7 @@ class TabulatedRestriction(Restriction):
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
-        return self.known
+        return replace(self.known, model_rows=0.0)
 
     @property
     @override

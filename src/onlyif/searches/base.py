@@ -9,9 +9,12 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from onlyif.core.errors import ModelError
+from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.base import Criterion
+
+# Products of two differences of gaps in grid units must fit 63 bits.
+MOST_DIGITS = 30
 
 
 @final
@@ -25,10 +28,11 @@ class Cloud:
         by_size: For each size 0 to d, the numbers of the subsets of that size, in canonical order.
         keep: The members of each subset, or None where subset number v is the one with bit code v
             and all 2^d of them are there.
-        digits: Binary digits of the gaps that can be trusted.
+        digits: Binary digits of the gaps that can be trusted, 1 to 30.
 
     Raises:
         ModelError: if a gap is NaN or infinite.
+        SettingError: unless 1 <= digits <= 30.
     """
 
     parts: Float64[Tensor, "v p"]
@@ -38,6 +42,8 @@ class Cloud:
     digits: int
 
     def __post_init__(self) -> None:
+        if not 1 <= self.digits <= MOST_DIGITS:
+            raise SettingError(f"gaps are compared on 1 to {MOST_DIGITS} binary digits, got {self.digits}")
         if not bool(self.parts.isfinite().all()):
             raise ModelError("a gap came out as NaN or infinite: check the distance and the model's outputs")
 
@@ -65,6 +71,10 @@ class Cloud:
     def on_grid(self) -> Int64[Tensor, "p v"]:
         """The parts in multiples of `grid`, one row a part."""
         return (self.parts.T / self.grid).round().long().contiguous()
+
+    def steps(self, gap: float) -> int:
+        """A gap in multiples of `grid`, cut off where whole numbers of 64 bits end."""
+        return round(min(gap / self.grid, 2.0**62))
 
     def keep_of(self, numbers: Int64[Tensor, "m"]) -> Bool[Tensor, "m d"]:
         """The members of some subsets."""

@@ -135,7 +135,7 @@ def smallest(cloud: Cloud, part: int, epsilon: float) -> Smallest | None:
         epsilon: ε, in the units of the gap; compared on the cloud's grid.
     """
     gap = cloud.on_grid[part]
-    limit = round(epsilon / cloud.grid)
+    limit = cloud.steps(epsilon)
     for size, numbers in enumerate(cloud.by_size):
         if len(numbers):
             held = gap[numbers]

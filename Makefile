@@ -1,0 +1,58 @@
+# From a bare checkout: `make demo` runs the main job, `make test` runs every check.
+# Both set up .venv first; that needs python3 (3.11 or newer), and once the network for pip.
+
+PYTHON ?= python3
+JOBS ?= 2
+# One thread a process: tests run side by side, and threads of small matrices only wait for each other.
+export OMP_NUM_THREADS ?= 1
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.PHONY: help demo test lint unit slow docs bench clean
+
+help:
+	@echo "make demo    train two models, explain ten rows, write results and pictures to onlyif-demo/"
+	@echo "make test    every check: format, lint, types, layers, tests and doctests, documentation"
+	@echo "make lint    format, lint, types and layers only"
+	@echo "make unit    tests and doctests only"
+	@echo "make slow    tests that take minutes"
+	@echo "make docs    the documentation, to build/docs/index.html"
+	@echo "make bench   speed and memory, as ratios"
+	@echo "make clean   remove .venv and everything built"
+
+# pip runs again when what it is to install has changed.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "onlyif needs Python 3.11 or newer, got " + sys.version)'
+	@echo "setting up $(VENV): a few minutes, once"
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt hatchling editables
+	$(RUN) -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(RUN) examples/demo.py
+
+test: lint unit docs
+
+lint: $(READY)
+	$(RUN) -m ruff format --check
+	$(RUN) -m ruff check
+	$(RUN) -m mypy --strict
+	$(VENV)/bin/lint-imports
+
+unit: $(READY)
+	$(RUN) -m pytest -q -n $(JOBS)
+
+slow: $(READY)
+	$(RUN) -m pytest -q -m slow
+
+docs: $(READY)
+	@$(RUN) -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
+
+bench: $(READY)
+	for script in benchmarks/[!_]*.py; do $(RUN) "$$script" || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist onlyif-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

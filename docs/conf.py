@@ -1,0 +1,61 @@
+"""How the documentation is built: Markdown pages, and docstrings turned into a reference."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.application import Sphinx
+
+import onlyif
+
+project = "onlyif"
+release = version = onlyif.__version__
+copyright = "the onlyif authors"
+html_theme = "furo"
+html_title = f"onlyif {release}"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["dollarmath", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+nitpicky = False
+
+MARKS = re.compile(r"(`[^`]*`)|([|*]|(?<=\w)_(?!\w))")
+
+
+def escaped(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Docstrings are plain text: |S| is a size and *x a shape, not markup. Examples stay as they are."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            lines[i] = MARKS.sub(lambda found: found[1] or "\\" + found[2], line)
+
+
+class CommandHelp(Directive):
+    """What `onlyif ... --help` prints, as it is when the documentation is built."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar = {}
+
+    def run(self) -> list[nodes.Node]:
+        """The output as a block of text."""
+        command = [str(Path(sys.executable).with_name("onlyif")), *self.arguments[0].split()]
+        environment = {**os.environ, "COLUMNS": "96", "NO_COLOR": "1"}
+        text = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+        return [nodes.literal_block(text, text, language="text")]
+
+
+def setup(app: Sphinx) -> None:
+    """Registers both with Sphinx."""
+    app.connect("autodoc-process-docstring", escaped, priority=400)
+    app.add_directive("command-help", CommandHelp)

@@ -1,0 +1,211 @@
+"""`onlyif.explain`: what a newcomer calls."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from onlyif.core.errors import Interrupted
+from onlyif.core.players import Players
+from onlyif.criteria.distances import Distance
+from onlyif.explain import Case, Question, explain_case
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
+from onlyif.predictors.base import Predictor
+from onlyif.predictors.checked import Fault
+from onlyif.predictors.outputs import Output
+from onlyif.predictors.readouts import Readout
+from onlyif.recipes.choose import Parts, low_sample_size
+from onlyif.recipes.prepare import Options, Target, Work, prepare
+from onlyif.recipes.references import ReferenceRecipe
+from onlyif.references.base import Reference
+from onlyif.restrictions.base import Restriction
+from onlyif.restrictions.set_function import SetFunction
+from onlyif.searches.base import Search
+
+TABLE_ENTRIES_A_BLOCK = 2**20
+MOST_ROWS_A_BLOCK = 32
+
+
+def explain(
+    model: Any,
+    X: Any,
+    *,
+    background: Any = None,
+    target: Target = None,
+    alpha: float = 0.5,
+    size: int | None = None,
+    exact_size: bool = False,
+    epsilon: float | None = None,
+    groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None,
+    seed: int = 0,
+    max_rows: int = 16_384,
+    budget: int = 2_000_000,
+    progress: bool | None = None,
+    output: Output | str | None = None,
+    reference: Reference | ReferenceRecipe | str | None = None,
+    restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None,
+    search: Search | str | None = None,
+    distance: Distance | str | None = None,
+    keep_table: bool = False,
+    tolerate: tuple[Fault, ...] = (),
+) -> Explanations:
+    """What is sufficient for each prediction, what is necessary, and all that lies between.
+
+    Every choice that is left open is made by what the model and the table are,
+    the exact way first, and is named in the result.
+
+    Args:
+        model: A trained model: a scikit-learn estimator or pipeline, an XGBoost or LightGBM model, a
+            `torch.nn.Module`, an ONNX session, any callable from a table to outputs, or a `Predictor`.
+        X: The rows to explain: a pandas or polars frame, a numpy array or a torch tensor.
+        background: Rows like those the model was trained on, of the same kind and columns as `X`; what
+            is hidden takes its values from them. Needed unless `reference` is a finished object.
+        target: Which output is explained: its number, its class label, or one of these a row. By default the
+            largest output of each row, which for a classifier is the predicted class.
+        alpha: α in [0, 1] of the unified set; 1 asks for sufficiency alone, 0 for necessity alone.
+        size: τ, the most players in the continuum and the unified set. By default the size of the
+            larger of the smallest ε-sufficient and the smallest ε-necessary set.
+        exact_size: Ask for exactly `size` players instead of at most.
+        epsilon: ε in the units of the distance; by default a tenth of ρ(f(x), f_0).
+        groups: Columns that are one player: a mapping from names to columns, the path of a TOML file with a
+            table `[groups]`, or a fitted scikit-learn transformer, whose one-hot blocks are kept whole.
+        seed: The one seed; equal seeds give equal results.
+        max_rows: Most rows of one model call: the one knob for memory.
+        budget: Most model rows an instance. If all 2^d subsets fit it, they are all compared.
+        progress: Whether a progress bar is shown; by default for long work on a terminal.
+        output: What is explained: "probability", "margin", "logit", "value", or an object. By default the
+            probability where the model has one, else its value.
+        reference: What a hidden player is replaced by: "marginal" (the default, over at most 100 rows),
+            "baseline", "gaussian", "empirical", a recipe such as `Marginal(n_rows=None)`, or an object.
+        restriction: How f_S(x) is computed; by default in closed form, enumerated or sampled,
+            whichever fits first.
+        search: "exhaustive", "beam", "greedy" or an object; by default exhaustive where the budget allows.
+        distance: ρ: "absolute" (the default), "discrete", "logit", or an object.
+        keep_table: Keep f_S(x) for all 2^d subsets in each explanation: 8 · 2^d bytes a row.
+        tolerate: Faults of the model that are noted instead of refused.
+
+    Returns:
+        One explanation a row, in order.
+
+    Raises:
+        InputError: if a table cannot be used as it is.
+        SettingError: if an argument is out of range or does not fit another one.
+        ModelError: if the model raises, or answers something that is no prediction.
+        LimitError: if a table over all subsets would not fit the memory.
+        Interrupted: on Ctrl-C; its `finished` holds the explanations that were whole.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.random.default_rng(0).normal(size=(50, 3))
+        >>> found = explain(lambda table: table @ [2.0, 1.0, 0.0], rows[:1], background=rows)
+        >>> found[0].sufficient.names
+        ('x0', 'x1')
+
+    References:
+        [bharti2024] the definitions; the guide states the corrections.
+    """
+    options = Options(
+        target=target,
+        question=Question(alpha, size, exact_size, epsilon),
+        groups=groups,
+        seed=seed,
+        max_rows=max_rows,
+        budget=budget,
+        output=output,
+        reference=reference,
+        restriction=restriction,
+        search=search,
+        distance=distance,
+        keep_table=keep_table,
+        tolerate=tolerate,
+    )
+    work = prepare(model, X, background, options)
+    finished: list[Explanation] = []
+    try:
+        for part in with_progress(run(work), len(work.x), shown=progress):
+            finished += part
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(Explanations(tuple(finished), work.backend)) from interrupt
+    return Explanations(tuple(finished), work.backend)
+
+
+def run(work: Work, start: int = 0) -> Iterator[Explanations]:
+    """The explanations of a piece of work, block by block, in the order of its rows.
+
+    Args:
+        work: What `prepare` made.
+        start: First row that is wanted; those before it are taken as done.
+    """
+    step = block_rows(work)
+    for first in range(start, len(work.x), step):
+        yield Explanations(_block(work, slice(first, min(first + step, len(work.x)))), work.backend)
+
+
+def block_rows(work: Work) -> int:
+    """How many rows are explained at once: as many as keep the tables small."""
+    entries = 2**work.players.count if work.search.plan.complete else 1
+    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK // entries))
+
+
+def with_progress(
+    parts: Iterator[Explanations], total: int, *, shown: bool | None = None
+) -> Iterator[Explanations]:
+    """The same parts, with a progress bar on stderr: by default only on a terminal and after two seconds."""
+    hidden = not sys.stderr.isatty() if shown is None else not shown
+    with tqdm(total=total, disable=hidden, delay=2.0 if shown is None else 0.0, unit="row") as bar:
+        for part in parts:
+            yield part
+            bar.update(len(part))
+
+
+def _block(work: Work, rows: slice) -> tuple[Explanation, ...]:
+    x = work.x[rows]
+
+    def function(restriction: Restriction) -> SetFunction:
+        return SetFunction(restriction, x, work.readout.part(rows), work.players.count)
+
+    case = Case(
+        set_function=function(work.restriction),
+        fresh=None if work.fresh is None else function(work.fresh),
+        search=work.search,
+        distance=work.distance,
+        question=work.question,
+        names=work.players.names,
+        subjects=work.subjects[rows],
+        digits=work.digits,
+        provenance=work.provenance,
+        keep_table=work.keep_table,
+    )
+    return _with_warnings(work, x, explain_case(case))
+
+
+def _with_warnings(
+    work: Work, x: torch.Tensor, explained: tuple[Explanation, ...]
+) -> tuple[Explanation, ...]:
+    """Notes where the reference rests on too few rows for the sets that are reported."""
+    conditions = {
+        "what the sufficient set leaves": lambda item: item.sufficient.players,
+        "the necessary set": lambda item: _others(work.players, item.necessary.players),
+        "what the unified set leaves": lambda item: item.unified.players,
+    }
+    keep = torch.zeros(len(explained), len(conditions), work.players.count, dtype=torch.bool)
+    for i, item in enumerate(explained):
+        for j, kept in enumerate(conditions.values()):
+            keep[i, j, list(kept(item))] = True
+    warnings = low_sample_size(work.reference, x, work.players.spread(keep), tuple(conditions))
+    return tuple(
+        item if warning is None else replace(item, notes=(*item.notes, warning))
+        for item, warning in zip(explained, warnings, strict=True)
+    )
+
+
+def _others(players: Players, chosen: tuple[int, ...]) -> list[int]:
+    return [player for player in range(players.count) if player not in chosen]
+
+
+__all__ = ["Options", "Predictor", "Readout", "block_rows", "explain", "prepare", "run", "with_progress"]

@@ -1,0 +1,120 @@
+"""The continuum as a picture: who is in the solution at each α, and how good it is."""
+
+from itertools import pairwise
+
+from matplotlib.axes import Axes
+
+from onlyif.explanation.continuum import Continuum
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.layout import counted, number
+from onlyif.explanation.selection import NORMAL_95, Selection
+from onlyif.explanation.text import empty_reason, size_rule
+from onlyif.plots import style
+
+CLOSEST = 0.07
+MOST_LISTED = 8
+
+
+def plot_continuum(item: Explanation, ax: Axes | None = None) -> Axes:
+    """Who is in the solution at each α, above the two gaps that this solution has.
+
+    Bars say over which α a player belongs to the solution; dashed lines are the
+    breakpoints at which solutions change. Players that are in no solution are left
+    out. The axes given are divided in two panels, which are its `child_axes`.
+
+    Args:
+        item: The explanation of one row.
+        ax: Where to draw; None makes a figure of fitting size.
+
+    Returns:
+        The axes given, or the new ones.
+    """
+    held = item.continuum
+    shown = sorted({i for chosen in (*held.pieces, *held.corners) for i in chosen.players})
+    height = 0.28 * max(len(shown), 3)
+    ax = style.axes_or_new(ax, 8.0, height + 3.3)
+    upper, lower = style.panels(ax, (height, 1.2), 0.55 / (height + 1.75))
+    _draw_members(upper, item, held, shown)
+    _draw_gaps(lower, item)
+    style.label_alpha(lower, ax, "hiding these undoes the prediction", "keeping these preserves it")
+    for panel in (upper, lower):
+        panel.set_xlim(0.0, 1.0)
+        for alpha in held.breakpoints[1:-1]:
+            panel.axvline(alpha, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)
+    title = f"Best sets of {size_rule(item)}, from necessary to sufficient"
+    style.words(ax, title, style.heading(item), f"{_reading(item, held, len(shown))} {style.credit(item)}")
+    return ax
+
+
+def _draw_members(ax: Axes, item: Explanation, held: Continuum, shown: list[int]) -> None:
+    style.plain(ax)
+    ax.tick_params(labelbottom=False)
+    place = {player: i for i, player in enumerate(shown)}
+    for (low, high), piece in zip(pairwise(held.breakpoints), held.pieces, strict=True):
+        for player in piece.players:
+            ax.broken_barh([(low, high - low)], (place[player] - 0.36, 0.72), color=style.UNIFIED)
+    for alpha, corner in odd_corners(held):
+        heights = [place[i] for i in corner.players]
+        ax.scatter([alpha] * corner.size, heights, 30, style.INK, zorder=4, clip_on=False)
+    ax.set_ylim(max(len(shown), 1) - 0.5, -0.5)
+    ax.set_yticks(range(len(shown)), style.named_values(item, shown))
+    if not shown:
+        reason = empty_reason(item) or "The empty set is the best at every α."
+        style.message(ax, reason)
+
+
+def _draw_gaps(ax: Axes, item: Explanation) -> None:
+    style.plain(ax)
+    held = item.continuum
+    spans = list(zip(pairwise(held.breakpoints), held.pieces, strict=True))
+    words = "Δsuf: moved when only these are kept", "Δnec: off the average when only these are hidden"
+    for name, colour, dash, nth in (
+        (words[0], style.SUFFICIENT, "-", 0),
+        (words[1], style.NECESSARY, (0, (5, 2)), 1),
+    ):
+        gaps = [(piece.sufficiency, piece.necessity)[nth] for _, piece in spans]
+        alphas = [alpha for span, _ in spans for alpha in span]
+        values = [gap.value for gap in gaps for _ in range(2)]
+        errors = [NORMAL_95 * gap.stderr for gap in gaps for _ in range(2)]
+        low = [max(0.0, value - error) for value, error in zip(values, errors, strict=True)]
+        high = [value + error for value, error in zip(values, errors, strict=True)]
+        ax.plot(alphas, values, color=colour, linestyle=dash, linewidth=2.0, label=name, clip_on=False)
+        ax.fill_between(alphas, low, high, color=colour, alpha=0.15, linewidth=0)
+    top = ax.dataLim.y1
+    ax.set_ylim(0.0, 1.1 * top if top > item.certificate.tolerance else 1.0)
+    ax.set_ylabel("gap", fontsize=style.LABEL, color=style.INK)
+    ax.set_xticks(_ticks(held.breakpoints), [number(round(a, 3)) for a in _ticks(held.breakpoints)])
+    style.legend_above(ax)
+
+
+def _ticks(breakpoints: tuple[float, ...]) -> list[float]:
+    """0 and 1, then breakpoints, then quarters: all whose labels do not touch an earlier one's."""
+    kept = [0.0, 1.0]
+    for alpha in (*breakpoints, 0.25, 0.5, 0.75):
+        if min(abs(alpha - other) for other in kept) >= CLOSEST:
+            kept.append(alpha)
+    return sorted(kept)
+
+
+def odd_corners(held: Continuum) -> list[tuple[float, Selection]]:
+    """Breakpoints whose canonical solution is none of those beside it, with that solution."""
+    beside = [held.pieces[max(i - 1, 0) : i + 1] for i in range(len(held.corners))]
+    return [
+        (alpha, corner)
+        for alpha, corner, pieces in zip(held.breakpoints, held.corners, beside, strict=True)
+        if corner.players not in [piece.players for piece in pieces]
+    ]
+
+
+def _reading(item: Explanation, held: Continuum, n_shown: int) -> str:
+    inside = held.breakpoints[1:-1]
+    listed = ", ".join(number(round(alpha, 4)) for alpha in inside[:MOST_LISTED])
+    more = ", …" if len(inside) > MOST_LISTED else ""
+    inner = f"dashed: it changes at α = {listed}{more}" if inside else "it is the same for every α"
+    rest = len(item.names) - n_shown
+    left_out = f" {counted(rest, 'feature')} in no solution left out." if rest and n_shown else ""
+    dots = [alpha for alpha, _ in odd_corners(held)]
+    at = " Dots: more sets tie at that α alone; the dots mark the first of them." if dots else ""
+    sampled = any(piece.sufficiency.stderr or piece.necessity.stderr for piece in held.pieces)
+    bands = " Bands: 95 % intervals." if sampled else ""
+    return f"A bar: the feature is in the best set over these α; {inner}.{left_out}{at}{bands}"

@@ -1,0 +1,126 @@
+"""All sets in the plane of the two gaps, with the hull that the continuum walks along."""
+
+import torch
+from jaxtyping import Float64, Int64
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from onlyif.core.errors import SettingError
+from onlyif.core.seeds import generator
+from onlyif.core.subsets import code_of, subset_sizes
+from onlyif.criteria.distances import AbsoluteDistance, Distance
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.layout import number
+from onlyif.explanation.text import size_rule
+from onlyif.plots import style
+
+MOST_POINTS = 50_000
+AGREEMENT = 1e-6
+
+
+def plot_plane(item: Explanation, ax: Axes | None = None, *, distance: Distance | None = None) -> Axes:
+    """Every set as a point: how insufficient it is against how unnecessary it is.
+
+    Perfect sets lie at the origin. The line is the hull of the sets that the size
+    rule allows: its points are the solutions of the continuum. Without a kept table
+    only those are drawn.
+
+    Args:
+        item: The explanation of one row.
+        ax: Where to draw; None makes a figure.
+        distance: ρ of the explanation; None means |a - b|.
+
+    Returns:
+        The axes given, or the new ones.
+
+    Raises:
+        SettingError: if the gaps under this distance are not those of the explanation.
+    """
+    ax = style.axes_or_new(ax, 7.0, 6.2)
+    style.plain(ax)
+    if item.table is not None:
+        _draw_sets(ax, item, item.table, distance or AbsoluteDistance())
+    _draw_hull(ax, item)
+    _draw_epsilon(ax, item)
+    ax.set_xlabel("Δsuf: moved when only these are kept", fontsize=style.LABEL, color=style.INK)
+    ax.set_ylabel("Δnec: off the average when only these are hidden", fontsize=style.LABEL, color=style.INK)
+    style.legend_above(ax, 2)
+    title = "Sets by their two gaps: the nearer to 0, 0 the better"
+    style.words(ax, title, style.heading(item), f"{_reading(item)} {style.credit(item)}")
+    return ax
+
+
+def _draw_sets(ax: Axes, item: Explanation, table: Float64[Tensor, "two_to_d"], distance: Distance) -> None:
+    suf = distance.between(table[-1], table)
+    nec = distance.between(table.flip(0), table[0])
+    _check(item, suf, nec, distance)
+    sizes = subset_sizes(len(item.names))
+    drawn = _some(len(table))
+    cloud = ax.scatter(
+        *(suf[drawn].tolist(), nec[drawn].tolist(), 16),
+        c=sizes[drawn].tolist(),
+        cmap="viridis_r",
+        alpha=0.7,
+        linewidths=0,
+        rasterized=True,
+        clip_on=False,
+    )
+    bar = ax.figure.colorbar(cloud, ax=ax, shrink=0.7, aspect=30, pad=0.02)
+    bar.set_label("size of the set", fontsize=style.LABEL, color=style.INK)
+    bar.ax.tick_params(labelsize=style.SMALL)
+    bar.set_ticks(style.whole_ticks(len(item.names)))
+
+
+def _check(
+    item: Explanation, suf: Float64[Tensor, "n"], nec: Float64[Tensor, "n"], distance: Distance
+) -> None:
+    for chosen in (item.sufficient, item.necessary, item.unified):
+        code = code_of(chosen.players)
+        apart = max(
+            abs(suf[code].item() - chosen.sufficiency.value), abs(nec[code].item() - chosen.necessity.value)
+        )
+        if not apart <= AGREEMENT * max(1.0, item.total_gap.value):
+            raise SettingError(
+                f"need the distance of the explanation ({item.provenance.distance}), "
+                f"got {distance.kind.name}, under which the gaps of {chosen} differ by {number(apart)}"
+            )
+
+
+def _some(count: int) -> Int64[Tensor, "n"]:
+    if count <= MOST_POINTS:
+        return torch.arange(count)
+    return torch.randperm(count, generator=generator(0, "points of a picture"))[:MOST_POINTS].sort().values
+
+
+def _draw_hull(ax: Axes, item: Explanation) -> None:
+    pieces = item.continuum.pieces
+    suf = [piece.sufficiency.value for piece in pieces]
+    nec = [piece.necessity.value for piece in pieces]
+    word = f"best sets over α, {size_rule(item)}"
+    ax.plot(suf, nec, color=style.INK, linewidth=1.3, marker="o", markersize=5, label=word, clip_on=False)
+    for chosen, colour, marker, word in (
+        (item.sufficient, style.SUFFICIENT, "s", "smallest ε-sufficient set"),
+        (item.necessary, style.NECESSARY, "D", "smallest ε-necessary set"),
+        (item.unified, style.UNIFIED, "*", f"best at α = {number(item.alpha)}"),
+    ):
+        point = [chosen.sufficiency.value], [chosen.necessity.value]
+        size = 15 if marker == "*" else 9
+        (mark,) = ax.plot(*point, marker, markersize=size, color=colour, label=word, clip_on=False)
+        mark.set(markerfacecolor="none", markeredgewidth=2.0, zorder=5)
+    ax.set_xlim(left=0.0)
+    ax.set_ylim(bottom=0.0)
+
+
+def _draw_epsilon(ax: Axes, item: Explanation) -> None:
+    ax.axvspan(0.0, item.epsilon, color=style.SUFFICIENT, alpha=0.08, linewidth=0, zorder=0)
+    ax.axhspan(0.0, item.epsilon, color=style.NECESSARY, alpha=0.08, linewidth=0, zorder=0)
+
+
+def _reading(item: Explanation) -> str:
+    count = 2 ** len(item.names)
+    drawn = ""
+    if item.table is None:
+        drawn = " The other sets are not drawn: their predictions were not kept."
+    elif count > MOST_POINTS:
+        drawn = f" {MOST_POINTS} of {count} sets are drawn."
+    return f"Shaded: ε-sufficient (left) and ε-necessary (below) sets, ε = {number(item.epsilon)}.{drawn}"

@@ -1,0 +1,175 @@
+"""One look for all pictures: colours that colour-blind readers can tell apart, sizes, captions.
+
+Nothing global is changed: every size and colour is given to the artist that bears it.
+"""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from onlyif.explanation.certificate import Basis
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.layout import clipped, number, sentence
+
+# Okabe and Ito's colours.
+SUFFICIENT, NECESSARY, UNIFIED = "#0072B2", "#D55E00", "#009E73"
+NEUTRAL, FAINT, INK = "#8C8C8C", "#E6E6E6", "#222222"
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 3)))
+TITLE, LABEL, SMALL = 11.0, 9.5, 8.5
+LONGEST_NAME = 34
+WIDE = 6.8
+CREDIT = {
+    Basis.EXACT: "Exact: all sets were compared.",
+    Basis.SAMPLED: "Estimated from draws (± is one standard error); all sets were compared.",
+    Basis.HEURISTIC: "Not certified: only some sets were compared.",
+}
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """The given axes, or new ones in a figure of their own, in inches."""
+    if ax is not None:
+        return ax
+    made: Axes = pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
+    return made
+
+
+def panels(ax: Axes, shares: tuple[float, ...], gap: float) -> list[Axes]:
+    """Axes that divide the given ones from top to bottom; these are emptied.
+
+    Args:
+        ax: The axes to divide.
+        shares: Heights in relation to each other.
+        gap: Distance between two panels, as a share of the height.
+    """
+    ax.set_axis_off()
+    free = 1.0 - gap * (len(shares) - 1)
+    heights = [share / sum(shares) * free for share in shares]
+    bottoms = [1.0 - sum(heights[: i + 1]) - gap * i for i in range(len(heights))]
+    return [ax.inset_axes((0.0, low, 1.0, high)) for low, high in zip(bottoms, heights, strict=True)]
+
+
+def columns(ax: Axes, shares: tuple[float, ...], gap: float) -> list[Axes]:
+    """As `panels`, from left to right."""
+    ax.set_axis_off()
+    free = 1.0 - gap * (len(shares) - 1)
+    widths = [share / sum(shares) * free for share in shares]
+    lefts = [sum(widths[:i]) + gap * i for i in range(len(widths))]
+    return [ax.inset_axes((left, 0.0, width, 1.0)) for left, width in zip(lefts, widths, strict=True)]
+
+
+def plain(ax: Axes) -> None:
+    """Small ticks, no box: only the lines that are read."""
+    ax.tick_params(labelsize=SMALL, colors=INK, length=3)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def legend_above(ax: Axes, n_columns: int = 1) -> None:
+    """A legend between the axes and their title, where it covers nothing; one column if that is narrow."""
+    wide = room(ax) / ax.figure.figure.dpi > WIDE
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=n_columns if wide else 1,
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=INK,
+        borderaxespad=0.3,
+        borderpad=0.0,
+    )
+
+
+def whole_ticks(last: int) -> list[int]:
+    """Whole numbers from 0 to `last`, about ten of them."""
+    return list(range(0, last + 1, 1 + last // 10))
+
+
+def message(ax: Axes, text: str) -> None:
+    """A sentence in the middle of axes that have nothing else to show."""
+    lines = _wrapped(text, ax.get_window_extent().width * 0.9, ax, LABEL)
+    ax.text(0.5, 0.5, lines, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL, color=INK)
+
+
+def heading(item: Explanation) -> str:
+    """Which row and prediction a picture is about."""
+    label = f" of '{clipped(item.target_label, 24)}'" if item.target_label else ""
+    base = number(item.base) + (f" ± {item.base_stderr:.2g}" if item.base_stderr else "")
+    return (
+        f"Row {item.row}: {item.provenance.output}{label}, "
+        f"f(x) = {number(item.prediction)}, on average f_0 = {base}"
+    )
+
+
+def credit(item: Explanation) -> str:
+    """What hiding means and what the picture rests on: below every picture."""
+    return f"{sentence(item.provenance.reference)} {CREDIT[item.certificate.basis]}"
+
+
+def words(ax: Axes, title: str, subtitle: str, caption: str) -> None:
+    """A title above and a caption below all that the axes show, wrapped to its width.
+
+    Call it last: it measures what has been drawn.
+    """
+    ax.figure.figure.draw_without_rendering()
+    frame = ax.get_window_extent()
+    box = ax.get_tightbbox() or frame
+    pixels, width = ax.figure.figure.dpi / 72.0, min(box.width, room(ax))
+    left = (box.x0 - frame.x0) / pixels
+    above, below = (box.y1 - frame.y1) / pixels + 6.0, (box.y0 - frame.y0) / pixels - 8.0
+    under = {"va": "top", "fontsize": SMALL, "color": "#555555"}
+    _write(ax, 0.0, (left, below), _wrapped(caption, width, ax, SMALL), under)
+    if subtitle:
+        lines = _wrapped(subtitle, width, ax, LABEL)
+        _write(ax, 1.0, (left, above), lines, {"va": "bottom", "fontsize": LABEL, "color": INK})
+        above += (lines.count("\n") + 1) * LABEL * 1.25 + 3.0
+    bold = {"va": "bottom", "fontsize": TITLE, "color": INK, "fontweight": "bold"}
+    _write(ax, 1.0, (left, above), _wrapped(title, width, ax, TITLE * 1.08), bold)
+
+
+def _write(ax: Axes, edge: float, offset: tuple[float, float], text: str, look: Mapping[str, Any]) -> None:
+    note = ax.annotate(text, (0.0, edge), offset, "axes fraction", "offset points", annotation_clip=False)
+    note.set(**look, in_layout=False)
+    # Layouts make room for the text's height alone: its width must not push neighbours aside.
+    blank = "\n".join(" " * len(text.splitlines()))
+    spacer = ax.annotate(blank, (0.0, edge), offset, "axes fraction", "offset points", annotation_clip=False)
+    spacer.set(**look)
+
+
+def room(ax: Axes) -> float:
+    """Width in pixels that belongs to the axes: their share of the figure's columns."""
+    spec = ax.get_subplotspec()
+    if spec is None:
+        return float(ax.get_window_extent().width)
+    share = len(spec.colspan) / spec.get_gridspec().ncols
+    return float(ax.figure.bbox.width * share * (1.0 if share == 1.0 else 0.92))
+
+
+def label_alpha(ax: Axes, whole: Axes, zero: str, one: str) -> None:
+    """The axis of α, with what its ends mean."""
+    text = _wrapped(f"α   (0: {zero};  1: {one})", 0.8 * room(whole), ax, LABEL)
+    ax.set_xlabel(text, fontsize=LABEL, color=INK)
+
+
+def _wrapped(text: str, width: float, ax: Axes, size: float) -> str:
+    points = width / ax.figure.figure.dpi * 72.0
+    return textwrap.fill(text, max(24, int(points / (size * 0.54))))
+
+
+def named_values(item: Explanation, players: list[int]) -> list[str]:
+    """Labels of players, as "age = 39", not longer than fits beside a picture."""
+    values = [clipped(item.values[i], LONGEST_NAME // 2) for i in players]
+    return [
+        f"{shortened(item.names[i], LONGEST_NAME - len(value))} = {value}"
+        for i, value in zip(players, values, strict=True)
+    ]
+
+
+def shortened(name: str, width: int) -> str:
+    """The name, its middle left out where it is too long: names often differ at their ends."""
+    if len(name) <= width:
+        return name
+    return f"{name[: (width - 1) // 2]}…{name[-(width // 2) :]}"

@@ -1,0 +1,205 @@
+"""A predictor whose answers are checked, and a probe of how a model behaves."""
+
+import random
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import ModelError, OnlyIfError
+from onlyif.core.shapes import Batch, Outputs
+from onlyif.predictors.base import Meaning, Predictor
+from onlyif.predictors.function import FunctionPredictor
+
+
+class Fault(Enum):
+    """What a model does wrong that a user may choose to live with."""
+
+    CHANGES_INPUT = "changes the input it is given"
+    RANDOM = "answers differently each time"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CheckedPredictor(Predictor):
+    """A predictor that gives a plain error for each bad answer of the model.
+
+    Args:
+        inner: The predictor.
+        n_outputs: How many outputs a row has, or None where that is not known yet.
+
+    Example:
+        >>> bad = FunctionPredictor(lambda batch: batch.sum(1).log())
+        >>> CheckedPredictor(bad).predict(torch.tensor([[1.0], [-1.0]]))
+        Traceback (most recent call last):
+            ...
+        onlyif.core.errors.ModelError: a function answered nan for row 1 of a call of 2 rows; ...
+    """
+
+    inner: Predictor
+    n_outputs: int | None = None
+
+    @property
+    @override
+    def meaning(self) -> Meaning:
+        return self.inner.meaning
+
+    @override
+    def predict(self, batch: Batch) -> Outputs:
+        try:
+            outputs = self.inner.predict(batch)
+        except (OnlyIfError, MemoryError):
+            raise
+        except Exception as error:
+            raise ModelError(self._raised(batch, error)) from error
+        self._check_shape(outputs, len(batch))
+        bad = torch.nonzero(~torch.isfinite(outputs).all(1)).flatten().tolist()
+        if bad:
+            values = [value for value in outputs[bad[0]].tolist() if not np.isfinite(value)]
+            raise ModelError(
+                f"{self.meaning.model} answered {values[0]} for row {bad[0]} of a call of {len(batch)} rows; "
+                f"need finite numbers ({len(bad)} such rows in this call)"
+            )
+        return outputs
+
+    def _check_shape(self, outputs: Tensor, n_rows: int) -> None:
+        model, labels = self.meaning.model, self.meaning.labels
+        if outputs.ndim != 2:
+            raise ModelError(f"{model} answered with shape {tuple(outputs.shape)}; need (rows, outputs)")
+        if len(outputs) != n_rows:
+            raise ModelError(f"{model} answered with {len(outputs)} rows to {n_rows} rows; need one a row")
+        needed = self.n_outputs or len(labels) or outputs.shape[1]
+        if outputs.shape[1] != needed or needed == 0:
+            raise ModelError(
+                f"{model} answered with {outputs.shape[1]} outputs a row; need {needed or 'at least 1'}"
+            )
+
+    def _raised(self, batch: Tensor, error: Exception) -> str:
+        first = _first_failing(self.inner, batch)
+        place = (
+            f"in a call of {len(batch)} rows"
+            if first is None
+            else f"at row {first} of a call of {len(batch)} rows"
+        )
+        return f"{self.meaning.model} raised {type(error).__name__} {place}: {error}"
+
+
+def checked(inner: Predictor, batch: Batch) -> CheckedPredictor:
+    """A checked predictor that also knows how many outputs there must be.
+
+    Args:
+        inner: The predictor.
+        batch: Rows, of which the first is asked.
+
+    Raises:
+        ModelError: if the model's answer to that row is bad.
+    """
+    return CheckedPredictor(inner, CheckedPredictor(inner).predict(batch[:1]).shape[1])
+
+
+def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) -> tuple[str, ...]:
+    """Look for a model that changes its input or answers differently each time.
+
+    The same batch is asked twice, and its two halves apart: an answer may depend
+    neither on chance nor on the other rows of a call. Two rows show most faults.
+
+    Args:
+        predictor: The predictor.
+        batch: A few typical rows.
+        tolerate: Faults to live with.
+
+    Returns:
+        One sentence for each fault that is lived with.
+
+    Raises:
+        ModelError: for each fault that is not in `tolerate`.
+    """
+    notes = []
+    if _changes_input(predictor, batch):
+        notes.append(_fault(predictor, Fault.CHANGES_INPUT, "each call gets a copy", tolerate))
+    difference = _difference(predictor, batch)
+    if difference is not None:
+        notes.append(_fault(predictor, Fault.RANDOM, difference, tolerate))
+    return tuple(notes)
+
+
+def _fault(predictor: Predictor, fault: Fault, detail: str, tolerate: Collection[Fault]) -> str:
+    model = predictor.meaning.model
+    if fault not in tolerate:
+        raise ModelError(f"{model} {fault.value} ({detail}); to go on nevertheless, tolerate {fault.name}")
+    return f"{model} {fault.value} ({detail}); this was tolerated on request"
+
+
+def _changes_input(predictor: Predictor, batch: Tensor) -> bool:
+    if isinstance(predictor, FunctionPredictor):
+        return predictor.changes_input(batch)
+    given = batch.clone()
+    predictor.predict(given)
+    return not torch.equal(given.nan_to_num(), batch.nan_to_num())
+
+
+def _difference(predictor: Predictor, batch: Tensor) -> str | None:
+    """What differs between answers that must be equal, as text."""
+    with _advancing_chance() as advance:
+        first = predictor.predict(batch.clone())
+        advance()
+        second = predictor.predict(batch.clone())
+        half = (len(batch) + 1) // 2
+        halves = torch.cat([predictor.predict(part.clone()) for part in torch.split(batch, half)])
+    if first.shape != second.shape or first.shape != halves.shape:
+        shapes = [tuple(answer.shape) for answer in (first, second, halves)]
+        return f"its answers had the shapes {shapes[0]}, {shapes[1]}, and {shapes[2]} from halves"
+    scale = first.abs().max().clamp(min=1) * 2.0**-predictor.meaning.digits
+    again, apart = (first - second).abs().max(), (first - halves).abs().max()
+    if again > scale:
+        return f"two calls with the same {len(batch)} rows differ by up to {again.item():.3g}"
+    # Kernels differ with the number of rows: more rounding is allowed for than between equal calls.
+    if apart > 64 * scale:
+        return f"its answer to a row changes by up to {apart.item():.3g} with the other rows of the call"
+    return None
+
+
+@contextmanager
+def _advancing_chance() -> Iterator[Callable[[], None]]:
+    """A function that moves the global random states on; they are put back at the end."""
+    plain, legacy = random.getstate(), np.random.get_state()
+
+    def advance() -> None:
+        random.random()
+        np.random.random()
+        torch.rand(1)
+
+    try:
+        with torch.random.fork_rng():
+            yield advance
+    finally:
+        random.setstate(plain)
+        np.random.set_state(legacy)
+
+
+def _first_failing(predictor: Predictor, batch: Tensor) -> int | None:
+    """The first row at which the model raises, found by halving; None if it does not raise again."""
+    if not _raises(predictor, batch):
+        return None
+    low, high = 0, len(batch)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _raises(predictor, batch[low:middle]):
+            high = middle
+        else:
+            low = middle
+    return low if _raises(predictor, batch[low:high]) else None
+
+
+def _raises(predictor: Predictor, batch: Tensor) -> bool:
+    try:
+        predictor.predict(batch)
+    except Exception:  # any error will do
+        return True
+    return False

@@ -1,0 +1,80 @@
+"""Any callable as a predictor: the class that all models of tables share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from typing_extensions import override
+
+from onlyif.core.errors import InputError
+from onlyif.core.shapes import Batch, Outputs
+from onlyif.core.table_forms import Form, TensorForm
+from onlyif.predictors.base import Meaning, Predictor
+from onlyif.predictors.outputs import Heads, Output, as_outputs
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FunctionPredictor(Predictor):
+    """A callable that takes batches of rows.
+
+    Args:
+        function: From a batch in its own form to one row of outputs an instance: a
+            tensor, an array, a frame or a list, of one or two dimensions.
+        form: The kind of input the function takes: that of a `Schema` for data frames
+            and arrays; by default the torch batch itself, as a copy.
+        described: What the outputs are.
+
+    Example:
+        >>> total = FunctionPredictor(lambda batch: batch.sum(1))
+        >>> total.predict(torch.tensor([[1.0, 2.0]]))
+        tensor([[3.]])
+    """
+
+    function: Callable[[Any], Any]
+    form: Form = field(default_factory=TensorForm)
+    described: Meaning = field(default_factory=lambda: Meaning("a function", "value"))
+
+    @property
+    @override
+    def meaning(self) -> Meaning:
+        return self.described
+
+    @override
+    def predict(self, batch: Batch) -> Outputs:
+        return as_outputs(self.function(self.form.decode(batch))).to(batch.device)
+
+    def changes_input(self, batch: Batch) -> bool:
+        """Whether the function changes the table it is given.
+
+        It is given a copy on each call, so that the user's own table never changes.
+
+        Args:
+            batch: Rows to try it on.
+        """
+        native = self.form.decode(batch)
+        before = self.form.encode(native)
+        self.function(native)
+        try:
+            after = self.form.encode(native)
+        except InputError:
+            return True
+        return not torch.equal(before.nan_to_num(), after.nan_to_num()) or not torch.equal(
+            before.isnan(), after.isnan()
+        )
+
+
+def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:
+    """The predictor of the chosen one of a model's heads.
+
+    Args:
+        heads: What the model offers.
+        output: What is explained.
+        form: The kind of table the model takes.
+
+    Raises:
+        SettingError: if the model does not offer that output.
+    """
+    head = output.choose(heads)
+    return FunctionPredictor(head.ask, form, heads.meaning(head))

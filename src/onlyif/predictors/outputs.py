@@ -1,0 +1,230 @@
+"""Which of a model's outputs is explained: probability, margin, log-odds or value.
+
+A library's file lists the heads that a model has, an `Output` picks one.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, final
+
+import numpy as np
+import torch
+from typing_extensions import override
+
+from onlyif.core.errors import ModelError, SettingError
+from onlyif.predictors.base import Meaning
+
+DIGITS_DOUBLE = 30
+DIGITS_SINGLE = 20
+
+
+class HeadKind(Enum):
+    """What one output of a model is."""
+
+    PROBABILITY = "probability"
+    MARGIN = "margin"
+    VALUE = "value"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Head:
+    """One way to ask a model.
+
+    Args:
+        kind: What its outputs are.
+        ask: From the model's own kind of input to an array or tensor of one row an
+            instance, of one or two dimensions.
+        labels: One label an output, or empty when unknown.
+        threshold: Where a single output changes its decision, or None.
+        digits: Binary digits of the outputs that can be trusted.
+        name: What one output is, as every result names it; empty for the name of its kind.
+    """
+
+    kind: HeadKind
+    ask: Callable[[Any], Any]
+    labels: tuple[str, ...] = ()
+    threshold: float | None = None
+    digits: int = DIGITS_DOUBLE
+    name: str = ""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """All ways to ask a model.
+
+    Args:
+        model: The kind of model, as "sklearn RandomForestClassifier".
+        all: Its heads; the first is the usual choice.
+
+    Raises:
+        SettingError: if there is none.
+    """
+
+    model: str
+    all: tuple[Head, ...]
+
+    def __post_init__(self) -> None:
+        if not self.all:
+            raise SettingError(
+                f"{self.model} predicts nothing that could be explained; need a classifier or regressor"
+            )
+
+    def pick(self, kind: HeadKind) -> Head:
+        """The head of one kind.
+
+        Raises:
+            SettingError: if the model has none, saying which it has.
+        """
+        for head in self.all:
+            if head.kind is kind:
+                return head
+        offered = " and ".join(head.kind.value for head in self.all)
+        raise SettingError(f"{self.model} offers no {kind.value}; it offers {offered}")
+
+    def meaning(self, head: Head) -> Meaning:
+        """What the outputs of one head are."""
+        return Meaning(self.model, head.name or head.kind.value, head.labels, head.threshold, head.digits)
+
+
+class Output(ABC):
+    """The choice of what is explained."""
+
+    @abstractmethod
+    def choose(self, heads: Heads) -> Head:
+        """The head that is explained.
+
+        Args:
+            heads: All that the model offers.
+
+        Raises:
+            SettingError: if the model does not offer it, saying what it offers.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class AutoOutput(Output):
+    """The usual choice for the kind of model: the probability of a classifier, if it has one,
+    else its margin; the value of a regressor, a torch module or a function.
+
+    Example:
+        >>> head = Head(HeadKind.VALUE, lambda batch: batch)
+        >>> AutoOutput().choose(Heads("a model", (head,))).kind
+        <HeadKind.VALUE: 'value'>
+    """
+
+    @override
+    def choose(self, heads: Heads) -> Head:
+        return heads.all[0]
+
+
+@final
+@dataclass(frozen=True)
+class ProbabilityOutput(Output):
+    """The probability of each class.
+
+    Two classes have two probabilities.
+    """
+
+    @override
+    def choose(self, heads: Heads) -> Head:
+        return heads.pick(HeadKind.PROBABILITY)
+
+
+@final
+@dataclass(frozen=True)
+class MarginOutput(Output):
+    """The score of each class before it becomes a probability.
+
+    Two classes have one score, above 0 for the second class. It adds over trees and
+    linear terms, but its unit differs from model to model; `LogitOutput` has the same
+    unit for all.
+    """
+
+    @override
+    def choose(self, heads: Heads) -> Head:
+        return heads.pick(HeadKind.MARGIN)
+
+
+@final
+@dataclass(frozen=True)
+class ValueOutput(Output):
+    """The model's own number, as a regressor's prediction."""
+
+    @override
+    def choose(self, heads: Heads) -> Head:
+        return heads.pick(HeadKind.VALUE)
+
+
+@final
+@dataclass(frozen=True)
+class LogitOutput(Output):
+    """The log-odds ln(p / (1 - p)) of each class's probability p.
+
+    They are infinite at 0 and 1, so p is clipped first; the name of the output states it.
+
+    Args:
+        clip: p is held within [clip, 1 - clip].
+
+    Raises:
+        SettingError: unless 0 < clip < 1/2.
+
+    Example:
+        >>> head = Head(HeadKind.PROBABILITY, lambda p: p)
+        >>> logit = LogitOutput().choose(Heads("a model", (head,)))
+        >>> logit.ask(torch.tensor([[0.0, 0.5]]).double())
+        tensor([[-13.8155,   0.0000]], dtype=torch.float64)
+    """
+
+    clip: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not 0 < self.clip < 0.5:
+            raise SettingError(f"need 0 < clip < 1/2, got {self.clip}")
+
+    @override
+    def choose(self, heads: Heads) -> Head:
+        head = heads.pick(HeadKind.PROBABILITY)
+
+        def log_odds(native: Any) -> Any:
+            return torch.logit(as_outputs(head.ask(native)).double(), eps=self.clip)
+
+        name = f"log-odds of the probability, clipped to [{self.clip:g}, 1 - {self.clip:g}]"
+        return replace(head, ask=log_odds, name=name)
+
+
+def as_outputs(answer: Any) -> torch.Tensor:
+    """What a model answered, as a tensor (r, k); one number a row is k = 1.
+
+    Args:
+        answer: A tensor, an array, a frame or a list.
+
+    Raises:
+        ModelError: if it is not numeric or has not one or two dimensions.
+    """
+    kind = type(answer).__name__
+    try:
+        outputs = answer.detach() if torch.is_tensor(answer) else torch.as_tensor(_plain(answer))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"the model answered with a {kind} that is not numeric ({error}); need numbers"
+        ) from error
+    if outputs.is_complex():
+        raise ModelError(f"the model answered with complex numbers ({outputs.dtype}); need real ones")
+    if outputs.ndim not in (1, 2):
+        raise ModelError(
+            f"the model answered with {outputs.ndim} dimensions, shape {tuple(outputs.shape)}; "
+            "need (rows, outputs)"
+        )
+    table = outputs.unsqueeze(1) if outputs.ndim == 1 else outputs
+    return table if table.is_floating_point() else table.double()
+
+
+def _plain(answer: Any) -> Any:
+    """A numpy array in memory of its own, in the machine's byte order."""
+    array = np.array(answer)
+    return array.astype(np.float64) if array.dtype.kind == "O" else array

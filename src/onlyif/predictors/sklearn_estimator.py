@@ -1,0 +1,93 @@
+"""scikit-learn estimators and pipelines: classifiers, regressors, outlier detectors.
+
+Estimators of other libraries that keep scikit-learn's conventions are asked here
+too, XGBoost's among them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from onlyif.core.errors import SettingError
+from onlyif.predictors.outputs import DIGITS_DOUBLE, Head, HeadKind, Heads
+
+
+def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_DOUBLE) -> Heads:
+    """What a fitted estimator offers.
+
+    Args:
+        model: The estimator, or a pipeline that ends in one.
+        library: Where it comes from, for its name in results.
+        digits: Binary digits of its outputs that can be trusted.
+
+    Raises:
+        SettingError: if it is not fitted, has several targets of classes, or predicts nothing.
+    """
+    name = f"{library} {_final(model)}"
+    _check_fitted(model, name)
+    if is_classifier(model):
+        return Heads(name, _classifier_heads(model, name, digits))
+    scores = getattr(model, "decision_function", None)
+    if is_outlier_detector(model) and scores is not None:
+        return Heads(name, (Head(HeadKind.MARGIN, scores, ("inlier",), 0.0, digits),))
+    predict = getattr(model, "predict", None)
+    if predict is None or not is_regressor(model):
+        raise SettingError(f"{name} is no classifier, regressor or outlier detector; pass a function instead")
+    return Heads(name, (Head(HeadKind.VALUE, predict, digits=digits),))
+
+
+def _classifier_heads(model: Any, name: str, digits: int) -> tuple[Head, ...]:
+    classes = getattr(model, "classes_", None)
+    if classes is None or (isinstance(classes, list) and isinstance(classes[0], np.ndarray)):
+        raise SettingError(
+            f"{name} has several targets of classes; pass a function that returns those of one"
+        )
+    labels = tuple(str(label) for label in classes)
+    heads = []
+    probability, scores = getattr(model, "predict_proba", None), getattr(model, "decision_function", None)
+    if probability is not None:
+        heads.append(Head(HeadKind.PROBABILITY, probability, labels, digits=digits))
+    if scores is not None:
+        heads.append(Head(HeadKind.MARGIN, scores, _margin_labels(model, labels), 0.0, digits))
+    if not heads:
+        decide = _decisions(model.predict, classes)
+        heads.append(
+            Head(HeadKind.VALUE, decide, labels, digits=digits, name="decision (1 for the predicted class)")
+        )
+    return tuple(heads)
+
+
+def _margin_labels(model: Any, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Labels of the scores: none where each is of a pair of classes."""
+    if len(labels) == 2:
+        return labels[1:]
+    last = getattr(model, "steps", [("", model)])[-1][1]
+    return () if getattr(last, "decision_function_shape", "ovr") == "ovo" else labels
+
+
+def _decisions(predict: Callable[[Any], Any], classes: Any) -> Callable[[Any], Any]:
+    def decide(native: Any) -> Any:
+        return (np.asarray(predict(native))[:, None] == np.asarray(classes)[None]).astype(np.float64)
+
+    return decide
+
+
+def _final(model: Any) -> str:
+    """The name of an estimator; of a pipeline with that of its last step."""
+    steps = getattr(model, "steps", None)
+    return f"{type(model).__name__} to {_final(steps[-1][1])}" if steps else type(model).__name__
+
+
+def _check_fitted(model: Any, name: str) -> None:
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise SettingError(f"{name} is not fitted; call its fit first") from error
+    except TypeError as error:
+        raise SettingError(
+            f"{name} is no estimator ({error}); need an object with fit and predict"
+        ) from error

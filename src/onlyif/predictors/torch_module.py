@@ -1,0 +1,117 @@
+"""torch.nn.Module: asked in evaluation mode, left exactly as it was found."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from onlyif.core.errors import ModelError
+from onlyif.core.table_forms import TensorForm
+from onlyif.predictors.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads, as_outputs
+
+DIGITS_HALF = 7
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ModuleCall:
+    """A module as a function of batches.
+
+    Each call runs in evaluation mode and without gradients; the mode of every submodule
+    and the global random state are put back, also when the module raises.
+
+    Args:
+        module: The module.
+    """
+
+    module: nn.Module
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """The module's raw outputs.
+
+        Raises:
+            ModelError: if the module answers with something other than a tensor.
+        """
+        with _evaluation(self.module), _random_state(batch.device), torch.no_grad():
+            answer = self.module(batch)
+        if not torch.is_tensor(answer):
+            raise ModelError(f"the module answered with a {type(answer).__name__}; need one tensor")
+        return answer
+
+
+def module_heads(module: nn.Module) -> Heads:
+    """The raw output of a module, and the probabilities if it is taken for logits.
+
+    One logit becomes two probabilities by the sigmoid, several become as many by softmax.
+
+    Args:
+        module: The module.
+    """
+    call = ModuleCall(module)
+    digits = {torch.float64: DIGITS_DOUBLE, torch.float32: DIGITS_SINGLE}.get(
+        module_dtype(module), DIGITS_HALF
+    )
+
+    def probabilities(batch: Tensor) -> Tensor:
+        logits = as_outputs(call(batch))
+        if logits.shape[1] > 1:
+            return logits.softmax(1)
+        return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], 1)
+
+    return Heads(
+        f"torch {type(module).__name__}",
+        (
+            Head(HeadKind.VALUE, call, digits=digits),
+            Head(HeadKind.PROBABILITY, probabilities, digits=digits),
+            Head(HeadKind.MARGIN, call, threshold=0.0, digits=digits),
+        ),
+    )
+
+
+def module_form(module: nn.Module) -> TensorForm:
+    """Tensors of the module's own dtype, on its own device.
+
+    Args:
+        module: The module; one with neither parameters nor buffers gets torch's default dtype.
+    """
+    tensors = chain(module.parameters(), module.buffers())
+    devices = [tensor.device for tensor in tensors]
+    return TensorForm(module_dtype(module), devices[0] if devices else None)
+
+
+def module_dtype(module: nn.Module) -> torch.dtype:
+    """The dtype of the module's first floating parameter or buffer, else torch's default."""
+    tensors = chain(module.parameters(), module.buffers())
+    dtypes = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+    return dtypes[0] if dtypes else torch.get_default_dtype()
+
+
+@contextmanager
+def _evaluation(module: nn.Module) -> Iterator[None]:
+    # The flag itself is set, for train() and eval() of a submodule may do more than that.
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        for part, _ in modes:
+            part.training = False
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+@contextmanager
+def _random_state(device: torch.device) -> Iterator[None]:
+    plain, legacy = random.getstate(), np.random.get_state()  # it is put back, not used
+    devices = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(plain)
+        np.random.set_state(legacy)

@@ -1,0 +1,108 @@
+"""XGBoost: native boosters, and its classes with scikit-learn's conventions."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import torch
+import xgboost
+
+from onlyif.predictors.outputs import DIGITS_SINGLE, Head, HeadKind, Heads, as_outputs
+from onlyif.predictors.sklearn_estimator import estimator_heads
+
+SIGMOID, SOFTMAX = ("binary:logistic",), ("multi:softprob",)
+RAW_SIGMOID, RAW_SOFTMAX = ("binary:logitraw",), ("multi:softmax",)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BoosterCall:
+    """A native booster as a function of tables; the trees after its best iteration are not used.
+
+    Args:
+        booster: The booster.
+        margin: Whether it answers before the objective's link.
+    """
+
+    booster: xgboost.Booster
+    margin: bool
+
+    def __call__(self, native: Any) -> Any:
+        """The booster's answer, one row an instance."""
+        matrix = xgboost.DMatrix(native, enable_categorical=True)
+        last = getattr(self.booster, "best_iteration", None)
+        return self.booster.predict(
+            matrix,
+            output_margin=self.margin,
+            iteration_range=(0, 0 if last is None else last + 1),
+            validate_features=self.booster.feature_names is not None and matrix.feature_names is not None,
+        )
+
+
+def booster_heads(booster: xgboost.Booster) -> Heads:
+    """What a native booster offers, by its objective.
+
+    Args:
+        booster: The booster.
+    """
+    objective = booster_objective(booster)
+    answer, margin = BoosterCall(booster, margin=False), BoosterCall(booster, margin=True)
+    probability: Callable[[Any], Any] | None = None
+    if objective in SIGMOID:
+        probability = partial(both_classes, answer)
+    elif objective in RAW_SIGMOID:
+        probability = partial(both_classes, partial(_sigmoid, margin))
+    elif objective in SOFTMAX:
+        probability = answer
+    elif objective in RAW_SOFTMAX:
+        probability = partial(_softmax, margin)
+    labels = ("0", "1") if objective in SIGMOID + RAW_SIGMOID else ()
+    scores = Head(HeadKind.MARGIN, margin, labels[1:], 0.0, DIGITS_SINGLE)
+    usual = (
+        Head(HeadKind.VALUE, answer, digits=DIGITS_SINGLE)
+        if probability is None
+        else Head(HeadKind.PROBABILITY, probability, labels, digits=DIGITS_SINGLE)
+    )
+    return Heads(f"xgboost Booster ({objective})", (usual, scores))
+
+
+def xgboost_heads(model: Any) -> Heads:
+    """What a classifier or regressor with scikit-learn's conventions offers.
+
+    Args:
+        model: A fitted XGBClassifier, XGBRegressor or the like.
+
+    Raises:
+        SettingError: if it is not fitted or no classifier or regressor.
+    """
+    heads = estimator_heads(model, "xgboost", DIGITS_SINGLE)
+    usual = heads.all[0]
+    labels = usual.labels[1:] if len(usual.labels) == 2 else usual.labels
+    margin = Head(HeadKind.MARGIN, partial(model.predict, output_margin=True), labels, 0.0, DIGITS_SINGLE)
+    return Heads(heads.model, (usual, margin))
+
+
+def booster_objective(booster: xgboost.Booster) -> str:
+    """The name of the booster's objective."""
+    return str(json.loads(booster.save_config())["learner"]["objective"]["name"])
+
+
+def both_classes(positive: Callable[[Any], Any], native: Any) -> torch.Tensor:
+    """The probabilities of both classes, from that of the second.
+
+    Args:
+        positive: Gives the probability of the second class.
+        native: What it is given.
+    """
+    p = as_outputs(positive(native))
+    return torch.cat([1 - p, p], 1)
+
+
+def _sigmoid(margin: Callable[[Any], Any], native: Any) -> torch.Tensor:
+    return torch.sigmoid(as_outputs(margin(native)))
+
+
+def _softmax(margin: Callable[[Any], Any], native: Any) -> torch.Tensor:
+    return as_outputs(margin(native)).softmax(1)

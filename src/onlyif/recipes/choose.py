@@ -1,0 +1,117 @@
+"""What is chosen when the user leaves it open: restriction and search, by what fits exactly."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.core.players import Players
+from onlyif.core.seeds import child_seed
+from onlyif.predictors.base import Predictor
+from onlyif.recipes.linear import affine_of
+from onlyif.references.base import Reference
+from onlyif.references.gaussian import GaussianReference
+from onlyif.restrictions.base import MAX_TABLE_BYTES, Restriction
+from onlyif.restrictions.enumerated import EnumeratedRestriction
+from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
+from onlyif.restrictions.sampled import SampledRestriction
+from onlyif.searches.base import Search
+from onlyif.searches.beam import BeamSearch
+from onlyif.searches.exhaustive import ExhaustiveSearch
+
+N_DRAWS = 100
+MOST_ATOMS = 10_000
+MOST_PLAYERS = 20
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a restriction is chosen for.
+
+    Args:
+        model: The user's model.
+        predictor: The same with its chosen output.
+        players: How players tile an instance.
+        rows: Background rows, to check affine models on.
+        max_rows: Most rows of one model call.
+        seed: The one seed.
+    """
+
+    model: Any
+    predictor: Predictor
+    players: Players
+    rows: Float64[Tensor, "rows c"]
+    max_rows: int
+    seed: int
+
+
+def choose_restriction(parts: Parts, reference: Reference) -> Restriction:
+    """Closed form where there is one, else every atom of a finite reference, else draws."""
+    law = reference.law
+    if isinstance(reference, GaussianReference):
+        affine = affine_of(parts.model, parts.predictor, parts.rows[: parts.max_rows])
+        if affine is not None:
+            return LinearGaussianRestriction(affine.weights, affine.intercept, reference, parts.players)
+    if law.n_atoms is not None and law.n_atoms <= MOST_ATOMS:
+        return EnumeratedRestriction(parts.predictor, reference, parts.players, parts.max_rows)
+    return _sampled(parts, reference, parts.seed)
+
+
+def fresh_restriction(parts: Parts, reference: Reference | None, used: Restriction) -> Restriction | None:
+    """f_S(x) on draws that the search never saw, or None where there are none.
+
+    Args:
+        parts: What the first restriction was chosen for.
+        reference: An independent reference of the same kind, if there is one.
+        used: The restriction that the search sees.
+    """
+    if reference is None:
+        return None
+    law = reference.law
+    if law.n_atoms is not None:
+        return _sampled(parts, reference, parts.seed, law.n_atoms)
+    return None if used.method.exact else _sampled(parts, reference, child_seed(parts.seed, "fresh draws"))
+
+
+def _sampled(parts: Parts, reference: Reference, seed: int, n_draws: int = N_DRAWS) -> Restriction:
+    """A mean over draws; over as many draws as atoms it is their mean, with its error as a sample."""
+    return SampledRestriction(
+        parts.predictor, reference, parts.players, max(2, n_draws), parts.max_rows, seed
+    )
+
+
+def choose_search(n_players: int, restriction: Restriction, budget: int) -> Search:
+    """Exhaustive where all subsets fit the budget, else beam."""
+    fits = n_players <= MOST_PLAYERS and 2**n_players * restriction.method.rows <= budget
+    if fits and 8 * 2**n_players <= MAX_TABLE_BYTES:
+        return ExhaustiveSearch()
+    return BeamSearch(budget=budget)
+
+
+def low_sample_size(
+    reference: Reference, x: Float64[Tensor, "b c"], keep: Tensor, names: tuple[str, ...]
+) -> list[str | None]:
+    """A warning for each instance whose conditional references rest on too few background rows.
+
+    Args:
+        reference: The reference.
+        x: The instances.
+        keep: What is kept in the subsets that matter, spread over columns.
+        names: What each of these subsets is, for the reader.
+    """
+    size = reference.effective_sample_size(x, keep)
+    if size is None:
+        return [None] * len(x)
+    least, which = size.min(1)
+    return [
+        None
+        if value >= LOW_SAMPLE_SIZE
+        else f"only {value:.1f} background rows effectively stand for {names[place]}; "
+        f"take more background rows or a wider kernel before you trust it"
+        for value, place in zip(least.tolist(), which.tolist(), strict=True)
+    ]
+
+
+LOW_SAMPLE_SIZE = 10.0

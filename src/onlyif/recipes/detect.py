@@ -1,0 +1,146 @@
+"""The one table from a model's type to the file of its predictor.
+
+A library is imported only when the model is its own, so that `import onlyif` and
+other models never need it.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+
+from onlyif.core.errors import SettingError
+from onlyif.core.table import Schema
+from onlyif.core.table_forms import ArrayForm, Form
+from onlyif.predictors.base import Predictor
+from onlyif.predictors.function import predictor_of
+from onlyif.predictors.outputs import Head, HeadKind, Heads, Output
+
+Detected = tuple[Heads, Form]
+
+
+def detect(model: Any, schema: Schema, output: Output) -> Predictor:
+    """The predictor of a model, by its type.
+
+    Args:
+        model: A fitted model of a known library, or a callable that takes the user's own
+            kind of table and returns one row of numbers an instance.
+        schema: The kind of table the model is given.
+        output: What is explained.
+
+    Raises:
+        SettingError: if the type is unknown, the model is not fitted, or it does not offer the output.
+        InputError: if the model was fitted on other columns.
+
+    Example:
+        >>> from onlyif.core.table import fit_schema
+        >>> from onlyif.predictors.outputs import AutoOutput
+        >>> schema = fit_schema(np.zeros((2, 3)))
+        >>> predictor = detect(lambda array: array.sum(axis=1), schema, AutoOutput())
+        >>> predictor.predict(torch.ones(1, 3).double())
+        tensor([[3.]], dtype=torch.float64)
+    """
+    if isinstance(model, Predictor):
+        return model
+    for kind in type(model).__mro__:
+        reader = READERS.get((kind.__module__.partition(".")[0], kind.__name__))
+        if reader is not None:
+            heads, form = reader(model, schema)
+            return predictor_of(heads, output, form)
+    if isinstance(model, type) or not callable(model):
+        raise SettingError(
+            f"cannot tell how to ask a {_named(model)} for predictions; need {SUPPORTED}, "
+            "or a function from a table to one row of numbers an instance (as model.predict)"
+        )
+    function = Heads(f"the function {_name(model)}", (Head(HeadKind.VALUE, model),))
+    return predictor_of(function, output, schema.form)
+
+
+def _sklearn(model: Any, schema: Schema) -> Detected:
+    file = import_module("onlyif.predictors.sklearn_estimator")
+    heads: Heads = file.estimator_heads(model)
+    names = getattr(model, "feature_names_in_", None)
+    schema.need_columns(heads.model, getattr(model, "n_features_in_", None), names)
+    return heads, schema.form if names is not None else _unnamed(schema)
+
+
+def _xgboost_model(model: Any, schema: Schema) -> Detected:
+    file = import_module("onlyif.predictors.xgboost_booster")
+    heads: Heads = file.xgboost_heads(model)
+    names = getattr(model, "feature_names_in_", None)
+    schema.need_columns(heads.model, model.n_features_in_, names)
+    return heads, schema.form if names is not None else _unnamed(schema)
+
+
+def _xgboost_booster(model: Any, schema: Schema) -> Detected:
+    file = import_module("onlyif.predictors.xgboost_booster")
+    heads: Heads = file.booster_heads(model)
+    schema.need_columns(heads.model, model.num_features(), model.feature_names)
+    return heads, schema.form
+
+
+def _lightgbm_model(model: Any, schema: Schema) -> Detected:
+    file = import_module("onlyif.predictors.lightgbm_booster")
+    heads: Heads = file.lightgbm_heads(model)
+    return heads, _lightgbm_form(file, model.booster_, heads, schema)
+
+
+def _lightgbm_booster(model: Any, schema: Schema) -> Detected:
+    file = import_module("onlyif.predictors.lightgbm_booster")
+    heads: Heads = file.booster_heads(model)
+    return heads, _lightgbm_form(file, model, heads, schema)
+
+
+def _lightgbm_form(file: Any, booster: Any, heads: Heads, schema: Schema) -> Form:
+    schema.need_columns(heads.model, booster.num_feature(), file.trained_columns(booster), blank="_")
+    return schema.form
+
+
+def _torch(model: Any, schema: Schema) -> Detected:
+    file = import_module("onlyif.predictors.torch_module")
+    schema.need_numbers("a torch module")
+    return file.module_heads(model), file.module_form(model)
+
+
+def _onnx(model: Any, schema: Schema) -> Detected:
+    file = import_module("onlyif.predictors.onnx_session")
+    form = schema.form
+    if not file.takes_columns(model, schema.columns) and model.get_inputs()[0].type != "tensor(string)":
+        schema.need_numbers("an ONNX model with one tensor input")
+        form = ArrayForm(np.dtype(np.float64), schema.described, (None,) * len(schema.columns))
+    row = form.decode(torch.zeros(1, len(schema.columns), dtype=torch.float64))
+    return file.session_heads(model, schema.columns, row), form
+
+
+def _unnamed(schema: Schema) -> Form:
+    """Arrays instead of frames of numbers, for models that were fitted on arrays."""
+    if not schema.named or not all(column.levels is None for column in schema.described):
+        return schema.form
+    return ArrayForm(np.dtype(np.float64), schema.described, (None,) * len(schema.columns))
+
+
+def _named(model: Any) -> str:
+    kind = model if isinstance(model, type) else type(model)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return f"class {name} (not an instance of it)" if isinstance(model, type) else name
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+READERS: dict[tuple[str, str], Callable[[Any, Schema], Detected]] = {
+    ("sklearn", "BaseEstimator"): _sklearn,
+    ("xgboost", "XGBModel"): _xgboost_model,
+    ("xgboost", "Booster"): _xgboost_booster,
+    ("lightgbm", "LGBMModel"): _lightgbm_model,
+    ("lightgbm", "Booster"): _lightgbm_booster,
+    ("torch", "Module"): _torch,
+    ("onnxruntime", "InferenceSession"): _onnx,
+}
+SUPPORTED = (
+    "a scikit-learn estimator or pipeline, an XGBoost or LightGBM model, a torch.nn.Module, "
+    "an ONNX InferenceSession"
+)

@@ -1,0 +1,97 @@
+"""Which models are affine in the columns of a table, and with which coefficients.
+
+The coefficients are measured by asking the model at a few points, so that scalers
+in a pipeline need no formula of their own, and then compared with the model on
+background rows. Only models whose every part is affine by its name are asked:
+agreement on some rows alone would be a guess.
+"""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.predictors.base import Predictor
+
+AFFINE_STEPS = frozenset({"StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"})
+AFFINE_MODELS = frozenset(
+    {
+        "ARDRegression",
+        "BayesianRidge",
+        "ElasticNet",
+        "ElasticNetCV",
+        "HuberRegressor",
+        "Lars",
+        "LarsCV",
+        "Lasso",
+        "LassoCV",
+        "LassoLars",
+        "LassoLarsCV",
+        "LassoLarsIC",
+        "LinearDiscriminantAnalysis",
+        "LinearRegression",
+        "LinearSVC",
+        "LinearSVR",
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "OrthogonalMatchingPursuit",
+        "PassiveAggressiveClassifier",
+        "PassiveAggressiveRegressor",
+        "Perceptron",
+        "QuantileRegressor",
+        "Ridge",
+        "RidgeCV",
+        "RidgeClassifier",
+        "RidgeClassifierCV",
+        "SGDClassifier",
+        "SGDRegressor",
+        "TheilSenRegressor",
+    }
+)
+TOLERANCE = 1e-9
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """f(x) = x · weights + intercept.
+
+    Args:
+        weights: One column an output.
+        intercept: One number an output.
+    """
+
+    weights: Float64[Tensor, "c k"]
+    intercept: Float64[Tensor, "k"]
+
+
+def affine_of(model: Any, predictor: Predictor, background: Float64[Tensor, "rows c"]) -> Affine | None:
+    """The coefficients of an affine model, or None if it is not known to be one.
+
+    Args:
+        model: The user's model.
+        predictor: The same with its chosen output.
+        background: Rows to compare on.
+    """
+    if not _is_affine_by_name(model) or not bool(background.isfinite().all()):
+        return None
+    centre, scale = background.mean(0), background.std(0, correction=0).clamp(min=1e-6)
+    points = torch.cat([centre.unsqueeze(0), centre + torch.diag(scale)])
+    answers = predictor.predict(points).double()
+    weights = (answers[1:] - answers[0]) / scale.unsqueeze(1)
+    affine = Affine(weights, answers[0] - centre @ weights)
+    wanted = predictor.predict(background).double()
+    got = background @ affine.weights + affine.intercept
+    spread = wanted.abs().max().clamp(min=1e-12)
+    return affine if bool((got - wanted).abs().max() <= TOLERANCE * spread) else None
+
+
+def _is_affine_by_name(model: Any) -> bool:
+    steps = getattr(model, "steps", None)
+    if not isinstance(steps, list):
+        return type(model).__module__.startswith("sklearn.") and type(model).__name__ in AFFINE_MODELS
+    *before, (_, last) = steps
+    scalers = all(step == "passthrough" or type(step).__name__ in AFFINE_STEPS for _, step in before)
+    return scalers and _is_affine_by_name(last)

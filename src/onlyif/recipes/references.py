@@ -1,0 +1,242 @@
+"""References before they have met a background: what `onlyif.explain(reference=...)` takes.
+
+A recipe is plain settings. The door builds it once the background is read, and
+asks it for a second, independent reference on which what was found is estimated
+again.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import InputError, SettingError
+from onlyif.references.base import Reference
+from onlyif.references.baseline import BaselineReference
+from onlyif.references.empirical import fit_empirical
+from onlyif.references.function import FunctionReference
+from onlyif.references.gaussian import fit_gaussian
+from onlyif.references.marginal import fit_marginal, fresh_marginal
+
+MOST_ROWS = 1000
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Background:
+    """A background table, coded, with what is known of its columns.
+
+    Args:
+        values: Its rows as codes and numbers.
+        columns: Names of the columns.
+        numeric: Which columns are plain numbers.
+        ordered: Which columns have a meaningful |a - b|.
+        positions: From codes to comparable numbers.
+        encode: From a table of the user's own kind to codes and numbers.
+        decode: And back.
+        seed: The one seed.
+        affordable_rows: Rows that a finite reference may have so that all subsets fit the budget.
+    """
+
+    values: Float64[Tensor, "rows c"]
+    columns: tuple[str, ...]
+    numeric: Bool[Tensor, "c"]
+    ordered: Bool[Tensor, "c"]
+    positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]]
+    encode: Callable[[Any], Float64[Tensor, "r c"]]
+    decode: Callable[[Float64[Tensor, "r c"]], Any]
+    seed: int
+    affordable_rows: int
+
+
+class ReferenceRecipe(ABC):
+    """Settings of a reference, to be built on a background."""
+
+    @abstractmethod
+    def build(self, background: Background) -> Reference:
+        """The reference."""
+
+    @abstractmethod
+    def fresh(self, background: Background) -> Reference | None:
+        """An independent reference of the same kind for re-estimating, or None where there is none.
+
+        The reference itself where it can only be sampled: other seeds give other draws.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class Marginal(ReferenceRecipe):
+    """Hidden players take the values of a background row, whatever is kept.
+
+    Args:
+        n_rows: Rows sampled from the background, or None for all of them.
+    """
+
+    n_rows: int | None = 100
+
+    @override
+    def build(self, background: Background) -> Reference:
+        return fit_marginal(background.values, self.n_rows, background.seed)
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return fresh_marginal(background.values, self.n_rows, background.seed)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Baseline(ReferenceRecipe):
+    """Hidden players take one fixed value each.
+
+    Args:
+        values: One row of the table's own kind (a frame of one row, an array), or None for the
+            background's median of every number and most frequent level of every other column.
+    """
+
+    values: Any = None
+
+    @override
+    def build(self, background: Background) -> Reference:
+        if self.values is None:
+            name = "the background's median (numbers) or most frequent value (other columns)"
+            return BaselineReference(_typical_row(background), name)
+        rows = background.encode(self.values)
+        if len(rows) != 1:
+            raise InputError(f"a baseline is one row, got {len(rows)}")
+        return BaselineReference(rows[0], "the given baseline row")
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return None
+
+
+@final
+@dataclass(frozen=True)
+class Gaussian(ReferenceRecipe):
+    """Hidden players follow the conditional law of a fitted Gaussian, given what is kept.
+
+    Args:
+        shrinkage: From 0 (none) to 1 (correlations dropped), or None for Ledoit and Wolf's estimate.
+    """
+
+    shrinkage: float | None = None
+
+    @override
+    def build(self, background: Background) -> Reference:
+        return fit_gaussian(background.values, self.shrinkage, background.columns, background.numeric)
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return self.build(background)
+
+
+@final
+@dataclass(frozen=True)
+class Empirical(ReferenceRecipe):
+    """Hidden players take the values of background rows that are close to x on what is kept.
+
+    Args:
+        n_rows: Rows sampled from the background. None takes as many as let all subsets
+            fit the budget, at least 100 and at most 1,000.
+        bandwidth: Width of the kernel in units of distance, or None for Scott's rule.
+    """
+
+    n_rows: int | None = None
+    bandwidth: float | None = None
+
+    @override
+    def build(self, background: Background) -> Reference:
+        return self._fit(background, background.seed)
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        if self._rows(background) >= len(background.values):
+            return None
+        return self._fit(background, background.seed + 1)
+
+    def _rows(self, background: Background) -> int:
+        if self.n_rows is not None:
+            return self.n_rows
+        return max(100, min(MOST_ROWS, background.affordable_rows))
+
+    def _fit(self, background: Background, seed: int) -> Reference:
+        return fit_empirical(
+            background.values,
+            ordered=background.ordered,
+            positions=background.positions,
+            bandwidth=self.bandwidth,
+            n_rows=self._rows(background),
+            seed=seed,
+        )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Replacement(ReferenceRecipe):
+    """Hidden players take what a function of the user gives.
+
+    Args:
+        function: function(x, keep, n, seed) -> table of n rows, where x is a table of one row of the
+            user's own kind and `keep` an array of booleans, one a column, True where x is kept.
+            Equal seeds must give equal rows. What it gives for kept columns is ignored.
+        sentence: One sentence that says what a hidden feature is replaced by.
+    """
+
+    function: Callable[[Any, Any, int, int], Any]
+    sentence: str
+
+    @override
+    def build(self, background: Background) -> Reference:
+        def draw(x: Tensor, keep: Tensor, n: int, seed: int) -> Tensor:
+            given = self.function(background.decode(x.unsqueeze(0)), keep.numpy(), n, seed)
+            return background.encode(given)
+
+        return FunctionReference(draw, self.sentence)
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return self.build(background)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Given(ReferenceRecipe):
+    """A finished reference, as it is.
+
+    Args:
+        reference: The reference.
+    """
+
+    reference: Reference
+
+    @override
+    def build(self, background: Background) -> Reference:
+        return self.reference
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return self.reference if self.reference.law.n_atoms is None else None
+
+
+def _typical_row(background: Background) -> Float64[Tensor, "c"]:
+    row = []
+    for values, numeric in zip(background.values.T, background.numeric.tolist(), strict=True):
+        known = values[~values.isnan()]
+        if not len(known):
+            row.append(torch.tensor(torch.nan, dtype=torch.float64))
+        else:
+            row.append(_middle(known) if numeric else torch.mode(values).values)
+    if not row:
+        raise SettingError("a baseline needs at least one column, got a background with none")
+    return torch.stack(row)
+
+
+def _middle(values: Float64[Tensor, "n"]) -> Float64[Tensor, ""]:
+    """The lower median: a value that occurs, so that whole numbers stay whole."""
+    return values.median()

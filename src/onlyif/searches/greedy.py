@@ -1,0 +1,99 @@
+"""Adding or removing the best player, one at a time: the simplest searches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+from typing_extensions import override
+
+from onlyif.criteria.base import Criterion
+from onlyif.searches.base import Compared, Search, SearchPlan
+from onlyif.searches.in_step import Allowance, Limits, walk_in_step
+from onlyif.searches.visited import Visited
+
+OWN = 0
+
+
+@final
+@dataclass(frozen=True)
+class ForwardGreedySearch(Search):
+    """From no player to all, adding the one that makes the criterion's own gap least.
+
+    About d^2 / 2 subsets are compared, and their complements. Choose it to see what the
+    simplest search finds; `BeamSearch` is better at a higher price.
+
+    Args:
+        budget: Most model rows an instance; the subsets next to both ends are always compared.
+        seconds: Most time for the instances that are searched together, or None.
+
+    Raises:
+        SettingError: unless budget >= 1 and seconds > 0.
+    """
+
+    budget: int = 2_000_000
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        Limits(self.budget, self.seconds)
+
+    @override
+    def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:
+        return walk_in_step(criterion, n_players, digits, _add, Limits(self.budget, self.seconds))
+
+    @property
+    @override
+    def plan(self) -> SearchPlan:
+        return _plan("greedy, forward: the best player was added, one at a time", self.budget)
+
+
+@final
+@dataclass(frozen=True)
+class BackwardGreedySearch(Search):
+    """From all players to none, removing the one that leaves the criterion's own gap least.
+
+    About d^2 / 2 subsets are compared, and their complements. Where players must act
+    together to matter, it finds what `ForwardGreedySearch` cannot see.
+
+    Args:
+        budget: Most model rows an instance; the subsets next to both ends are always compared.
+        seconds: Most time for the instances that are searched together, or None.
+
+    Raises:
+        SettingError: unless budget >= 1 and seconds > 0.
+    """
+
+    budget: int = 2_000_000
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        Limits(self.budget, self.seconds)
+
+    @override
+    def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:
+        return walk_in_step(criterion, n_players, digits, _remove, Limits(self.budget, self.seconds))
+
+    @property
+    @override
+    def plan(self) -> SearchPlan:
+        return _plan("greedy, backward: the least useful player was removed, one at a time", self.budget)
+
+
+def _plan(sentence: str, budget: int) -> SearchPlan:
+    limits = f"at most {budget:,} model rows an instance, not certified"
+    return SearchPlan(f"{sentence}; {limits}", complete=False)
+
+
+def _add(seen: Visited, allowance: Allowance) -> Iterator[list[int]]:
+    reached = 0
+    for _ in range(seen.n_players):
+        larger = [reached | seen.player(i) for i in range(seen.n_players) if not reached & seen.player(i)]
+        yield from allowance.asks(seen.fresh(larger))
+        reached = min(larger, key=lambda code: (seen.scores[code][OWN], -code))
+
+
+def _remove(seen: Visited, allowance: Allowance) -> Iterator[list[int]]:
+    reached = seen.everyone
+    for _ in range(seen.n_players):
+        smaller = [reached ^ seen.player(i) for i in range(seen.n_players) if reached & seen.player(i)]
+        yield from allowance.asks(seen.fresh(smaller))
+        reached = min(smaller, key=lambda code: (seen.scores[code][OWN], -code))

@@ -1,0 +1,161 @@
+"""The paths of all instances walked in step, so that they share model calls.
+
+A path is a generator of asks: it yields subsets, and finds them in its `Visited`
+when it goes on. The paths of all instances are asked together, one round after
+another; no path sees another one's subsets, hence a batch gives what single
+instances give.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from onlyif.core.errors import ModelError, SettingError
+from onlyif.criteria.base import Criterion, Gaps
+from onlyif.searches.base import Compared
+from onlyif.searches.visited import Found, Visited, keep_of, unvisited
+
+# With their complements and both ends these are 254 subsets: one pass of a restriction, whose cost is linear.
+MOST_AT_ONCE = 126
+UNLIMITED_ROUNDS = 2**31
+
+
+@final
+@dataclass(frozen=True)
+class Allowance:
+    """How much a path may ask; the same for every instance.
+
+    Args:
+        rounds: The number of asks.
+        at_once: Most subsets of one ask.
+    """
+
+    rounds: int
+    at_once: int
+
+    def asks(self, wanted: list[int]) -> Iterator[list[int]]:
+        """The wanted subsets in asks of the allowed length."""
+        for start in range(0, len(wanted), self.at_once):
+            yield wanted[start : start + self.at_once]
+
+
+@final
+@dataclass(frozen=True)
+class Limits:
+    """When a search stops at the latest.
+
+    Args:
+        budget: Most model rows an instance. The empty set, all players, single players and
+            all players but one are always compared, whatever that costs.
+        seconds: Most time for all instances that are searched together, or None. The ask
+            under way is finished.
+
+    Raises:
+        SettingError: unless budget >= 1 and seconds > 0.
+    """
+
+    budget: int
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.budget < 1:
+            raise SettingError(f"a search needs a budget of at least 1 model row, got {self.budget}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise SettingError(f"a time limit must be above 0 seconds, got {self.seconds}")
+
+
+Path = Callable[[Visited, Allowance], Iterator[list[int]]]
+
+
+def walk_in_step(criterion: Criterion, n_players: int, digits: int, path: Path, limits: Limits) -> Compared:
+    """Walk the paths of all instances, round by round, until all have ended or a limit is reached.
+
+    Every round costs what its longest ask costs: the other instances repeat an ask.
+    An allowance counts full rounds, so that no instance depends on its neighbours.
+
+    Args:
+        criterion: What is to be made small.
+        n_players: d.
+        digits: Binary digits of the gaps that can be trusted.
+        path: From what an instance has visited, and its allowance, to its asks.
+        limits: When to stop.
+    """
+    until = math.inf if limits.seconds is None else time.monotonic() + limits.seconds
+    visited, allowance, rows = _start(criterion, n_players, digits, limits.budget)
+    paths = [path(seen, allowance) for seen in visited]
+    for _ in range(allowance.rounds):
+        asks = [next(one, []) for one in paths] if time.monotonic() < until else []
+        if not any(asks):
+            break
+        rows += _ask(criterion, visited, asks)
+    return Compared(tuple(seen.cloud(digits) for seen in visited), rows)
+
+
+def _start(
+    criterion: Criterion, n_players: int, digits: int, budget: int
+) -> tuple[list[Visited], Allowance, float]:
+    """Both ends and what is next to them, and from their costs the allowance for the rest."""
+    everyone = (1 << n_players) - 1
+    first = criterion.gap(keep_of([0], n_players).unsqueeze(0))
+    mirrored = first.mirror is not None
+    singles = [1 << (n_players - 1 - number) for number in range(n_players)]
+    near = [everyone, *singles, *(everyone ^ single for single in singles)]
+    rest = unvisited(near, {0, everyone} if mirrored else {0}, everyone if mirrored else None)
+    asked = [(first, [0])]
+    if rest:
+        asked.append((criterion.gap(keep_of(rest, n_players).unsqueeze(0)), rest))
+    visited = []
+    for number in range(len(first.parts)):
+        found = [one for gaps, codes in asked for one in _found(gaps, number, codes, everyone)]
+        grid = max(2.0**-900, *(part for _, parts, _ in found for part in parts)) * 2.0**-digits
+        sizes: tuple[list[int], ...] = tuple([] for _ in range(n_players + 1))
+        seen = Visited(n_players, _own_first(criterion), grid, mirrored, {}, {}, sizes)
+        seen.add(found)
+        visited.append(seen)
+    return visited, _allowance(budget, asked), sum(gaps.model_rows for gaps, _ in asked)
+
+
+def _own_first(criterion: Criterion) -> tuple[tuple[float, ...], ...]:
+    """The directions, those of the criterion's own weights before all others."""
+    return tuple(dict.fromkeys((criterion.weights, *criterion.directions)))
+
+
+def _allowance(budget: int, asked: list[tuple[Gaps, list[int]]]) -> Allowance:
+    """What the rest of a budget pays for, when the rows of an ask are linear in its length."""
+    one, spent = asked[0][0].model_rows, sum(gaps.model_rows for gaps, _ in asked)
+    many, length = asked[-1][0].model_rows, len(asked[-1][1])
+    if length < 2:
+        return Allowance(0, 1)
+    another = (many - one) / (length - 1)
+    if another <= 0:
+        return Allowance(UNLIMITED_ROUNDS, MOST_AT_ONCE)
+    # Short asks pay more often for the two ends, long ones are cut short by a small budget.
+    affordable = max(0, int((budget - spent - one) / another) + 1)
+    at_once = min(max(math.isqrt(affordable), 1), MOST_AT_ONCE)
+    rounds = (budget - spent) / (one + another * (at_once - 1))
+    return Allowance(max(0, int(rounds)), at_once)
+
+
+def _ask(criterion: Criterion, visited: list[Visited], asks: list[list[int]]) -> float:
+    """Compare one list of subsets an instance, short ones filled up by a repeated subset."""
+    n_players, length = visited[0].n_players, max(len(ask) for ask in asks)
+    filled = [ask + [ask[0] if ask else 0] * (length - len(ask)) for ask in asks]
+    keep = torch.stack([keep_of(ask, n_players) for ask in filled])
+    gaps = criterion.gap(keep)
+    for number, (seen, ask) in enumerate(zip(visited, asks, strict=True)):
+        seen.add(_found(gaps, number, ask, seen.everyone))
+    return gaps.model_rows
+
+
+def _found(gaps: Gaps, number: int, codes: list[int], everyone: int) -> Iterator[Found]:
+    """The gaps of one instance, those of complements included."""
+    parts, stderr = gaps.parts[number, : len(codes)], gaps.stderr[number, : len(codes)]
+    if not bool(parts.isfinite().all()):
+        raise ModelError("a gap came out as NaN or infinite: check the distance and the model's outputs")
+    yield from zip(codes, parts.tolist(), stderr.tolist(), strict=True)
+    if gaps.mirror is not None:
+        yield from _found(gaps.mirror, number, [everyone ^ code for code in codes], everyone)

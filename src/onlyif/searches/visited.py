@@ -1,0 +1,125 @@
+"""The subsets that a heuristic search has visited.
+
+Here a subset is a whole number with one bit a player, player 0 the highest of
+d bits: among subsets of one size the canonically first is the largest number,
+and d may be some hundreds.
+"""
+
+import heapq
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from onlyif.searches.base import Cloud
+
+Found = tuple[int, list[float], list[float]]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Visited:
+    """The subsets of one instance that were compared; it grows while the search goes on.
+
+    Args:
+        n_players: d.
+        directions: Weightings of the gap's parts that are to be made small.
+        grid: Scores are compared as whole multiples of this, so that ties are ties.
+        mirrored: Whether the criterion gives complements for nothing.
+        points: Parts and standard errors of every visited subset.
+        scores: The weighted gaps of every visited subset on the grid, one a direction.
+        by_size: The visited subsets of each size 0 to d, in the order of their visits.
+    """
+
+    n_players: int
+    directions: tuple[tuple[float, ...], ...]
+    grid: float
+    mirrored: bool
+    points: dict[int, tuple[list[float], list[float]]]
+    scores: dict[int, tuple[int, ...]]
+    by_size: tuple[list[int], ...]
+
+    @property
+    def everyone(self) -> int:
+        """The set of all players."""
+        return (1 << self.n_players) - 1
+
+    def player(self, number: int) -> int:
+        """The set of one player."""
+        return 1 << (self.n_players - 1 - number)
+
+    def add(self, found: Iterable[Found]) -> None:
+        """Remember subsets and their gaps."""
+        for code, parts, stderr in found:
+            if code not in self.points:
+                self.points[code] = (parts, stderr)
+                self.scores[code] = tuple(
+                    round(sum(w * part for w, part in zip(weights, parts, strict=True)) / self.grid)
+                    for weights in self.directions
+                )
+                self.by_size[code.bit_count()].append(code)
+
+    def fresh(self, candidates: Iterable[int]) -> list[int]:
+        """The candidates that were not visited, each once; of a mirrored pair the first one only."""
+        return unvisited(candidates, self.points, self.everyone if self.mirrored else None)
+
+    def best(self, size: int, direction: int, count: int) -> list[int]:
+        """The visited subsets of a size with the least score; ties in canonical order.
+
+        Args:
+            size: Their size.
+            direction: The number of the direction whose scores are compared.
+            count: At most how many.
+        """
+        return heapq.nsmallest(
+            count, self.by_size[size], key=lambda code: (self.scores[code][direction], -code)
+        )
+
+    def cloud(self, digits: int) -> Cloud:
+        """All visited subsets, in canonical order."""
+        ordered = [sorted(codes, reverse=True) for codes in self.by_size]
+        codes = [code for one_size in ordered for code in one_size]
+        numbers = torch.split(torch.arange(len(codes)), [len(one_size) for one_size in ordered])
+        parts, stderr = (
+            torch.tensor([self.points[code][which] for code in codes], dtype=torch.float64)
+            for which in (0, 1)
+        )
+        return Cloud(parts, stderr, tuple(numbers), keep_of(codes, self.n_players), digits)
+
+
+def keep_of(codes: list[int], n_players: int) -> Bool[Tensor, "m d"]:
+    """The members of subsets whose highest bit is player 0.
+
+    Example:
+        >>> keep_of([4, 3], 3)
+        tensor([[ True, False, False],
+                [False,  True,  True]])
+    """
+    n_bytes = -(-n_players // 8)
+    packed = np.frombuffer(b"".join(code.to_bytes(n_bytes, "big") for code in codes), dtype=np.uint8)
+    bits = np.unpackbits(packed.reshape(len(codes), n_bytes), axis=1)
+    return torch.from_numpy(bits[:, 8 * n_bytes - n_players :].astype(np.bool_))
+
+
+def unvisited(candidates: Iterable[int], visited: Container[int], everyone: int | None) -> list[int]:
+    """The candidates not visited, each once and in their order.
+
+    Args:
+        candidates: Subsets.
+        visited: What is left out.
+        everyone: The set of all players if of a pair of complements only the first is wanted, or None.
+
+    Example:
+        >>> unvisited([1, 2, 6, 1, 5], {2}, 7)
+        [1, 5]
+    """
+    wanted: dict[int, None] = {}
+    for code in candidates:
+        if code in visited or code in wanted or (everyone is not None and everyone ^ code in wanted):
+            continue
+        wanted[code] = None
+    return list(wanted)

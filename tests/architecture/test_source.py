@@ -1,0 +1,243 @@
+"""Rules about the source that no linter knows, read off its syntax tree."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "onlyif"
+FILES = sorted(SOURCE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 250, 45
+# The only places where the user's own types, names and signatures are looked at.
+TRANSLATORS = {"interop", "recipes", "cli"}
+LOADERS_THAT_RUN_CODE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+FAMILIES = {"Predictor", "Reference", "Restriction", "Criterion", "Distance", "Readout", "Search"}
+USED_BY_NAME = {
+    alias.asname or alias.name
+    for node in TREES[SOURCE / "__init__.py"].body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
+}
+
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _nodes(path: Path, *kinds: type) -> Iterator[ast.AST]:
+    return (node for node in ast.walk(TREES[path]) if isinstance(node, kinds))
+
+
+def _name(node: ast.expr) -> str:
+    """A dotted name as written, "" for anything else; a call or subscript counts as what it is of."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attribute):
+            return f"{_name(value)}.{attribute}"
+        case ast.Call(func=called) | ast.Subscript(value=called):
+            return _name(called)
+    return ""
+
+
+def _is_translator(path: Path) -> bool:
+    return path.relative_to(SOURCE).parts[0] in TRANSLATORS
+
+
+@every_file
+def test_no_file_is_longer_than_two_ideas(path: Path) -> None:
+    lines = path.read_text("utf-8").count("\n")
+    assert lines <= MAX_FILE_LINES, f"{lines} lines: which second idea is in there?"
+
+
+@every_file
+def test_no_function_is_long(path: Path) -> None:
+    long = {}
+    for node in _nodes(path, ast.FunctionDef, ast.AsyncFunctionDef):
+        assert isinstance(node, Function)
+        docstring = (ast.get_docstring(node, clean=False) or "").count("\n")
+        lines = (node.end_lineno or 0) - node.lineno + 1 - docstring
+        if lines > MAX_FUNCTION_LINES:
+            long[node.name] = lines
+    assert long == {}
+
+
+@every_file
+def test_nothing_loads_or_runs_what_a_file_says(path: Path) -> None:
+    imported = {alias.name.split(".")[0] for node in _nodes(path, ast.Import) for alias in node.names}
+    imported |= {(node.module or "").split(".")[0] for node in _nodes(path, ast.ImportFrom)}
+    called = {_name(node.func) for node in _nodes(path, ast.Call)}
+    set_to = {
+        f"{word.arg}={word.value.value}"
+        for node in _nodes(path, ast.Call)
+        for word in node.keywords
+        if isinstance(word.value, ast.Constant)
+    }
+    assert imported & LOADERS_THAT_RUN_CODE == set()
+    assert called & {"eval", "exec", "compile", "__import__", "torch.load", "torch.jit.load"} == set()
+    assert set_to & {"allow_pickle=True", "weights_only=False", "shell=True"} == set()
+
+
+@every_file
+def test_imports_are_absolute_and_name_the_defining_file(path: Path) -> None:
+    packages = {".".join(p.parent.relative_to(SOURCE.parent).parts) for p in FILES}
+    for node in _nodes(path, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: a relative import"
+        assert node.module not in packages, (
+            f"line {node.lineno}: imports the package {node.module}, not a file of it"
+        )
+
+
+def test_packages_hold_a_docstring_and_nothing_else() -> None:
+    packages = [path for path in FILES if path.name == "__init__.py" and path.parent != SOURCE]
+    assert [str(p) for p in packages if len(TREES[p].body) != 1 or not ast.get_docstring(TREES[p])] == []
+
+
+@every_file
+def test_imports_stand_at_the_top(path: Path) -> None:
+    inside = [
+        node.lineno
+        for function in _nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert _is_translator(path) or inside == []
+
+
+@every_file
+def test_choices_are_objects(path: Path) -> None:
+    """Outside the translators nothing asks what an object has, sets what it finds or takes any keyword."""
+    if _is_translator(path):
+        return
+    called = {_name(node.func) for node in _nodes(path, ast.Call)}
+    assert called & {"hasattr", "setattr", "globals", "locals", "vars"} == set()
+    functions = list(_nodes(path, ast.FunctionDef, ast.AsyncFunctionDef))
+    assert [node.name for node in functions if node.args.kwarg] == []
+    compared = [
+        node.lineno
+        for node in _nodes(path, ast.Compare)
+        if any(
+            isinstance(side, ast.Constant) and isinstance(side.value, str) and side.value
+            for side in _sides(node)
+        )
+        and any(isinstance(side, ast.Name) and side.id in _arguments(path) for side in _sides(node))
+    ]
+    assert compared == [], "an argument is compared with a string: make it an object"
+
+
+def _sides(node: ast.Compare) -> list[ast.expr]:
+    return [node.left, *node.comparators]
+
+
+def _arguments(path: Path) -> set[str]:
+    public = (f for f in _nodes(path, ast.FunctionDef) if not f.name.startswith("_"))
+    return {
+        argument.arg for function in public for argument in [*function.args.args, *function.args.kwonlyargs]
+    }
+
+
+@every_file
+def test_classes_are_abstract_or_final(path: Path) -> None:
+    ends = ("Error", "Exception", "Warning", "Interrupt", "Enum", "Protocol", "Directive", "ABC")
+    loose = []
+    for node in _nodes(path, ast.ClassDef):
+        bases = [_name(base) for base in node.bases]
+        marks = {_name(mark) for mark in node.decorator_list}
+        if not (marks & {"final"} or any(base.endswith(ends) for base in bases)):
+            loose.append(node.name)
+    assert loose == []
+
+
+@every_file
+def test_dataclasses_are_frozen(path: Path) -> None:
+    marks = {
+        node.name: ast.unparse(mark)
+        for node in _nodes(path, ast.ClassDef)
+        for mark in node.decorator_list
+        if _name(mark) == "dataclass"
+    }
+    assert [name for name, mark in marks.items() if "frozen=True" not in mark] == []
+
+
+def _public(path: Path) -> Iterator[tuple[str, ast.ClassDef | Function]]:
+    """The public classes, functions and methods of a file; overriding methods speak through their base."""
+    for node in TREES[path].body:
+        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_"):
+            yield node.name, node
+            if isinstance(node, ast.ClassDef):
+                for inner in node.body:
+                    if isinstance(inner, Function) and not inner.name.startswith("_"):
+                        marks = {_name(mark) for mark in inner.decorator_list}
+                        if not marks & {"override", "overload"}:
+                            yield f"{node.name}.{inner.name}", inner
+
+
+def _section(docstring: str, title: str) -> str:
+    """The indented lines under "Args:" and the like."""
+    found = re.search(rf"^{title}:[^\n]*\n((?:[ \t]+\S.*\n?|\n)*)", docstring, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+@every_file
+def test_every_public_name_has_a_docstring(path: Path) -> None:
+    assert ast.get_docstring(TREES[path]), "the file itself"
+    assert [name for name, node in _public(path) if not ast.get_docstring(node)] == []
+
+
+@every_file
+def test_documented_arguments_are_the_arguments(path: Path) -> None:
+    """What users build or call lists its fields or arguments; no list anywhere is out of date."""
+    wrong = {}
+    for name, node in _public(path):
+        if isinstance(node, ast.ClassDef):
+            annotated = [item for item in node.body if isinstance(item, ast.AnnAssign)]
+            have = [item.target.id for item in annotated if isinstance(item.target, ast.Name)]
+            if name not in USED_BY_NAME and not {_name(base) for base in node.bases} & FAMILIES:
+                needed = False
+            else:
+                needed = bool(have)
+            if any(isinstance(i, Function) and i.name == "__init__" for i in node.body):
+                continue
+        else:
+            arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+            have = [
+                a.arg for a in [*arguments, *filter(None, [node.args.vararg])] if a.arg not in ("self", "cls")
+            ]
+            needed = name in USED_BY_NAME and bool(have)
+        section = _section(ast.get_docstring(node) or "", "Args")
+        told = re.findall(r"^    \*?(\w+)(?:, |:)", section, re.MULTILINE)
+        if (needed or section) and set(told) != {field for field in have if not field.startswith("_")}:
+            wrong[name] = {"documented": told, "there": have}
+    assert wrong == {}
+
+
+@every_file
+def test_what_a_public_function_raises_is_documented(path: Path) -> None:
+    silent = []
+    for name, node in _public(path):
+        if isinstance(node, ast.ClassDef):
+            continue
+        raised = {
+            _name(inner.exc)
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Raise) and inner.exc is not None and _name(inner.exc).endswith("Error")
+        }
+        if not all(error in _section(ast.get_docstring(node) or "", "Raises") for error in raised):
+            silent.append((name, sorted(raised)))
+    assert silent == []
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "examples", "experiments", "benchmarks", "docs"])
+def test_no_path_of_one_machine_and_no_bare_suppression(folder: str) -> None:
+    found = []
+    for path in (ROOT / folder).rglob("*.py"):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if re.search(r"[\"'](/tmp|/root|/home|/work|C:)[/\\]", line):
+                found.append(f"{path.name}:{number} names a path of one machine")
+            if re.search(r"#\s*(type: ignore(?!\[)|noqa(?!:))", line):
+                found.append(f"{path.name}:{number} a suppression without its rule")
+    assert found == []

@@ -1,0 +1,344 @@
+"""Saving and loading: exact round trips, whole files or none, and clear refusals."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from onlyif.core.errors import StorageError
+from onlyif.explanation import storage
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.selection import Gap
+from onlyif.explanation.storage import SUFFIX, load, load_folder, save, saved_in
+from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def same(a, b):
+    """Equal to the last bit, NaN equal to NaN."""
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
+    if dataclasses.is_dataclass(a):
+        fields = [f.name for f in dataclasses.fields(a)]
+        return type(a) is type(b) and all(same(getattr(a, name), getattr(b, name)) for name in fields)
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, float):
+        return (
+            isinstance(b, float)
+            and (a == b or (a != a and b != b))
+            and math.copysign(1, a) == math.copysign(1, b)
+        )
+    return type(a) is type(b) and a == b
+
+
+def arrays_of(path):
+    return path.with_name(json.loads(path.read_text())["tensors"]["file"])
+
+
+def change(path, edit):
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("stderr", [0.0, 0.02])
+def test_what_was_saved_is_loaded_to_the_last_bit(tmp_path, stderr):
+    explanations = Explanations(example_explanations(stderr).items, "polars")
+    path = save(explanations, tmp_path / "deep" / "rows.v1")
+    assert path == tmp_path / "deep" / "rows.v1.onlyif.json"
+    for given_path in (path, tmp_path / "deep" / "rows.v1", str(path)):
+        assert same(load(given_path), explanations)
+
+
+def test_missing_tables_and_shapley_values_stay_missing(tmp_path):
+    item = replace(
+        example_explanations()[0], table=None, shapley=None, notes=("é, ε and \ud800",), seconds=1e-300
+    )
+    certificate = replace(
+        item.certificate, super_sufficient=None, worst_sufficiency=None, phi=None, phi_bound=None
+    )
+    item = replace(item, certificate=certificate)
+    save(Explanations((item,)), tmp_path / "one")
+    assert same(load(tmp_path / "one").items, (item,))
+
+
+def test_no_explanations_can_be_saved_too(tmp_path):
+    save(Explanations((), "pandas"), tmp_path / "none")
+    assert same(load(tmp_path / "none"), Explanations((), "pandas"))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(), min_size=6, max_size=6))
+def test_floats_round_trip_exactly(tmp_path_factory, numbers):
+    item = example_explanations()[0]
+    item = replace(
+        item,
+        prediction=numbers[0],
+        base=numbers[1],
+        total_gap=Gap(numbers[2], numbers[3]),
+        certificate=replace(item.certificate, phi=numbers[4]),
+        shapley=torch.tensor(numbers[3:6], dtype=torch.float64),
+    )
+    stem = tmp_path_factory.mktemp("floats") / "x"
+    save(Explanations((item,)), stem)
+    assert same(load(stem)[0], item)
+
+
+def test_the_json_is_strict(tmp_path):
+    item = replace(example_explanations()[0], prediction=math.nan, base=-math.inf)
+    text = save(Explanations((item,)), tmp_path / "x").read_text()
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    content = json.loads(text, parse_constant=refuse)
+    assert content["explanations"][0]["prediction"] == "nan"
+    assert content["explanations"][0]["base"] == "-inf"
+
+
+def test_strided_and_expanded_views_are_stored_by_value(tmp_path):
+    item = example_explanations()[0]
+    shared = torch.arange(16, dtype=torch.float64).view(8, 2)
+    item = replace(item, table=shared[:, 1], shapley=shared[0, 1].expand(3))
+    save(Explanations((item, item)), tmp_path / "x")
+    assert load(tmp_path / "x")[1].table.tolist() == [1, 3, 5, 7, 9, 11, 13, 15]
+    assert load(tmp_path / "x")[1].shapley.tolist() == [1, 1, 1]
+
+
+def test_saving_again_replaces_both_files_and_leaves_no_others(tmp_path):
+    save(example_explanations(), tmp_path / "x")
+    save(example_explanations()[:1], tmp_path / "x.y")
+    save(example_explanations(0.5), tmp_path / "x")
+    assert same(load(tmp_path / "x"), example_explanations(0.5))
+    assert same(load(tmp_path / "x.y"), example_explanations()[:1])
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("n_moved", [0, 1])
+def test_a_crash_while_saving_leaves_the_old_explanations(tmp_path, monkeypatch, n_moved):
+    old = example_explanations()
+    save(old, tmp_path / "x")
+    before = {path.name for path in tmp_path.iterdir()}
+    moved, real = [], Path.replace
+
+    def move(draft, target):
+        if len(moved) == n_moved:
+            raise KeyboardInterrupt
+        moved.append(target)
+        return real(draft, target)
+
+    monkeypatch.setattr(Path, "replace", move)
+    with pytest.raises(KeyboardInterrupt):
+        save(example_explanations(0.5), tmp_path / "x")
+    monkeypatch.undo()
+    assert same(load(tmp_path / "x"), old)
+    assert not list(tmp_path.glob("*.tmp")) + list(tmp_path.glob(".*"))
+    assert before <= {path.name for path in tmp_path.iterdir()}
+    save(old[:2], tmp_path / "x")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot write the explanations .*x\.onlyif\.json"):
+        save(example_explanations(), tmp_path / "file" / "x")
+
+
+def test_a_folder_is_joined_in_the_order_of_its_numbers(tmp_path):
+    explanations = example_explanations()
+    for name, part in (("rows-10", slice(2, 3)), ("rows-9", slice(1, 2)), ("rows-0", slice(0, 1))):
+        save(explanations[part], tmp_path / name)
+    (tmp_path / "run.json").write_text("{}")
+    assert [path.name for path in saved_in(tmp_path)] == [f"rows-{i}{SUFFIX}" for i in (0, 9, 10)]
+    assert same(load_folder(tmp_path).items, explanations.items)
+
+
+def test_folders_without_explanations_are_refused(tmp_path):
+    with pytest.raises(StorageError, match=r"holds no saved explanations: need files named \*\.onlyif\.json"):
+        load_folder(tmp_path)
+    with pytest.raises(StorageError, match="is no folder"):
+        load_folder(tmp_path / "none")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(StorageError, match=r"no saved explanations: .*x\.onlyif\.json does not exist"):
+        load(tmp_path / "x")
+
+
+def test_every_truncation_of_the_json_is_refused(tmp_path):
+    path = save(example_explanations()[:1], tmp_path / "x")
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(StorageError, match="cut short"):
+            load(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[:-1], lambda b: b"", lambda b: b + b"\0", lambda b: b[:-9] + bytes([b[-9] ^ 1]) + b[-8:]],
+)
+def test_damaged_arrays_are_refused(tmp_path, damage):
+    path = save(example_explanations(), tmp_path / "x")
+    arrays = arrays_of(path)
+    arrays.write_bytes(damage(arrays.read_bytes()))
+    with pytest.raises(StorageError, match=rf"{arrays.name} is cut short or not the file"):
+        load(path)
+
+
+def test_missing_arrays_are_named(tmp_path):
+    path = save(example_explanations(), tmp_path / "x")
+    arrays_of(path).unlink()
+    with pytest.raises(StorageError, match=r"needs .*x\.[0-9a-f]{16}\.safetensors, which cannot be read"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.0123456789abcdef.safetensors", "/etc/passwd", "y.0123456789abcdef.safetensors"]
+)
+def test_arrays_elsewhere_are_never_opened(tmp_path, name):
+    path = save(example_explanations(), tmp_path / "x")
+    change(path, lambda content: content["tensors"].update(file=name))
+    with pytest.raises(StorageError, match="names the tensor file"):
+        load(path)
+
+
+def test_no_safetensors_file_is_refused_even_with_its_right_digest(tmp_path):
+    path = save(example_explanations(), tmp_path / "x")
+    arrays_of(path).write_bytes(b"nonsense")
+    change(path, lambda content: content["tensors"].update(sha256=hashlib.sha256(b"nonsense").hexdigest()))
+    with pytest.raises(StorageError, match="no readable safetensors file"):
+        load(path)
+
+
+def test_a_newer_format_asks_for_a_newer_onlyif(tmp_path):
+    path = save(example_explanations(), tmp_path / "x")
+    change(path, lambda content: content.update(format=2))
+    with pytest.raises(StorageError, match=r"has format 2, this onlyif reads formats \[1\]"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda c: c.update(extra=1), r"unknown entries \['extra'\]"),
+        (
+            lambda c: c["explanations"][1].update(mood="good"),
+            r"explanations\[1\]: unknown entries \['mood'\]",
+        ),
+        (lambda c: c["explanations"][0].pop("alpha"), r"explanations\[0\]: the entry 'alpha' is missing"),
+        (lambda c: c["explanations"][0].update(alpha="half"), "'alpha' must be a number, got 'half'"),
+        (lambda c: c["explanations"][0].update(alpha=True), "'alpha' must be a number"),
+        (lambda c: c["explanations"][0].update(size=1.5), "'size' must be a whole number"),
+        (lambda c: c["explanations"][0].update(size=True), "'size' must be a whole number"),
+        (lambda c: c["explanations"][0].update(exact_size=0), "'exact_size' must be true or false"),
+        (lambda c: c["explanations"][0].update(row=3), "'row' must be a text"),
+        (lambda c: c["explanations"][0].update(notes="none"), "'notes' must be a list"),
+        (lambda c: c["explanations"][0].update(notes=[1]), "'notes' must be texts"),
+        (lambda c: c["explanations"][0].update(values=["1"]), "need 3 values"),
+        (
+            lambda c: c["explanations"][0]["sufficient"].update(players=[0, 7]),
+            r"players \[0, 7\] do not have",
+        ),
+        (lambda c: c["explanations"][0]["sufficient"].update(players=["0"]), "'players' must be"),
+        (lambda c: c["explanations"][0]["unified"].update(fresh=[]), "need two fresh gaps, got 0"),
+        (lambda c: c["explanations"][0].update(unified=[]), "unified: need a JSON object, got list"),
+        (lambda c: c["explanations"][0]["certificate"].update(basis="SURE"), "the basis must be one of"),
+        (lambda c: c["explanations"][0]["provenance"].update(versions=[["a"]]), "versions must be pairs"),
+        (lambda c: c["explanations"][0].update(has_table=False), r"unknown arrays \['0.table'\]"),
+        (lambda c: c["explanations"].pop(), "unknown arrays"),
+        (lambda c: c.update(explanations={}), "'explanations' must be a list"),
+        (lambda c: c.update(format="1"), "'format' must be a whole number"),
+    ],
+)
+def test_changed_entries_are_refused_and_named(tmp_path, edit, message):
+    path = save(example_explanations(), tmp_path / "x")
+    change(path, edit)
+    with pytest.raises(StorageError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        (
+            "0.shapley",
+            torch.zeros(2, dtype=torch.float64),
+            r"'shapley' must be torch.float64 of shape \(3,\)",
+        ),
+        ("0.table", torch.zeros(8), "got torch.float32"),
+        ("0.continua.keep", torch.zeros(24, 2, dtype=torch.bool), "'continua.keep' must be"),
+        ("0.continua.low", torch.zeros(24, 1, dtype=torch.float64), "'continua.low' must be"),
+        ("0.continua.high", torch.zeros(23, dtype=torch.float64), "'continua.high' must be"),
+        ("0.continua.low", None, "array 'continua.low' is missing"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, name, tensor, message):
+    path = save(example_explanations(), tmp_path / "x")
+    arrays = arrays_of(path)
+    tensors = {key: value for key, value in load_file(arrays).items() if key != name}
+    save_file(tensors if tensor is None else {**tensors, name: tensor}, arrays)
+    digest = hashlib.sha256(arrays.read_bytes()).hexdigest()
+    change(path, lambda content: content["tensors"].update(sha256=digest))
+    with pytest.raises(StorageError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"format": NaN}', "[" * 100_000, "\xff"])
+def test_other_json_is_refused(tmp_path, text):
+    path = tmp_path / "x.onlyif.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(StorageError, match=r"x\.onlyif\.json"):
+        load(path)
+
+
+def test_files_of_the_first_format_still_load(tmp_path):
+    """Remade, after a new format, by `save(golden_explanations(), GOLDEN / "format<number>")`."""
+    assert same(load(GOLDEN / "format1"), golden_explanations())
+
+
+def test_the_newest_format_has_a_golden_file():
+    assert (GOLDEN / f"format{storage.FORMAT}{SUFFIX}").is_file()
+
+
+def test_the_newest_format_writes_what_its_golden_file_holds(tmp_path):
+    stem = f"format{storage.FORMAT}{SUFFIX}"
+    written, golden = (
+        json.loads(p.read_text()) for p in (save(golden_explanations(), tmp_path / stem), GOLDEN / stem)
+    )
+    # The bytes of the arrays, hence their digest, may differ between versions of safetensors.
+    written.pop("tensors"), golden.pop("tensors")
+    assert written == golden
+
+
+def test_renamed_together_the_files_still_name_each_other(tmp_path):
+    path = save(example_explanations(), tmp_path / "x")
+    for file in (path, arrays_of(path)):
+        shutil.copy(file, tmp_path / file.name.replace("x.", "copy.", 1))
+    with pytest.raises(StorageError, match="give them their old names"):
+        load(tmp_path / "copy")
+
+
+def golden_explanations():
+    """Values that binary fractions hold exactly, so that they are the same on every machine."""
+    values = ("39", 'größer, "quoted"', "missing")
+    case = Case(("age", "a/b", "größe"), values, "row 1", epsilon=0.125, size=2, stderr=0.0625)
+    item = explanation_of_game(lambda kept: 0.25 * len(kept) + 0.125 * (0 in kept), case)
+    certificate = replace(item.certificate, bound_sufficiency=math.inf, phi_bound=None, must_meet=None)
+    shapley = torch.tensor([0.375, 0.25, math.nan], dtype=torch.float64)
+    first = replace(item, base=math.nan, certificate=certificate, shapley=shapley, notes=("a note", "ε"))
+    second = replace(
+        explanation_of_game(lambda kept: float(0 in kept), Case(("only",))), table=None, shapley=None
+    )
+    return Explanations((first, second), "pandas")

@@ -1,0 +1,132 @@
+"""One explanation as text: every number and reason is there, in words."""
+
+from dataclasses import replace
+
+import pytest
+
+from onlyif.explanation.text import empty_reason, explanation_text
+from onlyif.testing.explanations import (
+    Case,
+    chain_subsets,
+    example_explanations,
+    explanation_of_game,
+    game_of_table,
+)
+
+NAMES = ("age", "income", "work class")
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def test_the_whole_text_of_a_small_exact_explanation():
+    table = [0.0, 0.95, 0.1, 1.0, 0.1, 0.95, 0.0, 1.0]
+    case = Case(NAMES, ("39", "51000", "Private"), "17", size=2, epsilon=0.04)
+    text = explanation_text(explanation_of_game(game_of_table(table), case))
+    said = words(text)
+    for part in [
+        "Row 17: probability of 'yes' (python function)",
+        "f(x) = 1 the prediction for this row",
+        "f_0 = 0 the average prediction, when all 3 features are hidden",
+        "The two differ by 1. Below, 'close' means within ε = 0.04 (distance: |a - b|, the absolute difference).",
+        "KEEP THESE AND THE PREDICTION STAYS (smallest ε-sufficient set: 2 of 3) age = 39 income = 51000 "
+        "keeping only these moves the prediction by Δsuf = 0",
+        "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE (smallest ε-necessary set: 1 of 3) age = 39 "
+        "keeping only these moves the prediction by Δsuf = 0.05 "
+        "hiding only these leaves it off the average by Δnec = 0",
+        "BEST OF BOTH with at most 2 features, at α = 0.5",
+        "Δuni = α Δsuf + (1 - α) Δnec = 0.025, the least possible",
+        "at 0 0.05 0 {age} 0 to 0.6667 0.05 0 {age} at 0.6667 0.05 0 2 {age} "
+        "0.6667 to 1 0 0.1 {age, income} at 1 0 0.1 {age, income}",
+        "Exact: all subsets were compared",
+        "The sufficient set stays sufficient whatever features are added to it: Δsuf is at most 0, and ε = 0.04.",
+        "The necessary set can stop being necessary when features are added to it: Δnec is at most 0.1",
+        "Δsuf <= Δuni / α = 0.05 and Δnec <= Δuni / (1 - α) = 0.05 (Lemma 4.1)",
+        "the Shapley value φ = 0.975, and at least 0.975 is guaranteed (Theorem 5.1, corrected)",
+        "The sufficient and the necessary set share age (they must share one: Lemma 4.2).",
+        "HOW IT WAS COMPUTED Hidden features are replaced together by those of 100 background rows, whatever is kept. f_S(x): exact",
+        "work: 800 model rows, 0.25 s, seed 0",
+    ]:
+        assert part in said, part
+    assert "±" not in text
+    assert "Together they" not in said
+
+
+def test_two_super_sets_bound_their_union():
+    text = words(explanation_text(example_explanations()[0]))
+    assert "Together they are a set with Δuni <= 0.073 for every α (Theorem 4.1, corrected)." in text
+
+
+def test_estimates_stand_with_their_errors_and_fresh_ones_beside():
+    text = words(explanation_text(example_explanations(stderr=0.012)[0]))
+    assert "f_0 = 0.2 ± 0.012" in text
+    assert "Δsuf = 0.03 ± 0.012 (fresh draws: 0.036 ± 0.012)" in text
+    assert "Δnec = 0.02 ± 0.012 (fresh draws: 0.024 ± 0.012)" in text
+    assert "±: one standard error" in text
+    assert "Sampled: all subsets were compared, f_S(x) is estimated" in text
+
+
+def test_an_uninformative_prediction_is_said_to_be_one():
+    item = example_explanations()[2]
+    said = words(explanation_text(item))
+    assert "! The prediction cannot be told apart from the average one" in said
+    assert "none: The prediction cannot be told apart from the average one (they differ by 0)" in said
+    assert "nothing to explain" in empty_reason(item)
+
+
+def test_an_epsilon_above_the_distance_is_given_as_the_reason_for_empty_sets():
+    item = explanation_of_game(lambda kept: 0.1 * len(kept), Case(NAMES, epsilon=0.5))
+    assert item.sufficient.size == 0
+    assert empty_reason(item) == (
+        "With every feature hidden the prediction is already within ε = 0.5 of f(x) "
+        "(they differ by 0.3), so no feature is needed."
+    )
+    assert empty_reason(item) in words(explanation_text(item))
+
+
+def test_an_empty_unified_set_of_an_informative_prediction_has_its_own_reason():
+    item = explanation_of_game(lambda kept: float(len(kept) == 3), Case(NAMES, size=0))
+    assert empty_reason(item) == ""
+    assert "none: No allowed set does better than the empty one." in words(explanation_text(item))
+
+
+def test_a_heuristic_search_claims_no_more_than_it_found():
+    item = explanation_of_game(lambda kept: float(len(kept)), Case(NAMES), chain_subsets(3))
+    said = words(explanation_text(item))
+    assert "smallest found ε-sufficient set" in said
+    assert "the least found" in said
+    assert "the best sets found of at most 3 features" in said
+    assert "Not certified: only some subsets were compared." in said
+    assert "Whether the sufficient set stays sufficient when features are added is not known." in said
+
+
+@pytest.mark.parametrize(("alpha", "missing"), [(0.0, "Δsuf <="), (1.0, "Δnec <=")])
+def test_infinite_bounds_are_left_out(alpha, missing):
+    item = explanation_of_game(lambda kept: float(len(kept)), Case(NAMES, alpha=alpha))
+    text = explanation_text(item)
+    assert missing not in text
+    assert "inf" not in words(text).replace("informative", "")
+    assert "guaranteed" not in text
+
+
+def test_ties_and_their_number_are_said():
+    item = explanation_of_game(lambda kept: float(bool(kept)), Case(NAMES, size=1))
+    said = words(explanation_text(item))
+    assert "3 sets of 1 feature are sufficient; the one with the least gap is shown." in said
+    assert "3 sets tie, the smallest and then first is shown" in said
+
+
+def test_notes_stand_at_the_end():
+    item = replace(example_explanations()[0], notes=("The column 'a' is constant.", "Few neighbours."))
+    assert explanation_text(item).endswith("  ! The column 'a' is constant.\n  ! Few neighbours.")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_lines_stay_within_the_width_however_long_names_are(width):
+    names = tuple(f"a rather long name of a feature, number {i}" for i in range(6))
+    item = explanation_of_game(lambda kept: float(len(kept)), Case(names, ("a value",) * 6))
+    lines = explanation_text(item, width).splitlines()
+    assert max(map(len, lines)) <= max(width, 66)
+    said = words("\n".join(lines))
+    assert all(f"{name} = a value" in said for name in names)

@@ -1,0 +1,42 @@
+"""Explanations of games, made by the library itself: what the tests compare with the oracles."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from onlyif.criteria.distances import AbsoluteDistance
+from onlyif.explain import Case, Question, Subject, explain_case
+from onlyif.searches.exhaustive import ExhaustiveSearch
+from onlyif.testing.explanations import PROVENANCE
+from onlyif.testing.restrictions import game_of_tables
+
+
+def case_of(function, question=None, search=None, distance=None, fresh=None):
+    d, b = function.n_players, len(function.x)
+    distance = distance or AbsoluteDistance()
+    subjects = tuple(Subject(str(i), ("1",) * d, 0, "yes") for i in range(b))
+    return Case(
+        set_function=function,
+        fresh=fresh,
+        search=search or ExhaustiveSearch(),
+        distance=distance,
+        question=question or Question(),
+        names=tuple(f"p{i}" for i in range(d)),
+        subjects=subjects,
+        digits=30,
+        provenance=replace(PROVENANCE, distance=distance.kind.name),
+    )
+
+
+def explained(tables, question=None, **other):
+    """One explanation a table."""
+    return explain_case(case_of(game_of_tables([[float(value) for value in table] for table in tables]), question, **other))
+
+
+def tables(values, least=1, most=5):
+    """Tables of 2^d values for d from `least` to `most`."""
+    return st.integers(least, most).flatmap(lambda d: st.lists(values, min_size=2**d, max_size=2**d))
+
+
+def players_of(table):
+    return len(table).bit_length() - 1

@@ -1,0 +1,153 @@
+"""Every reference keeps the contract of its base class."""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+import onlyif.references
+from onlyif.references.base import Draws, Law, Reference
+from onlyif.references.baseline import BaselineReference
+from onlyif.references.empirical import EmpiricalReference, fit_empirical
+from onlyif.references.function import FunctionReference
+from onlyif.references.gaussian import GaussianReference, fit_gaussian
+from onlyif.references.marginal import MarginalReference, fit_marginal
+from onlyif.testing.references import check_reference
+
+
+def _rows(n, seed, shape=(3,)):
+    return torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _noise(x, keep, n, seed):
+    return torch.randn(n, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
+
+
+MEMBERS = {
+    BaselineReference: lambda: BaselineReference(_rows(1, 0)[0]),
+    MarginalReference: lambda: fit_marginal(_rows(30, 0)),
+    GaussianReference: lambda: fit_gaussian(_rows(30, 0)),
+    EmpiricalReference: lambda: fit_empirical(_rows(30, 0)),
+    FunctionReference: lambda: FunctionReference(_noise, "Hidden features are noise."),
+}
+X = _rows(3, 1)
+KEEP = torch.tensor([[[False, False, False], [True, False, True], [False, True, False], [True, True, True]]])
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.__name__)
+def test_every_member_keeps_the_contract(member):
+    check_reference(MEMBERS[member](), X, KEEP)
+
+
+@pytest.mark.parametrize("made", [BaselineReference, MarginalReference, FunctionReference])
+def test_members_that_take_any_shape_take_images(made):
+    images, keep = _rows(2, 1, (2, 2)).float(), torch.rand(1, 3, 2, 2) < 0.5
+    keep[0, 0] = False
+    background = _rows(9, 0, (2, 2)).float()
+    check_reference(
+        {
+            BaselineReference: BaselineReference(background[0]),
+            MarginalReference: MarginalReference(background),
+            FunctionReference: FunctionReference(_noise, "Hidden pixels are noise."),
+        }[made],
+        images,
+        keep,
+    )
+
+
+def test_no_member_is_missing():
+    for module in pkgutil.iter_modules(onlyif.references.__path__):
+        importlib.import_module(f"onlyif.references.{module.name}")
+    found = {one for one in Reference.__subclasses__() if one.__module__.startswith("onlyif.")}
+    assert found == set(MEMBERS)
+
+
+@dataclass(frozen=True)
+class _Broken(Reference):
+    """Right unless told to be wrong, to see each check fail."""
+
+    wrong: str = ""
+    sentence: str = "Hidden features are noise."
+
+    def draw(self, x, keep, plan):
+        seed = 0 if self.wrong == "seed" else plan.seed
+        start = 0 if self.wrong == "split" else plan.start
+        noise = _noise(x[0], keep, 1000, seed)[start : start + plan.stop - plan.start]
+        values = noise.expand(len(x), keep.shape[1], *noise.shape).clone()
+        if self.wrong == "batch":
+            values += x.sum()
+        if self.wrong == "subsets":
+            values += keep.sum()
+        if self.wrong == "total":
+            values += plan.total
+        if self.wrong == "finite":
+            values[0, 0, 0, 0] = torch.nan
+        if self.wrong == "changes":
+            x += 1
+        share = 1 / (plan.total if self.wrong != "weights" else 2 * plan.total)
+        return Draws(values, torch.full(values.shape[:3], share, dtype=x.dtype))
+
+    @property
+    def law(self):
+        return Law(self.sentence, None, depends_on_x=False)
+
+    def effective_sample_size(self, x, keep):
+        return torch.zeros(len(x), keep.shape[1]) if self.wrong == "size" else None
+
+
+SAID = {
+    "seed": "another seed must give other draws",
+    "split": "depend on the split",
+    "batch": "depend on the other instances",
+    "subsets": "depend on the other subsets",
+    "total": "depend on the split or the total",
+    "finite": "must be finite",
+    "changes": "must not be changed",
+    "weights": "weigh 1 / total",
+    "size": "effective sample size lies between",
+}
+
+
+@pytest.mark.parametrize("wrong", SAID)
+def test_a_broken_reference_is_found_out(wrong):
+    with pytest.raises(AssertionError, match=SAID[wrong]):
+        check_reference(_Broken(wrong), X.clone(), KEEP)
+
+
+def test_the_right_one_passes_and_a_bad_law_does_not():
+    check_reference(_Broken(), X.clone(), KEEP)
+    with pytest.raises(AssertionError, match="needs a sentence"):
+        check_reference(_Broken(sentence=""), X, KEEP)
+    with pytest.raises(AssertionError, match="full stop"):
+        check_reference(_Broken(sentence="Noise"), X, KEEP)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lopsided(Reference):
+    """A finite law whose atoms, draws or weights can be made to disagree."""
+
+    inner: MarginalReference
+    shift: float = 0.0
+    scale: float = 1.0
+
+    def draw(self, x, keep, plan):
+        drawn = self.inner.draw(x, keep, plan)
+        atoms = plan.seed is None
+        return replace(
+            drawn, values=drawn.values + self.shift * atoms, weights=drawn.weights * self.scale**atoms
+        )
+
+    @property
+    def law(self):
+        return self.inner.law
+
+
+def test_a_finite_law_must_agree_with_its_draws():
+    inner = MEMBERS[MarginalReference]()
+    check_reference(_Lopsided(inner), X, KEEP)
+    with pytest.raises(AssertionError, match="mean of the atoms"):
+        check_reference(_Lopsided(inner, shift=0.2), X, KEEP)
+    with pytest.raises(AssertionError, match="sum to 1"):
+        check_reference(_Lopsided(inner, scale=0.9), X, KEEP)
