@@ -55,6 +55,7 @@ def test_a_batch_is_its_rows():
         assert torch.equal(shapley_values(row.unsqueeze(0))[0], values)
 
 
+@pytest.mark.slow
 def test_the_exact_explainer_of_shap_agrees():
     """SHAP's own marginal values, from its own masker and model calls."""
     shap = pytest.importorskip("shap", reason="a comparison with shap, which is not installed")

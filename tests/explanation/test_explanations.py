@@ -167,7 +167,7 @@ def test_the_players_frame_holds_members_and_shapley_values():
     assert list(table["player"]) == ["age", "income", "work class"]
     assert list(table["value"]) == ["39", "51000", "Private"]
     assert list(table["sufficient"]) == [True, True, False]
-    game = {code: value for code, value in enumerate(item.table.tolist())}
+    game = dict(enumerate(item.table.tolist()))
     expected = shapley_of_game(lambda kept: game[sum(1 << i for i in kept)], 3)
     np.testing.assert_allclose(table["shapley"], expected)
     assert math.isclose(sum(table["shapley"]), item.prediction - item.base)

@@ -29,23 +29,24 @@ def test_the_whole_text_of_a_small_exact_explanation():
         "Row 17: probability of 'yes' (python function)",
         "f(x) = 1 the prediction for this row",
         "f_0 = 0 the average prediction, when all 3 features are hidden",
-        "The two differ by 1. Below, 'close' means within ε = 0.04 (distance: |a - b|, the absolute difference).",
+        "The two differ by 1. Below, 'close' means within ε = 0.04 (distance: |a - b|, the absolute",
         "KEEP THESE AND THE PREDICTION STAYS (smallest ε-sufficient set: 2 of 3) age = 39 income = 51000 "
         "keeping only these moves the prediction by Δsuf = 0",
-        "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE (smallest ε-necessary set: 1 of 3) age = 39 "
-        "keeping only these moves the prediction by Δsuf = 0.05 "
+        "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE (smallest ε-necessary set: 1 of 3) "
+        "age = 39 keeping only these moves the prediction by Δsuf = 0.05 "
         "hiding only these leaves it off the average by Δnec = 0",
         "BEST OF BOTH with at most 2 features, at α = 0.5",
         "Δuni = α Δsuf + (1 - α) Δnec = 0.025, the least possible",
         "at 0 0.05 0 {age} 0 to 0.6667 0.05 0 {age} at 0.6667 0.05 0 2 {age} "
         "0.6667 to 1 0 0.1 {age, income} at 1 0 0.1 {age, income}",
         "Exact: all subsets were compared",
-        "The sufficient set stays sufficient whatever features are added to it: Δsuf is at most 0, and ε = 0.04.",
+        "The sufficient set stays sufficient whatever features are added to it: Δsuf is at most 0, and ε",
         "The necessary set can stop being necessary when features are added to it: Δnec is at most 0.1",
         "Δsuf <= Δuni / α = 0.05 and Δnec <= Δuni / (1 - α) = 0.05 (Lemma 4.1)",
         "the Shapley value φ = 0.975, and at least 0.975 is guaranteed (Theorem 5.1, corrected)",
         "The sufficient and the necessary set share age (they must share one: Lemma 4.2).",
-        "HOW IT WAS COMPUTED Hidden features are replaced together by those of 100 background rows, whatever is kept. f_S(x): exact",
+        "HOW IT WAS COMPUTED Hidden features are replaced together by those of 100 background rows, "
+        "whatever is kept. f_S(x): exact mean over all background rows",
         "work: 800 model rows, 0.25 s, seed 0",
     ]:
         assert part in said, part

@@ -1,11 +1,13 @@
 """Explanations of games, made by the library itself: what the tests compare with the oracles."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
+import torch
 from hypothesis import strategies as st
 
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.explain import Case, Question, Subject, explain_case
+from onlyif.predictors.base import Meaning, Predictor
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.testing.explanations import PROVENANCE
 from onlyif.testing.restrictions import game_of_tables
@@ -40,3 +42,25 @@ def tables(values, least=1, most=5):
 
 def players_of(table):
     return len(table).bit_length() - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Watched(Predictor):
+    """A model of two outputs that remembers how many rows each of its calls had."""
+
+    calls: list[int] = field(default_factory=list)
+
+    def predict(self, batch):
+        self.calls.append(len(batch))
+        a, b, c, d = (batch[:, i] for i in range(4))
+        return torch.stack([a * b - c + d * d / 2, a + 3 * b * c * d], dim=1)
+
+    @property
+    def meaning(self):
+        return Meaning("watched", "value", ("first", "second"))
+
+
+def watched_row(row, target):
+    """The same model, one row and one output at a time."""
+    a, b, c, d = row[:4]
+    return (a * b - c + d * d / 2, a + 3 * b * c * d)[target]

@@ -16,9 +16,12 @@ from torch import Tensor
 
 from onlyif.core.errors import InputError
 from onlyif.core.players import duplicates
-from onlyif.core.table_columns import Column, Kind, some
-from onlyif.core.table_forms import Form, fit_array, fit_tensor
-from onlyif.core.table_frames import fit_frame, row_names
+from onlyif.core.table_arrays import fit_array
+from onlyif.core.table_columns import Column, Kind
+from onlyif.core.table_conform import row_names
+from onlyif.core.table_forms import Form, fit_tensor
+from onlyif.core.table_frames import fit_frame
+from onlyif.core.table_values import some
 
 
 @final

@@ -7,11 +7,7 @@ missing included, and a number in the tensor is the code of a level.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
 from enum import Enum
-from functools import singledispatch
-from numbers import Real
 from typing import Any, final
 
 import numpy as np
@@ -20,9 +16,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from onlyif.core.errors import InputError
-
-EXACT_INTEGER = 2**53
-MISSING = "missing"
+from onlyif.core.table_values import MISSING, Values, check_finite, is_missing, position, some
 
 
 class Kind(Enum):
@@ -82,9 +76,7 @@ class Column:
         return f"{value:.6g}" if self.plain is float else str(self.plain(value))
 
 
-def number_column(
-    name: str, values: np.ndarray[Any, Any], plain: type[float], *, missing_is_null: bool = False
-) -> Column:
+def number_column(name: str, values: Values, plain: type[float], *, missing_is_null: bool = False) -> Column:
     """A column of numbers, checked to be finite (NaN is missing).
 
     Raises:
@@ -92,20 +84,6 @@ def number_column(
     """
     check_finite(name, values)
     return Column(name, Kind.NUMBER, plain, missing_is_null=missing_is_null)
-
-
-def check_finite(name: str, values: np.ndarray[Any, Any]) -> None:
-    """Refuse infinite numbers.
-
-    Raises:
-        InputError: if a value is infinite.
-    """
-    bad = np.flatnonzero(np.isinf(values))
-    if bad.size:
-        raise InputError(
-            f"column {name!r} holds {values[bad[0]]} in row {bad[0]} ({bad.size} infinite values in all); "
-            "need finite numbers, or NaN for missing"
-        )
 
 
 def level_column(
@@ -144,25 +122,7 @@ def level_column(
     return Column(name, kind, levels=levels)
 
 
-def _label(value: object) -> str:
-    return str(value).removesuffix(" 00:00:00")
-
-
-def _positions(distinct: Sequence[Any], ranks: Mapping[Hashable, int] | None) -> list[float] | None:
-    """Comparable numbers of all levels, or None unless every level but missing has one."""
-    if ranks is not None and not ranks:
-        return None
-    places = [
-        float("nan") if is_missing(value) else _position(value) if ranks is None else float(ranks[value])
-        for value in distinct
-    ]
-    numbers = [place for place in places if place is not None]
-    if len(numbers) < len(places) or all(np.isnan(numbers)):
-        return None
-    return numbers
-
-
-def level_codes(column: Column, levels: Levels, values: Sequence[Any]) -> np.ndarray[Any, Any]:
+def level_codes(column: Column, levels: Levels, values: Sequence[Any]) -> Values:
     """The codes of values whose levels are known.
 
     Raises:
@@ -179,19 +139,22 @@ def level_codes(column: Column, levels: Levels, values: Sequence[Any]) -> np.nda
     return codes
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a value is None, NaN, NaT or pandas' NA."""
-    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
-        return True
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(value))
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+def _label(value: object) -> str:
+    return str(value).removesuffix(" 00:00:00")
 
 
-def some(items: Sequence[Any], limit: int = 8) -> str:
-    """The first few of many items, for a message."""
-    shown = ", ".join(repr(item) for item in items[:limit])
-    return f"[{shown}]" if len(items) <= limit else f"[{shown}, ... {len(items)} in all]"
+def _positions(distinct: Sequence[Any], ranks: Mapping[Hashable, int] | None) -> list[float] | None:
+    """Comparable numbers of all levels, or None unless every level but missing has one."""
+    if ranks is not None and not ranks:
+        return None
+    places = [
+        float("nan") if is_missing(value) else position(value) if ranks is None else float(ranks[value])
+        for value in distinct
+    ]
+    numbers = [place for place in places if place is not None]
+    if len(numbers) < len(places) or all(np.isnan(numbers)):
+        return None
+    return numbers
 
 
 def _keys(name: str, values: Sequence[Any], *, typed: bool) -> list[Hashable]:
@@ -207,49 +170,3 @@ def _keys(name: str, values: Sequence[Any], *, typed: bool) -> list[Hashable]:
             "need numbers, strings, categories, dates or other plain values"
         ) from error
     return keys
-
-
-@singledispatch
-def _position(value: object) -> float | None:
-    """A comparable number for a value that has one."""
-    return None
-
-
-@_position.register
-def _(value: bool) -> float | None:
-    return None
-
-
-@_position.register
-def _(value: Real) -> float | None:
-    return float(value)
-
-
-@_position.register
-def _(value: Decimal) -> float | None:
-    return float(value)
-
-
-@_position.register
-def _(value: np.datetime64) -> float | None:
-    return float((value - np.datetime64(0, "s")) / np.timedelta64(1, "s"))
-
-
-@_position.register
-def _(value: np.timedelta64) -> float | None:
-    return float(value / np.timedelta64(1, "s"))
-
-
-@_position.register
-def _(value: date) -> float | None:
-    return float((value - date(1970, 1, 1)).days) * 86_400
-
-
-@_position.register
-def _(value: datetime) -> float | None:
-    return value.timestamp()
-
-
-@_position.register
-def _(value: time) -> float | None:
-    return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond * 1e-6

@@ -25,13 +25,11 @@ class Kind:
         is_metric: Whether the triangle inequality holds, on which lemma 4.2 and
             theorems 4.1 and 5.1 rest; they are claimed only where it does.
         of_decisions: Whether it compares decisions (numbers of classes) instead of outputs.
-        of_probabilities: Whether it needs outputs in [0, 1].
     """
 
     name: str
     is_metric: bool
     of_decisions: bool = False
-    of_probabilities: bool = False
 
 
 class Distance(ABC):
@@ -105,7 +103,7 @@ class LogitDistance(Distance):
         clip: Smallest probability told from 0, in (0, .5).
 
     Raises:
-        SettingError: unless 0 < clip < .5.
+        SettingError: unless 0 < clip < .5; from `between`, for numbers outside [0, 1].
 
     Example:
         >>> LogitDistance().between(torch.tensor(0.5), torch.tensor(0.5))
@@ -120,13 +118,19 @@ class LogitDistance(Distance):
 
     @override
     def between(self, a: Values, b: Values) -> Values:
+        for values in (a, b):
+            least, most = values.min().item(), values.max().item()
+            if least < 0 or most > 1:
+                raise SettingError(
+                    f"{self.kind.name} needs probabilities, got outputs from {least:g} to {most:g}"
+                )
         return (torch.logit(a, self.clip) - torch.logit(b, self.clip)).abs()
 
     @property
     @override
     def kind(self) -> Kind:
         name = f"|logit a - logit b|, probabilities clipped to [{self.clip:g}, 1 - {self.clip:g}]"
-        return Kind(name, is_metric=True, of_probabilities=True)
+        return Kind(name, is_metric=True)
 
 
 @final

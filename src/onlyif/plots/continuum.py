@@ -33,7 +33,7 @@ def plot_continuum(item: Explanation, ax: Axes | None = None) -> Axes:
     shown = sorted({i for chosen in (*held.pieces, *held.corners) for i in chosen.players})
     height = 0.28 * max(len(shown), 3)
     ax = style.axes_or_new(ax, 8.0, height + 3.3)
-    upper, lower = style.panels(ax, (height, 1.2), 0.55 / (height + 1.75))
+    upper, lower = style.panels(ax, (height, 1.2), max(0.55 / (height + 1.75), style.inches(ax, 0.5)))
     _draw_members(upper, item, held, shown)
     _draw_gaps(lower, item)
     style.label_alpha(lower, ax, "hiding these undoes the prediction", "keeping these preserves it")

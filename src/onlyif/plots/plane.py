@@ -43,7 +43,7 @@ def plot_plane(item: Explanation, ax: Axes | None = None, *, distance: Distance 
     _draw_hull(ax, item)
     _draw_epsilon(ax, item)
     ax.set_xlabel("Δsuf: moved when only these are kept", fontsize=style.LABEL, color=style.INK)
-    ax.set_ylabel("Δnec: off the average when only these are hidden", fontsize=style.LABEL, color=style.INK)
+    ax.set_ylabel("Δnec: off the average\nwhen only these are hidden", fontsize=style.LABEL, color=style.INK)
     style.legend_above(ax, 2)
     title = "Sets by their two gaps: the nearer to 0, 0 the better"
     style.words(ax, title, style.heading(item), f"{_reading(item)} {style.credit(item)}")

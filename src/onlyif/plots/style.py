@@ -37,6 +37,11 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     return made
 
 
+def inches(ax: Axes, length: float) -> float:
+    """A length as a share of the axes' height, at most .4."""
+    return float(min(0.4, length * ax.figure.figure.dpi / ax.get_window_extent().height))
+
+
 def panels(ax: Axes, shares: tuple[float, ...], gap: float) -> list[Axes]:
     """Axes that divide the given ones from top to bottom; these are emptied.
 

@@ -39,7 +39,7 @@ def plot_summary(held: Summary, ax: Axes | None = None, *, max_players: int = 20
     rows = f"{counted(held.n_rows, 'row')}, {held.n_informative} of them informative"
     style.legend_above(ax, 3)
     rest = len(order) - len(shown)
-    left_out = f" {counted(rest, 'feature')} that are rarer left out." if rest else ""
+    left_out = f" {counted(rest, 'rarer feature')} left out." if rest else ""
     hiding = " ".join(sentence(said) for said in held.references)
     style.words(
         ax, "How often each feature is in the set", rows, f"Lines: 95 % intervals.{left_out} {hiding}"

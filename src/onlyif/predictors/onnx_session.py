@@ -1,5 +1,6 @@
 """ONNX sessions: one tensor for the whole table, or one input a column."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -8,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.core.table_columns import is_missing, some
+from onlyif.core.table_values import is_missing, some
 from onlyif.predictors.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads
 
 DTYPES = {
@@ -74,7 +75,7 @@ class SessionCall:
     def _feed(self, native: Any) -> dict[str, np.ndarray[Any, Any]]:
         inputs = self.session.get_inputs()
         if takes_columns(self.session, self.columns):
-            return {entry.name: _column(native, self.columns.index(entry.name), entry) for entry in inputs}
+            return {entry.name: _column(native, _place(entry.name, self.columns), entry) for entry in inputs}
         return {inputs[0].name: np.ascontiguousarray(np.asarray(native).astype(DTYPES[inputs[0].type]))}
 
 
@@ -124,7 +125,7 @@ def takes_columns(session: onnxruntime.InferenceSession, columns: tuple[str, ...
         columns: The table's column names.
     """
     inputs = session.get_inputs()
-    return len(inputs) > 1 or inputs[0].name in columns
+    return len(inputs) > 1 or _place(inputs[0].name, columns) is not None
 
 
 def _class_head(
@@ -132,9 +133,9 @@ def _class_head(
 ) -> Head:
     try:
         answer = SessionCall(session, output, columns).run(row)[0]
-        scores = _rows(answer)
+        scores = _rows(answer)[0]
     except Exception:  # the row is made up; what a model says to it matters to no result
-        answer, scores = None, np.array([[1.0]])
+        answer, scores = None, np.array([1.0])
     labels = tuple(str(label) for label in answer[0]) if isinstance(answer, list) else ()
     if scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3:
         bounded = SessionCall(session, output, columns, (-SLACK, 1 + SLACK))
@@ -149,7 +150,7 @@ def _check_inputs(session: onnxruntime.InferenceSession, columns: tuple[str, ...
         raise SettingError(f"the ONNX model has inputs of unknown types {unknown}; need {sorted(DTYPES)}")
     if takes_columns(session, columns):
         names = [entry.name for entry in inputs]
-        if sorted(names) != sorted(columns):
+        if {_place(name, columns) for name in names} != set(range(len(columns))):
             raise InputError(
                 f"the ONNX model has the inputs {some(names)}, the table the columns {some(columns)}"
             )
@@ -161,6 +162,15 @@ def _check_inputs(session: onnxruntime.InferenceSession, columns: tuple[str, ...
         )
 
 
+def _place(name: str, columns: tuple[str, ...]) -> int | None:
+    """The column that an input names; converters write an underscore for what no identifier may hold."""
+    plain = [re.sub(r"\W", "_", column) for column in columns]
+    for names in (list(columns), plain):
+        if names.count(name) == 1:
+            return names.index(name)
+    return None
+
+
 def _rows(answer: Any) -> np.ndarray[Any, Any]:
     """The numbers of one output: an array, or a list of one dictionary a row."""
     if isinstance(answer, list):
@@ -168,7 +178,7 @@ def _rows(answer: Any) -> np.ndarray[Any, Any]:
     return np.asarray(answer).reshape(len(answer), -1)
 
 
-def _column(native: Any, i: int, entry: Any) -> np.ndarray[Any, Any]:
+def _column(native: Any, i: int | None, entry: Any) -> np.ndarray[Any, Any]:
     """One column as the session's input wants it."""
     dtype = DTYPES[entry.type]
     if nw.dependencies.is_into_dataframe(native):

@@ -13,7 +13,8 @@ import torch
 
 from onlyif.core.errors import SettingError
 from onlyif.core.table import Schema
-from onlyif.core.table_forms import ArrayForm, Form
+from onlyif.core.table_arrays import ArrayForm
+from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.function import predictor_of
 from onlyif.predictors.outputs import Head, HeadKind, Heads, Output

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from onlyif.core.errors import InputError, SettingError
+from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
+from onlyif.core.seeds import child_seed
 from onlyif.core.table import Schema, fit_schema, row_labels
 from onlyif.criteria.distances import Distance
 from onlyif.explain import Question, Subject
@@ -33,7 +34,7 @@ from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 from onlyif.version import __version__
 
-N_PROBE = 64
+N_PROBE = 32
 Target = int | str | Sequence[int | str] | None
 
 
@@ -57,6 +58,7 @@ class Options:
     tolerate: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
+        child_seed(self.seed, "check")
         if self.max_rows < 1:
             raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
         if self.budget < 1:
@@ -121,23 +123,17 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     values = schema.encode(known)
     players = column_players(schema.columns, read_groups(options.groups))
     raw = model if isinstance(model, Predictor) else detect(model, schema, _output(options.output))
-    notes = probe(raw, torch.cat([x[:N_PROBE], values[:N_PROBE]]), frozenset(options.tolerate))
     predictor = checked(raw, x)
-    distance = (
-        named(DISTANCES, options.distance, "distance")()
-        if isinstance(options.distance, str)
-        else (options.distance or DISTANCES["absolute"]())
-    )
+    few = torch.cat([x[:N_PROBE], values[:N_PROBE]])[: options.max_rows]
+    notes = probe(raw, few, frozenset(options.tolerate))
+    distance = _distance(options.distance)
     outputs = torch.cat([predictor.predict(part) for part in torch.split(x, options.max_rows)]).double()
     targets = _targets(options.target, outputs, raw.meaning)
     ground = _background(schema, values, options, players)
     reference = recipe.build(ground)
     parts = Parts(model, predictor, players, values, options.max_rows, options.seed)
     restriction = _restriction(options.restriction, parts, reference)
-    search = options.search
-    if isinstance(search, str):
-        search = named(SEARCHES, search, "search")(options.budget)
-    search = search or choose_search(players.count, restriction, options.budget)
+    search = _search(options, players, restriction)
     return Work(
         x=x,
         players=players,
@@ -184,6 +180,12 @@ def _recipe(reference: Reference | ReferenceRecipe | str | None) -> ReferenceRec
     return Given(reference) if isinstance(reference, Reference) else reference
 
 
+def _distance(distance: Distance | str | None) -> Distance:
+    if distance is None or isinstance(distance, str):
+        return named(DISTANCES, distance or "absolute", "distance")()
+    return distance
+
+
 def _output(output: Output | str | None) -> Output:
     return named(OUTPUTS, output or "auto", "output")() if isinstance(output, str | None) else output
 
@@ -194,6 +196,12 @@ def _restriction(
     if given is None:
         return choose_restriction(parts, reference)
     return given if isinstance(given, Restriction) else given(parts, reference)
+
+
+def _search(options: Options, players: Players, restriction: Restriction) -> Search:
+    if isinstance(options.search, str):
+        return named(SEARCHES, options.search, "search")(options.budget)
+    return options.search or choose_search(players.count, restriction, options.budget)
 
 
 def _background(schema: Schema, values: Tensor, options: Options, players: Players) -> Background:
@@ -240,11 +248,6 @@ def _readout(distance: Distance, targets: Tensor, outputs: Tensor, meaning: Mean
                 f"a distance between decisions needs classes, the model's output is one {meaning.output}"
             )
         return DecisionReadout(0.5 if meaning.threshold is None else meaning.threshold)
-    if distance.kind.of_probabilities and bool(((outputs < 0) | (outputs > 1)).any()):
-        raise SettingError(
-            f"the distance {distance.kind.name} needs probabilities, the model's output is {meaning.output} "
-            f"from {outputs.min().item():g} to {outputs.max().item():g}"
-        )
     return TargetReadout(targets)
 
 

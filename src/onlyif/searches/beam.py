@@ -41,7 +41,7 @@ class BeamSearch(Search):
     """
 
     width: int = 8
-    swaps: int = 2
+    swaps: int = 8
     budget: int = 2_000_000
     seconds: float | None = None
 
@@ -75,9 +75,10 @@ class BeamSearch(Search):
 
     def _grown(self, seen: Visited, guides: "Guides", allowance: Allowance) -> Iterator[list[int]]:
         """Level by level from both ends inward."""
-        left, middle = allowance.rounds, seen.n_players // 2
-        for size in range(2, middle + 1):
-            quota = _share(left, size, middle) * allowance.at_once
+        left = allowance.rounds
+        deepest = _deepest(left, 2, seen.n_players // 2)
+        for size in range(2, deepest + 1):
+            quota = _share(left, size, deepest) * allowance.at_once
             ends = ((size - 1, _added), (seen.n_players - size + 1, _removed))
             lists = [
                 guide.ranked(seen, seen.best(start, guide.direction, self.width), move, quota)
@@ -90,11 +91,12 @@ class BeamSearch(Search):
 
     def _polished(self, seen: Visited, guides: "Guides", allowance: Allowance) -> Iterator[list[int]]:
         """The neighbours of the best of each size, until no new subset is wanted."""
-        left, middle, wanted_any = allowance.rounds, max(1, seen.n_players // 2), True
+        left, wanted_any = allowance.rounds, True
         while wanted_any and left > 0:
             wanted_any = False
-            for size in range(1, middle + 1):
-                quota = _share(left, size, middle) * allowance.at_once
+            deepest = _deepest(left, 1, seen.n_players // 2)
+            for size in range(1, deepest + 1):
+                quota = _share(left, size, deepest) * allowance.at_once
                 lists = [
                     guide.ranked(seen, seen.best(start, guide.direction, self.swaps), _any_move, quota)
                     for start in (size, seen.n_players - size)
@@ -194,10 +196,19 @@ def _any_move(gains: dict[int, int], start: int, most: int) -> Iterator[tuple[in
             yield larger ^ start ^ smaller, gain + loss
 
 
-def _share(rounds: int, size: int, middle: int) -> int:
+def _share(rounds: int, size: int, deepest: int) -> int:
     """The rounds for one size, of those left for it and all larger ones: in proportion to 1 / size."""
-    whole = sum(1 / later for later in range(size, middle + 1))
-    return max(1, int(rounds / size / whole))
+    return max(1, int(rounds / size / _harmonic(size, deepest)))
+
+
+def _deepest(rounds: int, smallest: int, middle: int) -> int:
+    """The largest size, at most the middle, whose share of the rounds is one at least."""
+    fits = (size for size in range(middle, smallest, -1) if rounds >= size * _harmonic(smallest, size))
+    return next(fits, min(smallest, middle))
+
+
+def _harmonic(first: int, last: int) -> float:
+    return sum(1 / size for size in range(first, last + 1))
 
 
 def _interleaved(lists: list[list[int]]) -> Iterator[int]:

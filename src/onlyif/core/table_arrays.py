@@ -1,0 +1,158 @@
+"""Numpy arrays and lists of lists as tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import narwhals as nw
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import InputError
+from onlyif.core.table_columns import Column, level_codes, level_column, number_column
+from onlyif.core.table_forms import Form, check_shape, column_names
+from onlyif.core.table_values import EXACT_INTEGER, Values, as_codes, as_numbers, check_finite
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ArrayForm(Form):
+    """A numpy array of two dimensions.
+
+    Args:
+        dtype: Its dtype.
+        columns: What its columns hold.
+        levels: The distinct values of each column that has levels, in order of code.
+    """
+
+    dtype: np.dtype[Any]
+    columns: tuple[Column, ...]
+    levels: tuple[Values | None, ...]
+
+    @override
+    def encode(self, data: Any) -> Float64[Tensor, "r c"]:
+        array = as_array(data, "rows")
+        if array.shape[1] != len(self.columns):
+            raise InputError(
+                f"got rows of {array.shape[1]} columns and a background of {len(self.columns)}; need the same"
+            )
+        array = _cast(array, self.dtype)
+        coded = np.empty(array.shape)
+        for i, column in enumerate(self.columns):
+            if column.levels is None:
+                coded[:, i] = array[:, i]
+                check_finite(column.name, coded[:, i])
+            else:
+                coded[:, i] = level_codes(column, column.levels, list(array[:, i]))
+        return torch.from_numpy(coded)
+
+    @override
+    def decode(self, batch: Float64[Tensor, "r c"]) -> Values:
+        values = batch.detach().cpu().numpy()
+        if all(levels is None for levels in self.levels):
+            return as_numbers("the array", values, self.dtype)
+        table = np.empty(values.shape, dtype=self.dtype)
+        for i, (column, levels) in enumerate(zip(self.columns, self.levels, strict=True)):
+            table[:, i] = (
+                as_numbers(column.name, values[:, i], self.dtype)
+                if levels is None
+                else levels[as_codes(column.name, values[:, i], len(levels))]
+            )
+        return table
+
+
+def fit_array(arrays: Sequence[Any], names: Sequence[str] | None) -> ArrayForm:
+    """Learn the form of arrays, the first of which is the background.
+
+    Raises:
+        InputError: unless all have two dimensions and as many columns as the first.
+    """
+    background = as_array(arrays[0], "background")
+    n_columns = background.shape[1]
+    labels = column_names(names, n_columns)
+    parts = [background]
+    for other in arrays[1:]:
+        array = as_array(other, "rows")
+        if array.shape[1] != n_columns:
+            raise InputError(
+                f"got rows of {array.shape[1]} columns and a background of {n_columns}; need the same"
+            )
+        parts.append(_cast(array, background.dtype))
+    whole = np.concatenate(parts)
+    columns = tuple(_learn(name, whole[:, i]) for i, name in enumerate(labels))
+    levels = tuple(
+        None if column.levels is None else whole[list(column.levels.first), i]
+        for i, column in enumerate(columns)
+    )
+    # Strings of numpy have a width: the widest of all parts holds them all.
+    return ArrayForm(whole.dtype, columns, levels)
+
+
+def as_array(data: Any, role: str) -> Values:
+    """The user's data as a numpy array of two dimensions.
+
+    Args:
+        data: An array, or lists of lists.
+        role: What it is, for the message: "rows" or "background".
+
+    Raises:
+        InputError: if it is sparse, masked, ragged, structured or not two-dimensional.
+    """
+    if type(data).__module__.startswith("scipy.sparse"):
+        raise InputError(f"the {role} are a sparse {type(data).__name__}; need a dense table: use .toarray()")
+    if torch.is_tensor(data) or nw.dependencies.is_into_dataframe(data):
+        raise InputError(
+            f"the {role} are a {type(data).__name__}, the background is an array; need the same kind"
+        )
+    if np.ma.isMaskedArray(data):
+        raise InputError(f"the {role} are a masked array; need a plain one: use .filled(np.nan)")
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise InputError(f"the {role} are ragged: need rows of one length ({error})") from error
+    if array.dtype.names is not None:
+        raise InputError(f"the {role} are a structured array; need a data frame: use pandas.DataFrame(array)")
+    if array.dtype.kind not in "biufOUSMmT" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
+        raise InputError(
+            f"the {role} have dtype {array.dtype}; need numbers, booleans, strings, dates or objects"
+        )
+    if array.ndim == 0:
+        raise InputError(
+            f"the {role} are of type {type(data).__name__}; need a pandas or polars frame, a numpy array "
+            "or a torch tensor with one row an instance"
+        )
+    check_shape(array.shape, "array", role)
+    return array
+
+
+def _cast(array: Values, dtype: np.dtype[Any]) -> Values:
+    """Rows in the background's dtype, where nothing is lost."""
+    if array.dtype == dtype:
+        return array
+    numeric = array.dtype.kind in "biuf" and dtype.kind in "biuf"
+    text = array.dtype.kind == dtype.kind and dtype.kind in "UST"
+    wide = np.result_type(array.dtype, dtype) if text else dtype
+    if not (numeric or text or dtype.kind == "O"):
+        raise InputError(f"the rows have dtype {array.dtype}, the background has {dtype}; need the same")
+    with np.errstate(invalid="ignore"):
+        cast = array.astype(wide)
+        same = (cast == array) | (_isnan(array) & _isnan(cast))
+    if not same.all():
+        raise InputError(f"the rows are {array.dtype} with values that the background's {dtype} cannot hold")
+    return cast
+
+
+def _isnan(array: Values) -> Values:
+    return np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, dtype=bool)
+
+
+def _learn(name: str, values: Values) -> Column:
+    kind = values.dtype.kind
+    exact = kind in "bf" or (kind in "iu" and max(abs(int(values.min())), int(values.max())) <= EXACT_INTEGER)
+    if exact:
+        plain = {"b": bool, "f": float}.get(kind, int)
+        return number_column(name, values.astype(np.float64), plain)
+    return level_column(name, list(values), list(values), typed=kind == "O")

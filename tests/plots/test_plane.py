@@ -1,0 +1,80 @@
+"""The plane's points are those of a plain loop over all subsets."""
+
+import pytest
+import torch
+
+from onlyif.core.errors import SettingError
+from onlyif.criteria.distances import LogitDistance
+from onlyif.plots import plane
+from onlyif.plots.plane import plot_plane
+from onlyif.testing.explanations import (
+    Case,
+    all_subsets,
+    chain_subsets,
+    example_explanations,
+    explanation_of_game,
+    game_of_table,
+)
+
+
+def cloud(ax):
+    (points,) = ax.collections
+    return points
+
+
+def test_every_set_is_a_point_with_its_size_as_colour():
+    item = example_explanations()[1]
+    table = item.table.tolist()
+    game = game_of_table(table)
+    expected = []
+    for chosen in all_subsets(3):
+        rest = frozenset(range(3)) - frozenset(chosen)
+        expected.append((abs(table[-1] - game(frozenset(chosen))), abs(game(rest) - table[0]), len(chosen)))
+    points = cloud(plot_plane(item))
+    drawn = [(*map(float, p), int(s)) for p, s in zip(points.get_offsets(), points.get_array(), strict=True)]
+    for a, b in zip(sorted(drawn), sorted(expected), strict=True):
+        assert a == pytest.approx(b)
+
+
+def test_the_hull_and_the_three_sets_are_at_their_gaps():
+    item = example_explanations()[1]
+    lines = {line.get_label(): line for line in plot_plane(item).lines}
+    hull = lines["best sets over α, at most 2 features"]
+    pieces = item.continuum.pieces
+    assert list(hull.get_xdata()) == [piece.sufficiency.value for piece in pieces]
+    assert list(hull.get_ydata()) == [piece.necessity.value for piece in pieces]
+    for label, chosen in [
+        ("smallest ε-sufficient set", item.sufficient),
+        ("smallest ε-necessary set", item.necessary),
+        ("best at α = 0.5", item.unified),
+    ]:
+        (x,), (y,) = lines[label].get_xdata(), lines[label].get_ydata()
+        assert (x, y) == (chosen.sufficiency.value, chosen.necessity.value)
+
+
+def test_without_a_table_only_the_solutions_are_drawn_and_that_is_said():
+    item = explanation_of_game(lambda kept: float(len(kept)), Case(("a", "b", "c")), chain_subsets(3))
+    ax = plot_plane(item)
+    assert not ax.collections
+    assert any("their predictions were not kept" in " ".join(t.get_text().split()) for t in ax.texts)
+
+
+def test_another_distance_than_the_explanations_is_refused():
+    with pytest.raises(SettingError, match=r"need the distance of the explanation \(\|a - b\|.*got \|logit"):
+        plot_plane(example_explanations()[1], distance=LogitDistance())
+
+
+def test_too_many_sets_are_thinned_out_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(plane, "MOST_POINTS", 5)
+    ax = plot_plane(example_explanations()[1])
+    assert len(cloud(ax).get_offsets()) == 5
+    assert any("5 of 8 sets are drawn" in " ".join(t.get_text().split()) for t in ax.texts)
+
+
+def test_the_thinning_is_the_same_each_time_and_leaves_the_global_generator_alone(monkeypatch):
+    monkeypatch.setattr(plane, "MOST_POINTS", 5)
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    first, second = (cloud(plot_plane(example_explanations()[1])).get_offsets().tolist() for _ in range(2))
+    assert first == second
+    assert torch.equal(torch.get_rng_state(), before)
