@@ -8,8 +8,12 @@ export OMP_NUM_THREADS ?= 1
 
 VENV := .venv
 RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt
+# Stamps of what is installed: for the demo little, for the checks everything.
+DEMO := $(VENV)/ready-for-demo
 READY := $(VENV)/ready
 
+.DELETE_ON_ERROR:
 .PHONY: help demo test lint unit slow docs bench clean
 
 help:
@@ -23,15 +27,21 @@ help:
 	@echo "make clean   remove .venv and everything built"
 
 # pip runs again when what it is to install has changed.
-$(READY): pyproject.toml constraints.txt
+$(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "onlyif needs Python 3.11 or newer, got " + sys.version)'
-	@echo "setting up $(VENV): a few minutes, once"
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt hatchling editables
-	$(RUN) -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+
+$(DEMO): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV): some minutes, once"
+	$(INSTALL) hatchling editables
+	$(INSTALL) --no-build-isolation --editable '.[pandas,sklearn,plots]'
 	@touch $@
 
-demo: $(READY)
+$(READY): $(DEMO)
+	$(INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+demo: $(DEMO)
 	$(RUN) examples/demo.py
 
 test: lint unit docs

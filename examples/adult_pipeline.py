@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 import onlyif
+from onlyif.explanation.text import explanation_text
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
         found = onlyif.explain(model, test, background=train, groups=groups, reference=reference)
         print(found[0].provenance.reference)
         print(found, end="\n\n")
-    print(onlyif.explanation_text(found[0]))
+    print(explanation_text(found[0]))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import onlyif
+from onlyif.explanation.text import explanation_text
 from onlyif.plots.continuum import plot_continuum
 from onlyif.plots.plane import plot_plane
 from onlyif.plots.tabular import plot_explanation
@@ -33,7 +34,7 @@ def main() -> None:
         cells, label, test_size=0.25, random_state=0, stratify=label
     )
     models = {
-        "forest": RandomForestClassifier(n_estimators=100, random_state=0),
+        "forest": RandomForestClassifier(n_estimators=50, random_state=0),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression()),
     }
     for name, model in models.items():
@@ -41,7 +42,7 @@ def main() -> None:
         print(f"=== {name}: accuracy on {len(test)} test rows {model.score(test, test_label):.3f} ===\n")
         found = onlyif.explain(model, test[:N_ROWS], background=train, keep_table=True, progress=False)
         for item in found:
-            print(onlyif.explanation_text(item), end="\n\n")
+            print(explanation_text(item), end="\n\n")
         print(onlyif.summary(found), end="\n\n")
         onlyif.save(found, FOLDER / name)
         draw(found, FOLDER / name)

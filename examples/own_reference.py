@@ -44,7 +44,9 @@ def main() -> None:
             [NAMES[i] for i in chosen.players] for chosen in (found.sufficient, found.necessary)
         )
         print(found.provenance.reference)
-        print(f"  f(x) = {found.prediction:.3f}, f_0 = {found.base:.3f}, {found.certificate.basis.name.lower()}")
+        print(
+            f"  f(x) = {found.prediction:.3f}, f_0 = {found.base:.3f}, {found.certificate.basis.name.lower()}"
+        )
         print(f"  sufficient: {', '.join(sufficient)}; necessary: {', '.join(necessary)}\n")
 
 

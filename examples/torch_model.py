@@ -21,7 +21,14 @@ def main() -> None:
 
     asked = rows[[10, 70]]
     for distance in ("absolute", "logit"):
-        found = onlyif.explain(model, asked, background=rows, output="probability", distance=distance)
+        found = onlyif.explain(
+            model,
+            asked,
+            background=rows,
+            reference=onlyif.Marginal(n_rows=25),
+            output="probability",
+            distance=distance,
+        )
         print(f"distance {found[0].provenance.distance}")
         print(found, end="\n\n")
     print(f"the model is as it was: training={model.training}, device={next(model.parameters()).device}")

@@ -67,7 +67,9 @@ def test_lemma_4_2_whatever_must_meet_meets(table, epsilon):
     codes = range(len(table))
     for one in (code for code in codes if points[code][0] <= epsilon):
         for other in (code for code in codes if points[code][1] <= epsilon):
-            worst = [certificates.worst_of_supersets(points, part, code) for part, code in ((0, one), (1, other))]
+            worst = [
+                certificates.worst_of_supersets(points, part, code) for part, code in ((0, one), (1, other))
+            ]
             assert one & other or min(worst) > epsilon
     (item,) = explained([table], Question(epsilon=float(epsilon)))
     assert item.certificate.meet or not item.certificate.must_meet
@@ -157,7 +159,11 @@ def test_phi_has_no_bound_at_either_end():
 def test_bounds_that_need_a_metric_are_claimed_for_a_metric_only():
     square = FunctionDistance(lambda a, b: (a - b) ** 2, "square")
     (item,) = explained([[0, 1, 2, 4]], distance=square)
-    assert (item.certificate.phi, item.certificate.phi_bound, item.certificate.must_meet) == (None, None, None)
+    assert (item.certificate.phi, item.certificate.phi_bound, item.certificate.must_meet) == (
+        None,
+        None,
+        None,
+    )
     assert item.certificate.bound_sufficiency is not None
     (metric,) = explained([[0, 1, 2, 4]], distance=replace(square, is_metric=True))
     assert metric.certificate.phi is not None
@@ -178,7 +184,9 @@ def test_the_supersets_of_a_set_are_the_codes_that_contain_it():
         assert found.tolist() == [other for other in range(32) if other & code == code]
 
 
-@pytest.mark.parametrize(("table", "said"), [([3, 3, 3, 3], False), ([0, 5, -5, 0], False), ([0, 0, 0, 1e-3], True)])
+@pytest.mark.parametrize(
+    ("table", "said"), [([3, 3, 3, 3], False), ([0, 5, -5, 0], False), ([0, 0, 0, 1e-3], True)]
+)
 def test_a_prediction_that_is_the_average_one_is_uninformative(table, said):
     (item,) = explained([table])
     assert item.certificate.informative is said

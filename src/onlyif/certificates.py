@@ -84,6 +84,7 @@ def supersets(gaps: Float64[Tensor, "two_to_d"], players: tuple[int, ...]) -> Fl
     """The entries of a table over all subsets that belong to supersets of one set.
 
     Example:
+        >>> import torch
         >>> supersets(torch.arange(8).double(), (0, 2))
         tensor([5., 7.], dtype=torch.float64)
     """

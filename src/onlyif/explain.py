@@ -145,8 +145,9 @@ def explain_case(case: Case) -> tuple[Explanation, ...]:
     total = _total_gaps(case.distance, ends)
     solved = [_solve(cloud, case, gap) for cloud, gap in zip(compared.clouds, total, strict=True)]
     chosen = torch.stack([_keep([s.sufficient, s.necessary, s.unified], len(case.names)) for s in solved])
-    hidden = criterion.gap(chosen[:, 2:]).mirror
-    asked = [ends.model_rows, compared.model_rows, 0.0 if table is None else table.model_rows]
+    unified = criterion.gap(chosen[:, 2:])
+    hidden, table_rows = unified.mirror, 0.0 if table is None else table.model_rows
+    asked = [ends.model_rows, compared.model_rows, unified.model_rows, table_rows]
     if case.fresh is not None:
         again = Unified(case.fresh, case.distance, case.question.alpha).gap(chosen)
         solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
@@ -176,8 +177,8 @@ def _ends(n_players: int) -> Bool[Tensor, "1 2 d"]:
 def _total_gaps(distance: Distance, ends: Estimate) -> list[Gap]:
     """ρ(f(x), f_0) of each instance."""
     base, full = ends.mean[:, 0], ends.mean[:, 1]
-    gap = distance.between(base, full)
-    error = gap_error(distance, base, full, ends.stderr[:, 0], gap)
+    gap = distance.between(full, base)
+    error = gap_error(distance, lambda moved: distance.between(full, moved), base, ends.stderr[:, 0], gap)
     return [Gap(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
 
 
@@ -186,7 +187,7 @@ def _solve(cloud: Cloud, case: Case, total_gap: Gap) -> Solved:
     epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
     sufficient, necessary = (_smallest(cloud, part, epsilon, case.names) for part in (0, 1))
     size = max(sufficient.size, necessary.size, 1) if question.size is None else question.size
-    continua = _continua(cloud, case.names)
+    continua = continua_of(cloud, case.names)
     unified = continua.of(size, exact_size=question.exact_size).at(question.alpha)
     return Solved(sufficient, necessary, unified, continua, size, epsilon, total_gap)
 
@@ -202,7 +203,7 @@ def _smallest(cloud: Cloud, part: int, epsilon: float, names: tuple[str, ...]) -
     return Selection(players, tuple(names[p] for p in players), both[0], both[1], found.count)
 
 
-def _continua(cloud: Cloud, names: tuple[str, ...]) -> Continua:
+def continua_of(cloud: Cloud, names: tuple[str, ...]) -> Continua:
     """The solutions over α for every size and both size rules."""
     exactly = hulls(cloud)
     at_most = list(accumulate(exactly, _join))

@@ -8,9 +8,7 @@ import torch
 from onlyif.core.blend import blend
 
 
-@pytest.mark.parametrize(
-    ("drawn_b", "drawn_m", "kept_b"), list(itertools.product([1, 3], [1, 2], [1, 3]))
-)
+@pytest.mark.parametrize(("drawn_b", "drawn_m", "kept_b"), list(itertools.product([1, 3], [1, 2], [1, 3])))
 def test_every_entry_is_from_x_where_kept_else_from_its_draw(drawn_b, drawn_m, kept_b):
     b, m, n, c = 3, 2, 4, 5
     x = torch.arange(b * c).reshape(b, c).double()

@@ -13,7 +13,9 @@ from onlyif.core.players import Players, column_players, duplicates
 def test_every_column_is_in_one_player_and_spreads_with_it(owners, code):
     """Columns with the same owner form a group; owner 0 means a column of its own."""
     columns = [f"c{i}" for i in range(len(owners))]
-    groups = {f"g{g}": [c for c, o in zip(columns, owners, strict=True) if o == g] for g in {1, 2, 3} & set(owners)}
+    groups = {
+        f"g{g}": [c for c, o in zip(columns, owners, strict=True) if o == g] for g in {1, 2, 3} & set(owners)
+    }
     players = column_players(columns, groups)
     names = [columns[i] if owner == 0 else f"g{owner}" for i, owner in enumerate(owners)]
     assert players.names == tuple(dict.fromkeys(names))

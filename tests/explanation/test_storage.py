@@ -76,7 +76,7 @@ def test_no_explanations_can_be_saved_too(tmp_path):
     assert same(load(tmp_path / "none"), Explanations((), "pandas"))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(), min_size=6, max_size=6))
 def test_floats_round_trip_exactly(tmp_path_factory, numbers):
     item = example_explanations()[0]
@@ -264,6 +264,13 @@ def test_changed_entries_are_refused_and_named(tmp_path, edit, message):
     path = save(example_explanations(), tmp_path / "x")
     change(path, edit)
     with pytest.raises(StorageError, match=message):
+        load(path)
+
+
+def test_a_number_that_strict_json_does_not_know_is_refused(tmp_path):
+    path = save(example_explanations(), tmp_path / "x")
+    path.write_text(path.read_text().replace('"seconds": 0.25', '"seconds": NaN', 1))
+    with pytest.raises(StorageError, match="NaN is no strict JSON"):
         load(path)
 
 

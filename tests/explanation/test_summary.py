@@ -22,6 +22,12 @@ def test_the_interval_of_a_share_is_wilsons(pair):
     assert Share(count, total).interval() == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+@pytest.mark.parametrize("total", range(1, 60))
+def test_shares_of_none_and_all_have_an_exact_end(total):
+    assert Share(0, total).interval()[0] == 0.0
+    assert Share(total, total).interval()[1] == 1.0
+
+
 def game_of_players(wanted):
     return lambda kept: float(wanted <= kept)
 

@@ -4,14 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from onlyif.explanation.selection import Gap
 from onlyif.explanation.text import empty_reason, explanation_text
-from onlyif.testing.explanations import (
-    Case,
-    chain_subsets,
-    example_explanations,
-    explanation_of_game,
-    game_of_table,
-)
+from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.games import chain_subsets, game_of_table
 
 NAMES = ("age", "income", "work class")
 
@@ -65,6 +61,10 @@ def test_estimates_stand_with_their_errors_and_fresh_ones_beside():
     assert "Δsuf = 0.03 ± 0.012 (fresh draws: 0.036 ± 0.012)" in text
     assert "Δnec = 0.02 ± 0.012 (fresh draws: 0.024 ± 0.012)" in text
     assert "±: one standard error" in text
+    exact = example_explanations()[0]
+    fresh = replace(exact, sufficient=replace(exact.sufficient, fresh=(Gap(0.05, 0.01), Gap(0.06, 0.02))))
+    assert "±: one standard error" in explanation_text(fresh)
+    assert "±" not in explanation_text(exact)
     assert "Sampled: all subsets were compared, f_S(x) is estimated" in text
 
 

@@ -32,7 +32,9 @@ def case_of(function, question=None, search=None, distance=None, fresh=None):
 
 def explained(tables, question=None, **other):
     """One explanation a table."""
-    return explain_case(case_of(game_of_tables([[float(value) for value in table] for table in tables]), question, **other))
+    return explain_case(
+        case_of(game_of_tables([[float(value) for value in table] for table in tables]), question, **other)
+    )
 
 
 def tables(values, least=1, most=5):

@@ -4,7 +4,7 @@ from oracles.continuum import admissible, members, points_of
 
 
 def smallest(points, part, d, epsilon):
-    """The smallest subset with a gap of at most ε (least gap, then canonical), and how many of its size there are."""
+    """The smallest subset with a gap of at most ε (least gap, then canonical), and their number."""
     for size in range(d + 1):
         held = [code for code in admissible(d, size, exact=True) if points[code][part] <= epsilon]
         if held:

@@ -1,7 +1,7 @@
 """The continuum by brute force: every subset at every α where anything can change, in whole numbers."""
 
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 
 
 def members(code, d):
@@ -52,4 +52,4 @@ def breakpoints(points, allowed):
 def fine_alphas(points, allowed):
     """Every crossing, both ends, and a point between each two neighbours of these."""
     corners = [Fraction(0), *sorted(crossings(points, allowed)), Fraction(1)]
-    return sorted({*corners, *((a + b) / 2 for a, b in zip(corners, corners[1:], strict=False))})
+    return sorted({*corners, *((a + b) / 2 for a, b in pairwise(corners))})

@@ -3,7 +3,7 @@
 import math
 
 
-def restricted(f, x, replacements, weights, kept, group_of):
+def restricted(f, x, replacements, weights, *, kept, group_of):
     """Σ_i w_i f(x where its player is kept, replacement i elsewhere), and every single output.
 
     Args:

@@ -3,7 +3,8 @@
 import pytest
 
 from onlyif.plots.continuum import odd_corners, plot_continuum
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game, game_of_table
+from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.games import game_of_table
 
 NAMES = ("age", "income", "work class")
 COUNTER = [0.0, 0.95, 0.1, 1.0, 0.1, 0.95, 0.0, 1.0]

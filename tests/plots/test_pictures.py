@@ -14,13 +14,8 @@ from onlyif.plots.curves import plot_stability
 from onlyif.plots.plane import plot_plane
 from onlyif.plots.summary import plot_summary
 from onlyif.plots.tabular import plot_explanation
-from onlyif.testing.explanations import (
-    PROVENANCE,
-    Case,
-    chain_subsets,
-    example_explanations,
-    explanation_of_game,
-)
+from onlyif.testing.explanations import PROVENANCE, Case, example_explanations, explanation_of_game
+from onlyif.testing.games import chain_subsets
 
 LONG = tuple(f"the mean over all days of the measurement with number {i}" for i in range(30))
 
@@ -77,7 +72,7 @@ def drawn_texts(axes):
     yield from (axes.title, axes.xaxis.label, axes.yaxis.label)
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
-        for place, label in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True):
+        for place, label in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False):
             if low <= place <= high:
                 yield label
 
@@ -105,6 +100,16 @@ def test_a_picture_names_the_reference_and_no_text_is_cut_off(plot, item):
             box = text.get_window_extent()
             assert not text.get_text().strip() or (whole.x0 <= box.x0 and box.x1 <= whole.x1), text.get_text()
             assert not text.get_text().strip() or (whole.y0 <= box.y0 and box.y1 <= whole.y1), text.get_text()
+
+
+@each_plot
+@pytest.mark.parametrize("name", ["small", "many features"])
+def test_title_subtitle_and_caption_do_not_cover_each_other(plot, name):
+    ax = plot(ITEMS[name])
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text().strip()]
+    assert len(boxes) == (2 if plot is curves else 3)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
 @pytest.mark.parametrize("plot", PLOTS[:3])

@@ -7,14 +7,8 @@ from onlyif.core.errors import SettingError
 from onlyif.criteria.distances import LogitDistance
 from onlyif.plots import plane
 from onlyif.plots.plane import plot_plane
-from onlyif.testing.explanations import (
-    Case,
-    all_subsets,
-    chain_subsets,
-    example_explanations,
-    explanation_of_game,
-    game_of_table,
-)
+from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.games import all_subsets, chain_subsets, game_of_table
 
 
 def cloud(ax):

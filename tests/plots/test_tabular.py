@@ -8,7 +8,8 @@ from matplotlib.colors import to_hex
 
 from onlyif.plots import style
 from onlyif.plots.tabular import plot_explanation
-from onlyif.testing.explanations import Case, chain_subsets, example_explanations, explanation_of_game
+from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.games import chain_subsets
 
 COLOURS = {0: style.SUFFICIENT, 1: style.NECESSARY, 2: style.UNIFIED}
 

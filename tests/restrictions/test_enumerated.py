@@ -21,6 +21,7 @@ from oracles.cases import Watched, watched_row
 from oracles.restriction import restricted
 
 B, C, N = 3, 5, 6
+EQUAL = torch.full((N,), 1 / N, dtype=torch.float64)
 GROUPED = Players(torch.tensor([0, 1, 1, 2, 3]), ("a", "bc", "d", "e"))
 
 
@@ -51,20 +52,24 @@ def _given(seed=0):
     return x, torch.randn(N, C, generator=generator, dtype=torch.float64), torch.tensor([0, 1, 1])
 
 
-def _slow(x, rows, weights, kept, target, owner):
-    """f_S(x) of one instance."""
+def _slow(instance, rows, weights, *, kept, players):
+    """f_S(x) of one instance, given with its target."""
+    x, target = instance
     return restricted(
-        lambda row: watched_row(row, target), x.tolist(), rows.tolist(), weights.tolist(), kept, owner.tolist()
+        lambda row: watched_row(row, int(target)),
+        x.tolist(),
+        rows.tolist(),
+        weights.tolist(),
+        kept=kept,
+        group_of=players.index.tolist(),
     )[0]
 
 
 def _slow_table(x, rows, target, players, weigh):
+    subsets = [set(members(code)) for code in range(2**players.count)]
     return [
-        [
-            _slow(x[i], rows, weigh(x[i], set(members(code))), set(members(code)), int(target[i]), players.index)
-            for code in range(2**players.count)
-        ]
-        for i in range(len(x))
+        [_slow(one, rows, weigh(one[0], kept), kept=kept, players=players) for kept in subsets]
+        for one in zip(x, target, strict=True)
     ]
 
 
@@ -79,7 +84,7 @@ def test_every_subset_of_every_instance_is_the_mean_over_all_rows(players, max_r
     model = Watched()
     restriction = EnumeratedRestriction(model, MarginalReference(rows), players, max_rows)
     found = restriction.table(x, TargetReadout(target))
-    _close(found.mean, _slow_table(x, rows, target, players, lambda *_: torch.full((N,), 1 / N)))
+    _close(found.mean, _slow_table(x, rows, target, players, lambda *_: EQUAL))
     assert not found.stderr.any()
     assert not found.stderr_from_base.any()
     assert max(model.calls) <= max_rows
@@ -108,12 +113,11 @@ def test_subsets_of_their_own_for_each_instance(max_rows):
     found = restriction.predict(x, keep, TargetReadout(target))
     needed = [
         [
-            _slow(x[i], rows, torch.full((N,), 1 / N), set(torch.nonzero(kept).flatten().tolist()),
-                  int(target[i]), GROUPED.index)
-            for kept in keep[i]
+            _slow(one, rows, EQUAL, kept={p for p in range(4) if kept[p]}, players=GROUPED)
+            for kept in subsets.tolist()
         ]
-        for i in range(B)
-    ]  # fmt: skip
+        for one, subsets in zip(zip(x, target, strict=True), keep, strict=True)
+    ]
     _close(found.mean, needed)
 
 
@@ -176,8 +180,12 @@ def test_a_table_never_holds_all_subsets_as_booleans(kind):
 def test_a_table_too_large_is_refused_before_the_model_is_asked():
     x, rows, target = torch.zeros(1, 30), torch.zeros(1, 30), torch.tensor([0])
     model = Watched()
-    restriction = EnumeratedRestriction(model, MarginalReference(rows), column_players([f"c{i}" for i in range(30)]))
-    with pytest.raises(LimitError, match=r"2\^30 subsets for 1 instance\(s\) needs 8.0 GiB, the limit is 4.0 GiB"):
+    restriction = EnumeratedRestriction(
+        model, MarginalReference(rows), column_players([f"c{i}" for i in range(30)])
+    )
+    with pytest.raises(
+        LimitError, match=r"2\^30 subsets for 1 instance\(s\) needs 8.0 GiB, the limit is 4.0 GiB"
+    ):
         restriction.table(x, TargetReadout(target))
     assert not model.calls
 

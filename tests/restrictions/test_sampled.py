@@ -30,7 +30,9 @@ def _gaussian(seed=0):
 
 
 def _marginal(seed=0):
-    return MarginalReference(torch.randn(40, C, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))
+    return MarginalReference(
+        torch.randn(40, C, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    )
 
 
 def _x(seed=1):
@@ -45,7 +47,9 @@ def _slow(reference, x, target, kept, i):
         keep = torch.tensor([[[p in held for p in owner]]])
         rows = reference.draw(x[i : i + 1], keep, Plan(N, 0, N, 7)).values[0, 0].tolist()
         share = [1 / N] * N
-        return restricted(lambda row: watched_row(row, target), x[i].tolist(), rows, share, held, owner)
+        return restricted(
+            lambda row: watched_row(row, target), x[i].tolist(), rows, share, kept=held, group_of=owner
+        )
 
     (mean, values), (_, base) = outputs(kept), outputs(set())
     return mean, stderr_of_mean(values), stderr_of_mean([a - b for a, b in zip(values, base, strict=True)])
@@ -100,13 +104,16 @@ def test_more_subsets_than_one_pass_takes():
     single = restriction.predict(rows[:1], keep_of_codes(codes, 11).unsqueeze(0), readout)
     for name in ("mean", "stderr", "stderr_from_base"):
         torch.testing.assert_close(getattr(small, name), getattr(large, name), rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(getattr(single, name), getattr(small, name)[:, codes], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            getattr(single, name), getattr(small, name)[:, codes], rtol=1e-12, atol=1e-12
+        )
 
 
 def test_seeds_draw_alike_and_differently():
     x, readout = _x(), TargetReadout(torch.tensor([0, 0]))
     tables = [
-        SampledRestriction(Watched(), _gaussian(), GROUPED, 10, seed=seed).table(x, readout).mean for seed in (1, 1, 2)
+        SampledRestriction(Watched(), _gaussian(), GROUPED, 10, seed=seed).table(x, readout).mean
+        for seed in (1, 1, 2)
     ]
     assert torch.equal(tables[0], tables[1])
     assert not torch.isclose(tables[0][:, :-1], tables[2][:, :-1]).any()
@@ -116,7 +123,10 @@ def test_errors_of_differences_are_paired():
     """f(x) + noise that is shared: the difference from f_0 is known exactly, the values are not."""
     model = FunctionPredictor(lambda batch: 10 * batch[:, 0] + batch[:, 1])
     restriction = SampledRestriction(
-        model, GaussianReference(torch.zeros(2).double(), torch.eye(2).double()), column_players(["a", "b"]), 50
+        model,
+        GaussianReference(torch.zeros(2).double(), torch.eye(2).double()),
+        column_players(["a", "b"]),
+        50,
     )
     found = restriction.table(torch.tensor([[1.0, 2.0]]).double(), TargetReadout(torch.tensor([0])))
     only_b = 0b10
@@ -133,7 +143,9 @@ def test_intervals_of_95_percent_cover_the_truth_as_often_as_they_say():
     weights, rng = np.array([1.0, -2.0, 0.5]), np.random.default_rng(0)
     x = mean + rng.normal(size=3) * np.sqrt(np.diag(covariance))
     reference = GaussianReference(torch.from_numpy(mean), torch.from_numpy(covariance))
-    truth = np.array([restricted_linear(mean, covariance, weights, x, list(members(code))) for code in range(8)])
+    truth = np.array(
+        [restricted_linear(mean, covariance, weights, x, list(members(code))) for code in range(8)]
+    )
     model = FunctionPredictor(lambda batch: batch @ torch.from_numpy(weights))
     readout, rows = TargetReadout(torch.tensor([0])), torch.from_numpy(x).unsqueeze(0)
     tables = [
@@ -160,7 +172,10 @@ def test_errors_shrink_as_the_root_of_the_draws():
     readout = TargetReadout(torch.tensor([0, 0]))
     few, many = (
         fmean(
-            SampledRestriction(Watched(), _gaussian(), GROUPED, n, seed=seed).table(_x(), readout).stderr[0, 0].item()
+            SampledRestriction(Watched(), _gaussian(), GROUPED, n, seed=seed)
+            .table(_x(), readout)
+            .stderr[0, 0]
+            .item()
             for seed in range(20)
         )
         for n in (50, 5000)

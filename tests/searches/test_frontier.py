@@ -107,7 +107,9 @@ def test_joining_hulls_of_sizes_is_the_hull_of_the_joined_points():
         parts = hulls(_cloud([[float(v) for v in point] for point in raw], d))
         joined = parts[0]
         for size in range(1, d + 1):
+            backwards = records(parts[size].with_(joined))
             joined = joined.with_(parts[size])
+            assert records(joined) == backwards
             allowed = continuum.admissible(d, size, exact=False)
             points = [tuple(Fraction(value) for value in point) for point in raw]
             for record in records(joined):
@@ -191,7 +193,9 @@ def test_a_power_of_two_in_the_units_changes_nothing(scale):
     for size in range(5):
         one, other = plain.continua.of(size), scaled.continua.of(size)
         assert one.breakpoints == other.breakpoints
-        assert [s.players for s in one.pieces + one.corners] == [s.players for s in other.pieces + other.corners]
+        assert [s.players for s in one.pieces + one.corners] == [
+            s.players for s in other.pieces + other.corners
+        ]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

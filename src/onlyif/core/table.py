@@ -5,7 +5,7 @@ table it was trained on: the same library, column order, dtypes, category
 levels and missing values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -104,7 +104,7 @@ class Schema:
         return tuple(column.text(value) for column, value in zip(self.described, row.tolist(), strict=True))
 
     def need_columns(
-        self, model: str, count: int | None, names: Sequence[Any] | None, blank: str = " "
+        self, model: str, count: int | None, names: Iterable[Any] | None, blank: str = " "
     ) -> None:
         """Compare the columns a model was fitted on with those of the table.
 

@@ -88,7 +88,8 @@ def fit_array(arrays: Sequence[Any], names: Sequence[str] | None) -> ArrayForm:
         for i, column in enumerate(columns)
     )
     # Strings of numpy have a width: the widest of all parts holds them all.
-    return ArrayForm(whole.dtype, columns, levels)
+    dtype = whole.dtype if whole.dtype.kind in "US" else background.dtype
+    return ArrayForm(dtype, columns, levels)
 
 
 def as_array(data: Any, role: str) -> Values:
@@ -111,6 +112,9 @@ def as_array(data: Any, role: str) -> Values:
         raise InputError(f"the {role} are a masked array; need a plain one: use .filled(np.nan)")
     try:
         array = np.asarray(data)
+        if array.dtype.kind in "US" and not isinstance(data, np.ndarray):
+            # numpy would write the numbers of mixed lists as strings.
+            array = np.asarray(data, dtype=object)
     except ValueError as error:
         raise InputError(f"the {role} are ragged: need rows of one length ({error})") from error
     if array.dtype.names is not None:

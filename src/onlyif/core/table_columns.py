@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from onlyif.core.errors import InputError
-from onlyif.core.table_values import MISSING, Values, check_finite, is_missing, position, some
+from onlyif.core.table_values import MISSING, Plain, Values, check_finite, is_missing, position, some
 
 
 class Kind(Enum):
@@ -63,7 +63,7 @@ class Column:
 
     name: str
     kind: Kind
-    plain: type[bool] | type[int] | type[float] = float
+    plain: Plain = float
     levels: Levels | None = None
     missing_is_null: bool = False
 
@@ -76,7 +76,7 @@ class Column:
         return f"{value:.6g}" if self.plain is float else str(self.plain(value))
 
 
-def number_column(name: str, values: Values, plain: type[float], *, missing_is_null: bool = False) -> Column:
+def number_column(name: str, values: Values, plain: Plain, *, missing_is_null: bool = False) -> Column:
     """A column of numbers, checked to be finite (NaN is missing).
 
     Raises:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from onlyif.core.errors import InputError
 from onlyif.core.shapes import Batch
 from onlyif.core.table_columns import Column, number_column
-from onlyif.core.table_values import EXACT_INTEGER
+from onlyif.core.table_values import EXACT_INTEGER, Plain
 
 
 class Form(ABC):
@@ -92,9 +92,7 @@ def fit_tensor(tensors: Sequence[Any], names: Sequence[str] | None) -> tuple[Ten
             raise InputError(
                 f"got rows of {other.shape[1]} columns, a background of {background.shape[1]}; need the same"
             )
-    plain: type[float] = {torch.bool: bool}.get(
-        background.dtype, float if background.is_floating_point() else int
-    )
+    plain: Plain = {torch.bool: bool}.get(background.dtype, float if background.is_floating_point() else int)
     arrays = [other.detach().double().cpu().numpy() for other in tensors]
     if plain is int and max(np.abs(array).max() for array in arrays) > EXACT_INTEGER:
         raise InputError(

@@ -8,12 +8,14 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onlyif.core.errors import InputError
 
 EXACT_INTEGER = 2**53
 MISSING = "missing"
-Values = np.ndarray[Any, Any]
+Values = NDArray[Any]
+Plain = type[bool] | type[int] | type[float]
 
 
 def is_missing(value: Any) -> bool:

@@ -14,6 +14,9 @@ from onlyif.core.errors import SettingError
 
 Values = Float64[Tensor, "..."]
 
+# Averaged probabilities may leave [0, 1] by their rounding, in single precision too.
+ROUNDING = 1e-6
+
 
 @final
 @dataclass(frozen=True)
@@ -33,7 +36,10 @@ class Kind:
 
 
 class Distance(ABC):
-    """ρ(a, b), elementwise and broadcasting, at least 0 and 0 where a = b."""
+    """ρ(a, b), elementwise and broadcasting, at least 0 and 0 where a = b.
+
+    The order is the paper's: Δsuf(S) = ρ(f(x), f_S(x)) and Δnec(S) = ρ(f_Sc(x), f_0(x)).
+    """
 
     @abstractmethod
     def between(self, a: Values, b: Values) -> Values:
@@ -44,6 +50,10 @@ class Distance(ABC):
     def kind(self) -> Kind:
         """What it is, in words."""
 
+    def moved(self, a: Values, step: Values) -> Values:
+        """a + step, no further than predictions can go; for standard errors."""
+        return a + step
+
 
 @final
 @dataclass(frozen=True)
@@ -51,8 +61,8 @@ class AbsoluteDistance(Distance):
     """ρ(a, b) = |a - b|, in the units of the output: the paper's choice.
 
     Example:
-        >>> AbsoluteDistance().between(torch.tensor(0.25), torch.tensor(1.0))
-        tensor(0.7500)
+        >>> AbsoluteDistance().between(torch.tensor(0.25).double(), torch.tensor(1.0).double())
+        tensor(0.7500, dtype=torch.float64)
 
     References:
         [bharti2024] section 6.1.
@@ -77,7 +87,7 @@ class DiscreteDistance(Distance):
     discrete metric; every bound holds for it.
 
     Example:
-        >>> DiscreteDistance().between(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
+        >>> DiscreteDistance().between(torch.tensor([0, 2]).double(), torch.tensor([0, 1]).double())
         tensor([0., 1.], dtype=torch.float64)
     """
 
@@ -106,8 +116,8 @@ class LogitDistance(Distance):
         SettingError: unless 0 < clip < .5; from `between`, for numbers outside [0, 1].
 
     Example:
-        >>> LogitDistance().between(torch.tensor(0.5), torch.tensor(0.5))
-        tensor(0.)
+        >>> LogitDistance().between(torch.tensor(0.5).double(), torch.tensor(0.5).double())
+        tensor(0., dtype=torch.float64)
     """
 
     clip: float = 1e-6
@@ -120,11 +130,15 @@ class LogitDistance(Distance):
     def between(self, a: Values, b: Values) -> Values:
         for values in (a, b):
             least, most = values.min().item(), values.max().item()
-            if least < 0 or most > 1:
+            if least < -ROUNDING or most > 1 + ROUNDING:
                 raise SettingError(
                     f"{self.kind.name} needs probabilities, got outputs from {least:g} to {most:g}"
                 )
         return (torch.logit(a, self.clip) - torch.logit(b, self.clip)).abs()
+
+    @override
+    def moved(self, a: Values, step: Values) -> Values:
+        return (a + step).clamp(0.0, 1.0)
 
     @property
     @override
@@ -165,17 +179,25 @@ class FunctionDistance(Distance):
         return Kind(self.name, self.is_metric)
 
 
-def gap_error(distance: Distance, a: Values, b: Values, stderr: Values, gap: Values | None = None) -> Values:
-    """The standard error of ρ(a, b) when a - b has the standard error `stderr`, to first order.
+def gap_error(
+    distance: Distance, gap_of: Callable[[Values], Values], value: Values, stderr: Values, gap: Values
+) -> Values:
+    """The standard error of a gap whose one side is estimated, to first order.
 
-    The larger of the changes of ρ when a moves by one standard error either way;
+    The larger of the changes of ρ when that side moves by one standard error either way;
     exact for |a - b|. NaN stays NaN.
+
+    Args:
+        distance: ρ.
+        gap_of: ρ as a function of the estimated side; ρ need not be symmetric.
+        value: The estimated side.
+        stderr: Standard error of the difference of both sides.
+        gap: The gap itself, `gap_of(value)`.
     """
-    gap = distance.between(a, b) if gap is None else gap
     if not bool((stderr != 0).any()):
         return stderr.expand_as(gap)
     unknown = stderr.isnan()
     step = torch.where(unknown, 0.0, stderr)
-    up, down = distance.between(a + step, b), distance.between(a - step, b)
+    up, down = (gap_of(distance.moved(value, way)) for way in (step, -step))
     change = torch.maximum((up - gap).abs(), (down - gap).abs())
     return torch.where(unknown, torch.nan, change)

@@ -37,7 +37,13 @@ class Necessity(Criterion):
         found = self.set_function.predict(torch.cat([nothing, ~subset], dim=1))
         base, restricted = found.mean[:, :1], found.mean[:, 1:]
         gap = self.distance.between(restricted, base)
-        error = gap_error(self.distance, restricted, base, found.stderr_from_base[:, 1:], gap)
+        error = gap_error(
+            self.distance,
+            lambda moved: self.distance.between(moved, base),
+            restricted,
+            found.stderr_from_base[:, 1:],
+            gap,
+        )
         return Gaps(gap.unsqueeze(2), error.unsqueeze(2), found.model_rows)
 
     @property

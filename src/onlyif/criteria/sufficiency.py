@@ -34,8 +34,14 @@ class Sufficiency(Criterion):
         everything = torch.ones_like(subset[:, :1])
         found = self.set_function.predict(torch.cat([everything, subset], dim=1))
         full, restricted = found.mean[:, :1], found.mean[:, 1:]
-        gap = self.distance.between(restricted, full)
-        error = gap_error(self.distance, restricted, full, found.stderr[:, 1:], gap)
+        gap = self.distance.between(full, restricted)
+        error = gap_error(
+            self.distance,
+            lambda moved: self.distance.between(full, moved),
+            restricted,
+            found.stderr[:, 1:],
+            gap,
+        )
         return Gaps(gap.unsqueeze(2), error.unsqueeze(2), found.model_rows)
 
     @property

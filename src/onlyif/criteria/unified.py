@@ -72,13 +72,21 @@ def gaps_of_table(distance: Distance, table: Estimate) -> Gaps:
     The first entry is the empty set, the last one the set of all players.
     """
     full, base, hidden = table.mean[:, -1:], table.mean[:, :1], table.mean.flip(1)
-    sufficiency = distance.between(table.mean, full)
+    sufficiency = distance.between(full, table.mean)
     necessity = distance.between(hidden, base)
     parts = torch.stack([sufficiency, necessity], dim=2)
     if not bool((table.stderr_from_base != 0).any()):
         return Gaps(parts, torch.zeros((), dtype=torch.float64).expand_as(parts), table.model_rows)
     errors = [
-        gap_error(distance, table.mean, full, table.stderr, sufficiency),
-        gap_error(distance, hidden, base, table.stderr_from_base.flip(1), necessity),
+        gap_error(
+            distance, lambda moved: distance.between(full, moved), table.mean, table.stderr, sufficiency
+        ),
+        gap_error(
+            distance,
+            lambda moved: distance.between(moved, base),
+            hidden,
+            table.stderr_from_base.flip(1),
+            necessity,
+        ),
     ]
     return Gaps(parts, torch.stack(errors, dim=2), table.model_rows)

@@ -244,4 +244,5 @@ def _provenance(item: Explanation, width: int) -> list[str]:
 
 
 def _has_errors(item: Explanation) -> bool:
-    return bool(item.base_stderr or item.total_gap.stderr or item.sufficient.sufficiency.stderr)
+    known = item.base_stderr or item.total_gap.stderr or item.sufficient.sufficiency.stderr
+    return bool(known) or item.sufficient.fresh is not None

@@ -46,7 +46,8 @@ def groups_from(transformer: Any) -> dict[str, list[str]]:
         inputs = _input_names(steps)
     except (NotFittedError, AttributeError, ValueError, TypeError) as error:
         raise SettingError(
-            f"cannot read columns off the {kind} ({error}); need a fitted transformer with get_feature_names_out"
+            f"cannot read columns off the {kind} ({error}); need a fitted transformer "
+            "with get_feature_names_out"
         ) from error
     sources = _sources(steps, len(inputs))
     if len(sources) != len(names):
@@ -67,6 +68,9 @@ def _without_model(transformer: Any) -> Any:
 
 
 def _input_names(transformer: Any) -> list[str]:
+    if isinstance(transformer, Pipeline):
+        steps = [step for _, step in transformer.steps if step is not None and not isinstance(step, str)]
+        transformer = steps[0] if steps else transformer
     names = getattr(transformer, "feature_names_in_", None)
     return (
         [f"x{i}" for i in range(transformer.n_features_in_)]

@@ -120,10 +120,12 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
     Raises:
         ModelError: for each fault that is not in `tolerate`.
     """
+    with _advancing_chance() as advance:
+        changes = _changes_input(predictor, batch)
+        difference = _difference(predictor, batch, advance)
     notes = []
-    if _changes_input(predictor, batch):
+    if changes:
         notes.append(_fault(predictor, Fault.CHANGES_INPUT, "each call gets a copy", tolerate))
-    difference = _difference(predictor, batch)
     if difference is not None:
         notes.append(_fault(predictor, Fault.RANDOM, difference, tolerate))
     return tuple(notes)
@@ -144,14 +146,13 @@ def _changes_input(predictor: Predictor, batch: Tensor) -> bool:
     return not torch.equal(given.nan_to_num(), batch.nan_to_num())
 
 
-def _difference(predictor: Predictor, batch: Tensor) -> str | None:
+def _difference(predictor: Predictor, batch: Tensor, advance: Callable[[], None]) -> str | None:
     """What differs between answers that must be equal, as text."""
-    with _advancing_chance() as advance:
-        first = predictor.predict(batch.clone())
-        advance()
-        second = predictor.predict(batch.clone())
-        half = (len(batch) + 1) // 2
-        halves = torch.cat([predictor.predict(part.clone()) for part in torch.split(batch, half)])
+    first = predictor.predict(batch.clone())
+    advance()
+    second = predictor.predict(batch.clone())
+    half = (len(batch) + 1) // 2
+    halves = torch.cat([predictor.predict(part.clone()) for part in torch.split(batch, half)])
     if first.shape != second.shape or first.shape != halves.shape:
         shapes = [tuple(answer.shape) for answer in (first, second, halves)]
         return f"its answers had the shapes {shapes[0]}, {shapes[1]}, and {shapes[2]} from halves"

@@ -7,7 +7,7 @@ from typing import Any, final
 import torch
 from typing_extensions import override
 
-from onlyif.core.errors import InputError
+from onlyif.core.errors import InputError, ModelError
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.core.table_forms import Form, TensorForm
 from onlyif.predictors.base import Meaning, Predictor
@@ -43,7 +43,13 @@ class FunctionPredictor(Predictor):
 
     @override
     def predict(self, batch: Batch) -> Outputs:
-        return as_outputs(self.function(self.form.decode(batch))).to(batch.device)
+        outputs = as_outputs(self.function(self.form.decode(batch))).to(batch.device)
+        if len(outputs) != len(batch):
+            raise ModelError(
+                f"{self.described.model} answered with {len(outputs)} rows to {len(batch)} rows; "
+                "need one a row"
+            )
+        return outputs
 
     def changes_input(self, batch: Batch) -> bool:
         """Whether the function changes the table it is given.

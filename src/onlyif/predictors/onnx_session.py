@@ -7,6 +7,7 @@ from typing import Any, final
 import narwhals as nw
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.table_values import is_missing, some
@@ -42,7 +43,7 @@ class SessionCall:
     columns: tuple[str, ...]
     limits: tuple[float, float] = (-np.inf, np.inf)
 
-    def __call__(self, native: Any) -> np.ndarray[Any, Any]:
+    def __call__(self, native: Any) -> NDArray[Any]:
         """The output's numbers, one row an instance.
 
         Raises:
@@ -72,14 +73,14 @@ class SessionCall:
             for first in starts
         ]
 
-    def _feed(self, native: Any) -> dict[str, np.ndarray[Any, Any]]:
+    def _feed(self, native: Any) -> dict[str, NDArray[Any]]:
         inputs = self.session.get_inputs()
         if takes_columns(self.session, self.columns):
             return {entry.name: _column(native, _place(entry.name, self.columns), entry) for entry in inputs}
         return {inputs[0].name: np.ascontiguousarray(np.asarray(native).astype(DTYPES[inputs[0].type]))}
 
 
-def _block(values: np.ndarray[Any, Any], first: int, size: int) -> np.ndarray[Any, Any]:
+def _block(values: NDArray[Any], first: int, size: int) -> NDArray[Any]:
     """Rows `first` to `first + size`, the last one repeated where there are fewer."""
     rows = np.minimum(np.arange(first, first + size), len(values) - 1)
     return values[rows]
@@ -171,14 +172,14 @@ def _place(name: str, columns: tuple[str, ...]) -> int | None:
     return None
 
 
-def _rows(answer: Any) -> np.ndarray[Any, Any]:
+def _rows(answer: Any) -> NDArray[Any]:
     """The numbers of one output: an array, or a list of one dictionary a row."""
     if isinstance(answer, list):
         return np.array([list(row.values()) for row in answer])
     return np.asarray(answer).reshape(len(answer), -1)
 
 
-def _column(native: Any, i: int | None, entry: Any) -> np.ndarray[Any, Any]:
+def _column(native: Any, i: int | None, entry: Any) -> NDArray[Any]:
     """One column as the session's input wants it."""
     dtype = DTYPES[entry.type]
     if nw.dependencies.is_into_dataframe(native):

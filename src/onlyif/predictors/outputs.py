@@ -227,4 +227,8 @@ def as_outputs(answer: Any) -> torch.Tensor:
 def _plain(answer: Any) -> Any:
     """A numpy array in memory of its own, in the machine's byte order."""
     array = np.array(answer)
-    return array.astype(np.float64) if array.dtype.kind == "O" else array
+    if array.dtype.kind != "O":
+        return array.astype(array.dtype.newbyteorder("="))
+    if array.ndim == 0:
+        raise TypeError("it holds no numbers")
+    return array.astype(np.float64)

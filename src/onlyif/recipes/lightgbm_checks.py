@@ -10,16 +10,20 @@ from onlyif.recipes.tree_arrays import check_children, check_length, check_range
 
 MAX_WIDTH = 10**7
 _HEADER = frozenset(
-    "version num_class num_tree_per_iteration label_index max_feature_idx objective average_output"
-    " feature_names monotone_constraints feature_infos tree_sizes".split()
+    {
+        *("version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective"),
+        *("average_output", "feature_names", "monotone_constraints", "feature_infos", "tree_sizes"),
+    }
 )
 _OF_NODES = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child")
 _NODE_NOTES = ("internal_value", "internal_weight", "internal_count")
 _LEAF_NOTES = ("leaf_weight", "leaf_count")
 _LINEAR = ("leaf_const", "num_features", "leaf_features", "leaf_coeff")
 _TREE = frozenset(
-    (*_OF_NODES, *_NODE_NOTES, *_LEAF_NOTES, *_LINEAR)
-    + ("num_leaves", "num_cat", "leaf_value", "cat_boundaries", "cat_threshold", "is_linear", "shrinkage")
+    (
+        *(*_OF_NODES, *_NODE_NOTES, *_LEAF_NOTES, *_LINEAR),
+        *("num_leaves", "num_cat", "leaf_value", "cat_boundaries", "cat_threshold", "is_linear", "shrinkage"),
+    )
 )
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf|nan)"
 _OBJECTIVE = re.compile(rf"[a-z_0-9]+(?: sqrt| [a-z_]+:{_NUMBER})*")
@@ -53,7 +57,9 @@ def checked_text(text: str) -> str:
     for i, tree in enumerate(trees):
         number, *lines = tree.splitlines()
         if number != str(i):
-            raise StorageError(f"tree {i} of the LightGBM model is numbered {number[:20]!r}; the file is damaged")
+            raise StorageError(
+                f"tree {i} of the LightGBM model is numbered {number[:20]!r}; the file is damaged"
+            )
         _check_tree(_fields(lines, _TREE, f"tree {i}"), f"tree {i}", n_features)
     return re.sub(r"^tree_sizes=.*\n", "", head, flags=re.MULTILINE) + mark + rest
 
@@ -125,7 +131,9 @@ def _check_category_sets(fields: Fields, where: str, splits: np.ndarray, n_cat: 
     check_length(len(ends), n_cat + 1, f"'cat_boundaries' of {where}")
     check_range(words, 0, 2**32, f"category set in {where}")
     if ends[0] != 0 or ends[-1] != len(words) or (np.diff(ends) < 0).any():
-        raise StorageError(f"'cat_boundaries' of {where} must rise from 0 to {len(words)}; the file is damaged")
+        raise StorageError(
+            f"'cat_boundaries' of {where} must rise from 0 to {len(words)}; the file is damaged"
+        )
     numbers = np.array(_decimals(fields, "threshold", where))[splits]
     if not np.array_equal(numbers, np.floor(numbers)):
         raise StorageError(f"category split without a category set in {where}; the file is damaged")
@@ -157,9 +165,9 @@ def _needed(fields: Fields, name: str, where: str) -> str:
 
 
 def _count(fields: Fields, name: str, where: str, default: str | None = None) -> int:
-    text = fields.get(name, default) if default is not None else _needed(fields, name, where)
-    if text is None or not re.fullmatch(r"\d{1,8}", text) or int(text) > MAX_WIDTH:
-        raise StorageError(f"{name!r} in {where} must be a number up to {MAX_WIDTH}, got {str(text)[:40]!r}")
+    text = _needed(fields, name, where) if default is None else fields.get(name, default)
+    if not re.fullmatch(r"\d{1,8}", text) or int(text) > MAX_WIDTH:
+        raise StorageError(f"{name!r} in {where} must be a number up to {MAX_WIDTH}, got {text[:40]!r}")
     return int(text)
 
 

@@ -152,27 +152,27 @@ class Empirical(ReferenceRecipe):
 
     @override
     def build(self, background: Background) -> Reference:
-        return self._fit(background, background.seed)
+        return self._fit(background, skip=0)
 
     @override
     def fresh(self, background: Background) -> Reference | None:
-        if self._rows(background) >= len(background.values):
-            return None
-        return self._fit(background, background.seed + 1)
+        used = self._rows(background)
+        return self._fit(background, skip=used) if len(background.values) - used > 1 else None
 
     def _rows(self, background: Background) -> int:
         if self.n_rows is not None:
             return self.n_rows
         return max(100, min(MOST_ROWS, background.affordable_rows))
 
-    def _fit(self, background: Background, seed: int) -> Reference:
+    def _fit(self, background: Background, skip: int) -> Reference:
         return fit_empirical(
             background.values,
             ordered=background.ordered,
             positions=background.positions,
             bandwidth=self.bandwidth,
             n_rows=self._rows(background),
-            seed=seed,
+            skip=skip,
+            seed=background.seed,
         )
 
 

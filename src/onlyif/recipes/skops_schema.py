@@ -62,7 +62,9 @@ class Archive:
                 raise StorageError(f"{name} in the .skops file unpacks to {info.file_size} bytes, too many")
             return self.source.read(info)
         except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError) as error:
-            raise StorageError(f"the .skops file is damaged: {name[:60]!r} cannot be read ({error})") from error
+            raise StorageError(
+                f"the .skops file is damaged: {name[:60]!r} cannot be read ({error})"
+            ) from error
         except Exception as error:  # zlib and lzma errors have no common base
             raise StorageError(f"the .skops file is damaged: {name[:60]!r}: {error}") from error
 
@@ -79,7 +81,8 @@ class Archive:
             size = int(np.prod([int(n) for n in shape], dtype=object)) * kind.itemsize
             if kind.hasobject or size != len(data) - stream.tell():
                 raise ValueError(f"{shape} of {kind} in {len(data)} bytes")
-            return np.load(io.BytesIO(data), allow_pickle=False)
+            found: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
+            return found
         except (ValueError, EOFError, OSError, TypeError, SyntaxError, MemoryError) as error:
             raise StorageError(f"an array in the .skops file is damaged ({error})") from error
 

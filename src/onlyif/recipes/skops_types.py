@@ -42,14 +42,14 @@ _ESTIMATORS = {
     "sklearn.feature_selection._from_model": "SelectFromModel",
     "sklearn.feature_selection._rfe": "RFE RFECV",
     "sklearn.feature_selection._sequential": "SequentialFeatureSelector",
-    "sklearn.feature_selection._univariate_selection": "GenericUnivariateSelect SelectFdr SelectFpr SelectFwe"
-    " SelectKBest SelectPercentile",
+    "sklearn.feature_selection._univariate_selection": "GenericUnivariateSelect SelectFdr SelectFpr"
+    " SelectFwe SelectKBest SelectPercentile",
     "sklearn.feature_selection._variance_threshold": "VarianceThreshold",
     "sklearn.frozen._frozen": "FrozenEstimator",
     "sklearn.gaussian_process._gpc": "GaussianProcessClassifier _BinaryGaussianProcessClassifierLaplace",
     "sklearn.gaussian_process._gpr": "GaussianProcessRegressor",
-    "sklearn.gaussian_process.kernels": "CompoundKernel ConstantKernel DotProduct ExpSineSquared Exponentiation"
-    " Matern PairwiseKernel Product RBF RationalQuadratic Sum WhiteKernel",
+    "sklearn.gaussian_process.kernels": "CompoundKernel ConstantKernel DotProduct ExpSineSquared"
+    " Exponentiation Matern PairwiseKernel Product RBF RationalQuadratic Sum WhiteKernel",
     "sklearn.impute._base": "MissingIndicator SimpleImputer",
     "sklearn.impute._knn": "KNNImputer",
     "sklearn.isotonic": "IsotonicRegression",
@@ -110,16 +110,16 @@ _LOSSES = {
 }
 _LOSSES["sklearn._loss._loss"] = _LOSSES["_loss"]
 _FUNCTIONS = {
-    "numpy": "absolute arcsinh cbrt ceil cos cosh exp exp2 expm1 floor log log10 log1p log2 negative reciprocal"
-    " rint sign sin sinh sqrt square tan tanh",
+    "numpy": "absolute arcsinh cbrt ceil cos cosh exp exp2 expm1 floor log log10 log1p log2 negative"
+    " reciprocal rint sign sin sinh sqrt square tan tanh",
     "scipy.special._ufuncs": "expit logit",
     "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
     "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_regression r_regression",
     "sklearn.utils.validation": "check_array",
 }
 _SCALARS = (
-    "bool bool_ bytes_ float16 float32 float64 int16 int32 int64 int8 longlong str_ uint16 uint32 uint64 uint8"
-    " ulonglong"
+    "bool bool_ bytes_ float16 float32 float64 int16 int32 int64 int8 longlong str_ uint16 uint32 uint64"
+    " uint8 ulonglong"
 )
 
 

@@ -14,9 +14,7 @@ from onlyif.core.errors import StorageError
 Vector: TypeAlias = Int[np.ndarray, "n"]
 
 
-def check_children(
-    left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], count: int, where: str
-) -> None:
+def check_children(left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], count: int, where: str) -> None:
     """Each inner node's children exist, and no node is anybody's child twice, nor the root.
 
     Then whatever is reached from the root is a tree, and walking it ends.

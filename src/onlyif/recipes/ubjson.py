@@ -4,17 +4,16 @@ A file is decoded, checked and handed on as JSON text, so that the library reads
 exactly what was checked.
 """
 
-import struct
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
 from onlyif.core.errors import StorageError
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = Any  # null, booleans, numbers, text, lists and dicts of these
 
-MAX_DEPTH = 200
+MAX_DEPTH = 64
 _NUMBERS = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}
 _LETTERS = {b"Z": None, b"T": True, b"F": False}
 
@@ -29,12 +28,12 @@ def decode_ubjson(data: bytes) -> Json:
         StorageError: if the bytes are cut short or are no such document.
 
     Example:
-        >>> decode_ubjson(b"{" + b"U" + bytes([1]) + b"a" + b"[" + b"#U" + bytes([1]) + b"U" + bytes([7]) + b"}")
+        >>> decode_ubjson(bytes([0x7B, 0x55, 1, 0x61, 0x5B, 0x23, 0x55, 1, 0x55, 7, 0x7D]))
         {'a': [7]}
     """
     try:
         value, end = _Reader(data).value(0, 0)
-    except (IndexError, struct.error, ValueError, UnicodeDecodeError) as error:
+    except (IndexError, ValueError, MemoryError, RecursionError) as error:
         raise StorageError(f"the file is cut short or damaged ({error})") from error
     if data[end:].strip(b"\x00N"):
         raise StorageError(f"the file goes on after its end at byte {end}")

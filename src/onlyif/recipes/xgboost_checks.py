@@ -74,7 +74,7 @@ def _check_trees(model: Mapping[str, Any], n_features: int, n_groups: int) -> in
 def _check_tree(tree: Mapping[str, Any], where: str, n_features: int, n_groups: int) -> None:
     params = _mapping(tree.get("tree_param"), f"'tree_param' of {where}")
     left, right = _integers(tree, "left_children"), _integers(tree, "right_children")
-    n_nodes, width = len(left), _count(params, "size_leaf_vector", MAX_WIDTH, "1")
+    n_nodes = len(left)
     if n_nodes < 1:
         raise StorageError(f"{where} has no nodes; the file is damaged")
     check_length(_count(params, "num_nodes"), n_nodes, f"'num_nodes' of {where}")
@@ -87,7 +87,7 @@ def _check_tree(tree: Mapping[str, Any], where: str, n_features: int, n_groups: 
     _check_parents(_integers(tree, "parents"), left, right, where)
     split_type = _integers(tree, "split_type")
     check_range(split_type, 0, 2, f"split type in {where}")
-    _check_leaves(tree, right[~inner], width, n_nodes, n_groups, where)
+    _check_leaves(tree, where, n_groups)
     _check_category_sets(tree, (split_type == 1) & inner, where)
 
 
@@ -100,9 +100,10 @@ def _check_parents(parents: np.ndarray, left: np.ndarray, right: np.ndarray, whe
     check_range(known, -1, len(parents), f"parent in {where}")
 
 
-def _check_leaves(
-    tree: Mapping[str, Any], rights: np.ndarray, width: int, n_nodes: int, n_groups: int, where: str
-) -> None:
+def _check_leaves(tree: Mapping[str, Any], where: str, n_groups: int) -> None:
+    width = _count(_mapping(tree["tree_param"], where), "size_leaf_vector", MAX_WIDTH, "1")
+    left, n_nodes = _integers(tree, "left_children"), len(tree["left_children"])
+    rights = _integers(tree, "right_children")[left == -1]
     weights = len(_list(tree, "base_weights"))
     if width <= 1:
         check_length(weights, n_nodes, f"'base_weights' of {where}")
@@ -176,12 +177,16 @@ def _check_objective(learner: Mapping[str, Any], n_classes: int) -> None:
             # A custom or single-class objective stores 0 or 1 here.
             allowed = {n_classes, 0} if n_classes else {0, 1}
             if _count(part, "num_class", MAX_WIDTH) not in allowed:
-                raise StorageError(f"objective and model disagree on the number of classes: {json.dumps(part)}")
+                raise StorageError(
+                    f"objective and model disagree on the number of classes: {json.dumps(part)}"
+                )
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise StorageError(f"this is no XGBoost model as save_model writes it: {what} is missing or no object")
+        raise StorageError(
+            f"this is no XGBoost model as save_model writes it: {what} is missing or no object"
+        )
     return value
 
 
@@ -202,5 +207,7 @@ def _integers(holder: Mapping[str, Any], name: str) -> np.ndarray:
 def _count(holder: Mapping[str, Any], name: str, most: int = MAX_COUNT, default: str = "0") -> int:
     text = holder.get(name, default)
     if not isinstance(text, str) or not re.fullmatch(r"\d{1,10}", text) or int(text) > most:
-        raise StorageError(f"{name!r} of an XGBoost model must be a number up to {most}, got {str(text)[:40]!r}")
+        raise StorageError(
+            f"{name!r} of an XGBoost model must be a number up to {most}, got {str(text)[:40]!r}"
+        )
     return int(text)

@@ -135,7 +135,7 @@ def _allowance(budget: int, asked: list[tuple[Gaps, list[int]]]) -> Allowance:
         return Allowance(UNLIMITED_ROUNDS, MOST_AT_ONCE)
     # Short asks pay more often for the two ends, long ones are cut short by a small budget.
     affordable = max(0, int((budget - spent - one) / another) + 1)
-    at_once = min(max(math.isqrt(affordable), 1), MOST_AT_ONCE)
+    at_once = min(max(math.isqrt(affordable) // 2, 1), MOST_AT_ONCE)
     rounds = (budget - spent) / (one + another * (at_once - 1))
     return Allowance(max(0, int(rounds)), at_once)
 

@@ -31,7 +31,9 @@ def check_criterion(criterion: Criterion, n_players: int) -> None:
     assert bool((table.parts >= 0).all()), "a gap is negative or NaN"
     assert not bool((table.stderr < 0).any()), "a standard error is negative"
     _same(criterion.gap(every), table, "gap and all_gaps disagree")
-    _same(criterion.gap(every.expand(len(table.parts), -1, -1)), table, "shared and repeated subsets disagree")
+    _same(
+        criterion.gap(every.expand(len(table.parts), -1, -1)), table, "shared and repeated subsets disagree"
+    )
     shuffled = torch.randperm(2**n_players, generator=torch.Generator().manual_seed(0))
     _same(criterion.gap(every[:, shuffled]), table.take(shuffled), "the order of subsets matters")
     for code in {0, 2 ** (n_players - 1), 2**n_players - 1}:

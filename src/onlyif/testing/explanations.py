@@ -4,24 +4,19 @@ Nothing here is fast or clever. It is what the fast code is compared with.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import combinations, pairwise
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.explanation.certificate import Basis, Certificate
-from onlyif.explanation.continuum import Continua
 from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.selection import Gap, Selection
+from onlyif.testing.continua import TOLERANCE, allowed_sets, best_set, continua_of_points
+from onlyif.testing.games import Game, Players, all_subsets, game_of_table, shapley_of_game, table_of_game
 
-Players = tuple[int, ...]
-Game = Callable[[frozenset[int]], float]
-TOLERANCE = 1e-9
 PROVENANCE = Provenance(
     predictor="python function",
     output="probability",
@@ -91,7 +86,7 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
     size = case.count if case.size is None else case.size
     sufficient = _smallest(points, epsilon, lambda s: s.sufficiency.value)
     necessary = _smallest(points, epsilon, lambda s: s.necessity.value)
-    unified = _best(_allowed(points, size, case.exact_size), case.alpha)
+    unified = best_set(allowed_sets(list(points.values()), size, exact=case.exact_size), case.alpha)
     complete = subsets is None
     return Explanation(
         row=case.row,
@@ -110,7 +105,7 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
         sufficient=sufficient,
         necessary=necessary,
         unified=unified,
-        continua=_continua(points, case),
+        continua=continua_of_points(list(points.values()), case.names),
         certificate=_certificate(points, case, (sufficient, necessary, unified), epsilon, complete),
         shapley=torch.tensor(shapley_of_game(game, case.count), dtype=torch.float64) if complete else None,
         table=torch.tensor(table_of_game(game, case.count), dtype=torch.float64)
@@ -120,42 +115,6 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
         model_rows=100 * len(points),
         seconds=0.25,
     )
-
-
-def game_of_table(table: Sequence[float]) -> Game:
-    """The game whose value at S is the entry with S's bit code (bit i set: player i is in S)."""
-    return lambda kept: float(table[sum(1 << i for i in kept)])
-
-
-def table_of_game(game: Game, count: int) -> list[float]:
-    """f_S(x) for all subsets by bit code."""
-    return [game(frozenset(i for i in range(count) if code >> i & 1)) for code in range(2**count)]
-
-
-def all_subsets(count: int) -> list[Players]:
-    """All sets of players in the canonical order: by size, then by sorted players."""
-    return [chosen for size in range(count + 1) for chosen in combinations(range(count), size)]
-
-
-def chain_subsets(count: int) -> list[Players]:
-    """The sets that add players from the first on, and from the last on: few, for large d."""
-    first = [tuple(range(size)) for size in range(count + 1)]
-    last = [tuple(range(count - size, count)) for size in range(1, count)]
-    return first + last
-
-
-def shapley_of_game(game: Game, count: int) -> list[float]:
-    """Shapley values by the textbook sum over all subsets."""
-    values = []
-    for player in range(count):
-        rest = [i for i in range(count) if i != player]
-        total = 0.0
-        for size in range(count):
-            weight = math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
-            for chosen in combinations(rest, size):
-                total += weight * (game(frozenset((*chosen, player))) - game(frozenset(chosen)))
-        values.append(total)
-    return values
 
 
 def example_explanations(stderr: float = 0.0) -> Explanations:
@@ -203,63 +162,7 @@ def _smallest(
     size = min(point.size for point in good)
     least = min(gap(point) for point in good if point.size == size)
     tied = [point for point in good if point.size == size and gap(point) <= least + TOLERANCE]
-    return _counted(tied[0], len(tied))
-
-
-def _allowed(points: dict[Players, Selection], size: int, exact: bool) -> list[Selection]:
-    return [p for p in points.values() if p.size == size or (not exact and p.size < size)]
-
-
-def _best(points: list[Selection], alpha: float) -> Selection:
-    least = min(point.unified(alpha) for point in points)
-    tied = [point for point in points if point.unified(alpha) <= least + TOLERANCE]
-    return _counted(tied[0], len(tied))
-
-
-def _counted(point: Selection, n_ties: int) -> Selection:
-    return Selection(point.players, point.names, point.sufficiency, point.necessity, n_ties, point.fresh)
-
-
-def _breakpoints(points: list[Selection]) -> list[float]:
-    """Where the lower envelope of the lines nec + α (suf - nec) bends: by walking along it."""
-    lines = {(point.necessity.value, point.sufficiency.value - point.necessity.value) for point in points}
-    level, slope = min(lines)
-    alphas = [0.0]
-    while True:
-        later = [((n - level) / (slope - s), s, n) for n, s in lines if s < slope - TOLERANCE]
-        ahead = [(max(alpha, alphas[-1]), s, n) for alpha, s, n in later if alpha < 1.0 - TOLERANCE]
-        if not ahead:
-            return [*alphas, 1.0]
-        alpha, slope, level = min(ahead)
-        if alpha > alphas[-1] + TOLERANCE:
-            alphas.append(alpha)
-
-
-def _continua(points: dict[Players, Selection], case: Case) -> Continua:
-    records: list[tuple[int, bool, float, float, Selection]] = []
-    for size in range(case.count + 1):
-        for exact in (False, True):
-            allowed = _allowed(points, size, exact)
-            alphas = _breakpoints(allowed) if allowed else []
-            records += [(size, exact, alpha, alpha, _best(allowed, alpha)) for alpha in alphas]
-            for low, high in pairwise(alphas):
-                records.append((size, exact, low, high, _best(allowed, (low + high) / 2)))
-    chosen = [record[4] for record in records]
-    return Continua(
-        names=case.names,
-        size=torch.tensor([record[0] for record in records]),
-        exact_size=torch.tensor([record[1] for record in records]),
-        low=torch.tensor([record[2] for record in records], dtype=torch.float64),
-        high=torch.tensor([record[3] for record in records], dtype=torch.float64),
-        keep=torch.tensor([[i in s.players for i in range(case.count)] for s in chosen]),
-        sufficiency=_column([s.sufficiency for s in chosen]),
-        necessity=_column([s.necessity for s in chosen]),
-        n_ties=torch.tensor([s.n_ties for s in chosen]),
-    )
-
-
-def _column(gaps: list[Gap]) -> Float64[Tensor, "q 2"]:
-    return torch.tensor([[gap.value, gap.stderr] for gap in gaps], dtype=torch.float64)
+    return replace(tied[0], n_ties=len(tied))
 
 
 def _certificate(

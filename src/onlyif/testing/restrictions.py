@@ -85,7 +85,9 @@ def _check_lists(
 ) -> None:
     """What is asked together does not matter, nor in which order."""
     m = every.shape[1]
-    shuffled = torch.arange(m).flip(0) if m < 3 else torch.randperm(m, generator=torch.Generator().manual_seed(0))
+    shuffled = (
+        torch.arange(m).flip(0) if m < 3 else torch.randperm(m, generator=torch.Generator().manual_seed(0))
+    )
     found = restriction.predict(x, every[:, shuffled], readout)
     _same(found, _taken(table, shuffled), "the order of subsets matters")
     for code in {0, m // 2, m - 1}:
@@ -110,9 +112,7 @@ def check_batch_equals_singles(
     table = restriction.table(x, together)
     for i, readout in enumerate(readouts):
         alone = restriction.table(x[i : i + 1], readout)
-        row = Estimate(
-            table.mean[i : i + 1], table.stderr[i : i + 1], table.stderr_from_base[i : i + 1], 0.0
-        )
+        row = Estimate(table.mean[i : i + 1], table.stderr[i : i + 1], table.stderr_from_base[i : i + 1], 0.0)
         _same(alone, row, f"instance {i} alone differs")
 
 

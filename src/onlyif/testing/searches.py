@@ -56,7 +56,7 @@ def metered_game(tables: Sequence[Sequence[float]], rows: int = 100) -> SetFunct
         rows: Model rows that one subset of one instance costs.
 
     Example:
-        >>> metered_game([[0, 1, 0.5, 1]], 7).table().model_rows
+        >>> metered_game([[0.0, 1.0, 0.5, 1.0]], 7).table().model_rows
         28.0
     """
     game = game_of_tables(tables)

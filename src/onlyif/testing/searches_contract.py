@@ -24,7 +24,8 @@ def check_search(search: Search, criterion: Criterion, n_players: int, digits: i
         >>> from onlyif.criteria.unified import Unified
         >>> from onlyif.searches.exhaustive import ExhaustiveSearch
         >>> from onlyif.testing.restrictions import game_of_tables
-        >>> check_search(ExhaustiveSearch(), Unified(game_of_tables([[0.0, 1.0, 0.5, 1.0]]), AbsoluteDistance()), 2)
+        >>> criterion = Unified(game_of_tables([[0.0, 1.0, 0.5, 1.0]]), AbsoluteDistance())
+        >>> check_search(ExhaustiveSearch(), criterion, n_players=2)
     """
     compared = search.compare(criterion, n_players, digits)
     assert compared.model_rows >= 0, "model rows are counted"
@@ -48,7 +49,7 @@ def _keep(cloud: Cloud) -> torch.Tensor:
 def _check_order(cloud: Cloud) -> None:
     """Every subset once, both ends among them, each size in canonical order."""
     keep, d = _keep(cloud), cloud.n_players
-    assert len(codes_of_keep(keep).unique()) == len(keep), "a subset stands there twice"
+    assert len(set(codes_of_keep(keep).tolist())) == len(keep), "a subset stands there twice"
     numbers = torch.cat(cloud.by_size)
     assert torch.equal(numbers.sort().values, torch.arange(len(keep))), "by_size is no partition"
     assert len(cloud.by_size[0]) == len(cloud.by_size[d]) == 1, "both ends must be compared"

@@ -1,0 +1,247 @@
+"""Speed and memory of explanations of tables, as ratios side by side in one run.
+
+    python benchmarks/tables.py [--quick]
+
+The floor of exhaustive search is the model's own time for the same number of rows in
+its best batch: nothing that asks the model 2^d · n times a row can be faster.
+Everything runs on one thread. Times are CPU seconds of this process (start-up times are
+wall seconds), medians of alternating runs.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import RandomForestClassifier
+
+from onlyif.core.players import column_players
+from onlyif.criteria.distances import AbsoluteDistance
+from onlyif.criteria.unified import Unified
+from onlyif.explain import continua_of
+from onlyif.predictors.base import Meaning
+from onlyif.predictors.function import FunctionPredictor
+from onlyif.predictors.readouts import TargetReadout
+from onlyif.references.gaussian import fit_gaussian
+from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions.base import Estimate, Method
+from onlyif.restrictions.enumerated import EnumeratedRestriction
+from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
+from onlyif.restrictions.set_function import SetFunction
+from onlyif.restrictions.tabulated import TabulatedRestriction
+from onlyif.searches.exhaustive import ExhaustiveSearch
+
+MAX_ROWS = 16_384
+D, N = 10, 100
+
+
+def seconds(work):
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def players(d):
+    return column_players([f"x{i}" for i in range(d)])
+
+
+def readout(b):
+    return TargetReadout(torch.zeros(b, dtype=torch.long))
+
+
+def mlp(d=D):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(d, 64),
+        torch.nn.ReLU(),
+        torch.nn.Linear(64, 64),
+        torch.nn.ReLU(),
+        torch.nn.Linear(64, 1),
+    )
+
+    def ask(batch):
+        with torch.no_grad():
+            return net(batch.float())
+
+    return FunctionPredictor(ask, described=Meaning("MLP 2x64", "value"))
+
+
+def forest():
+    table, label = load_breast_cancer(return_X_y=True)
+    table = table[:, :D]
+    model = RandomForestClassifier(100, random_state=0, n_jobs=1).fit(table, label)
+    ask = lambda batch: torch.as_tensor(model.predict_proba(batch.numpy())[:, 1:])  # noqa: E731
+    return FunctionPredictor(ask, described=Meaning("random forest", "probability")), torch.as_tensor(table)
+
+
+def floor(predictor, table, n_rows):
+    """Seconds for n_rows rows in the best of several batch sizes, measured on a part of them."""
+    best = float("inf")
+    for size in (1024, 4096, 16_384, 65_536):
+        batch = table[torch.randint(len(table), (size,), generator=torch.Generator().manual_seed(0))].clone()
+        repeats = max(1, min(n_rows, 400_000) // size)
+        predictor.predict(batch)
+        best = min(
+            best, seconds(lambda: [predictor.predict(batch) for _ in range(repeats)]) / (repeats * size)
+        )
+    return best * n_rows
+
+
+def loop(predictor, x, background, n_coalitions):
+    """One model call a coalition, one instance: what a plain implementation does."""
+    for code in range(n_coalitions):
+        keep = torch.tensor([bool(code >> i & 1) for i in range(D)])
+        predictor.predict(torch.where(keep, x, background)).mean()
+
+
+def exhaustive(name, predictor, table, b, repeats):
+    x, background = table[:b], table[-N:].clone()
+    restriction = EnumeratedRestriction(predictor, MarginalReference(background), players(D), MAX_ROWS)
+    n_rows = b * N * 2**D
+    ratios, loops = [], []
+    for _ in range(repeats):
+        lowest = floor(predictor, table, n_rows)
+        total = seconds(lambda: restriction.table(x, readout(b)))
+        slow = seconds(lambda: loop(predictor, x[0], background, 128)) / 128 * 2**D * b
+        ratios.append(total / lowest)
+        loops.append(slow / total)
+    print(
+        f"{name:14s} d={D} n={N} b={b}: floor {lowest:7.2f} s, total {total:7.2f} s, "
+        f"total/floor {statistics.median(ratios):.3f} (of {repeats}: {min(ratios):.3f} to {max(ratios):.3f}); "
+        f"coalition by coalition takes {statistics.median(loops):.2f} x as long"
+    )
+
+
+def linear_gaussian():
+    random = np.random.default_rng(0)
+    for d, b in ((10, 100), (20, 1)):
+        table = torch.as_tensor(random.normal(size=(500, d)) @ random.normal(size=(d, d)))
+        law = fit_gaussian(table)
+        weights = torch.as_tensor(random.normal(size=(d, 1)))
+        restriction = LinearGaussianRestriction(weights, torch.zeros(1).double(), law, players(d))
+        times = [seconds(lambda: restriction.table(table[:b], readout(b))) for _ in range(5)]  # noqa: B023
+        print(f"linear-Gaussian, all 2^{d} subsets, {b} row(s): {statistics.median(times):.3f} s")
+
+
+def frontier():
+    torch.manual_seed(0)
+    for d in (10, 12, 14, 16, 18, 20):
+        # A smooth game with noise: neither all ties nor all chance.
+        bits = (torch.arange(2**d).unsqueeze(1) >> torch.arange(d)) & 1
+        table = (
+            torch.tanh(bits.double() @ torch.randn(d).double()) + 0.1 * torch.randn(2**d).double()
+        ).unsqueeze(0)
+        zero = torch.zeros(()).double().expand_as(table)
+        known = TabulatedRestriction(Estimate(table, zero, zero, 0.0), Method("given", exact=True, rows=0))
+        criterion = Unified(SetFunction(known, torch.zeros(1, d), readout(1), d), AbsoluteDistance())
+
+        def work():
+            cloud = ExhaustiveSearch().compare(criterion, d, 30).clouds[0]  # noqa: B023
+            continua_of(cloud, tuple(f"x{i}" for i in range(d)))  # noqa: B023
+
+        times = [seconds(work) for _ in range(5)]
+        print(
+            f"finished table, all alpha, all tau, both rules, d={d}: {1000 * statistics.median(times):.1f} ms"
+        )
+
+
+def resident(code):
+    """Peak resident MiB of a fresh process that runs the code."""
+    # Not ru_maxrss: a child starts with its parent's.
+    ask = "[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0]"
+    script = f"{code}\nprint(int({ask}) / 1024)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+MEMORY = """
+import torch
+torch.set_num_threads(1)
+from onlyif.core.players import column_players
+from onlyif.predictors.function import FunctionPredictor
+from onlyif.predictors.readouts import TargetReadout
+from onlyif.references.marginal import MarginalReference
+from onlyif.references.gaussian import fit_gaussian
+from onlyif.restrictions.enumerated import EnumeratedRestriction
+from onlyif.restrictions.sampled import SampledRestriction
+d, b, n, m, kind = {d}, {b}, {n}, {m}, {kind!r}
+background = torch.randn(2000 if kind == "sampled" else n, d).double()
+f = FunctionPredictor(lambda batch: batch.sum(1, keepdim=True))
+players = column_players([f"x{{i}}" for i in range(d)])
+if kind == "sampled":
+    restriction = SampledRestriction(f, fit_gaussian(background), players, n, 4096)
+else:
+    restriction = EnumeratedRestriction(f, MarginalReference(background), players, 4096)
+keep = torch.rand(1, m, d) < 0.5
+x = torch.randn(b, d).double()
+restriction.predict(x, keep, TargetReadout(torch.zeros(b, dtype=torch.long)))
+"""
+
+
+def memory():
+    base = {"d": 20, "b": 20, "n": 100, "m": 500}
+    for kind in ("exact", "sampled"):
+        start = resident(MEMORY.format(**{**base, "b": 1, "m": 1, "n": 2}, kind=kind))
+        here = resident(MEMORY.format(**base, kind=kind))
+        parts = [f"x1: {here - start:.1f} MiB above a tiny run"]
+        for name in ("b", "n", "m"):
+            more = {**base, name: 10 * base[name]}
+            arrays = (
+                8
+                * (more["b"] * more["m"] * (1 if kind == "exact" else 3) + more["n"] * 20 + more["b"] * 20)
+                / 2**20
+            )
+            found = resident(MEMORY.format(**more, kind=kind))
+            parts.append(f"{name} x10: {found - start:.1f} MiB (inputs and outputs: {arrays:.1f})")
+        print(f"peak memory, {kind}, max_rows 4096, d=20: " + "; ".join(parts))
+    large = """
+import torch, numpy as np
+from onlyif.core.players import column_players
+from onlyif.predictors.readouts import TargetReadout
+from onlyif.references.gaussian import fit_gaussian
+from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
+d = {d}
+law = fit_gaussian(torch.randn(500, d).double())
+r = LinearGaussianRestriction(torch.randn(d, 1).double(), torch.zeros(1).double(), law, column_players([f"x{{i}}" for i in range(d)]))
+r.table(torch.randn(1, d).double(), TargetReadout(torch.zeros(1, dtype=torch.long)))
+"""
+    grown = resident(large.format(d=20)) - resident(large.format(d=2))
+    print(f"peak memory, linear-Gaussian table of 2^20 subsets: {grown:.0f} MiB above d=2 (limit 1024)")
+
+
+def started(name):
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
+    return time.perf_counter() - begun
+
+
+def imports(repeats):
+    ratios = [started("onlyif") / started("torch") for _ in range(repeats)]
+    spread = f"(of {repeats}: {min(ratios):.3f} to {max(ratios):.3f})"
+    print(f"import onlyif / import torch: {statistics.median(ratios):.3f} {spread}")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="10 rows instead of 100")
+    quick = parser.parse_args().quick
+    torch.set_num_threads(1)
+    b = 10 if quick else 100
+    torch.manual_seed(1)
+    exhaustive("torch MLP 2x64", mlp(), torch.randn(1000, D).double(), b, 3)
+    predictor, table = forest()
+    exhaustive("random forest", predictor, table, b, 3 if quick else 1)
+    linear_gaussian()
+    frontier()
+    memory()
+    imports(5)
+
+
+if __name__ == "__main__":
+    main()

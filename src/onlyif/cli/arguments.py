@@ -1,0 +1,238 @@
+"""The arguments of the command line, and what --help says of them."""
+
+import argparse
+
+from onlyif.cli.exits import EXIT_TEXT
+from onlyif.core.errors import SettingError
+from onlyif.recipes.names import DISTANCES, FAULTS, OUTPUTS, REFERENCES, SEARCHES
+from onlyif.version import __version__
+
+_DESCRIPTION = """\
+For each row of a table: the smallest set of columns that suffices for the model's
+prediction, the smallest set that it needs, and everything in between."""
+
+_MODELS = """\
+MODEL is a file that can be read without running code from it:
+  model.onnx            any model, exported to ONNX
+  model.json, .ubj      XGBoost, written by save_model
+  model.txt             LightGBM, written by booster.save_model
+  model.skops           scikit-learn, XGBoost, LightGBM, written by skops.io.dump
+Pickle, joblib and torch files are refused: loading them can run any code."""
+
+_EXAMPLES = """\
+examples:
+  explain the first row; hidden columns take values of 100 rows of train.parquet
+    onlyif explain model.skops --data rows.csv --background train.parquet --rows 0
+
+  some rows, hidden columns drawn close to the row, at most 3 columns, all saved
+    onlyif explain model.json --data rows.csv --background train.parquet \\
+        --rows 0,5-9 --reference empirical --size 3 --out results/
+
+  the data has the label in it, which the model does not use
+    onlyif explain model.onnx --data all.csv --background all.csv --drop label
+
+  your own function from a table to predictions, for another program to read
+    onlyif explain --model-from mypackage.models:predict --data rows.csv \\
+        --background train.csv --json > results.json
+
+  go on after Ctrl-C, and read what was saved
+    onlyif explain model.json ... --out results/ --resume
+    onlyif show results/"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    made = argparse.ArgumentParser(
+        prog="onlyif",
+        description=_DESCRIPTION,
+        epilog=f"{_MODELS}\n\n{_EXAMPLES}\n\n{EXIT_TEXT}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=f"onlyif {__version__}")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_explain(commands)
+    _add_show(commands)
+    return made
+
+
+def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    made = commands.add_parser(
+        "explain",
+        help="explain rows of a table",
+        description=_DESCRIPTION,
+        epilog=f"{_MODELS}\n\n{_EXAMPLES}\n\n{EXIT_TEXT}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(command="explain")
+    _add_inputs(made)
+    _add_question(made)
+    _add_method(made)
+    _add_results(made)
+
+
+def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    made = commands.add_parser("show", help="print explanations that --out saved", epilog=EXIT_TEXT)
+    made.set_defaults(command="show")
+    made.add_argument("folder", metavar="DIR", help="the folder that was named with --out")
+    made.add_argument("--rows", metavar="ROWS", help="which of them, by position: 0,5-9 (default: all)")
+    _add_printing(made)
+
+
+def _add_inputs(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("model and tables (CSV, .csv.gz, Parquet or Feather)")
+    group.add_argument("model", metavar="MODEL", nargs="?", help="the file of the model")
+    group.add_argument(
+        "--model-from",
+        metavar="PACKAGE.MODULE:NAME",
+        help="import your own code instead: a model, a function from a table to outputs, "
+        "or a function without arguments that returns one of these",
+    )
+    group.add_argument(
+        "--trust", metavar="TYPE", action="append", default=[], help="a type that a .skops file may hold"
+    )
+    group.add_argument("--data", metavar="FILE", required=True, help="the rows to explain")
+    group.add_argument(
+        "--background",
+        metavar="FILE",
+        help="rows like those the model was trained on: what is hidden takes its values from them",
+    )
+    group.add_argument("--rows", metavar="ROWS", help="positions of rows of --data: 0,5-9 (default: all)")
+    group.add_argument(
+        "--drop", metavar="COLUMN", action="append", default=[], help="a column that the model does not use"
+    )
+    group.add_argument(
+        "--groups", metavar="FILE", help='TOML file with [groups] and lines like city = ["city_a", "city_b"]'
+    )
+
+
+def _add_question(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("what is asked")
+    group.add_argument(
+        "--target",
+        metavar="TARGET",
+        help="number of the output or its class label; label:2 for a label that is a number "
+        "(default: the predicted class)",
+    )
+    group.add_argument(
+        "--output",
+        choices=[*OUTPUTS],
+        default="auto",
+        help="what is explained (default: probability if there is one, else the value)",
+    )
+    group.add_argument(
+        "--alpha",
+        type=float,
+        default=0.5,
+        metavar="A",
+        help="weight of sufficiency in the best of both, 0 to 1 (default: 0.5)",
+    )
+    group.add_argument(
+        "--size", type=int, metavar="N", help="most columns in the best of both (default: as many as needed)"
+    )
+    group.add_argument("--exact-size", action="store_true", help="exactly --size columns instead of at most")
+    group.add_argument(
+        "--epsilon",
+        type=float,
+        metavar="E",
+        help="tolerance (default: a tenth of the distance between prediction and average)",
+    )
+    group.add_argument(
+        "--distance",
+        choices=[*DISTANCES],
+        default="absolute",
+        help="how two predictions are compared (default: absolute)",
+    )
+
+
+def _add_method(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("how it is computed")
+    group.add_argument(
+        "--reference",
+        choices=[*REFERENCES],
+        help="what hidden columns are replaced by: rows of the background (marginal, the default), "
+        "one fixed row (baseline), a Gaussian given what is kept (gaussian), "
+        "background rows that are close to the row (empirical)",
+    )
+    group.add_argument(
+        "--background-rows",
+        type=_count_or_all,
+        metavar="N",
+        help="background rows that are used, or all (default: 100)",
+    )
+    group.add_argument(
+        "--baseline", metavar="FILE", help="table with the one row of --reference baseline (default: medians)"
+    )
+    group.add_argument(
+        "--search",
+        choices=["auto", *SEARCHES],
+        default="auto",
+        help="how sets are found (default: exhaustive where it fits --budget, else beam)",
+    )
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="equal seeds give equal results (default: 0)"
+    )
+    group.add_argument(
+        "--max-rows",
+        type=int,
+        default=16_384,
+        metavar="N",
+        help="most rows of one model call; bounds memory (default: 16384)",
+    )
+    group.add_argument(
+        "--budget",
+        type=int,
+        default=2_000_000,
+        metavar="N",
+        help="most model rows for one explained row (default: 2000000)",
+    )
+    group.add_argument(
+        "--tolerate", choices=[*FAULTS], action="append", default=[], help="go on with a model that does this"
+    )
+    group.add_argument("--keep-table", action="store_true", help="save the prediction of every set too")
+
+
+def _add_results(made: argparse.ArgumentParser) -> None:
+    group = _add_printing(made)
+    group.add_argument("--out", metavar="DIR", help="save explanations in this folder, as they are finished")
+    group.add_argument("--resume", action="store_true", help="go on with what --out holds already")
+    group.add_argument(
+        "--plots",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="save a PNG picture a row in --out",
+    )
+
+
+def _add_printing(made: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    group = made.add_argument_group("results")
+    group.add_argument("--json", action="store_true", help="print strict JSON on stdout and nothing else")
+    group.add_argument(
+        "--details", action="store_true", help="print all of every explanation, not a line a row"
+    )
+    group.add_argument("--quiet", action="store_true", help="no progress, notes or warnings on stderr")
+    group.add_argument("--debug", action="store_true", help="show where an error comes from")
+    return group
+
+
+def _count_or_all(text: str) -> int | None:
+    if text == "all":
+        return -1
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"need a number of rows from 1, or all, got {text!r}")
+    return int(text)
+
+
+def need_together(arguments: argparse.Namespace) -> None:
+    """Arguments that need or exclude each other.
+
+    Raises:
+        SettingError: if they do not fit.
+    """
+    if (arguments.model is None) == (arguments.model_from is None):
+        raise SettingError("need either the file of a MODEL or --model-from package.module:name")
+    if arguments.resume and arguments.out is None:
+        raise SettingError("--resume goes on with what a folder holds: name it with --out")
+    if arguments.plots and arguments.out is None:
+        raise SettingError("--plots saves pictures: name a folder with --out")
+    if arguments.exact_size and arguments.size is None:
+        raise SettingError("--exact-size needs --size")

@@ -1,0 +1,38 @@
+"""A picture a row, saved beside the explanations."""
+
+import re
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
+from onlyif.plots.continuum import plot_continuum
+from onlyif.plots.tabular import plot_explanation
+
+DPI = 110
+
+
+def save_pictures(found: Explanations, folder: Path, first: int) -> list[Path]:
+    """The sets of every explanation and its continuum, as PNG files.
+
+    Args:
+        found: The explanations.
+        folder: Where they go.
+        first: Number of the first of them in the run; files are numbered.
+    """
+    return [_save(item, folder, first + i) for i, item in enumerate(found)]
+
+
+def _save(item: Explanation, folder: Path, count: int) -> Path:
+    n_shown = min(len(item.names), 20)
+    figure = Figure(figsize=(18, 4.5 + 0.35 * n_shown))
+    FigureCanvasAgg(figure)
+    sets, continuum = figure.subplots(1, 2, gridspec_kw={"wspace": 0.4})
+    plot_explanation(item, sets)
+    plot_continuum(item, continuum)
+    label = re.sub(r"[^\w.-]+", "_", item.row)[:40]
+    path = folder / f"row-{count:06d}-{label}.png"
+    figure.savefig(path, dpi=DPI, bbox_inches="tight")
+    return path

@@ -1,0 +1,116 @@
+"""Explanations for a terminal, and as strict JSON for programs."""
+
+import dataclasses
+import json
+import math
+import shutil
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from torch import Tensor
+
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.layout import aligned, clipped, number, sentence, wrapped
+from onlyif.explanation.records import selections_of
+from onlyif.explanation.selection import Selection
+from onlyif.explanation.text import empty_reason, explanation_text
+from onlyif.version import __version__
+
+MOST_WIDE = 120
+_LABEL_WIDTH = 16
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, from 80 to 120."""
+    return min(MOST_WIDE, max(80, shutil.get_terminal_size((80, 24)).columns))
+
+
+def full_text(found: Explanations, width: int) -> str:
+    """All of every explanation, one below the other."""
+    return ("\n\n" + "─" * width + "\n\n").join(explanation_text(item, width) for item in found)
+
+
+def table_text(found: Explanations, width: int) -> str:
+    """A few lines a row: prediction, average and the three sets."""
+    header = ["row", "f(x)", "f_0", "target", "set", "Δsuf", "Δnec", "columns"]
+    rows = [line for item in found for line in _lines(item)]
+    said = [f"! row {item.row}: {empty_reason(item)}" for item in found if empty_reason(item)]
+    shared = list(dict.fromkeys(note for item in found for note in item.notes))
+    made = found[0].provenance
+    told = [
+        f"{sentence(made.reference)} {sentence(found[0].certificate.basis.value)}",
+        "sufficient: keeping only these columns leaves the prediction within ε of f(x); "
+        "necessary: hiding only these brings it within ε of the average f_0; "
+        f"both: the best compromise at α = {number(found[0].alpha)}.",
+    ]
+    notes = [wrapped(text, width, "", "  ") for text in (*said, *(f"! {note}" for note in shared), *told)]
+    return "\n".join([*aligned(header, rows, indent="", width=width), "", *notes])
+
+
+def _lines(item: Explanation) -> list[list[str]]:
+    first = [
+        clipped(item.row, _LABEL_WIDTH),
+        number(item.prediction),
+        number(item.base),
+        clipped(item.target_label, _LABEL_WIDTH),
+    ]
+    chosen = {"sufficient": item.sufficient, "necessary": item.necessary, "both": item.unified}
+    starts = [first, [""] * len(first), [""] * len(first)]
+    return [
+        [*start, name, *_gaps(selection), str(selection)]
+        for start, (name, selection) in zip(starts, chosen.items(), strict=True)
+    ]
+
+
+def _gaps(selection: Selection) -> list[str]:
+    return [number(selection.sufficiency.value), number(selection.necessity.value)]
+
+
+def json_text(found: Explanations, *, complete: bool) -> str:
+    """One strict JSON document; what is not finite is null.
+
+    Args:
+        found: The explanations.
+        complete: Whether all rows that were asked for are in it.
+    """
+    document = {
+        "onlyif": __version__,
+        "complete": complete,
+        "explanations": [_record(item) for item in found],
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False)
+
+
+def _record(item: Explanation) -> dict[str, Any]:
+    left_out = {"continua", *selections_of(item)}
+    plain = {
+        f.name: plain_value(getattr(item, f.name)) for f in dataclasses.fields(item) if f.name not in left_out
+    }
+    plain |= {name: plain_value(chosen) for name, chosen in selections_of(item).items()}
+    return plain | {"continuum": plain_value(item.continuum)}
+
+
+def plain_value(value: Any) -> Any:
+    """Lists, dicts, text, finite numbers and null for a value of an explanation.
+
+    Example:
+        >>> plain_value((1.5, float("nan"), None))
+        [1.5, None, None]
+    """
+    for kind, plain in _PLAIN.items():
+        if isinstance(value, kind):
+            return plain(value)
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain_value(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return value
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    float: lambda value: value if math.isfinite(value) else None,
+    tuple: lambda value: [plain_value(item) for item in value],
+    list: lambda value: [plain_value(item) for item in value],
+    Tensor: lambda value: plain_value(value.tolist()),
+    Enum: lambda value: value.name.lower(),
+}

@@ -1,0 +1,102 @@
+"""From arguments to the options of an explanation."""
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from onlyif.cli.inputs import Inputs
+from onlyif.core.errors import SettingError
+from onlyif.explain import Question
+from onlyif.recipes.names import FAULTS, REFERENCES
+from onlyif.recipes.prepare import Options, Target
+from onlyif.recipes.references import Baseline, Empirical, Marginal, ReferenceRecipe
+
+_LABEL = "label:"
+
+
+def options_of(arguments: Namespace, inputs: Inputs) -> Options:
+    """The options that the arguments ask for.
+
+    Raises:
+        SettingError: if they do not fit each other.
+    """
+    return Options(
+        target=target_of(arguments.target),
+        question=Question(arguments.alpha, arguments.size, arguments.exact_size, arguments.epsilon),
+        groups=arguments.groups,
+        seed=arguments.seed,
+        max_rows=arguments.max_rows,
+        budget=arguments.budget,
+        output=arguments.output,
+        reference=_reference(arguments, inputs),
+        search={"auto": None}.get(arguments.search, arguments.search),
+        distance=arguments.distance,
+        keep_table=arguments.keep_table,
+        tolerate=tuple(FAULTS[name] for name in arguments.tolerate),
+    )
+
+
+def target_of(text: str | None) -> Target:
+    """An output's number where the text is one, else a class label.
+
+    Example:
+        >>> target_of("1"), target_of("label:1"), target_of("yes")
+        (1, '1', 'yes')
+    """
+    if text is None:
+        return None
+    if text.startswith(_LABEL):
+        return text.removeprefix(_LABEL)
+    return int(text) if text.isdecimal() else text
+
+
+def _reference(arguments: Namespace, inputs: Inputs) -> ReferenceRecipe | None:
+    name = arguments.reference or ("marginal" if arguments.baseline is None else "baseline")
+    recipe = _RECIPES.get(name, _plain)(name, arguments, inputs)
+    used = _USES.get(name, frozenset())
+    for option in ("background_rows", "baseline"):
+        if getattr(arguments, option) is not None and option not in used:
+            raise SettingError(f"--{option.replace('_', '-')} has no use with --reference {name}")
+    return None if inputs.background is None and arguments.baseline is None else recipe
+
+
+def _plain(name: str, arguments: Namespace, inputs: Inputs) -> ReferenceRecipe:
+    return REFERENCES[name]()
+
+
+def _marginal(name: str, arguments: Namespace, inputs: Inputs) -> ReferenceRecipe:
+    if arguments.background_rows is None:
+        return Marginal()
+    return Marginal(None if arguments.background_rows < 0 else arguments.background_rows)
+
+
+def _empirical(name: str, arguments: Namespace, inputs: Inputs) -> ReferenceRecipe:
+    if arguments.background_rows is None:
+        return Empirical()
+    n_all = 0 if inputs.background is None else len(inputs.background)
+    return Empirical(n_all if arguments.background_rows < 0 else arguments.background_rows)
+
+
+def _baseline(name: str, arguments: Namespace, inputs: Inputs) -> ReferenceRecipe:
+    return Baseline(inputs.baseline)
+
+
+_RECIPES: Mapping[str, Callable[[str, Namespace, Inputs], ReferenceRecipe]] = {
+    "marginal": _marginal,
+    "empirical": _empirical,
+    "baseline": _baseline,
+}
+_USES: Mapping[str, frozenset[str]] = {
+    "marginal": frozenset({"background_rows"}),
+    "empirical": frozenset({"background_rows"}),
+    "baseline": frozenset({"baseline"}),
+}
+
+
+def recorded(arguments: Namespace) -> dict[str, Any]:
+    """The arguments that decide a result, for comparing two runs."""
+    names = (
+        "rows drop target output alpha size exact_size epsilon distance reference background_rows search seed"
+        " max_rows budget tolerate keep_table trust model_from"
+    )
+    return {name: getattr(arguments, name) for name in names.split()}

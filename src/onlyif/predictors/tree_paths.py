@@ -1,0 +1,171 @@
+"""What a row must satisfy to reach each leaf: one condition a leaf and column."""
+
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from onlyif.predictors.tree_ensemble import TreeEnsemble
+
+Numbers: TypeAlias = Int64[np.ndarray, "n"]
+Flags: TypeAlias = Bool[np.ndarray, "n"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells into which the thresholds of the trees cut every column.
+
+    A number's cell is the count of thresholds below it; a category's cell is its code.
+
+    Args:
+        thresholds: The distinct thresholds of each column, sorted; none for category columns.
+        categorical: Which columns hold categories.
+    """
+
+    thresholds: tuple[Float64[np.ndarray, "_"], ...]
+    categorical: Bool[np.ndarray, "c"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """One condition for each column on the path to a leaf, sorted by leaf, then column.
+
+    Args:
+        leaf: Number of the leaf, among leaves.
+        column: The column.
+        first: The lowest allowed cell.
+        last: The highest allowed cell.
+        missing: Whether a missing value is allowed.
+        allowed: Row of `category_cells` that says which codes are allowed; -1 for a number.
+        category_cells: For each distinct condition on categories, the allowed codes.
+        share: Product of the shares of training weight that took the path at this column's nodes.
+    """
+
+    leaf: Numbers
+    column: Numbers
+    first: Numbers
+    last: Numbers
+    missing: Flags
+    allowed: Numbers
+    category_cells: Bool[np.ndarray, "conditions codes"]
+    share: Float64[np.ndarray, "n"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """All steps of all paths: the leaf, the node that is left, and whether to its left."""
+
+    leaf: Numbers
+    node: Numbers
+    left: Flags
+
+
+def leaf_nodes(ensemble: TreeEnsemble) -> Numbers:
+    """The numbers of the nodes that are leaves."""
+    return np.flatnonzero(ensemble.nodes.column.numpy() < 0)
+
+
+def cells_of(ensemble: TreeEnsemble) -> Cells:
+    """The cells of every column."""
+    column, threshold = ensemble.nodes.column.numpy(), ensemble.nodes.threshold.numpy()
+    category = ensemble.nodes.category_set.numpy() >= 0
+    compared = np.flatnonzero((column >= 0) & ~category)
+    compared = compared[np.argsort(column[compared], kind="stable")]
+    ends = np.searchsorted(column[compared], np.arange(ensemble.n_columns + 1))
+    parts = [compared[ends[c] : ends[c + 1]] for c in range(ensemble.n_columns)]
+    categorical = np.zeros(ensemble.n_columns, dtype=bool)
+    categorical[column[category & (column >= 0)]] = True
+    return Cells(tuple(np.unique(threshold[part]) for part in parts), categorical)
+
+
+def conditions_of(ensemble: TreeEnsemble, cells: Cells) -> Conditions:
+    """The conditions of all leaves."""
+    steps = _climb(ensemble)
+    column = ensemble.nodes.column.numpy()[steps.node]
+    order = np.lexsort((column, steps.leaf))
+    steps = _Steps(steps.leaf[order], steps.node[order], steps.left[order])
+    column = column[order]
+    fresh = np.ones(len(column), dtype=bool)
+    fresh[1:] = (np.diff(column) != 0) | (np.diff(steps.leaf) != 0)
+    starts = np.flatnonzero(fresh)
+    first, last = _bounds(ensemble, cells, steps)
+    missing = ensemble.nodes.missing_left.numpy()[steps.node] == steps.left
+    allowed, category_cells = _categories(ensemble, steps, starts)
+    return Conditions(
+        leaf=steps.leaf[starts],
+        column=column[starts],
+        first=_reduced(np.maximum, first, starts),
+        last=_reduced(np.minimum, last, starts),
+        missing=_reduced(np.logical_and, missing, starts),
+        allowed=allowed,
+        category_cells=category_cells,
+        share=_reduced(np.multiply, _shares(ensemble, steps), starts),
+    )
+
+
+def _reduced(how: np.ufunc, values: np.ndarray, starts: Numbers) -> np.ndarray:
+    return how.reduceat(values, starts) if len(starts) else values
+
+
+def _climb(ensemble: TreeEnsemble) -> _Steps:
+    left, right = ensemble.nodes.left.numpy(), ensemble.nodes.right.numpy()
+    inner = np.flatnonzero(ensemble.nodes.column.numpy() >= 0)
+    parent = np.full(len(left), -1)
+    parent[left[inner]] = inner
+    parent[right[inner]] = inner
+    at = leaf_nodes(ensemble)
+    leaf = np.arange(len(at))
+    steps = []
+    while len(at):
+        up = parent[at]
+        rising = up >= 0
+        leaf, at, up = leaf[rising], at[rising], up[rising]
+        steps.append((leaf, up, left[up] == at))
+        at = up
+    return _Steps(*(np.concatenate(part) for part in zip(*steps, strict=True)))
+
+
+def _bounds(ensemble: TreeEnsemble, cells: Cells, steps: _Steps) -> tuple[Numbers, Numbers]:
+    """The cells that each step allows; all of them at category nodes."""
+    column, threshold = ensemble.nodes.column.numpy(), ensemble.nodes.threshold.numpy()
+    place = np.zeros(len(column), dtype=np.int64)
+    for c, known in enumerate(cells.thresholds):
+        at = np.flatnonzero(column == c) if len(known) else np.zeros(0, dtype=np.int64)
+        place[at] = np.searchsorted(known, threshold[at])
+    highest = np.iinfo(np.int32).max - 1
+    compared = ensemble.nodes.category_set.numpy()[steps.node] < 0
+    first = np.where(compared & ~steps.left, place[steps.node] + 1, 0)
+    last = np.where(compared & steps.left, place[steps.node], highest)
+    return first, last
+
+
+def _categories(
+    ensemble: TreeEnsemble, steps: _Steps, starts: Numbers
+) -> tuple[Numbers, Bool[np.ndarray, "conditions codes"]]:
+    """The distinct sets of allowed codes, and the one of each condition."""
+    chosen = ensemble.nodes.category_set.numpy()[steps.node]
+    allowed = np.full(len(starts), -1)
+    at = np.flatnonzero(chosen[starts] >= 0)
+    goes_left = ensemble.goes_left.numpy()
+    if not len(at):
+        return allowed, goes_left[:0]
+    ends = np.append(starts, len(chosen))
+    held = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in at])
+    begins = np.cumsum(np.append(0, ends[at + 1] - ends[at]))[:-1]
+    each = goes_left[chosen[held]] == steps.left[held, None]
+    distinct, number = np.unique(np.logical_and.reduceat(each, begins, axis=0), axis=0, return_inverse=True)
+    allowed[at] = number.reshape(-1)
+    return allowed, distinct
+
+
+def _shares(ensemble: TreeEnsemble, steps: _Steps) -> Float64[np.ndarray, "n"]:
+    cover = ensemble.nodes.cover.numpy()
+    left, right = ensemble.nodes.left.numpy(), ensemble.nodes.right.numpy()
+    child = np.where(steps.left, left[steps.node], right[steps.node])
+    # The children's sum, so that the shares of both sides sum to 1 also where covers were rounded.
+    whole = cover[left[steps.node]] + cover[right[steps.node]]
+    return np.where(whole > 0, cover[child] / np.where(whole > 0, whole, 1), 0.5)

@@ -1,0 +1,127 @@
+"""Reading and casting tables with pandas."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from onlyif.core.errors import InputError
+from onlyif.core.extras import missing
+
+Opened = tuple[list[str], Callable[[], Any]]
+
+
+def read_csv(file: Path, text: Sequence[str]) -> Any:
+    """A CSV file, with some columns kept as the text they are."""
+    kinds = dict.fromkeys(text, str)
+    # Without "round_trip" pandas reads many decimals one unit in the last place off.
+    return pd.read_csv(file, dtype=kinds, index_col=False, low_memory=False, float_precision="round_trip")
+
+
+def as_text(columns: Sequence[str], like: Any) -> list[str]:
+    """The columns that must be read as text, because another table holds no numbers there."""
+    if like is None:
+        return []
+    return [name for name in columns if name in like.columns and not _plain(like[name].dtype)]
+
+
+def cast_like(table: Any, like: Any, file: str) -> Any:
+    """The table with the types of another one in the columns that both have.
+
+    Raises:
+        InputError: if a value would change by it.
+    """
+    shared = {
+        name: _cast(table[name], like[name].dtype, file) for name in table.columns if name in like.columns
+    }
+    return table.assign(**shared)
+
+
+def _plain(kind: Any) -> bool:
+    """Whether a type holds numbers or booleans, which are read as such anyway."""
+    return bool(pd.api.types.is_numeric_dtype(kind)) and not isinstance(kind, pd.CategoricalDtype)
+
+
+def _cast(values: Any, kind: Any, file: str) -> Any:
+    if values.dtype == kind:
+        return values
+    try:
+        made = _converted(values, kind)
+    except (ValueError, TypeError, OverflowError, KeyError) as error:
+        raise _misfit(values, kind, file, f" ({error})") from error
+    lost = made.isna() & values.notna()
+    if lost.any():
+        raise _misfit(values[lost], kind, file, "")
+    if (
+        pd.api.types.is_integer_dtype(kind)
+        and (made.astype(float) != values.astype(float)).where(values.notna()).any()
+    ):
+        raise _misfit(values, kind, file, "")
+    return made
+
+
+def _converted(values: Any, kind: Any) -> Any:
+    types = pd.api.types
+    if isinstance(kind, pd.CategoricalDtype):
+        return _levelled(values, kind)
+    made = values
+    if isinstance(kind, pd.DatetimeTZDtype):
+        made = pd.to_datetime(values, utc=True).dt.tz_convert(kind.tz)
+    elif types.is_datetime64_dtype(kind):
+        made = pd.to_datetime(values)
+    elif types.is_timedelta64_dtype(kind):
+        made = pd.to_timedelta(values)
+    elif types.is_bool_dtype(kind):
+        made = _booleans(values)
+    elif types.is_object_dtype(kind) and values.isna().any():
+        return values.astype(object).where(values.notna(), None)
+    return made.astype(kind)
+
+
+def _levelled(values: Any, kind: Any) -> Any:
+    levels = kind.categories
+    found = values if _plain(levels.dtype) and _plain(values.dtype) else _converted(values, levels.dtype)
+    unknown = found[found.notna() & ~found.isin(levels)]
+    if len(unknown):
+        raise ValueError(f"{unknown.iloc[0]!r} is none of its levels {levels[:8].tolist()}")
+    return found.astype(kind)
+
+
+def _booleans(values: Any) -> Any:
+    known = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+    return values.map(
+        lambda value: value if pd.isna(value) else known[str(value).lower()], na_action="ignore"
+    )
+
+
+def _misfit(values: Any, kind: Any, file: str, reason: str) -> InputError:
+    shown = ", ".join(repr(value) for value in values.dropna().unique()[:3].tolist()) or "missing values"
+    return InputError(
+        f"column {values.name!r} of {file} does not fit the background's type {kind}: got {shown}{reason}"
+    )
+
+
+def open_parquet(file: Path) -> Opened:
+    """The column names of a Parquet file, and how to read it."""
+    parquet = _arrow("pyarrow.parquet", file)
+    names = parquet.read_schema(file).names
+    return list(names), lambda: pd.read_parquet(file, engine="pyarrow")
+
+
+def open_feather(file: Path) -> Opened:
+    """The column names of a Feather file, and how to read it."""
+    feather = _arrow("pyarrow.feather", file)
+    table = feather.read_table(file)
+    return list(table.column_names), table.to_pandas
+
+
+def _arrow(module: str, file: Path) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise missing("pyarrow", "pandas", f"reading {file.name}") from error
+
+
+BINARY: Mapping[str, Callable[[Path], Opened]] = {"parquet": open_parquet, "feather": open_feather}

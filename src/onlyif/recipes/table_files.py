@@ -1,0 +1,176 @@
+"""Tables from files: CSV (also .csv.gz), Parquet and Feather.
+
+A CSV file says nothing of types. Where another table of the same columns does
+(the background a model was trained on), the file is read with that one's types:
+text stays text, so that "01234" keeps its zero, and the rest is cast where nothing
+is lost by it.
+"""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from onlyif.core.errors import InputError, OnlyIfError, StorageError
+from onlyif.core.extras import missing
+from onlyif.core.players import duplicates
+
+_CSV = (".csv", ".csv.gz")
+_PARQUET = (".parquet", ".pq")
+_FEATHER = (".feather", ".arrow", ".ipc")
+MOST_NAMED = 8
+
+
+def read_table(path: str | Path, like: Any = None) -> Any:
+    """The table in a file, as a pandas frame, or a polars frame where pandas is not installed.
+
+    Args:
+        path: The file; its suffix says what it is.
+        like: A frame whose column types a CSV file is read with, or None for types by content.
+
+    Raises:
+        StorageError: if the file is missing, cut short or damaged.
+        InputError: if it has no rows, repeated column names, lines of other lengths, or
+            values that do not fit the types of `like`.
+        ExtraError: if no package that reads it is installed.
+    """
+    file = Path(path)
+    kind = _kind(file)
+    _need_file(file)
+    frames = _frames()
+    if kind == "csv":
+        columns = _checked_csv(file)
+        with _told(file):
+            table = frames.read_csv(file, frames.as_text(columns, like))
+        table = table if like is None else frames.cast_like(table, like, file.name)
+    else:
+        with _told(file):
+            names, read = frames.BINARY[kind](file)
+            _need_distinct(file, names)
+            table = read()
+    if not len(table):
+        raise InputError(f"{file.name} has no rows; need at least one")
+    return table
+
+
+def same_columns(table: Any, background: Any, files: tuple[str, str]) -> Any:
+    """The table with its columns in the background's order.
+
+    Args:
+        table: The rows to explain.
+        background: The background.
+        files: Names of both, for the error.
+
+    Raises:
+        InputError: if one of them has columns that the other has not, with what to drop.
+    """
+    have, need = ([str(column) for column in one.columns] for one in (table, background))
+    more, less = [c for c in have if c not in need], [c for c in need if c not in have]
+    if less:
+        advice = f"if the model does not use them, add {_drops(less)}"
+        raise InputError(f"{files[0]} lacks columns of {files[1]}: {listed(less)}; {advice}")
+    if more:
+        advice = f"leave them out with {_drops(more)}"
+        raise InputError(f"{files[0]} has columns that {files[1]} lacks: {listed(more)}; {advice}")
+    return table[list(background.columns)]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message: the first few, quoted, and how many more."""
+    shown = ", ".join(repr(name) for name in names[:MOST_NAMED])
+    return shown + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+
+
+def _drops(names: Sequence[str]) -> str:
+    return " ".join(f"--drop {name!r}" if " " in name else f"--drop {name}" for name in names[:MOST_NAMED])
+
+
+def _kind(file: Path) -> str:
+    name = file.name.lower()
+    for kind, suffixes in (("csv", _CSV), ("parquet", _PARQUET), ("feather", _FEATHER)):
+        if name.endswith(suffixes):
+            return kind
+    known = ", ".join((*_CSV, *_PARQUET, *_FEATHER))
+    raise StorageError(f"{file.name} is no table of a known kind; need a file named {known}")
+
+
+def _need_file(file: Path) -> None:
+    if file.is_dir():
+        raise StorageError(f"{file} is a folder; need the file of a table")
+    if not file.exists():
+        raise StorageError(f"there is no file {file}; need the file of a table")
+    if not file.stat().st_size:
+        raise StorageError(f"{file.name} is empty; need the file of a table")
+
+
+def _frames() -> Any:
+    for library in ("pandas", "polars"):
+        if find_spec(library) is not None:
+            return import_module(f"onlyif.recipes.{library}_tables")
+    raise missing("pandas or polars", "pandas", "reading tables from files")
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    """Any error of a reader as one sentence."""
+    try:
+        yield
+    except OnlyIfError:
+        raise
+    except ImportError as error:
+        raise missing("pyarrow", "pandas", f"reading {file.name}") from error
+    except Exception as error:  # the readers' exceptions have no common base
+        reason = " ".join(str(error).split())[:200]
+        raise StorageError(f"{file.name} is cut short, damaged or of another kind: {reason}") from error
+
+
+def _checked_csv(file: Path) -> list[str]:
+    """The column names, after every line proved as long as the first."""
+    try:
+        with _opened(file) as stream:
+            lines = csv.reader(stream, strict=True)
+            header = next(lines, [])
+            _need_header(file, header)
+            for fields in lines:
+                if fields and len(fields) != len(header):
+                    raise InputError(
+                        f"line {lines.line_num} of {file.name} has {len(fields)} values, the header has "
+                        f"{len(header)} names; the file is cut short or damaged"
+                    )
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file.name} is no text in UTF-8 ({error}); save it as UTF-8") from error
+    except csv.Error as error:
+        raise InputError(f"line {lines.line_num} of {file.name} is no CSV: {error}") from error
+    except (EOFError, OSError, zlib.error) as error:
+        raise StorageError(f"{file.name} is cut short or damaged: {error}") from error
+    return header
+
+
+def _opened(file: Path) -> io.TextIOBase:
+    if file.name.lower().endswith(".gz"):
+        return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
+    return file.open(encoding="utf-8-sig", newline="")
+
+
+def _need_header(file: Path, header: Sequence[str]) -> None:
+    _need_distinct(file, header)
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        raise InputError(f"{file.name} is not divided by commas: its first line is {header[0][:60]!r}")
+    if "" in header:
+        raise InputError(
+            f"column {header.index('') + 1} of {file.name} has no name; "
+            "name it, or save the table without its index"
+        )
+
+
+def _need_distinct(file: Path, names: Sequence[str]) -> None:
+    if not names:
+        raise InputError(f"{file.name} has no columns")
+    if len(set(names)) != len(names):
+        raise InputError(f"{file.name} has columns of the same name: {listed(duplicates(names))}")

@@ -1,0 +1,143 @@
+"""f_S(x) of a sum of trees under a background, exactly: all subsets at once."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+from onlyif.core.players import Players
+from onlyif.core.shapes import Instances, Keep
+from onlyif.predictors.readouts import Readout
+from onlyif.predictors.tree_ensemble import TreeEnsemble
+from onlyif.predictors.tree_leaves import Leaves, SeenRow, compile_leaves
+from onlyif.restrictions.base import Estimate, Method, Restriction
+from onlyif.restrictions.tree_cubes import add_cubes, cubes_of
+from onlyif.restrictions.tree_outputs import AddedOutputs, added_outputs, computed_values
+from onlyif.restrictions.tree_patterns import Patterns, check_background, compile_patterns, equal_weights
+from onlyif.restrictions.tree_subsets import sum_cubes
+from onlyif.restrictions.tree_tables import predict_of, table_of
+from onlyif.restrictions.tree_transform import add_subsets
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TreeMarginalRestriction(Restriction):
+    """Exact f_S(x) = Σ_z w_z f(x_S, z_Sc) of a sum of trees over background rows z.
+
+    A leaf is reached under (x_S, z_Sc) exactly if x satisfies every player of S on its
+    path and z every other one. So each leaf and row add the leaf's value on a cube of
+    subsets {S: A ⊆ S, B ∩ S = ∅}; B depends on x alone, A on z alone. All A are found
+    and merged once, by `compile_tree_marginal`; `table` sums the cubes of one instance
+    by one transform over 2^d, `predict` tests them subset by subset for any d.
+
+    Choose it whenever the model is a sum of trees and the reference a fixed set of rows
+    (a marginal or baseline reference); choose `TreeLinkedRestriction` for probabilities that are a
+    sigmoid or softmax of a sum, `TreePathRestriction` for cover weights. Weights that
+    depend on x and S, as those of the empirical conditional, break what is shared here:
+    use `EnumeratedRestriction` for them.
+
+    Args:
+        leaves: The leaves, as conditions on players.
+        patterns: What the background asks, leaf by leaf.
+        outputs: Which outputs are computed.
+        n_atoms: Number of background rows.
+
+    Raises:
+        SettingError: if the link of the trees is no identity; from `table`, if there are more than 25 players.
+        InputError: from `predict` and `table`, if x has other columns than the trees.
+        LimitError: from `table`, if it would not fit the memory limit.
+
+    References:
+        [bharti2024] section 2, the average restricted prediction.
+    """
+
+    leaves: Leaves
+    patterns: Patterns
+    outputs: AddedOutputs
+    n_atoms: int
+
+    def __post_init__(self) -> None:
+        if not self.leaves.ensemble.link.additive:
+            raise SettingError(
+                f"need margins that are the outputs, got {self.leaves.ensemble.link}; "
+                "use TreeLinkedRestriction, or explain the margin"
+            )
+
+    @override
+    def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
+        return predict_of(x, keep, self.leaves, readout, self._at_subsets)
+
+    @override
+    def table(self, x: Instances, readout: Readout) -> Estimate:
+        return table_of(x, self.leaves, readout, self._at_all)
+
+    @property
+    @override
+    def method(self) -> Method:
+        return Method(
+            f"exactly, from the {self.leaves.count} leaves of {len(self.leaves.ensemble.roots)} trees and "
+            f"all {self.n_atoms} background rows",
+            exact=True,
+            rows=0,
+        )
+
+    def _at_all(self, row: SeenRow) -> Float64[Tensor, "k two_to_d"]:
+        outputs = self.outputs.empty(2**self.leaves.players.count)
+        computed = outputs[: self.outputs.n_computed]
+        add_cubes(cubes_of(self.patterns, self.leaves.unsatisfied(row)), computed.numpy())
+        add_subsets(computed)
+        self.outputs.complete(outputs)
+        return outputs
+
+    def _at_subsets(self, row: SeenRow, keep: Bool[Tensor, "m d"]) -> Float64[Tensor, "k m"]:
+        outputs = self.outputs.empty(len(keep))
+        cubes = cubes_of(self.patterns, self.leaves.unsatisfied(row))
+        outputs[: self.outputs.n_computed] = torch.from_numpy(sum_cubes(cubes, self.leaves, keep.numpy()))
+        self.outputs.complete(outputs)
+        return outputs
+
+
+def compile_tree_marginal(
+    ensemble: TreeEnsemble,
+    players: Players,
+    rows: Float64[Tensor, "n c"],
+    weights: Float64[Tensor, "n"] | None = None,
+) -> TreeMarginalRestriction:
+    """Work out what a background asks of every leaf, once for all instances.
+
+    Args:
+        ensemble: The trees; their link must be the identity.
+        players: How players tile the columns.
+        rows: The atoms of the reference: background rows, or one baseline.
+        weights: The weight of each, of sum 1; equal ones by default.
+
+    Raises:
+        InputError: if there is no row, or rows have other columns than the trees.
+        SettingError: if trees and players disagree, the link is no identity, or weights are no weights.
+        LimitError: if paths have too many players.
+
+    Example:
+        >>> from onlyif.core.players import column_players
+        >>> from onlyif.predictors.readouts import TargetReadout
+        >>> from onlyif.predictors.tree_ensemble import TreeNodes
+        >>> number, code = torch.zeros(3).double(), torch.tensor([-1, -1, -1])
+        >>> left, right = torch.tensor([1, 0, 0]), torch.tensor([2, 0, 0])
+        >>> nodes = TreeNodes(torch.tensor([0, -1, -1]), number, left, right, code < 0, number, code)
+        >>> value = torch.tensor([[0.0], [0.0], [1.0]]).double()
+        >>> positive = TreeEnsemble(nodes, torch.tensor([0]), value, torch.zeros(1).double(), n_columns=2)
+        >>> background = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]).double()
+        >>> restriction = compile_tree_marginal(positive, column_players(["a", "b"]), background)
+        >>> restriction.table(torch.tensor([[3.0, 9.0]]).double(), TargetReadout(torch.tensor([0]))).mean
+        tensor([[0.5000, 1.0000, 0.5000, 1.0000]], dtype=torch.float64)
+    """
+    share = equal_weights(rows) if weights is None else weights
+    check_background(rows, share)
+    leaves = compile_leaves(ensemble, players)
+    outputs = added_outputs(ensemble)
+    patterns = compile_patterns(leaves, computed_values(outputs, leaves), rows, share)
+    return TreeMarginalRestriction(leaves, patterns, outputs, len(rows))

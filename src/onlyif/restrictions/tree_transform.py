@@ -1,0 +1,64 @@
+"""The subset-sum transform: from Möbius coefficients to values of all subsets."""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+_LOW_BITS = 4  # summed by a small matrix: additions of so short runs are slow
+_CACHE_BITS = 17  # a part of 2^17 numbers, 1 MiB, stays in the second-level cache
+_HIGH_BITS = 5  # bits summed in one passage through memory
+
+
+def add_subsets(table: Float64[Tensor, "rows two_to_d"]) -> None:
+    """Replace each entry S by the sum of the entries of its subsets, in place.
+
+        f_S = Σ_{T ⊆ S} m_T
+
+    Bits are summed in groups, part by part, so that a large table passes through
+    memory once a group instead of once a bit.
+
+    Args:
+        table: One or more tables by bit code; each row contiguous.
+
+    Example:
+        >>> table = torch.tensor([[1.0, 2.0, 3.0, 4.0]]).double()
+        >>> add_subsets(table)
+        >>> table
+        tensor([[ 1.,  3.,  4., 10.]], dtype=torch.float64)
+    """
+    n_bits = table.shape[1].bit_length() - 1
+    for row in table:
+        _add_low(row, min(n_bits, _CACHE_BITS))
+        start = _CACHE_BITS
+        while start < n_bits:
+            stop = min(start + _HIGH_BITS, n_bits)
+            _add_high(row, start, stop)
+            start = stop
+
+
+def _add_low(row: Float64[Tensor, "two_to_d"], n_bits: int) -> None:
+    """Sum over bits 0 to n - 1."""
+    low = min(n_bits, _LOW_BITS)
+    matrix = _subset_matrix(low)
+    for part in row.view(-1, 2**n_bits):
+        runs = part.view(-1, 2**low)
+        torch.matmul(runs.clone(), matrix, out=runs)
+        for i in range(low, n_bits):
+            pairs = part.view(-1, 2, 2**i)
+            pairs[:, 1] += pairs[:, 0]
+
+
+def _add_high(row: Float64[Tensor, "two_to_d"], start: int, stop: int) -> None:
+    """Sum over bits `start` to `stop` - 1."""
+    width = 1 << (_CACHE_BITS - (stop - start))
+    for block in row.view(-1, 2 ** (stop - start), 2**start):
+        for first in range(0, 2**start, width):
+            part = block[:, first : first + width]
+            for i in range(stop - start):
+                pairs = part.unflatten(0, (-1, 2, 2**i))
+                pairs[:, 1] += pairs[:, 0]
+
+
+def _subset_matrix(n_bits: int) -> Float64[Tensor, "size size"]:
+    codes = torch.arange(2**n_bits)
+    return ((codes.unsqueeze(1) & ~codes) == 0).double()

@@ -1,0 +1,39 @@
+"""The contract of every criterion, and that none is left out."""
+
+import importlib
+import pkgutil
+
+import pytest
+import torch
+
+import onlyif.criteria
+from onlyif.criteria.base import Criterion
+from onlyif.criteria.distances import AbsoluteDistance, DiscreteDistance, LogitDistance
+from onlyif.criteria.necessity import Necessity
+from onlyif.criteria.sufficiency import Sufficiency
+from onlyif.criteria.unified import Unified
+from onlyif.testing.criteria import check_criterion
+from onlyif.testing.restrictions import game_of_tables
+
+GENERATOR = torch.Generator().manual_seed(0)
+TABLES = torch.rand(3, 16, generator=GENERATOR, dtype=torch.float64).tolist()
+ERRORS = torch.rand(3, 16, generator=GENERATOR, dtype=torch.float64).tolist()
+GAMES = [game_of_tables(TABLES), game_of_tables(TABLES, ERRORS)]
+MEMBERS = [
+    member
+    for game in GAMES
+    for distance in (AbsoluteDistance(), LogitDistance(), DiscreteDistance())
+    for member in (Sufficiency(game, distance), Necessity(game, distance), Unified(game, distance, 0.3))
+]
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: type(member).__name__)
+def test_the_contract(member):
+    check_criterion(member, 4)
+
+
+def test_no_member_is_left_out():
+    for found in pkgutil.iter_modules(onlyif.criteria.__path__, "onlyif.criteria."):
+        importlib.import_module(found.name)
+    members = {one for one in Criterion.__subclasses__() if one.__module__.startswith("onlyif.criteria.")}
+    assert members == {type(member) for member in MEMBERS}

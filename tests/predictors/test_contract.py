@@ -1,0 +1,146 @@
+"""Every predictor keeps the contract of its base class, on rows and on the kinds of model it is made for."""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import onlyif.predictors
+from onlyif.core.table import fit_schema
+from onlyif.predictors.base import Meaning, Predictor
+from onlyif.predictors.checked import CheckedPredictor, checked
+from onlyif.predictors.function import FunctionPredictor, predictor_of
+from onlyif.predictors.outputs import ProbabilityOutput
+from onlyif.predictors.torch_module import module_form, module_heads
+from onlyif.testing.predictors import check_predictor
+
+ROWS = torch.arange(15.0, dtype=torch.float64).view(5, 3) % 7
+FRAME = pd.DataFrame({"a": [0.0, 1.0, 2.0], "city": ["Rome", None, "Oslo"], "n": [3, 1, 2]})
+SCHEMA = fit_schema(FRAME)
+
+
+def _module():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 2))
+    return predictor_of(module_heads(net), ProbabilityOutput(), module_form(net))
+
+
+def _of_frames():
+    return FunctionPredictor(lambda frame: frame["a"] + (frame["city"] == "Rome"), SCHEMA.form)
+
+
+MEMBERS = {
+    FunctionPredictor: [
+        (lambda: FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS),
+        (lambda: FunctionPredictor(lambda batch: batch.sum((1, 2))), ROWS.view(5, 3, 1).float()),
+        (_of_frames, SCHEMA.encode(FRAME)),
+        (_module, ROWS),
+    ],
+    CheckedPredictor: [
+        (lambda: checked(FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS), ROWS),
+        (lambda: CheckedPredictor(_of_frames()), SCHEMA.encode(FRAME)),
+    ],
+}
+CASES = [(make, rows) for cases in MEMBERS.values() for make, rows in cases]
+
+
+@pytest.mark.parametrize(("make", "rows"), CASES)
+def test_every_member_keeps_the_contract(make, rows):
+    check_predictor(make(), rows)
+
+
+def test_no_member_is_missing():
+    for module in pkgutil.iter_modules(onlyif.predictors.__path__):
+        importlib.import_module(f"onlyif.predictors.{module.name}")
+    found = {one for one in Predictor.__subclasses__() if one.__module__.startswith("onlyif.")}
+    assert found == set(MEMBERS)
+
+
+def _nan(answer, batch):
+    answer[-1, -1] = torch.nan
+    return answer
+
+
+def _drawing(draw):
+    def predict(answer, batch):
+        draw()
+        return answer
+
+    return predict
+
+
+def _changing(answer, batch):
+    batch += 1
+    return answer
+
+
+WRONG = {
+    "rows": lambda answer, batch: answer[1:],
+    "dimensions": lambda answer, batch: answer.flatten(),
+    "none": lambda answer, batch: answer[:, :0],
+    "nan": _nan,
+    "whole": lambda answer, batch: answer.long(),
+    "gradients": lambda answer, batch: answer.requires_grad_(True),
+    "others": lambda answer, batch: answer + batch.mean(),
+    "place": lambda answer, batch: answer + torch.arange(len(batch)).unsqueeze(1),
+    "count": lambda answer, batch: answer + len(batch),
+    "changes": _changing,
+    "shares": lambda answer, batch: batch[:, :2],
+    "draws": _drawing(lambda: torch.rand(1)),
+    "numpy": _drawing(np.random.random),
+    "constant": lambda answer, batch: torch.ones_like(answer),
+}
+
+
+@dataclass(frozen=True)
+class _Broken(Predictor):
+    """Right unless told to be wrong, to see each check fail."""
+
+    wrong: str = ""
+
+    def predict(self, batch):
+        answer = batch.sum(1, keepdim=True).expand(-1, 2).clone()
+        if self.wrong in WRONG:
+            return WRONG[self.wrong](answer, batch)
+        return answer
+
+    @property
+    def meaning(self):
+        labels = {"labels": ("a", "b", "c"), "twice": ("a", "a")}.get(self.wrong, ("a", "b"))
+        return Meaning("" if self.wrong == "nameless" else "a model", "value", labels)
+
+
+SAID = {
+    "rows": "need one output a row: 5 rows, got 4",
+    "dimensions": "must be \\(rows, outputs\\)",
+    "none": "at least one output",
+    "nan": "must be finite",
+    "whole": "must be floating",
+    "gradients": "must not require gradients",
+    "others": "rows (apart|beside others) must have equal answers",
+    "place": "another order must have equal answers",
+    "count": "rows (apart|beside others) must have equal answers",
+    "changes": "batch must not be changed",
+    "shares": "not share memory",
+    "draws": "random states",
+    "numpy": "random states",
+    "constant": "different answers",
+    "labels": "2 outputs have the labels",
+    "twice": "labels must be distinct",
+    "nameless": "must name the model",
+}
+
+
+@pytest.mark.parametrize("wrong", SAID)
+def test_a_broken_predictor_is_found_out(wrong):
+    with pytest.raises(AssertionError, match=SAID[wrong]):
+        check_predictor(_Broken(wrong), ROWS.clone())
+
+
+def test_the_right_one_passes():
+    check_predictor(_Broken(), ROWS.clone())

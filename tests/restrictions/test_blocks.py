@@ -1,0 +1,107 @@
+"""The walk over instances, subsets and draws."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onlyif.core.errors import SettingError
+from onlyif.core.players import column_players
+from onlyif.core.subsets import keep_of_codes
+from onlyif.predictors.readouts import TargetReadout
+from onlyif.references.base import Plan
+from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions.blocks import Moments, Subsets, Walk
+from oracles.cases import Watched
+from oracles.restriction import stderr_of_mean
+
+NUMBERS = st.floats(-100, 100, width=32)
+
+
+def _moments(values):
+    tensor = torch.tensor(values, dtype=torch.float64).expand(2, 1, 1, 1, -1)
+    mean = tensor.mean(4)
+    return Moments(len(values), mean, (tensor - mean.unsqueeze(4)).square().sum(4))
+
+
+@given(st.lists(st.lists(NUMBERS, min_size=1, max_size=5), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_moments_merged_part_by_part_are_those_of_the_whole(parts):
+    whole = [value for part in parts for value in part]
+    merged = _moments(parts[0])
+    for part in parts[1:]:
+        merged = merged.merge(_moments(part))
+    assert merged.count == len(whole)
+    torch.testing.assert_close(merged.mean, _moments(whole).mean, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(merged.spread, _moments(whole).spread, rtol=1e-9, atol=1e-7)
+    if len(whole) > 1:
+        assert merged.stderr.flatten()[0].item() == pytest.approx(stderr_of_mean(whole), abs=1e-4, rel=1e-6)
+
+
+def test_large_means_with_small_spreads_keep_their_errors():
+    """The textbook formula E[y²] - E[y]² would lose every digit here."""
+    generator = torch.Generator().manual_seed(0)
+    values = (1e9 + torch.randn(100, generator=generator, dtype=torch.float64)).tolist()
+    merged = _moments(values[:37]).merge(_moments(values[37:]))
+    assert merged.stderr.flatten()[0].item() == pytest.approx(stderr_of_mean(values), rel=1e-6)
+
+
+def test_one_draw_has_an_unknown_error():
+    assert _moments([3.0]).stderr.isnan().all()
+
+
+def _walk(max_rows, n_rows=4):
+    rows = torch.arange(n_rows * 4).reshape(n_rows, 4).double() / 7
+    model, players = Watched(), column_players(list("abcd"))
+    return model, Walk(model, MarginalReference(rows), players, Plan(n_rows, 0, n_rows, None), max_rows)
+
+
+@pytest.mark.parametrize(
+    ("b", "m", "max_rows"), [(50, 1, 40), (50, 3, 40), (7, 16, 20), (1, 16, 1000), (3, 16, 9), (2, 5, 1)]
+)
+def test_calls_are_filled_and_never_too_large(b, m, max_rows):
+    """A rectangle of instances and subsets cannot fill every call, but at least half of it."""
+    model, walk = _walk(max_rows)
+    x = torch.randn(b, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    walk.run(
+        x, Subsets(keep_of_codes(torch.arange(m), 4).unsqueeze(0), 4), TargetReadout(torch.zeros(b).long())
+    )
+    assert sum(model.calls) == b * m * 4
+    assert max(model.calls) <= max_rows
+    least_calls = -(-b * m * 4 // max_rows)
+    assert len(model.calls) <= 2 * least_calls + 1 or max_rows < 8
+
+
+def test_many_small_instances_share_one_call():
+    model, walk = _walk(1000)
+    x = torch.zeros(100, 4, dtype=torch.float64)
+    walk.run(
+        x,
+        Subsets(keep_of_codes(torch.tensor([0, 15]), 4).unsqueeze(0), 4),
+        TargetReadout(torch.zeros(100).long()),
+    )
+    assert len(model.calls) == 1
+
+
+def test_parts_of_a_list_and_of_all_subsets_are_the_same():
+    every = keep_of_codes(torch.arange(16), 4).unsqueeze(0)
+    device = torch.device("cpu")
+    for start, stop in ((0, 16), (3, 9), (15, 16)):
+        part = Subsets(None, 4).part(slice(0, 1), slice(start, stop), device)
+        assert torch.equal(part, every[:, start:stop])
+        assert torch.equal(Subsets(every, 4).part(slice(2, 5), slice(start, stop), device), part)
+    own = torch.rand(5, 16, 4, generator=torch.Generator().manual_seed(0)) < 0.5
+    assert torch.equal(Subsets(own, 4).part(slice(2, 4), slice(3, 9), device), own[2:4, 3:9])
+
+
+def test_counts_of_subsets():
+    assert Subsets(None, 5).count == 32
+    assert Subsets(torch.ones(1, 3, 5, dtype=torch.bool), 5).count == 3
+
+
+def test_bad_settings_are_refused():
+    reference, players = MarginalReference(torch.zeros(2, 4)), column_players(list("abcd"))
+    with pytest.raises(SettingError, match="max_rows must be at least 1, got 0"):
+        Walk(Watched(), reference, players, Plan(2, 0, 2, None), 0)
+    with pytest.raises(SettingError, match="at least 1 draw a subset, got 0"):
+        Walk(Watched(), reference, players, Plan(0, 0, 0, 1), 10)

@@ -1,0 +1,58 @@
+"""The contract of every restriction, and that none is left out."""
+
+import importlib
+import pkgutil
+
+import pytest
+import torch
+
+import onlyif.restrictions
+from onlyif.core.players import Players
+from onlyif.predictors.readouts import TargetReadout
+from onlyif.references.gaussian import GaussianReference
+from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions.base import Restriction
+from onlyif.restrictions.enumerated import EnumeratedRestriction
+from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
+from onlyif.restrictions.sampled import SampledRestriction
+from onlyif.restrictions.tabulated import TabulatedRestriction
+from onlyif.testing.restrictions import check_batch_equals_singles, check_restriction
+from oracles.cases import Watched
+
+PLAYERS = Players(torch.tensor([0, 1, 1, 2]), ("a", "bc", "d"))
+GENERATOR = torch.Generator().manual_seed(0)
+X = torch.randn(3, 4, generator=GENERATOR, dtype=torch.float64)
+ROWS = MarginalReference(torch.randn(6, 4, generator=GENERATOR, dtype=torch.float64))
+ROOT = torch.randn(4, 4, generator=GENERATOR, dtype=torch.float64)
+GAUSSIAN = GaussianReference(torch.zeros(4).double(), ROOT @ ROOT.T + torch.eye(4).double())
+TARGET = TargetReadout(torch.tensor([0, 1, 1]))
+SAMPLED = SampledRestriction(Watched(), GAUSSIAN, PLAYERS, 12, 50)
+MEMBERS = [
+    EnumeratedRestriction(Watched(), ROWS, PLAYERS, 7),
+    SAMPLED,
+    SampledRestriction(Watched(), ROWS, PLAYERS, 9, 4),
+    LinearGaussianRestriction(
+        torch.randn(4, 2, generator=GENERATOR, dtype=torch.float64), torch.ones(2).double(), GAUSSIAN, PLAYERS
+    ),
+]
+KNOWN = TabulatedRestriction(SAMPLED.table(X, TARGET), SAMPLED.method)
+
+
+@pytest.mark.parametrize("member", [*MEMBERS, KNOWN], ids=lambda member: type(member).__name__)
+def test_the_contract(member):
+    check_restriction(member, X, TARGET, PLAYERS.count)
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: type(member).__name__)
+def test_instances_together_are_as_they_are_alone(member):
+    alone = [TargetReadout(TARGET.target[i : i + 1]) for i in range(len(X))]
+    check_batch_equals_singles(member, X, alone, TARGET)
+
+
+def test_no_member_is_left_out():
+    for found in pkgutil.iter_modules(onlyif.restrictions.__path__, "onlyif.restrictions."):
+        importlib.import_module(found.name)
+    members = {
+        one for one in Restriction.__subclasses__() if one.__module__.startswith("onlyif.restrictions.")
+    }
+    assert members == {type(member) for member in [*MEMBERS, KNOWN]}
