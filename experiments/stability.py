@@ -190,8 +190,10 @@ def draw(panels: list[tuple[str, str, tuple[np.ndarray, ...]]], path: Path) -> N
         for i, (ax, rule) in enumerate(zip(row, RULES, strict=True)):
             mean, low, high = (part[i] for part in bands)
             labels = tuple(f"τ = {size}" for size in SIZES)
-            plot_stability(ALPHAS, mean, low, high, labels=labels, ax=ax, reference=sentence)
-            ax.set_title(f"{name}, sets of {rule} features", pad=30)
+            title = f"{name}, sets of {rule} features"
+            plot_stability(
+                ALPHAS, mean, low, high, labels=labels, ax=ax, reference=sentence, subtitle=title
+            )
     figure.savefig(path, dpi=120)
 
 

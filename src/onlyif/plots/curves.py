@@ -1,5 +1,7 @@
 """Curves over α: how stable solutions are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
@@ -15,9 +17,10 @@ def plot_stability(
     low: ArrayLike,
     high: ArrayLike,
     *,
-    labels: tuple[str, ...],
+    labels: Sequence[str],
     ax: Axes | None = None,
     reference: str = "",
+    subtitle: str = "",
 ) -> Axes:
     """How far solutions move away from the necessary one as α grows, one line a size limit.
 
@@ -29,6 +32,7 @@ def plot_stability(
         labels: What each line is, as "τ = 3".
         ax: Where to draw; None makes a figure.
         reference: What a hidden feature is replaced by, in one sentence.
+        subtitle: Which data, model and size rule, below the title.
 
     Returns:
         The axes given, or the new ones.
@@ -60,5 +64,5 @@ def plot_stability(
     style.legend_above(ax, len(labels))
     hiding = f" {sentence(reference)}" if reference else ""
     caption = f"Mean normalised Hamming distance over rows; bands are 95 % intervals.{hiding}"
-    style.words(ax, "How far the best set moves away from the necessary one", "", caption)
+    style.words(ax, "How far the best set moves away from the necessary one", subtitle, caption)
     return ax
