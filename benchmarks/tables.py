@@ -22,7 +22,6 @@ from sklearn.ensemble import RandomForestClassifier
 from onlyif.core.players import column_players
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
-from onlyif.explain import continua_of
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.readouts import TargetReadout
@@ -204,6 +203,7 @@ from onlyif.core.players import column_players
 from onlyif.predictors.readouts import TargetReadout
 from onlyif.references.gaussian import fit_gaussian
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
+from onlyif.solutions import continua_of
 d = {d}
 law = fit_gaussian(torch.randn(500, d).double())
 r = LinearGaussianRestriction(torch.randn(d, 1).double(), torch.zeros(1).double(), law, column_players([f"x{{i}}" for i in range(d)]))

@@ -30,7 +30,6 @@ from onlyif.core.players import column_players
 from onlyif.core.seeds import child_seed
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
-from onlyif.explain import continua_of
 from onlyif.plots.curves import plot_stability
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.function import FunctionPredictor
@@ -44,6 +43,7 @@ from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.exhaustive import ExhaustiveSearch
+from onlyif.solutions import continua_of
 
 SIZES = (3, 6, 9)
 ALPHAS = np.linspace(0.0, 1.0, 101)
@@ -191,9 +191,7 @@ def draw(panels: list[tuple[str, str, tuple[np.ndarray, ...]]], path: Path) -> N
             mean, low, high = (part[i] for part in bands)
             labels = tuple(f"τ = {size}" for size in SIZES)
             title = f"{name}, sets of {rule} features"
-            plot_stability(
-                ALPHAS, mean, low, high, labels=labels, ax=ax, reference=sentence, subtitle=title
-            )
+            plot_stability(ALPHAS, mean, low, high, labels=labels, ax=ax, reference=sentence, subtitle=title)
     figure.savefig(path, dpi=120)
 
 

@@ -10,9 +10,10 @@ import torch
 from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
+from onlyif.case import Question
 from onlyif.certificates import supersets
 from onlyif.criteria.distances import DiscreteDistance, FunctionDistance
-from onlyif.explain import Question, explain_case
+from onlyif.explain import explain_case
 from onlyif.explanation.certificate import Basis
 from onlyif.searches.beam import BeamSearch
 from onlyif.testing.restrictions import game_of_tables

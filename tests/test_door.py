@@ -8,9 +8,9 @@ import torch
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import onlyif
+from onlyif.case import Question
 from onlyif.criteria.distances import FunctionDistance
 from onlyif.door import block_rows, run
-from onlyif.explain import Question
 from onlyif.recipes.prepare import Options, prepare
 from onlyif.references.marginal import MarginalReference
 from onlyif.searches.beam import BeamSearch
@@ -372,7 +372,7 @@ def test_a_singular_covariance():
         ({"target": [0]}, "one target, or one a row: 2 rows, got 1"),
         ({"max_rows": 0}, "max_rows must be at least 1, got 0"),
         ({"budget": 0}, "budget"),
-        ({"seed": 1.5}, "seed must be an integer, got 1.5"),
+        ({"seed": True}, "seed must be an integer, got True"),
         ({"reference": "margnal"}, "unknown reference 'margnal'; need one of baseline, empirical"),
         ({"search": "best"}, "unknown search"),
         ({"distance": "l2"}, "unknown distance"),
@@ -454,7 +454,7 @@ def test_a_model_that_answers_differently_each_time():
 
 def test_a_table_beyond_the_memory_limit():
     table = rows(n=5, d=30)
-    with pytest.raises(onlyif.LimitError, match="2\\^30 subsets .* needs 8.0 GiB, the limit is 4.0 GiB"):
+    with pytest.raises(onlyif.LimitError, match=r"2\^30 subsets .* needs 8\.0 GiB, the limit is 4\.0 GiB"):
         onlyif.explain(lambda t: np.asarray(t)[:, 0], table[:1], background=table, search="exhaustive")
 
 

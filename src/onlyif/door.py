@@ -9,16 +9,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from onlyif.case import Case, Question
 from onlyif.core.errors import Interrupted
-from onlyif.core.players import Players
 from onlyif.criteria.distances import Distance
-from onlyif.explain import Case, Question, explain_case
+from onlyif.explain import explain_case
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.predictors.base import Predictor
 from onlyif.predictors.checked import Fault
 from onlyif.predictors.outputs import Output
-from onlyif.predictors.readouts import Readout
 from onlyif.recipes.choose import Parts, low_sample_size
 from onlyif.recipes.prepare import Options, Target, Work, prepare
 from onlyif.recipes.references import ReferenceRecipe
@@ -29,6 +27,7 @@ from onlyif.searches.base import Search
 
 TABLE_ENTRIES_A_BLOCK = 2**20
 MOST_ROWS_A_BLOCK = 32
+CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the unified set leaves")
 
 
 def explain(
@@ -188,24 +187,20 @@ def _with_warnings(
     work: Work, x: torch.Tensor, explained: tuple[Explanation, ...]
 ) -> tuple[Explanation, ...]:
     """Notes where the reference rests on too few rows for the sets that are reported."""
-    conditions = {
-        "what the sufficient set leaves": lambda item: item.sufficient.players,
-        "the necessary set": lambda item: _others(work.players, item.necessary.players),
-        "what the unified set leaves": lambda item: item.unified.players,
-    }
-    keep = torch.zeros(len(explained), len(conditions), work.players.count, dtype=torch.bool)
-    for i, item in enumerate(explained):
-        for j, kept in enumerate(conditions.values()):
-            keep[i, j, list(kept(item))] = True
-    warnings = low_sample_size(work.reference, x, work.players.spread(keep), tuple(conditions))
+    kept = [_conditions(work.players.count, item) for item in explained]
+    keep = torch.zeros(len(explained), len(CONDITIONS), work.players.count, dtype=torch.bool)
+    for row, subsets in zip(keep, kept, strict=True):
+        for place, players in zip(row, subsets, strict=True):
+            place[list(players)] = True
+    warnings = low_sample_size(work.reference, x, work.players.spread(keep), CONDITIONS)
     return tuple(
         item if warning is None else replace(item, notes=(*item.notes, warning))
         for item, warning in zip(explained, warnings, strict=True)
     )
 
 
-def _others(players: Players, chosen: tuple[int, ...]) -> list[int]:
-    return [player for player in range(players.count) if player not in chosen]
-
-
-__all__ = ["Options", "Predictor", "Readout", "block_rows", "explain", "prepare", "run", "with_progress"]
+def _conditions(n_players: int, item: Explanation) -> tuple[Sequence[int], ...]:
+    """What is kept when the reported gaps are computed, in the order of `CONDITIONS`."""
+    hidden = set(item.necessary.players)
+    others = [player for player in range(n_players) if player not in hidden]
+    return item.sufficient.players, others, item.unified.players

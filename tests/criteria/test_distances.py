@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import onlyif.criteria
+from onlyif.case import Question
 from onlyif.core.errors import SettingError
 from onlyif.core.players import column_players
 from onlyif.criteria.distances import (
@@ -20,7 +21,7 @@ from onlyif.criteria.distances import (
     LogitDistance,
     gap_error,
 )
-from onlyif.explain import Question, explain_case
+from onlyif.explain import explain_case
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.readouts import DecisionReadout
 from onlyif.references.marginal import MarginalReference

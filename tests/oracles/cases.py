@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from hypothesis import strategies as st
 
+from onlyif.case import Case, Question, Subject
 from onlyif.criteria.distances import AbsoluteDistance
-from onlyif.explain import Case, Question, Subject, explain_case
+from onlyif.explain import explain_case
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.testing.explanations import PROVENANCE

@@ -122,6 +122,22 @@ def test_the_default_beam_finds_nearly_all_of_games_with_noise():
     assert sum(found) / len(found) >= 0.99
 
 
+def test_at_the_end_the_best_of_each_size_has_no_neighbour_left_to_try():
+    d = 9
+    cloud = BeamSearch(width=1, swaps=1).compare(unified(random_tables(1, d)), d, 30).clouds[0]
+    visited = set(codes(cloud))
+    assert len(visited) < 2**d
+    for alpha in ALPHAS:
+        gaps = cloud.parts @ torch.tensor([alpha, 1 - alpha], dtype=torch.float64)
+        for held in cloud.by_size:
+            best = codes(cloud)[held[gaps[held].argmin()]]
+            near = {best ^ 1 << i for i in range(d)}
+            near |= {
+                best ^ 1 << i ^ 1 << j for i in range(d) for j in range(d) if best >> i & 1 > best >> j & 1
+            }
+            assert near <= visited
+
+
 def test_nothing_is_asked_twice_and_no_complement_of_what_was_asked():
     d = 7
     watched = Watched(unified(random_tables(1, d)))

@@ -4,9 +4,9 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from onlyif.case import Question
 from onlyif.cli.inputs import Inputs
 from onlyif.core.errors import SettingError
-from onlyif.explain import Question
 from onlyif.recipes.names import FAULTS, REFERENCES
 from onlyif.recipes.prepare import Options, Target
 from onlyif.recipes.references import Baseline, Empirical, Marginal, ReferenceRecipe

@@ -19,14 +19,16 @@ class Certificate:
     """What is certain about the sets that an explanation reports.
 
     None stands for "cannot be said": a bound whose distance is no metric, or a
-    statement about all supersets when not all of them were compared.
+    statement about all supersets when not all of them were compared or the
+    estimates are too noisy to tell.
 
     Args:
         basis: Exact, sampled or heuristic.
         epsilon: ε, in the units of the distance.
         informative: Whether ρ(f(x), f_0) exceeds its own error and the tolerance of ties.
         super_sufficient: Whether every superset of the smallest ε-sufficient set is ε-sufficient.
-        worst_sufficiency: The largest Δsuf among those supersets (with a sampled f_S an upper 95 % bound on it).
+        worst_sufficiency: The largest Δsuf among those supersets; with a
+            sampled f_S its simultaneous upper 95 % bound.
         super_necessary: Whether every superset of the smallest ε-necessary set is ε-necessary.
         worst_necessity: The largest Δnec among those supersets (likewise).
         n_sufficient: How many ε-sufficient sets have the smallest size.

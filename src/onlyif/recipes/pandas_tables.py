@@ -10,14 +10,18 @@ import pandas as pd
 from onlyif.core.errors import InputError
 from onlyif.core.extras import missing
 
+# Before 3.1 pandas reads many decimals one unit in the last place off unless told not to.
+_EXACT: Mapping[str, Any] = (
+    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+)
+
 Opened = tuple[list[str], Callable[[], Any]]
 
 
 def read_csv(file: Path, text: Sequence[str]) -> Any:
     """A CSV file, with some columns kept as the text they are."""
     kinds = dict.fromkeys(text, str)
-    # Without "round_trip" pandas reads many decimals one unit in the last place off.
-    return pd.read_csv(file, dtype=kinds, index_col=False, low_memory=False, float_precision="round_trip")
+    return pd.read_csv(file, dtype=kinds, index_col=False, low_memory=False, **_EXACT)
 
 
 def as_text(columns: Sequence[str], like: Any) -> list[str]:

@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from onlyif.case import Question, Subject
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.seeds import child_seed
 from onlyif.core.table import Schema, fit_schema, row_labels
 from onlyif.criteria.distances import Distance
-from onlyif.explain import Question, Subject
 from onlyif.explanation.explanation import Provenance
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.checked import Fault, checked, probe

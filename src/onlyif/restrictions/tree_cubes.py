@@ -9,7 +9,6 @@ from typing import TypeAlias, final
 
 import numpy as np
 from jaxtyping import Float64, Int, Int64, UInt8
-from torch import Tensor
 
 from onlyif.predictors.tree_leaves import Masks
 from onlyif.restrictions.tree_patterns import Patterns

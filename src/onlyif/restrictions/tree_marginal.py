@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
