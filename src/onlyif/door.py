@@ -146,9 +146,14 @@ def run(work: Work, start: int = 0) -> Iterator[Explanations]:
 
 
 def block_rows(work: Work) -> int:
-    """How many rows are explained at once: as many as keep the tables small."""
-    entries = 2**work.players.count if work.search.plan.complete else 1
-    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK // entries))
+    """How many rows are explained at once: as many as keep the tables small.
+
+    A search that compares some subsets only asks other ones for every row, so
+    that rows in one block would wait for each other: it gets them one by one.
+    """
+    if not work.search.plan.complete:
+        return 1
+    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK // 2**work.players.count))
 
 
 def with_progress(

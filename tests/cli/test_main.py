@@ -428,7 +428,7 @@ def test_a_process_of_its_own(folder):
 
 def test_ctrl_c_ends_with_130(folder):
     process = _start(
-        folder, "explain", "--model-from", "own_code:slow", *TABLES, "--out", "results", "--max-rows", "200"
+        folder, "explain", "--model-from", "own_code:slow", *TABLES, "--out", "results", "--max-rows", "1000"
     )
     deadline = time.monotonic() + 120
     while not list((folder / "results").glob("*.onlyif.json")) and time.monotonic() < deadline:

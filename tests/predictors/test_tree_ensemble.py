@@ -56,7 +56,9 @@ def test_sklearn_forests_agree_also_on_their_thresholds(model):
         known = ensemble.nodes.threshold[at].numpy()[:40]
         near = np.concatenate([known, np.nextafter(known, np.inf), known.astype(np.float32)])
         rows[:, column] = np.resize(near, 50) if len(near) else rows[:, column]
-    expected = fitted.predict_proba(rows) if hasattr(fitted, "predict_proba") else fitted.predict(rows)[:, None]
+    expected = (
+        fitted.predict_proba(rows) if hasattr(fitted, "predict_proba") else fitted.predict(rows)[:, None]
+    )
     np.testing.assert_allclose(ensemble.predict(torch.from_numpy(rows)), expected, rtol=0, atol=1e-12)
 
 

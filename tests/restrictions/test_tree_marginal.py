@@ -25,12 +25,11 @@ from onlyif.restrictions.tree_marginal import TreeMarginalRestriction, compile_t
 from onlyif.restrictions.tree_path import TreePathRestriction, compile_tree_path
 from onlyif.shapley import shapley_values
 from onlyif.testing.restrictions import check_batch_equals_singles, check_restriction
-from oracles.restriction import restricted
 from oracles.trees import Leaf, Split, ensemble_of, forest_arrays, rows_of, trees, walk, walk_both_ways
 
 MIXED = (False, True, False, False)
 GROUPS = st.sampled_from([[0, 1, 2, 3], [0, 1, 0, 1], [1, 1, 0, 2], [2, 0, 1, 2], [0, 0, 0, 0]])
-FORESTS = st.lists(trees(MIXED, k=2), min_size=1, max_size=3)
+FORESTS = st.lists(trees(MIXED, k=2, depth=3), min_size=1, max_size=3)
 
 
 def _players(index):
@@ -52,14 +51,15 @@ def _slow(grown, base, link, x, background, weights, index, k):
         margins = sum(walk(tree, row) for tree in grown) + np.array(base)
         return float(link.outputs(torch.from_numpy(margins)[None])[0, k])
 
-    return [
-        [restricted(f, list(row), background, weights, set(members(code)), index)[0] for code in range(2 ** (max(index) + 1))]
-        for row in x
-    ]  # fmt: skip
+    def mean(row, kept):
+        blends = [[row[c] if index[c] in kept else z[c] for c in range(len(row))] for z in background]
+        return sum(weight * f(blend) for weight, blend in zip(weights, blends, strict=True))
+
+    return [[mean(row, set(members(code))) for code in range(2 ** (max(index) + 1))] for row in x]
 
 
 @given(FORESTS, rows_of(MIXED, 3), rows_of(MIXED, 5), GROUPS, st.integers(0, 1), st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_table_is_the_mean_over_walks_for_every_subset(grown, x, background, index, k, data):
     counts = data.draw(st.lists(st.integers(1, 5), min_size=len(background), max_size=len(background)))
     weights = [count / sum(counts) for count in counts]
@@ -79,7 +79,7 @@ def test_table_is_the_mean_over_walks_for_every_subset(grown, x, background, ind
 @settings(max_examples=25, deadline=None)
 def test_linked_table_is_the_mean_of_the_links(link, data):
     outputs = 1 if isinstance(link, TwoClassLink) else 2
-    grown = data.draw(st.lists(trees(MIXED, k=outputs, depth=3), min_size=1, max_size=3))
+    grown = data.draw(st.lists(trees(MIXED, k=outputs, depth=3), min_size=1, max_size=2))
     x, background, index = data.draw(rows_of(MIXED, 2)), data.draw(rows_of(MIXED, 4)), data.draw(GROUPS)
     base = [0.25] * outputs
     ensemble = ensemble_of(grown, 4, base=base, link=link)
@@ -87,7 +87,9 @@ def test_linked_table_is_the_mean_of_the_links(link, data):
     for k in range(2):
         weights = [1 / len(background)] * len(background)
         expected = np.array(_slow(grown, base, link, x, background, weights, index, k))
-        np.testing.assert_allclose(made.table(_doubles(x), _readout(x, k)).mean, expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(
+            made.table(_doubles(x), _readout(x, k)).mean, expected, rtol=1e-9, atol=1e-9
+        )
         every = keep_of_codes(torch.arange(2 ** (max(index) + 1)), max(index) + 1)[None]
         asked = made.predict(_doubles(x), every, _readout(x, k)).mean
         np.testing.assert_allclose(asked, expected, rtol=1e-9, atol=1e-9)
@@ -112,7 +114,7 @@ def test_path_table_goes_both_ways_at_hidden_splits(grown, x, index, k):
 
 
 @given(FORESTS, st.lists(rows_of(MIXED, 1), min_size=2, max_size=3), rows_of(MIXED, 3), GROUPS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_members_keep_the_contract(grown, x, background, index):
     players, rows, background = _players(index), _doubles([row[0] for row in x]), _doubles(background)
     softmax = ensemble_of(grown, 4, link=SoftmaxLink())
@@ -135,11 +137,17 @@ def test_members_keep_the_contract(grown, x, background, index):
 def test_given_subsets_of_many_players(seed, n_trees):
     """Beyond 40 players each leaf numbers its own; the oracle is the model on blended rows."""
     rng, c = np.random.default_rng(seed), 70
-    fitted = RandomForestRegressor(n_trees, max_depth=6, random_state=seed).fit(rng.normal(size=(80, c)), rng.normal(size=80))
+    fitted = RandomForestRegressor(n_trees, max_depth=6, random_state=seed).fit(
+        rng.normal(size=(80, c)), rng.normal(size=80)
+    )
     x, background = rng.normal(size=(2, c)).astype(np.float32), rng.normal(size=(7, c)).astype(np.float32)
     keep = torch.from_numpy(rng.random((2, 5, 60)) < 0.5)
     index = np.concatenate([np.arange(60), rng.integers(0, 60, 10)])
-    players, rows, others = _players(index.tolist()), torch.from_numpy(x).double(), torch.from_numpy(background).double()
+    players, rows, others = (
+        _players(index.tolist()),
+        torch.from_numpy(x).double(),
+        torch.from_numpy(background).double(),
+    )
     ensemble = forest_arrays(fitted)
     marginal = compile_tree_marginal(ensemble, players, others).predict(rows, keep, _readout(x)).mean
     linked = compile_tree_linked(replace(ensemble, link=ExpLink()), players, others)
@@ -170,15 +178,24 @@ def cancer():
 
 def test_efficiency_and_shap_interventional(cancer, tree_explainer):
     x, _, model = cancer
-    rows, background = x[:6], x[100:130]
+    # shap rounds thresholds to single precision, which moves values that lie on one; none of these does.
+    rows, background = x[:6], x[130:160]
     made = compile_tree_marginal(forest_arrays(model), _players(list(range(9))), torch.from_numpy(background))
     for k in range(2):
         table = made.table(torch.from_numpy(rows), _readout(rows, k)).mean
         np.testing.assert_allclose(table[:, -1], model.predict_proba(rows)[:, k], rtol=0, atol=1e-9)
-        np.testing.assert_allclose(table[:, 0], model.predict_proba(background)[:, k].mean(), rtol=0, atol=1e-9)
+        blends = np.where(keep_of_codes(torch.arange(512), 9)[:, None].numpy(), rows[2], background)
+        brute = model.predict_proba(blends.reshape(-1, 9))[:, k].reshape(512, -1).mean(1)
+        np.testing.assert_allclose(table[2], brute, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            table[:, 0], model.predict_proba(background)[:, k].mean(), rtol=0, atol=1e-9
+        )
         explainer = tree_explainer(model, background, feature_perturbation="interventional")
         np.testing.assert_allclose(
-            shapley_values(table), explainer.shap_values(rows, check_additivity=False)[:, :, k], rtol=0, atol=1e-6
+            shapley_values(table),
+            explainer.shap_values(rows, check_additivity=False)[:, :, k],
+            rtol=0,
+            atol=1e-6,
         )
 
 
@@ -187,7 +204,9 @@ def test_path_dependent_shapley_values_are_those_of_shap(cancer, tree_explainer)
     made = compile_tree_path(forest_arrays(model), _players(list(range(9))))
     table = made.table(torch.from_numpy(x[:6]), _readout(x[:6], 1)).mean
     explainer = tree_explainer(model, feature_perturbation="tree_path_dependent")
-    np.testing.assert_allclose(shapley_values(table), explainer.shap_values(x[:6])[:, :, 1], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        shapley_values(table), explainer.shap_values(x[:6])[:, :, 1], rtol=0, atol=1e-6
+    )
 
 
 def test_the_sampled_restriction_agrees_within_its_errors(cancer):
@@ -243,16 +262,22 @@ def test_bad_backgrounds_and_settings_are_refused():
 
 def test_tables_of_too_many_players_or_rows_are_refused():
     grown = [Split(c, 0.0, Leaf((1.0,)), Leaf((2.0,))) for c in range(26)]
-    made = compile_tree_marginal(ensemble_of(grown, 26), _players(list(range(26))), torch.zeros(1, 26).double())
+    made = compile_tree_marginal(
+        ensemble_of(grown, 26), _players(list(range(26))), torch.zeros(1, 26).double()
+    )
     with pytest.raises(SettingError, match="at most 25 players, got 26"):
         made.table(torch.ones(1, 26).double(), _readout([0]))
-    made = compile_tree_marginal(ensemble_of(grown[:25], 25), _players(list(range(25))), torch.zeros(1, 25).double())
+    made = compile_tree_marginal(
+        ensemble_of(grown[:25], 25), _players(list(range(25))), torch.zeros(1, 25).double()
+    )
     with pytest.raises(LimitError, match=r"2\^25 subsets"):
         made.table(torch.ones(20, 25).double(), _readout([0] * 20))
 
 
 def test_a_single_leaf_is_a_constant():
-    made = compile_tree_marginal(ensemble_of([Leaf((4.0,))], 2, base=[0.5]), _players([0, 1]), torch.zeros(3, 2).double())
+    made = compile_tree_marginal(
+        ensemble_of([Leaf((4.0,))], 2, base=[0.5]), _players([0, 1]), torch.zeros(3, 2).double()
+    )
     x = _doubles([[math.nan, 1.0]])
     assert made.table(x, _readout(x)).mean.tolist() == [[4.5] * 4]
     assert made.predict(x, torch.ones(1, 1, 2, dtype=torch.bool), _readout(x)).mean.tolist() == [[4.5]]

@@ -76,7 +76,8 @@ def _row_of_series(series: Any, background: Any) -> Any:
         known = getattr(empty[name].dtype, "categories", None)
         if known is not None and not is_missing(series[name]) and series[name] not in known:
             raise InputError(
-                f"column {name!r} holds the unseen category level {series[name]!r}; known: {some(list(known))}"
+                f"column {name!r} holds the unseen category level {series[name]!r}; "
+                f"known: {some(list(known))}"
             )
     try:
         return series.to_frame().T.astype({name: empty[name].dtype for name in empty.columns})

@@ -21,7 +21,9 @@ class Link(ABC):
             margins: Sums of leaf values, the base included.
         """
 
-    def mean(self, margins: Float64[Tensor, "n m k"], weights: Float64[Tensor, "n"]) -> Float64[Tensor, "m _"]:
+    def mean(
+        self, margins: Float64[Tensor, "n m k"], weights: Float64[Tensor, "n"]
+    ) -> Float64[Tensor, "m _"]:
         """The weighted mean of the outputs over n draws.
 
         Args:
@@ -89,7 +91,9 @@ class TwoClassLink(Link):
         return torch.cat([torch.sigmoid(-scaled), torch.sigmoid(scaled)], -1)
 
     @override
-    def mean(self, margins: Float64[Tensor, "n m k"], weights: Float64[Tensor, "n"]) -> Float64[Tensor, "m _"]:
+    def mean(
+        self, margins: Float64[Tensor, "n m k"], weights: Float64[Tensor, "n"]
+    ) -> Float64[Tensor, "m _"]:
         second = weights @ SigmoidLink(self.slope).outputs(margins).squeeze(2)
         return torch.stack([1 - second, second], -1)
 

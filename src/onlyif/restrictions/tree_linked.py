@@ -117,7 +117,7 @@ def compile_tree_linked(
     ensemble: TreeEnsemble,
     players: Players,
     rows: Float64[Tensor, "n c"],
-    weights: Float64[Tensor, "n"] | None = None,
+    weights: Float64[Tensor, "w"] | None = None,
 ) -> TreeLinkedRestriction:
     """Work out which leaves each background row can reach, once for all instances.
 

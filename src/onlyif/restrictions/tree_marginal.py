@@ -105,7 +105,7 @@ def compile_tree_marginal(
     ensemble: TreeEnsemble,
     players: Players,
     rows: Float64[Tensor, "n c"],
-    weights: Float64[Tensor, "n"] | None = None,
+    weights: Float64[Tensor, "w"] | None = None,
 ) -> TreeMarginalRestriction:
     """Work out what a background asks of every leaf, once for all instances.
 

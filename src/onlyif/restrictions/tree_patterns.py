@@ -90,8 +90,7 @@ def compile_patterns(
     size = max(1, _BLOCK_ENTRIES // len(rows))
     share = weights.detach().cpu().numpy()
     blocks = [
-        _merge(needed[first : first + size], share, row_bits, first)
-        for first in range(0, leaves.count, size)
+        _merge(needed[first : first + size], share, row_bits, first) for first in range(0, leaves.count, size)
     ]
     leaf, masks, weight = (np.concatenate(part) for part in zip(*blocks, strict=True))
     return Patterns(leaf, masks, weight, np.ascontiguousarray((weight[:, None] * values[leaf]).T))
