@@ -29,7 +29,7 @@ def _two_leaves(column=0, threshold=0.0, missing_left=False):
 @settings(max_examples=60, deadline=None)
 def test_predictions_are_those_of_a_plain_walk(grown, rows):
     ensemble = ensemble_of(grown, 3, base=[0.5, -1.0])
-    expected = [sum(walk(tree, row) for tree in grown) + [0.5, -1.0] for row in rows]
+    expected = [sum(walk(tree, row) for tree in grown) + np.array([0.5, -1.0]) for row in rows]
     np.testing.assert_allclose(ensemble.predict(torch.tensor(rows).double()), expected, rtol=0, atol=1e-12)
 
 
@@ -153,7 +153,7 @@ def test_a_cycle_apart_from_the_roots_is_refused():
     # Nodes 1 and 4 become each other's left child, so neither hangs from the root 0.
     left = nodes.left.clone()
     left[1], left[4] = 4, 1
-    with pytest.raises(SettingError, match="times a root or child|cannot be reached"):
+    with pytest.raises(SettingError, match=r"times a root or child|cannot be reached"):
         replace(ensemble, nodes=replace(nodes, left=left), roots=torch.tensor([0, 2, 5]))
 
 

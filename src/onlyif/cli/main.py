@@ -20,8 +20,8 @@ from onlyif.cli.saving import Folder, record_of
 from onlyif.cli.settings import options_of
 from onlyif.core.errors import Interrupted, StorageError
 from onlyif.core.extras import missing
-from onlyif.door import with_progress
 from onlyif.door import run as run_work
+from onlyif.door import with_progress
 from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.storage import load_folder
 from onlyif.recipes.prepare import Work, prepare

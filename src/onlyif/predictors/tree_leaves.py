@@ -114,8 +114,8 @@ class Leaves:
         for c, known in enumerate(self.cells.thresholds):
             if len(known):
                 cell[:, c] = np.searchsorted(known, numbers[:, c])
-        for c in np.flatnonzero(self.cells.categorical):
-            cell[:, c] = self.ensemble.codes(seen[:, c]).numpy()
+        for column in np.flatnonzero(self.cells.categorical).tolist():
+            cell[:, column] = self.ensemble.codes(seen[:, column]).numpy()
         missing = np.isnan(numbers)
         return [SeenRow(*row) for row in zip(cell, missing, strict=True)]
 

@@ -47,7 +47,7 @@ class TreeMarginalRestriction(Restriction):
         n_atoms: Number of background rows.
 
     Raises:
-        SettingError: if the link of the trees is no identity; from `table`, if there are more than 25 players.
+        SettingError: if the link of the trees is no identity; from `table`, beyond 25 players.
         InputError: from `predict` and `table`, if x has other columns than the trees.
         LimitError: from `table`, if it would not fit the memory limit.
 

@@ -54,7 +54,7 @@ class AddedOutputs:
         """
         for row, base in zip(outputs[: self.n_computed], self.base.tolist(), strict=False):
             if base:
-                row += base
+                row.add_(base)
         if self.total is not None:
             last = outputs[-1]
             last.fill_(self.total)
@@ -102,4 +102,5 @@ def _tree_of_leaves(ensemble: TreeEnsemble) -> np.ndarray:
         for child in (left[level], right[level]):
             tree[child] = tree[level]
         level = np.concatenate([left[level], right[level]])
-    return tree[leaf_nodes(ensemble)]
+    found: np.ndarray = tree[leaf_nodes(ensemble)]
+    return found

@@ -26,9 +26,9 @@ _BLOCK_TERMS = 2**18
 @final
 @dataclass(frozen=True, eq=False)
 class TreePathRestriction(Restriction):
-    """f_S(x) by cover weights: at a split on a hidden player both ways are gone, in proportion to training weight.
+    """f_S(x) by cover weights: splits on hidden players go both ways, in proportion to training weight.
 
-        f_S(x) = Σ_leaf value · Π_{i in path ∩ S} [x satisfies i] · Π_{i in path \\ S} share_i
+        f_S(x) = Σ_leaf value · Π_{i in path ∩ S} [x satisfies i] · Π_{i in path, not in S} share_i
 
     This is the "tree_path_dependent" game of tree SHAP: no background is needed, but what
     hidden features are replaced by depends on how the trees grew, and no distribution of
@@ -37,11 +37,12 @@ class TreePathRestriction(Restriction):
 
     Args:
         leaves: The leaves, as conditions on players.
-        shares: Share of the training weight that takes the path at each player's splits, a place of the path a column.
+        shares: Share of the training weight that takes the path at each player's splits, a column a
+            place of the path.
         outputs: Which outputs are computed.
 
     Raises:
-        SettingError: if the link of the trees is no identity; from `table`, if there are more than 25 players.
+        SettingError: if the link of the trees is no identity; from `table`, beyond 25 players.
         InputError: from `predict` and `table`, if x has other columns than the trees.
         LimitError: from `table`, if it would not fit the memory limit.
     """
@@ -97,7 +98,8 @@ class TreePathRestriction(Restriction):
         """Which players of each path x satisfies; True beyond its end."""
         path, barred = self.leaves.path, self.leaves.unsatisfied(row)
         place = np.broadcast_to(np.arange(path.shape[1]), path.shape) if self.leaves.local else path
-        return ((barred[:, None] >> np.maximum(place, 0)) & 1 == 0) | (path < 0)
+        satisfied: np.ndarray = (barred[:, None] >> np.maximum(place, 0)) & 1 == 0
+        return satisfied | (path < 0)
 
     def _products(self, row: SeenRow) -> "_Products":
         satisfied, path = self._satisfied(row), self.leaves.path

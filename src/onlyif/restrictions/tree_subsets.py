@@ -56,7 +56,8 @@ def subset_masks(
     kind = leaves.mask_type
     if not leaves.local:
         bits = np.left_shift(np.ones((), dtype=kind), np.arange(keep.shape[1], dtype=kind))
-        return (keep * bits).sum(1, keepdims=True, dtype=kind)
+        shared: np.ndarray = (keep * bits).sum(1, keepdims=True, dtype=kind)
+        return shared
     masks = np.zeros((len(keep), len(used)), dtype=kind)
     for place, player in enumerate(leaves.path[used].T):
         # Players -1 stand where a path has fewer: no condition asks for their bits.
