@@ -74,7 +74,7 @@ near_single = st.one_of(
 @given(near_single, near_single, st.integers(-3, 3))
 @settings(max_examples=500, deadline=None)
 def test_single_precision_comparisons_become_double_ones(threshold, value, steps):
-    t = torch.tensor([threshold]).double()
+    t = torch.tensor([threshold], dtype=torch.float64)
     rounded = float(rounded_to_single(t))
     # Also values next to the threshold found, where a mistake would show.
     for x in (value, threshold, _moved(rounded, steps)):

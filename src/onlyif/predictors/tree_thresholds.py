@@ -31,9 +31,9 @@ def rounded_to_single(thresholds: Float64[Tensor, "*n"]) -> Float64[Tensor, "*n"
         thresholds: t, of any precision.
 
     Example:
-        >>> t = rounded_to_single(torch.tensor([0.1]).double())
-        >>> bool((torch.tensor(0.1).double() > 0.1) & (t < 0.1))
-        True
+        >>> a_tenth = torch.tensor([0.1], dtype=torch.float64)
+        >>> bool(a_tenth.float() > a_tenth), bool(rounded_to_single(a_tenth) < a_tenth)
+        (True, True)
     """
     below = _single_at_most(thresholds)
     above = torch.nextafter(below, torch.full_like(below, torch.inf))

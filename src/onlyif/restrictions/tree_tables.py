@@ -71,7 +71,7 @@ def predict_of(
 def _rows(x: Instances, leaves: Leaves) -> list[SeenRow]:
     if x.ndim != 2:
         raise InputError(f"trees take rows of columns, got instances of shape {tuple(x.shape[1:])}")
-    return leaves.see(x)
+    return leaves.see(x.double())
 
 
 def _exact(mean: Float64[Tensor, "b m"]) -> Estimate:
