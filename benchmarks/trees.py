@@ -109,9 +109,9 @@ def against_brute_force(name, data, repeats):
     model, rows, background = setting(data)
     prepare, made = timed(lambda: compiled(model, background), repeats)
     one = torch.from_numpy(rows[:1])
-    fast, table = timed(lambda: made.table(one, readout(1)).mean[0].numpy(), 5 * repeats)
+    fast, table = timed(lambda: made.table(one, readout(1)).mean[0], 5 * repeats)
     slow, expected = timed(lambda: brute(model, rows[0], background))
-    error = abs(table - expected).max()
+    error = abs(table.numpy() - expected).max()
     print(
         f"{name}, d = {rows.shape[1]}: table {fast * 1e3:.2f} ms, preparation {prepare * 1e3:.0f} ms, "
         f"brute force {slow:.1f} s: {slow / fast:,.0f} times faster (need 400); error {error:.1e}"
@@ -163,7 +163,8 @@ def beside_shap(repeats):
     values_too, found = timed(lambda: shapley_values(table), repeats)
     whole, _ = timed(lambda: explained(made, x), repeats)
     print(
-        f"d = 12: table {ours / len(x) * 1e3:.2f} ms a row, Shapley values from it {values_too / len(x) * 1e3:.2f}; "
+        f"d = 12: table {ours / len(x) * 1e3:.2f} ms a row, Shapley values from it "
+        f"{values_too / len(x) * 1e3:.2f}; "
         f"shap interventional {theirs / len(x) * 1e3:.2f}; table / shap = {ours / theirs:.2f}; whole "
         f"explanation {whole / len(x) * 1e3:.2f} ms, / shap = {whole / theirs:.2f} (need 3); "
         f"largest difference {abs(found.numpy() - values[:, :, 1]).max():.0e}"

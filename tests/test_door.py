@@ -11,7 +11,8 @@ import onlyif
 from onlyif.case import Question
 from onlyif.criteria.distances import FunctionDistance
 from onlyif.door import block_rows, run
-from onlyif.recipes.prepare import Options, prepare
+from onlyif.recipes.options import Options
+from onlyif.recipes.prepare import prepare
 from onlyif.references.marginal import MarginalReference
 from onlyif.searches.beam import BeamSearch
 

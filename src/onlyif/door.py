@@ -18,7 +18,8 @@ from onlyif.explanation.explanations import Explanations
 from onlyif.predictors.checked import Fault
 from onlyif.predictors.outputs import Output
 from onlyif.recipes.choose import Parts, low_sample_size
-from onlyif.recipes.prepare import Options, Target, Work, prepare
+from onlyif.recipes.options import Options, Target
+from onlyif.recipes.prepare import Work, prepare
 from onlyif.recipes.references import ReferenceRecipe
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
@@ -124,6 +125,10 @@ def explain(
         tolerate=tolerate,
     )
     work = prepare(model, X, background, options)
+    return _all(work, progress)
+
+
+def _all(work: Work, progress: bool | None) -> Explanations:  # the user's own argument, passed on
     finished: list[Explanation] = []
     try:
         for part in with_progress(run(work), len(work.x), shown=progress):
@@ -153,7 +158,7 @@ def block_rows(work: Work) -> int:
     """
     if not work.search.plan.complete:
         return 1
-    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK // 2**work.players.count))
+    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> work.players.count))
 
 
 def with_progress(

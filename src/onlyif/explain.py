@@ -136,17 +136,7 @@ def _explanation(
     cost: tuple[int, float],
 ) -> Explanation:
     subject, question = case.subjects[i], case.question
-    facts = Facts(
-        sufficient=solved.sufficient,
-        necessary=solved.necessary,
-        unified=solved.unified,
-        alpha=question.alpha,
-        epsilon=solved.epsilon,
-        total_gap=solved.total_gap,
-        hidden_sufficiency=hidden_sufficiency,
-        is_metric=case.distance.kind.is_metric,
-        exact=case.set_function.restriction.method.exact,
-    )
+    facts = _facts(case, solved, hidden_sufficiency)
     return Explanation(
         row=subject.row,
         names=case.names,
@@ -172,4 +162,18 @@ def _explanation(
         model_rows=cost[0],
         seconds=cost[1],
         notes=subject.notes,
+    )
+
+
+def _facts(case: Case, solved: Solved, hidden_sufficiency: float) -> Facts:
+    return Facts(
+        sufficient=solved.sufficient,
+        necessary=solved.necessary,
+        unified=solved.unified,
+        alpha=case.question.alpha,
+        epsilon=solved.epsilon,
+        total_gap=solved.total_gap,
+        hidden_sufficiency=hidden_sufficiency,
+        is_metric=case.distance.kind.is_metric,
+        exact=case.set_function.restriction.method.exact,
     )

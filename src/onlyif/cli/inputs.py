@@ -41,7 +41,8 @@ def read_inputs(arguments: Namespace) -> Inputs:
     """The model and the tables, tables first: they are quicker to be wrong.
 
     Raises:
-        OnlyIfError: if one of them cannot be used.
+        InputError: if a column to drop is in no table, or a table cannot be used.
+        OnlyIfError: if the model cannot be used.
     """
     drop, seen = arguments.drop, set[str]()
     background = None

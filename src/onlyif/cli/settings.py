@@ -8,7 +8,7 @@ from onlyif.case import Question
 from onlyif.cli.inputs import Inputs
 from onlyif.core.errors import SettingError
 from onlyif.recipes.names import FAULTS, REFERENCES
-from onlyif.recipes.prepare import Options, Target
+from onlyif.recipes.options import Options, Target
 from onlyif.recipes.references import Baseline, Empirical, Marginal, ReferenceRecipe
 
 _LABEL = "label:"

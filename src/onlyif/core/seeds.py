@@ -20,6 +20,9 @@ def child_seed(seed: int, use: str, index: int = 0) -> int:
         use: What the numbers are for, such as "gaussian draws".
         index: Which of several streams of this use.
 
+    Raises:
+        SettingError: unless the seed is an integer.
+
     Example:
         >>> child_seed(0, "draws") == child_seed(0, "draws")
         True

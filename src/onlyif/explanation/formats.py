@@ -7,7 +7,7 @@ missing entries are refused, so nothing is lost or invented in silence.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, final, TypeVar
 
 import torch
 from torch import Tensor
@@ -98,6 +98,7 @@ def _detached(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
+@final
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Arrays:
     """The arrays of one explanation."""

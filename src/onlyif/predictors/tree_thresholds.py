@@ -13,7 +13,7 @@ def strictly_below(thresholds: Float64[Tensor, "*n"]) -> Float64[Tensor, "*n"]:
     """The t' for which x <= t' exactly if x < t.
 
     Args:
-        thresholds: t.
+        thresholds: t, finite.
 
     Example:
         >>> bool(strictly_below(torch.tensor([1.0]).double()) < 1)
@@ -28,7 +28,7 @@ def rounded_to_single(thresholds: Float64[Tensor, "*n"]) -> Float64[Tensor, "*n"
     For a strict comparison in single precision give `strictly_below(t)`.
 
     Args:
-        thresholds: t, of any precision.
+        thresholds: t, finite, of any precision.
 
     Example:
         >>> a_tenth = torch.tensor([0.1], dtype=torch.float64)

@@ -1,68 +1,37 @@
 """From what a user has, a model and tables, to a piece of work that is ready to run."""
 
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from platform import python_version
 from typing import Any, final
 
 import narwhals as nw
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from torch import Tensor
 
 from onlyif.case import Question, Subject
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
-from onlyif.core.seeds import child_seed
 from onlyif.core.table import Schema, fit_schema, row_labels
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanation import Provenance
 from onlyif.predictors.base import Meaning, Predictor
-from onlyif.predictors.checked import Fault, checked, probe
-from onlyif.predictors.outputs import Output
-from onlyif.predictors.readouts import DecisionReadout, Readout, TargetReadout
-from onlyif.recipes.choose import Parts, choose_restriction, choose_search, fresh_restriction
+from onlyif.predictors.checked import checked, probe
+from onlyif.predictors.readouts import Readout
+from onlyif.recipes.choose import Parts, fresh_restriction
 from onlyif.recipes.detect import detect
 from onlyif.recipes.groups import read_groups
-from onlyif.recipes.names import DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
-from onlyif.recipes.references import Background, Given, Marginal, ReferenceRecipe
+from onlyif.recipes.options import Options, distance_of, output_of, recipe_of, restriction_of, search_of
+from onlyif.recipes.references import Background
+from onlyif.recipes.subjects import Told, readout_of, subjects_of, targets_of
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 from onlyif.version import __version__
 
 N_PROBE = 32
-Target = int | str | Sequence[int | str] | None
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Options:
-    """All that can be chosen when a table is explained; `onlyif.explain` says what each means."""
-
-    target: Target = None
-    question: Question = field(default_factory=Question)
-    groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None
-    seed: int = 0
-    max_rows: int = 16_384
-    budget: int = 2_000_000
-    output: Output | str | None = None
-    reference: Reference | ReferenceRecipe | str | None = None
-    restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None
-    search: Search | str | None = None
-    distance: Distance | str | None = None
-    keep_table: bool = False
-    tolerate: tuple[Fault, ...] = ()
-
-    def __post_init__(self) -> None:
-        child_seed(self.seed, "check")
-        if self.max_rows < 1:
-            raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
-        if self.budget < 1:
-            raise SettingError(f"budget must be at least 1 model row, got {self.budget}")
 
 
 @final
@@ -106,57 +75,43 @@ class Work:
 def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     """Everything that is needed to explain the rows, with every input checked.
 
+    Args:
+        model: The user's model, or a `Predictor`.
+        rows: The rows to explain.
+        background: Rows like those the model was trained on, or None with a finished reference.
+        options: All that can be chosen.
+
     Raises:
         InputError: if a table cannot be used as it is.
         SettingError: if an option is out of range or does not fit another one.
         ModelError: if the model fails on a small sample of rows and backgrounds.
     """
-    recipe = _recipe(options.reference)
-    if background is None and options.reference is None:
-        raise SettingError(
-            "need a background: a table of rows like those the model was trained on, from which hidden "
-            "columns take their values; pass background=..."
-        )
-    known = rows if background is None else background
-    schema = fit_schema(known, rows)
-    x = schema.encode(rows)
-    values = schema.encode(known)
-    players = column_players(schema.columns, read_groups(options.groups))
-    raw = model if isinstance(model, Predictor) else detect(model, schema, _output(options.output))
-    predictor = checked(raw, x)
-    few = torch.cat([x[:N_PROBE], values[:N_PROBE]])[: options.max_rows]
-    notes = probe(raw, few, frozenset(options.tolerate))
-    distance = _distance(options.distance)
-    outputs = torch.cat([predictor.predict(part) for part in torch.split(x, options.max_rows)]).double()
-    targets = _targets(options.target, outputs, raw.meaning)
-    ground = _background(schema, values, options, players)
+    recipe, distance = recipe_of(options.reference), distance_of(options.distance)
+    tables = _tables(rows, background, options)
+    asked = _asked(model, tables, options)
+    ground = _background(tables, options)
     reference = recipe.build(ground)
-    parts = Parts(model, predictor, players, values, options.max_rows, options.seed)
-    restriction = _restriction(options.restriction, parts, reference)
-    search = _search(options, players, restriction)
+    parts = Parts(model, asked.predictor, tables.players, tables.values, options.max_rows, options.seed)
+    restriction = restriction_of(options.restriction, parts, reference)
+    search = search_of(options, tables.players.count, restriction)
+    targets = targets_of(options.target, asked.outputs, asked.meaning)
+    notes = (*tables.schema.notes, *asked.notes, *_rounded(tables.schema, reference))
+    told = Told(row_labels(rows), tables.schema, tables.players, asked.meaning, notes)
     return Work(
-        x=x,
-        players=players,
-        readout=_readout(distance, targets, outputs, raw.meaning),
+        x=tables.x,
+        players=tables.players,
+        readout=readout_of(distance, targets, asked.outputs, asked.meaning),
         reference=reference,
         restriction=restriction,
         fresh=fresh_restriction(parts, recipe.fresh(ground), restriction),
         search=search,
         distance=distance,
         question=options.question,
-        subjects=_subjects(
-            row_labels(rows),
-            x,
-            schema=schema,
-            players=players,
-            targets=targets,
-            meaning=raw.meaning,
-            notes=(*schema.notes, *notes),
-        ),
-        digits=raw.meaning.digits,
+        subjects=subjects_of(tables.x, targets, told),
+        digits=asked.meaning.digits,
         provenance=Provenance(
-            predictor=raw.meaning.model,
-            output=raw.meaning.output,
+            predictor=asked.meaning.model,
+            output=asked.meaning.output,
             reference=reference.law.sentence,
             restriction=restriction.method.sentence,
             search=search.plan.sentence,
@@ -172,41 +127,62 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     )
 
 
-def _recipe(reference: Reference | ReferenceRecipe | str | None) -> ReferenceRecipe:
-    if reference is None:
-        return Marginal()
-    if isinstance(reference, str):
-        return named(REFERENCES, reference, "reference")()
-    return Given(reference) if isinstance(reference, Reference) else reference
+@final
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """The user's tables, coded."""
+
+    schema: Schema
+    players: Players
+    x: Float64[Tensor, "b c"]
+    values: Float64[Tensor, "rows c"]
 
 
-def _distance(distance: Distance | str | None) -> Distance:
-    if distance is None or isinstance(distance, str):
-        return named(DISTANCES, distance or "absolute", "distance")()
-    return distance
+def _tables(rows: Any, background: Any, options: Options) -> _Tables:
+    if background is None and options.reference is None:
+        raise SettingError(
+            "need a background: a table of rows like those the model was trained on, from which hidden "
+            "columns take their values; pass background=..."
+        )
+    known = rows if background is None else background
+    schema = fit_schema(known, rows)
+    players = column_players(schema.columns, read_groups(options.groups))
+    return _Tables(schema, players, schema.encode(rows), schema.encode(known))
 
 
-def _output(output: Output | str | None) -> Output:
-    return named(OUTPUTS, output or "auto", "output")() if isinstance(output, str | None) else output
+@final
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The model behind its checks, and what it says of the rows."""
+
+    predictor: Predictor
+    meaning: Meaning
+    outputs: Float64[Tensor, "b k"]
+    notes: tuple[str, ...]
 
 
-def _restriction(
-    given: Restriction | Callable[[Parts, Reference], Restriction] | None, parts: Parts, reference: Reference
-) -> Restriction:
-    if given is None:
-        return choose_restriction(parts, reference)
-    return given if isinstance(given, Restriction) else given(parts, reference)
+def _asked(model: Any, tables: _Tables, options: Options) -> _Asked:
+    raw = model if isinstance(model, Predictor) else detect(model, tables.schema, output_of(options.output))
+    predictor = checked(raw, tables.x)
+    few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
+    notes = probe(raw, few, frozenset(options.tolerate))
+    parts = [predictor.predict(part) for part in torch.split(tables.x, options.max_rows)]
+    return _Asked(predictor, raw.meaning, torch.cat(parts).double(), notes)
 
 
-def _search(options: Options, players: Players, restriction: Restriction) -> Search:
-    if isinstance(options.search, str):
-        return named(SEARCHES, options.search, "search")(options.budget)
-    return options.search or choose_search(players.count, restriction, options.budget)
+def _rounded(schema: Schema, reference: Reference) -> tuple[str, ...]:
+    """A note where continuous draws stand in columns of whole numbers."""
+    whole = [column.name for column in schema.described if column.levels is None and column.plain is int]
+    if reference.law.n_atoms is not None or not whole:
+        return ()
+    named = ", ".join(whole[:5]) + (", ..." if len(whole) > 5 else "")
+    return (f"draws for the whole-number columns {named} are rounded before the model sees them",)
 
 
-def _background(schema: Schema, values: Tensor, options: Options, players: Players) -> Background:
+def _background(tables: _Tables, options: Options) -> Background:
+    schema = tables.schema
     return Background(
-        values=values,
+        values=tables.values,
         columns=schema.columns,
         numeric=torch.tensor(
             [column.levels is None and column.plain is not bool for column in schema.described]
@@ -216,64 +192,8 @@ def _background(schema: Schema, values: Tensor, options: Options, players: Playe
         encode=schema.encode,
         decode=schema.decode,
         seed=options.seed,
-        affordable_rows=options.budget // 2 ** min(players.count, 60),
+        affordable_rows=options.budget // 2 ** min(tables.players.count, 60),
     )
-
-
-def _targets(target: Target, outputs: Float64[Tensor, "b k"], meaning: Meaning) -> Int64[Tensor, "b"]:
-    """The number of the explained output of each row; by default the largest one."""
-    if target is None:
-        return outputs.argmax(1)
-    asked = [target] * len(outputs) if isinstance(target, int | str) else list(target)
-    if len(asked) != len(outputs):
-        raise SettingError(f"need one target, or one a row: {len(outputs)} rows, got {len(asked)} targets")
-    return torch.tensor([_target(one, outputs.shape[1], meaning) for one in asked])
-
-
-def _target(target: int | str, n_outputs: int, meaning: Meaning) -> int:
-    if isinstance(target, str):
-        if target not in meaning.labels:
-            raise SettingError(f"unknown target {target!r}; the model's outputs are {list(meaning.labels)}")
-        return meaning.labels.index(target)
-    number = int(target)
-    if isinstance(target, bool) or not 0 <= number < n_outputs:
-        raise SettingError(f"target must be an output number from 0 to {n_outputs - 1}, got {target!r}")
-    return number
-
-
-def _readout(distance: Distance, targets: Tensor, outputs: Tensor, meaning: Meaning) -> Readout:
-    if distance.kind.of_decisions:
-        if outputs.shape[1] == 1 and meaning.threshold is None:
-            raise SettingError(
-                f"a distance between decisions needs classes, the model's output is one {meaning.output}"
-            )
-        return DecisionReadout(0.5 if meaning.threshold is None else meaning.threshold)
-    return TargetReadout(targets)
-
-
-def _subjects(
-    labels: tuple[str, ...],
-    x: Tensor,
-    *,
-    schema: Schema,
-    players: Players,
-    targets: Tensor,
-    meaning: Meaning,
-    notes: tuple[str, ...],
-) -> tuple[Subject, ...]:
-    held = [players.columns(player) for player in range(players.count)]
-    subjects = []
-    for label, row, target in zip(labels, x, targets.tolist(), strict=True):
-        texts = schema.text(row)
-        values = tuple(
-            texts[columns[0]]
-            if len(columns) == 1
-            else ", ".join(f"{schema.columns[c]}={texts[c]}" for c in columns)
-            for columns in held
-        )
-        name = meaning.labels[target] if target < len(meaning.labels) else f"output {target}"
-        subjects.append(Subject(label, values, target, name, notes))
-    return tuple(subjects)
 
 
 def _backend(rows: Any) -> str:

@@ -24,7 +24,7 @@ _MAX_DEPTH = 120
 
 
 @final
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Archive:
     """The files inside a .skops file that its records ask for.
 
@@ -33,29 +33,37 @@ class Archive:
         trust: Names that the user trusts.
         kept: Contents by name, as they will be written anew.
         untrusted: Names found that are neither allowed nor trusted.
-        n_bytes: Bytes read so far, counted at every mention.
+        sizes: Bytes of every mention of a file so far.
     """
 
     source: zipfile.ZipFile
     trust: frozenset[str]
     kept: dict[str, bytes] = field(default_factory=dict)
     untrusted: set[str] = field(default_factory=set)
-    n_bytes: int = 0
+    sizes: list[int] = field(default_factory=list)
 
     def content(self, record: Record) -> bytes:
-        """The bytes of the file that a record names."""
+        """The bytes of the file that a record names.
+
+        Raises:
+            StorageError: if it names none, or the files are too large together.
+        """
         name = record.get("file")
         if not isinstance(name, str):
             raise StorageError("a record of the .skops file names no file; the file is damaged")
         if name not in self.kept:
             self.kept[name] = self.read(name)
-        self.n_bytes += len(self.kept[name])
-        if self.n_bytes > MAX_BYTES:
+        self.sizes.append(len(self.kept[name]))
+        if sum(self.sizes) > MAX_BYTES:
             raise StorageError(f"the .skops file unpacks to more than {MAX_BYTES // 2**30} GiB")
         return self.kept[name]
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file of the archive, by its name."""
+        """The bytes of one file of the archive, by its name.
+
+        Raises:
+            StorageError: if it is missing, damaged or too large.
+        """
         try:
             info = self.source.getinfo(name)
             if info.file_size > MAX_BYTES:
@@ -69,7 +77,11 @@ class Archive:
             raise StorageError(f"the .skops file is damaged: {name[:60]!r}: {error}") from error
 
     def array(self, record: Record) -> np.ndarray:
-        """The array of an array record that is stored as a file."""
+        """The array of an array record that is stored as a file.
+
+        Raises:
+            StorageError: if it is damaged or holds objects.
+        """
         data = self.content(record)
         try:
             stream = io.BytesIO(data)
@@ -80,7 +92,7 @@ class Archive:
             shape, _, kind = reader(stream)
             size = int(np.prod([int(n) for n in shape], dtype=object)) * kind.itemsize
             if kind.hasobject or size != len(data) - stream.tell():
-                raise ValueError(f"{shape} of {kind} in {len(data)} bytes")
+                raise EOFError(f"{shape} of {kind} in {len(data)} bytes")
             found: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
             return found
         except (ValueError, EOFError, OSError, TypeError, SyntaxError, MemoryError) as error:
@@ -119,7 +131,11 @@ def audit(value: Any, archive: Archive, hooks: Hooks, depth: int = 0) -> Any:
 
 
 def name_of(record: Record) -> str:
-    """The full name of the type or function that a record names."""
+    """The full name of the type or function that a record names.
+
+    Raises:
+        StorageError: if it names none.
+    """
     parts = record.get("__module__"), record.get("__class__")
     if not all(isinstance(part, str) for part in parts):
         raise StorageError("a record of the .skops file has no type; the file is damaged")

@@ -98,7 +98,7 @@ class TreeLinkedRestriction(Restriction):
         return (slice(first, first + size) for first in range(0, len(self.needed), size))
 
     def _cubes(self, barred: Masks, part: slice, n_bits: int) -> tuple[Cubes, Int[np.ndarray, "q"]]:
-        """The cubes of some background rows, and the row of each; its number also stands above the masks' bits."""
+        """The cubes of some background rows, and each one's row, whose number stands above its mask."""
         alive = [np.flatnonzero((needed & barred) == 0) for needed in self.needed[part]]
         atom = np.repeat(np.arange(len(alive)), [len(leaves) for leaves in alive])
         leaf = np.concatenate(alive)

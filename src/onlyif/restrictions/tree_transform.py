@@ -18,7 +18,7 @@ def add_subsets(table: Float64[Tensor, "rows two_to_d"]) -> None:
     memory once a group instead of once a bit.
 
     Args:
-        table: One or more tables by bit code; each row contiguous.
+        table: One or more tables by bit code, contiguous.
 
     Example:
         >>> table = torch.tensor([[1.0, 2.0, 3.0, 4.0]]).double()
@@ -27,20 +27,18 @@ def add_subsets(table: Float64[Tensor, "rows two_to_d"]) -> None:
         tensor([[ 1.,  3.,  4., 10.]], dtype=torch.float64)
     """
     n_bits = table.shape[1].bit_length() - 1
-    for row in table:
-        _add_low(row, min(n_bits, _CACHE_BITS))
-        start = _CACHE_BITS
-        while start < n_bits:
-            stop = min(start + _HIGH_BITS, n_bits)
-            _add_high(row, start, stop)
-            start = stop
+    # Sums stay within a row, so all rows are one run of numbers.
+    flat = table.view(-1)
+    _add_low(flat, min(n_bits, _CACHE_BITS))
+    for start in range(_CACHE_BITS, n_bits, _HIGH_BITS):
+        _add_high(flat, start, min(start + _HIGH_BITS, n_bits))
 
 
-def _add_low(row: Float64[Tensor, "two_to_d"], n_bits: int) -> None:
-    """Sum over bits 0 to n - 1."""
+def _add_low(flat: Float64[Tensor, "n"], n_bits: int) -> None:
+    """Sum over bits 0 to n_bits - 1."""
     low = min(n_bits, _LOW_BITS)
     matrix = _subset_matrix(low)
-    for part in row.view(-1, 2**n_bits):
+    for part in torch.split(flat, 2**_CACHE_BITS):
         runs = part.view(-1, 2**low)
         torch.matmul(runs.clone(), matrix, out=runs)
         for i in range(low, n_bits):
@@ -48,10 +46,10 @@ def _add_low(row: Float64[Tensor, "two_to_d"], n_bits: int) -> None:
             pairs[:, 1] += pairs[:, 0]
 
 
-def _add_high(row: Float64[Tensor, "two_to_d"], start: int, stop: int) -> None:
+def _add_high(flat: Float64[Tensor, "n"], start: int, stop: int) -> None:
     """Sum over bits `start` to `stop` - 1."""
     width = 1 << (_CACHE_BITS - (stop - start))
-    for block in row.view(-1, 2 ** (stop - start), 2**start):
+    for block in flat.view(-1, 2 ** (stop - start), 2**start):
         for first in range(0, 2**start, width):
             part = block[:, first : first + width]
             for i in range(stop - start):

@@ -1,0 +1,85 @@
+"""All that can be chosen, and the objects that choices stand for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from onlyif.case import Question
+from onlyif.core.errors import SettingError
+from onlyif.core.seeds import child_seed
+from onlyif.criteria.distances import Distance
+from onlyif.predictors.checked import Fault
+from onlyif.predictors.outputs import Output
+from onlyif.recipes.choose import Parts, choose_restriction, choose_search
+from onlyif.recipes.names import DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
+from onlyif.recipes.references import Given, Marginal, ReferenceRecipe
+from onlyif.references.base import Reference
+from onlyif.restrictions.base import Restriction
+from onlyif.searches.base import Search
+
+Target = int | str | Sequence[int | str] | None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Options:
+    """All that can be chosen when a table is explained; `onlyif.explain` says what each means."""
+
+    target: Target = None
+    question: Question = field(default_factory=Question)
+    groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None
+    seed: int = 0
+    max_rows: int = 16_384
+    budget: int = 2_000_000
+    output: Output | str | None = None
+    reference: Reference | ReferenceRecipe | str | None = None
+    restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None
+    search: Search | str | None = None
+    distance: Distance | str | None = None
+    keep_table: bool = False
+    tolerate: tuple[Fault, ...] = ()
+
+    def __post_init__(self) -> None:
+        child_seed(self.seed, "check")
+        if self.max_rows < 1:
+            raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
+        if self.budget < 1:
+            raise SettingError(f"budget must be at least 1 model row, got {self.budget}")
+
+
+def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceRecipe:
+    """The reference's recipe; the marginal one by default."""
+    if reference is None:
+        return Marginal()
+    if isinstance(reference, str):
+        return named(REFERENCES, reference, "reference")()
+    return Given(reference) if isinstance(reference, Reference) else reference
+
+
+def distance_of(distance: Distance | str | None) -> Distance:
+    """The distance ρ; |a - b| by default."""
+    if distance is None or isinstance(distance, str):
+        return named(DISTANCES, distance or "absolute", "distance")()
+    return distance
+
+
+def output_of(output: Output | str | None) -> Output:
+    """Which of the model's outputs is explained; the usual one by default."""
+    return named(OUTPUTS, output or "auto", "output")() if isinstance(output, str | None) else output
+
+
+def restriction_of(
+    given: Restriction | Callable[[Parts, Reference], Restriction] | None, parts: Parts, reference: Reference
+) -> Restriction:
+    """How f_S(x) is computed; what fits first by default."""
+    if given is None:
+        return choose_restriction(parts, reference)
+    return given if isinstance(given, Restriction) else given(parts, reference)
+
+
+def search_of(options: Options, n_players: int, restriction: Restriction) -> Search:
+    """Which subsets are compared; all of them where the budget allows by default."""
+    if isinstance(options.search, str):
+        return named(SEARCHES, options.search, "search")(options.budget)
+    return options.search or choose_search(n_players, restriction, options.budget)
