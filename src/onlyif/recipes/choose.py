@@ -10,6 +10,7 @@ from onlyif.core.players import Players
 from onlyif.core.seeds import child_seed
 from onlyif.predictors.base import Predictor
 from onlyif.recipes.linear import affine_of
+from onlyif.recipes.tree_route import EncodedRestriction
 from onlyif.references.base import Reference
 from onlyif.references.gaussian import GaussianReference
 from onlyif.restrictions.base import MAX_TABLE_BYTES, Restriction
@@ -37,6 +38,7 @@ class Parts:
         rows: Background rows, to check affine models on.
         max_rows: Most rows of one model call.
         seed: The one seed.
+        trees: f_S(x) from the model's own trees, where it could be had.
     """
 
     model: Any
@@ -45,10 +47,13 @@ class Parts:
     rows: Float64[Tensor, "rows c"]
     max_rows: int
     seed: int
+    trees: EncodedRestriction | None = None
 
 
 def choose_restriction(parts: Parts, reference: Reference) -> Restriction:
-    """Closed form where there is one, else every atom of a finite reference, else draws."""
+    """The model's own trees, or a closed form; else every atom of a finite reference, else draws."""
+    if parts.trees is not None:
+        return parts.trees
     law = reference.law
     if isinstance(reference, GaussianReference):
         affine = affine_of(parts.model, parts.predictor, parts.rows[: parts.max_rows])
@@ -84,7 +89,8 @@ def _sampled(parts: Parts, reference: Reference, seed: int, n_draws: int = N_DRA
 
 def choose_search(n_players: int, restriction: Restriction, budget: int) -> Search:
     """Exhaustive where all subsets fit the budget, else beam."""
-    fits = n_players <= MOST_PLAYERS and 2**n_players * restriction.method.rows <= budget
+    most = restriction.most_players if isinstance(restriction, EncodedRestriction) else MOST_PLAYERS
+    fits = n_players <= most and 2**n_players * restriction.method.rows <= budget
     if fits and 8 * 2**n_players <= MAX_TABLE_BYTES:
         return ExhaustiveSearch()
     return BeamSearch(budget=budget)

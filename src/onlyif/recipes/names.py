@@ -15,6 +15,7 @@ from onlyif.predictors.outputs import (
     ValueOutput,
 )
 from onlyif.recipes.references import Baseline, Empirical, Gaussian, Marginal, ReferenceRecipe
+from onlyif.recipes.tree_paths import TreePaths
 from onlyif.searches.base import Search
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.exhaustive import ExhaustiveSearch
@@ -27,6 +28,7 @@ REFERENCES: Mapping[str, Callable[[], ReferenceRecipe]] = {
     "baseline": Baseline,
     "gaussian": Gaussian,
     "empirical": Empirical,
+    "tree-path": TreePaths,
 }
 DISTANCES: Mapping[str, Callable[[], Distance]] = {
     "absolute": AbsoluteDistance,

@@ -15,10 +15,12 @@ from onlyif.case import Question, Subject
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.table import Schema, fit_schema, row_labels
+from onlyif.core.table_forms import Form
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanation import Provenance
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.checked import checked, probe
+from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.readouts import Readout
 from onlyif.recipes.choose import Parts, fresh_restriction
 from onlyif.recipes.detect import detect
@@ -26,6 +28,8 @@ from onlyif.recipes.groups import read_groups
 from onlyif.recipes.options import Options, distance_of, output_of, recipe_of, restriction_of, search_of
 from onlyif.recipes.references import Background
 from onlyif.recipes.subjects import Told, readout_of, subjects_of, targets_of
+from onlyif.recipes.tree_model import TreeQuestion
+from onlyif.recipes.tree_route import TreeRoute, tree_route
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
@@ -91,11 +95,21 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     asked = _asked(model, tables, options)
     ground = _background(tables, options)
     reference = recipe.build(ground)
-    parts = Parts(model, asked.predictor, tables.players, tables.values, options.max_rows, options.seed)
+    route = _route(model, asked, tables, options, reference)
+    parts = Parts(
+        model,
+        asked.predictor,
+        tables.players,
+        tables.values,
+        options.max_rows,
+        options.seed,
+        route.restriction,
+    )
     restriction = restriction_of(options.restriction, parts, reference)
     search = search_of(options, tables.players.count, restriction)
     targets = targets_of(options.target, asked.outputs, asked.meaning)
-    notes = (*tables.schema.notes, *asked.notes, *_rounded(tables.schema, reference))
+    drawn = _rounded(tables.schema, reference) if route.restriction is None else ()
+    notes = (*tables.schema.notes, *asked.notes, *route.notes, *drawn)
     told = Told(row_labels(rows), tables.schema, tables.players, asked.meaning, notes)
     return Work(
         x=tables.x,
@@ -156,6 +170,7 @@ class _Asked:
     """The model behind its checks, and what it says of the rows."""
 
     predictor: Predictor
+    form: Form
     meaning: Meaning
     outputs: Float64[Tensor, "b k"]
     notes: tuple[str, ...]
@@ -167,7 +182,17 @@ def _asked(model: Any, tables: _Tables, options: Options) -> _Asked:
     few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
     notes = probe(raw, few, frozenset(options.tolerate))
     parts = [predictor.predict(part) for part in torch.split(tables.x, options.max_rows)]
-    return _Asked(predictor, raw.meaning, torch.cat(parts).double(), notes)
+    form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
+    return _Asked(predictor, form, raw.meaning, torch.cat(parts).double(), notes)
+
+
+def _route(model: Any, asked: _Asked, tables: _Tables, options: Options, reference: Reference) -> TreeRoute:
+    """The model's own trees, where the restriction was left open and they do for the reference."""
+    if options.restriction is not None:
+        return TreeRoute(None)
+    rows, output = torch.cat([tables.x, tables.values]), output_of(options.output)
+    question = TreeQuestion(model, asked.predictor, asked.form, output, rows)
+    return tree_route(question, tables.players, reference)
 
 
 def _rounded(schema: Schema, reference: Reference) -> tuple[str, ...]:

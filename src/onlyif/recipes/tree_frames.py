@@ -13,41 +13,48 @@ from onlyif.recipes.tree_model import Rows, UnreadableTreesError
 Levels = Callable[[int], Sequence[Any] | None]
 
 
-def coded_columns(levels: Levels) -> Callable[[Any], Rows]:
-    """From tables to rows: numbers as they are, categories as codes, NaN where unknown or missing.
+def coded_columns(levels: Levels, unseen: float) -> Callable[[Any], Rows]:
+    """From tables to rows: numbers as they are, categories as codes, NaN where missing.
 
     Args:
         levels: From a column's number to the levels that the model was trained on, in order of
             code; None where the codes are those of the frame itself.
+        unseen: What stands for a category that is none of them.
     """
 
     def encode(native: Any) -> Rows:
         if not nw.dependencies.is_pandas_dataframe(native):
             return plain_numbers(native)
-        parts = [_codes(native.iloc[:, i], levels(i)) for i in range(native.shape[1])]
+        parts = [_codes(native.iloc[:, i], levels(i), unseen) for i in range(native.shape[1])]
         return torch.from_numpy(np.stack(parts, 1))
 
     return encode
 
 
-def category_columns(native: Any) -> list[int]:
-    """The numbers of the category columns of a pandas frame.
+def coded_in_order(levels: Sequence[Sequence[Any]]) -> Callable[[Any], Rows]:
+    """The same, where the model knows the levels of the first category column, the second and so on.
+
+    A category that is none of them counts as missing.
 
     Args:
-        native: The frame.
+        levels: Those of each category column, in order of code.
     """
-    return [i for i, dtype in enumerate(native.dtypes) if hasattr(dtype, "categories")]
+
+    def encode(native: Any) -> Rows:
+        if not nw.dependencies.is_pandas_dataframe(native):
+            raise UnreadableTreesError("it was trained on category columns of a pandas frame")
+        places = [i for i, dtype in enumerate(native.dtypes) if hasattr(dtype, "categories")]
+        held = dict(zip(places, levels, strict=True))
+        return coded_columns(held.get, np.nan)(native)
+
+    return encode
 
 
-def _codes(series: Any, levels: Sequence[Any] | None) -> np.ndarray:
+def _codes(series: Any, levels: Sequence[Any] | None, unseen: float) -> np.ndarray:
     if not hasattr(series, "cat"):
         numbers = nw.from_native(series, series_only=True).cast(nw.Float64).to_numpy()
         return np.array(numbers, dtype=np.float64)
-    if levels is not None:
-        known = set(levels)
-        lost = [each for each in series.cat.categories if each not in known]
-        if lost and isinstance(levels[0], str) != isinstance(lost[0], str):
-            raise UnreadableTreesError(f"column {series.name!r} has the categories {lost[:3]}, the model {levels[:3]}")
-        series = series.cat.set_categories(list(levels))
-    codes = series.cat.codes.to_numpy().astype(np.float64)
-    return np.where(codes < 0, np.nan, codes)
+    missing = series.isna().to_numpy()
+    known = series if levels is None else series.cat.set_categories(list(levels))
+    codes = known.cat.codes.to_numpy().astype(np.float64)
+    return np.where(missing, np.nan, np.where(codes < 0, unseen, codes))

@@ -148,7 +148,9 @@ def _goes_left(sets: Sequence[CategorySet]) -> Bool[torch.Tensor, "sets codes"]:
         return no_categories()
     n_codes = 1 + max(int(each.codes.max(initial=0)) for each in sets)
     if n_codes > MOST_CODES:
-        raise UnreadableTreesError(f"it has category codes up to {n_codes - 1}, at most {MOST_CODES} are read")
+        raise UnreadableTreesError(
+            f"it has category codes up to {n_codes - 1}, at most {MOST_CODES} are read"
+        )
     table = torch.zeros(len(sets), n_codes + 1, dtype=torch.bool)
     for row, each in zip(table, sets, strict=True):
         row[:] = not each.left

@@ -32,7 +32,9 @@ def read_forest(model: Any, kind: HeadKind) -> TreesRead:
         model: A fitted RandomForestClassifier, ExtraTreesRegressor or the like.
         kind: The output that is explained.
     """
-    return _averaged(model.estimators_, [np.arange(model.n_features_in_)] * len(model.estimators_), model, kind)
+    return _averaged(
+        model.estimators_, [np.arange(model.n_features_in_)] * len(model.estimators_), model, kind
+    )
 
 
 def read_bagging(model: Any, kind: HeadKind) -> TreesRead:
@@ -84,9 +86,13 @@ def _boosting_link(model: Any, kind: HeadKind, k: int) -> Link:
     return TwoClassLink(2.0 if model.loss == "exponential" else 1.0)
 
 
-def _averaged(estimators: Sequence[Any], columns: Sequence[np.ndarray], model: Any, kind: HeadKind) -> TreesRead:
+def _averaged(
+    estimators: Sequence[Any], columns: Sequence[np.ndarray], model: Any, kind: HeadKind
+) -> TreesRead:
     if kind is not (HeadKind.PROBABILITY if is_classifier(model) else HeadKind.VALUE):
-        raise UnreadableTreesError(f"the {kind.value} of a {type(model).__name__} is no average over its leaves")
+        raise UnreadableTreesError(
+            f"the {kind.value} of a {type(model).__name__} is no average over its leaves"
+        )
     trees = [
         _grown(each, held, _shares(each.tree_.value, kind) / len(estimators))
         for each, held in zip(estimators, columns, strict=True)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from onlyif.recipes.tree_grown import CategorySet, Grown, ensemble_of, every_col
 from onlyif.recipes.tree_model import TreesRead, UnreadableTreesError
 from onlyif.recipes.xgboost_checks import check_xgboost_model
 
-_LOGISTIC = frozenset({"binary:logistic", "binary:logitraw", "reg:logistic"})
+_LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
+UNSEEN = -1.0  # no category's code: neither missing nor in any set of a split
+_RAW = frozenset({"binary:logitraw"})
 _EXPONENTIAL = frozenset({"count:poisson", "reg:gamma", "reg:tweedie"})
 _SOFTMAX = frozenset({"multi:softprob", "multi:softmax"})
 _IDENTITY = frozenset(
@@ -58,7 +61,9 @@ def read_xgboost_booster(booster: Any, kind: HeadKind) -> TreesRead:
     try:
         check_xgboost_model(document)
     except StorageError as error:
-        raise UnreadableTreesError(f"what XGBoost {document.get('version')} saves is not known here: {error}") from error
+        raise UnreadableTreesError(
+            f"what XGBoost {document.get('version')} saves is not known here: {error}"
+        ) from error
     learner = document["learner"]
     objective, params = learner["objective"]["name"], learner["learner_model_param"]
     model, scales = _boosted(learner["gradient_booster"])
@@ -71,7 +76,7 @@ def read_xgboost_booster(booster: Any, kind: HeadKind) -> TreesRead:
     n_columns = int(params["num_feature"])
     base = np.broadcast_to(_base_margin(params["base_score"], objective), k)
     ensemble = ensemble_of(trees, n_columns, base, _link(objective, kind))
-    return TreesRead(ensemble, every_column(n_columns), coded_columns(_categories(model, n_columns)))
+    return TreesRead(ensemble, every_column(n_columns), coded_columns(_categories(model, n_columns), UNSEEN))
 
 
 def _boosted(booster: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[float]]:
@@ -100,7 +105,7 @@ def _base_margin(text: str, objective: str) -> np.ndarray:
 
 
 def _link(objective: str, kind: HeadKind) -> Link:
-    if objective not in _LOGISTIC | _EXPONENTIAL | _SOFTMAX | _IDENTITY:
+    if objective not in _LOGISTIC | _RAW | _EXPONENTIAL | _SOFTMAX | _IDENTITY:
         raise UnreadableTreesError(f"the objective {objective} is not known here")
     if kind is HeadKind.MARGIN:
         return IdentityLink()
@@ -110,7 +115,7 @@ def _link(objective: str, kind: HeadKind) -> Link:
         raise UnreadableTreesError(f"it answers a class number ({objective}), which is no sum over trees")
     if objective in _EXPONENTIAL:
         return ExpLink()
-    return SigmoidLink() if objective in _LOGISTIC - {"binary:logitraw"} else IdentityLink()
+    return SigmoidLink() if objective in _LOGISTIC else IdentityLink()
 
 
 def _grown(tree: Mapping[str, Any], k: int, number: int, scale: float) -> Grown:
@@ -154,4 +159,4 @@ def _levels(encoder: Mapping[str, Any]) -> Sequence[Any] | None:
     if "offsets" not in encoder:
         return values or None
     text, ends = bytes(each & 255 for each in values), encoder["offsets"]
-    return [text[first:last].decode() for first, last in zip(ends, ends[1:], strict=False)] or None
+    return [text[first:last].decode() for first, last in pairwise(ends)] or None

@@ -1,0 +1,114 @@
+"""Whether trees that were read answer as their model does."""
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.core.errors import OnlyIfError
+from onlyif.predictors.outputs import DIGITS_DOUBLE
+from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesError
+
+N_ROWS = 256
+TOLERANCE = 1e-9
+
+
+def compare(trees: TreeModel, question: TreeQuestion) -> None:
+    """Ask trees and model for the same rows.
+
+    The rows are those to explain and of the background; mixtures of them; others with values on
+    the trees' thresholds and next to them; and, where the model takes them, others with missing values.
+
+    Args:
+        trees: What was read.
+        question: The model it was read from.
+
+    Raises:
+        UnreadableTreesError: if they differ by more than rounding, saying by how much and where.
+    """
+    known = question.rows[:: max(1, len(question.rows) // N_ROWS)][:N_ROWS]
+    sets = {"given": known, "mixed": _mixed(known)}
+    near = _on_thresholds(trees, question, known)
+    if near is not None:
+        sets["made on the trees' thresholds"] = near
+    for what, rows in sets.items():
+        _agree(trees, question, rows, what)
+    missing = _with_missing(question, known)
+    if missing is not None:
+        _agree(trees, question, missing, "with missing values")
+
+
+def _agree(trees: TreeModel, question: TreeQuestion, rows: Tensor, what: str) -> None:
+    wanted = question.predictor.predict(rows).double()
+    got = trees.ensemble.predict(trees.encode(rows))
+    if got.shape != wanted.shape:
+        raise UnreadableTreesError(
+            f"its trees were read but give {got.shape[1]} outputs a row, the model {wanted.shape[1]}"
+        )
+    difference = float((got - wanted).abs().max())
+    if not difference <= tolerance(question, wanted):
+        raise UnreadableTreesError(
+            f"its trees were read but differ from the model by up to {difference:.3g} on rows {what}"
+        )
+
+
+def tolerance(question: TreeQuestion, outputs: Float64[Tensor, "r k"]) -> float:
+    """How much outputs may differ by rounding.
+
+    Args:
+        question: The model.
+        outputs: Some of its outputs.
+    """
+    scale, digits = max(1.0, float(outputs.abs().max())), question.predictor.meaning.digits
+    return scale * (TOLERANCE if digits >= DIGITS_DOUBLE else 4 * 2.0**-digits)
+
+
+def _mixed(rows: Tensor) -> Tensor:
+    """Rows of which each column is taken from some row."""
+    numbers = np.random.default_rng(0).integers(0, len(rows), rows.shape)
+    return rows.gather(0, torch.from_numpy(numbers))
+
+
+def _on_thresholds(trees: TreeModel, question: TreeQuestion, rows: Tensor) -> Tensor | None:
+    """Rows with values on thresholds and next to them, in the columns that are compared as they are."""
+    nodes, rng, made = trees.ensemble.nodes, np.random.default_rng(1), rows.clone()
+    if not _same(trees.encode(rows)[:, : rows.shape[1]], rows):
+        return None
+    for column in range(rows.shape[1]):
+        at = (nodes.column == column) & (nodes.category_set < 0) & nodes.threshold.isfinite()
+        known = nodes.threshold[at].numpy()
+        if len(known):
+            chosen = rng.choice(known, len(made))
+            nearest = np.stack([chosen, np.nextafter(chosen, np.inf), chosen.astype(np.float32)])
+            made[:, column] = torch.from_numpy(nearest[rng.integers(0, 3, len(made)), np.arange(len(made))])
+    try:
+        # Columns of whole numbers or of single precision hold what is nearest.
+        return question.form.encode(question.form.decode(made))
+    except OnlyIfError:
+        return None
+
+
+def _with_missing(question: TreeQuestion, rows: Tensor) -> Tensor | None:
+    """Rows with missing values in the columns that can hold one, None if the model refuses them."""
+    gaps = torch.from_numpy(np.random.default_rng(2).random(rows.shape) < 0.3)
+    gaps &= torch.tensor([_holds_missing(question, rows[:1], column) for column in range(rows.shape[1])])
+    made = torch.where(gaps, torch.nan, rows)
+    try:
+        question.predictor.predict(made)
+    except OnlyIfError:
+        return None
+    return made
+
+
+def _holds_missing(question: TreeQuestion, row: Tensor, column: int) -> bool:
+    made = row.clone()
+    made[0, column] = torch.nan
+    try:
+        question.form.decode(made)
+    except OnlyIfError:
+        return False
+    return True
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())

@@ -1,0 +1,128 @@
+"""Whether f_S(x) is computed from a model's own trees, and if not, why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import LimitError, SettingError
+from onlyif.core.players import Players
+from onlyif.core.shapes import Instances, Keep
+from onlyif.predictors.readouts import Readout
+from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesError
+from onlyif.recipes.tree_paths import TreePathReference
+from onlyif.recipes.tree_reading import trees_of
+from onlyif.references.base import Plan, Reference
+from onlyif.restrictions.base import Estimate, Method, Restriction
+from onlyif.restrictions.tree_linked import compile_tree_linked
+from onlyif.restrictions.tree_marginal import compile_tree_marginal
+from onlyif.restrictions.tree_path import compile_tree_path
+
+MOST_ENTRIES = 2**26  # leaves times background rows
+MOST_PLAYERS_ADDED, MOST_PLAYERS_LINKED = 25, 20
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EncodedRestriction(Restriction):
+    """A restriction on rows in a model's own encoding, asked for rows of the user's table.
+
+    Exact only if what a column becomes depends on no other column.
+
+    Args:
+        inner: The restriction on encoded rows, with the same players.
+        encode: From rows of the table to encoded rows.
+        most_players: The number of players up to which a table of all subsets is affordable.
+    """
+
+    inner: Restriction
+    encode: Callable[[Float64[Tensor, "b c"]], Float64[Tensor, "b t"]]
+    most_players: int
+
+    @override
+    def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
+        return self.inner.predict(self.encode(x), keep, readout)
+
+    @override
+    def table(self, x: Instances, readout: Readout) -> Estimate:
+        return self.inner.table(self.encode(x), readout)
+
+    @property
+    @override
+    def method(self) -> Method:
+        return self.inner.method
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TreeRoute:
+    """What came of looking for trees.
+
+    Args:
+        restriction: f_S(x) from the trees, or None.
+        notes: Why not, where the model has trees.
+    """
+
+    restriction: EncodedRestriction | None
+    notes: tuple[str, ...] = ()
+
+
+def tree_route(question: TreeQuestion, players: Players, reference: Reference) -> TreeRoute:
+    """f_S(x) from the trees of a model, where it has some and the reference is a fixed set of rows.
+
+    Args:
+        question: The model.
+        players: How players tile the table's columns.
+        reference: What a hidden player is replaced by.
+
+    Raises:
+        SettingError: if the reference needs trees that cannot be had.
+    """
+    by_cover, law = isinstance(reference, TreePathReference), reference.law
+    if not by_cover and (law.n_atoms is None or law.depends_on_x):
+        return TreeRoute(None)
+    model, reason = question.predictor.meaning.model, "it is no tree ensemble that is known here"
+    try:
+        trees = trees_of(question)
+        if trees is not None:
+            return TreeRoute(_restriction(trees, players, reference))
+    except (UnreadableTreesError, LimitError) as error:
+        reason = str(error)
+        if not by_cover:
+            return TreeRoute(None, (f"{model} is asked row by row instead of tree by tree: {reason}",))
+    if by_cover:
+        raise SettingError(f"the tree-path reference needs the model's trees; {model}: {reason}")
+    return TreeRoute(None)
+
+
+def _restriction(trees: TreeModel, players: Players, reference: Reference) -> EncodedRestriction:
+    ensemble, own = trees.ensemble, trees.players(players)
+    if isinstance(reference, TreePathReference):
+        return EncodedRestriction(compile_tree_path(ensemble, own), trees.encode, MOST_PLAYERS_ADDED)
+    rows, weights = _atoms(trees, players, reference)
+    entries = len(rows) * int((ensemble.nodes.column < 0).sum())
+    if entries > MOST_ENTRIES:
+        raise LimitError(
+            f"{len(rows)} background rows times the leaves of its trees are {entries:,} entries, "
+            f"at most {MOST_ENTRIES:,} are held"
+        )
+    if ensemble.link.additive:
+        added = compile_tree_marginal(ensemble, own, rows, weights)
+        return EncodedRestriction(added, trees.encode, MOST_PLAYERS_ADDED)
+    linked = compile_tree_linked(ensemble, own, rows, weights)
+    return EncodedRestriction(linked, trees.encode, MOST_PLAYERS_LINKED)
+
+
+def _atoms(
+    trees: TreeModel, players: Players, reference: Reference
+) -> tuple[Float64[Tensor, "n t"], Float64[Tensor, "n"]]:
+    """The rows of a fixed reference, encoded, and their weights."""
+    n = reference.law.n_atoms or 0
+    x = torch.zeros(1, len(players.index), dtype=torch.float64)
+    hidden = torch.zeros(1, 1, len(players.index), dtype=torch.bool)
+    draws = reference.draw(x, hidden, Plan(total=n, start=0, stop=n, seed=None))
+    return trees.encode(draws.values[0, 0].double()), draws.weights[0, 0].double()
