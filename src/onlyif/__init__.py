@@ -20,8 +20,9 @@ from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.selection import Gap, Selection
-from onlyif.explanation.storage import load, save
+from onlyif.explanation.storage import load, load_folder, save
 from onlyif.explanation.summary import summary
+from onlyif.explanation.text import explanation_text
 from onlyif.predictors.checked import Fault
 from onlyif.recipes.references import Baseline, Empirical, Gaussian, Marginal, Replacement
 from onlyif.version import __version__
@@ -51,7 +52,9 @@ __all__ = [
     "StorageError",
     "__version__",
     "explain",
+    "explanation_text",
     "load",
+    "load_folder",
     "save",
     "summary",
 ]

@@ -9,6 +9,7 @@ import torch
 import onlyif.restrictions
 from onlyif.core.players import Players
 from onlyif.predictors.readouts import TargetReadout
+from onlyif.predictors.tree_links import SoftmaxLink
 from onlyif.references.gaussian import GaussianReference
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.base import Restriction
@@ -16,8 +17,12 @@ from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
 from onlyif.restrictions.sampled import SampledRestriction
 from onlyif.restrictions.tabulated import TabulatedRestriction
+from onlyif.restrictions.tree_linked import compile_tree_linked
+from onlyif.restrictions.tree_marginal import compile_tree_marginal
+from onlyif.restrictions.tree_path import compile_tree_path
 from onlyif.testing.restrictions import check_batch_equals_singles, check_restriction
 from oracles.cases import Watched
+from oracles.trees import Leaf, Split, ensemble_of
 
 PLAYERS = Players(torch.tensor([0, 1, 1, 2]), ("a", "bc", "d"))
 GENERATOR = torch.Generator().manual_seed(0)
@@ -34,6 +39,13 @@ MEMBERS = [
     LinearGaussianRestriction(
         torch.randn(4, 2, generator=GENERATOR, dtype=torch.float64), torch.ones(2).double(), GAUSSIAN, PLAYERS
     ),
+]
+PAIR = (Leaf((0.5, 1.0), 2.0), Leaf((-1.0, 0.25), 3.0))
+GROWN = [Split(0, 0.1, Split(2, -0.3, *PAIR), Split(1, 0.2, *PAIR)), Split(3, 0.0, PAIR[1], PAIR[0])]
+MEMBERS += [
+    compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, ROWS.rows),
+    compile_tree_linked(ensemble_of(GROWN, 4, link=SoftmaxLink()), PLAYERS, ROWS.rows),
+    compile_tree_path(ensemble_of(GROWN, 4), PLAYERS),
 ]
 KNOWN = TabulatedRestriction(SAMPLED.table(X, TARGET), SAMPLED.method)
 

@@ -59,7 +59,7 @@ def _slow(grown, base, link, x, background, weights, index, k):  # noqa: PLR0917
 
 
 @given(FORESTS, rows_of(MIXED, 3), rows_of(MIXED, 5), GROUPS, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_table_is_the_mean_over_walks_for_every_subset(grown, x, background, index, data):
     k = data.draw(st.integers(0, 1))
     counts = data.draw(st.lists(st.integers(1, 5), min_size=len(background), max_size=len(background)))
@@ -97,7 +97,7 @@ def test_linked_table_is_the_mean_of_the_links(link, data):
 
 
 @given(FORESTS, rows_of(MIXED, 3), GROUPS, st.integers(0, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_path_table_goes_both_ways_at_hidden_splits(grown, x, index, k):
     made = compile_tree_path(ensemble_of(grown, 4, base=[1.0, 0.0]), _players(index))
     d = max(index) + 1

@@ -92,7 +92,9 @@ class Archive:
             shape, _, kind = reader(stream)
             size = int(np.prod([int(n) for n in shape], dtype=object)) * kind.itemsize
             if kind.hasobject or size != len(data) - stream.tell():
-                raise EOFError(f"{shape} of {kind} in {len(data)} bytes")
+                raise StorageError(
+                    f"an array in the .skops file is damaged: {shape} of {kind} in {len(data)} bytes"
+                )
             found: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
             return found
         except (ValueError, EOFError, OSError, TypeError, SyntaxError, MemoryError) as error:

@@ -26,6 +26,7 @@ def compare(trees: TreeModel, question: TreeQuestion) -> None:
     Raises:
         UnreadableTreesError: if they differ by more than rounding, saying by how much and where.
     """
+    trees.encode(question.rows)  # refuses what a library treats in no certain way, in whichever row it is
     known = question.rows[:: max(1, len(question.rows) // N_ROWS)][:N_ROWS]
     sets = {"given": known, "mixed": _mixed(known)}
     near = _on_thresholds(trees, question, known)

@@ -13,13 +13,13 @@ from onlyif.recipes.tree_model import Rows, UnreadableTreesError
 Levels = Callable[[int], Sequence[Any] | None]
 
 
-def coded_columns(levels: Levels, unseen: float) -> Callable[[Any], Rows]:
+def coded_columns(levels: Levels, unseen: float | None) -> Callable[[Any], Rows]:
     """From tables to rows: numbers as they are, categories as codes, NaN where missing.
 
     Args:
         levels: From a column's number to the levels that the model was trained on, in order of
             code; None where the codes are those of the frame itself.
-        unseen: What stands for a category that is none of them.
+        unseen: What stands for a category that is none of them; None refuses tables that hold one.
     """
 
     def encode(native: Any) -> Rows:
@@ -50,11 +50,16 @@ def coded_in_order(levels: Sequence[Sequence[Any]]) -> Callable[[Any], Rows]:
     return encode
 
 
-def _codes(series: Any, levels: Sequence[Any] | None, unseen: float) -> np.ndarray:
+def _codes(series: Any, levels: Sequence[Any] | None, unseen: float | None) -> np.ndarray:
     if not hasattr(series, "cat"):
         numbers = nw.from_native(series, series_only=True).cast(nw.Float64).to_numpy()
         return np.array(numbers, dtype=np.float64)
     missing = series.isna().to_numpy()
     known = series if levels is None else series.cat.set_categories(list(levels))
     codes = known.cat.codes.to_numpy().astype(np.float64)
-    return np.where(missing, np.nan, np.where(codes < 0, unseen, codes))
+    new = (codes < 0) & ~missing
+    if unseen is None and new.any():
+        raise UnreadableTreesError(
+            f"column {series.name!r} holds {series[new].iloc[0]!r}, which was no category in training"
+        )
+    return np.where(missing, np.nan, np.where(new, unseen, codes).astype(np.float64))

@@ -20,7 +20,6 @@ from onlyif.recipes.tree_model import TreesRead, UnreadableTreesError
 from onlyif.recipes.xgboost_checks import check_xgboost_model
 
 _LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
-UNSEEN = -1.0  # no category's code: neither missing nor in any set of a split
 _RAW = frozenset({"binary:logitraw"})
 _EXPONENTIAL = frozenset({"count:poisson", "reg:gamma", "reg:tweedie"})
 _SOFTMAX = frozenset({"multi:softprob", "multi:softmax"})
@@ -76,7 +75,8 @@ def read_xgboost_booster(booster: Any, kind: HeadKind) -> TreesRead:
     n_columns = int(params["num_feature"])
     base = np.broadcast_to(_base_margin(params["base_score"], objective), k)
     ensemble = ensemble_of(trees, n_columns, base, _link(objective, kind))
-    return TreesRead(ensemble, every_column(n_columns), coded_columns(_categories(model, n_columns), UNSEEN))
+    # What an unseen category becomes differs between versions (an error, or the first category): none is read.
+    return TreesRead(ensemble, every_column(n_columns), coded_columns(_categories(model, n_columns), None))
 
 
 def _boosted(booster: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[float]]:
