@@ -81,9 +81,9 @@ def test_splitting_changes_nothing(make, max_rows):
 
 
 def test_more_subsets_than_one_pass_takes():
-    """Eleven players: eight passes, each with base draws of its own, and every row counted."""
-    players = column_players([f"c{i}" for i in range(11)])
-    rows = torch.randn(9, 11, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    """Twelve players: two passes, each with base draws of its own, and every row counted."""
+    players = column_players([f"c{i}" for i in range(12)])
+    rows = torch.randn(9, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     readout, calls = TargetReadout(torch.tensor([0])), []
 
     def model(batch):
@@ -98,7 +98,7 @@ def test_more_subsets_than_one_pass_takes():
 
     restriction, small, asked = ask(20)
     _, large, asked_once = ask(10**6)
-    assert asked == small.model_rows == (2**11 + 8) * 5
+    assert asked == small.model_rows == (2**12 + 2) * 5
     assert asked_once == large.model_rows == (2**11 + 1) * 5
     codes = torch.tensor([0, 3, 255, 256, 257, 1500, 2047])
     single = restriction.predict(rows[:1], keep_of_codes(codes, 11).unsqueeze(0), readout)

@@ -40,6 +40,11 @@ class Form(ABC):
             InputError: if a code or number cannot stand in its column.
         """
 
+    @property
+    def batch_dtype(self) -> torch.dtype:
+        """The dtype in which batches are best handed to `decode`; others are taken too."""
+        return torch.float64
+
 
 @final
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ class TensorForm(Form):
 
     dtype: torch.dtype | None = None
     device: torch.device | None = None
+
+    @property
+    @override
+    def batch_dtype(self) -> torch.dtype:
+        return self.dtype if self.dtype is not None and self.dtype.is_floating_point else torch.float64
 
     @override
     def encode(self, data: Any) -> Float64[Tensor, "r *x"]:

@@ -1,8 +1,12 @@
 """The model f: rows in, outputs out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
+
+import torch
 
 from onlyif.core.shapes import Batch, Outputs
 
@@ -47,3 +51,13 @@ class Predictor(ABC):
     @abstractmethod
     def meaning(self) -> Meaning:
         """What the outputs are."""
+
+    @contextmanager
+    def opened(self) -> Iterator["Predictor"]:
+        """The same predictor for many calls: what each call puts back is put back once, at the end."""
+        yield self
+
+    @property
+    def batch_dtype(self) -> torch.dtype:
+        """The dtype in which batches are best handed over; others are taken too."""
+        return torch.float64

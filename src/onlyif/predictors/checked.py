@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import final
 
@@ -49,6 +49,17 @@ class CheckedPredictor(Predictor):
     @override
     def meaning(self) -> Meaning:
         return self.inner.meaning
+
+    @override
+    @contextmanager
+    def opened(self) -> Iterator[Predictor]:
+        with self.inner.opened() as inner:
+            yield replace(self, inner=inner)
+
+    @property
+    @override
+    def batch_dtype(self) -> torch.dtype:
+        return self.inner.batch_dtype
 
     @override
     def predict(self, batch: Batch) -> Outputs:

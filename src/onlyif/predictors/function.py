@@ -1,7 +1,8 @@
 """Any callable as a predictor: the class that all models of tables share."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import torch
@@ -25,6 +26,7 @@ class FunctionPredictor(Predictor):
         form: The kind of input the function takes: that of a `Schema` for data frames
             and arrays; by default the torch batch itself, as a copy.
         described: What the outputs are.
+        guard: Around every call: what puts the model back as it was.
 
     Example:
         >>> total = FunctionPredictor(lambda batch: batch.sum(1))
@@ -35,21 +37,36 @@ class FunctionPredictor(Predictor):
     function: Callable[[Any], Any]
     form: Form = field(default_factory=TensorForm)
     described: Meaning = field(default_factory=lambda: Meaning("a function", "value"))
+    guard: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     @override
     def meaning(self) -> Meaning:
         return self.described
 
+    @property
+    @override
+    def batch_dtype(self) -> torch.dtype:
+        return self.form.batch_dtype
+
     @override
     def predict(self, batch: Batch) -> Outputs:
-        outputs = as_outputs(self.function(self.form.decode(batch))).to(batch.device)
+        native = self.form.decode(batch)
+        with self.guard():
+            answer = self.function(native)
+        outputs = as_outputs(answer).to(batch.device)
         if len(outputs) != len(batch):
             raise ModelError(
                 f"{self.described.model} answered with {len(outputs)} rows to {len(batch)} rows; "
                 "need one a row"
             )
         return outputs
+
+    @override
+    @contextmanager
+    def opened(self) -> Iterator[Predictor]:
+        with self.guard():
+            yield replace(self, guard=nullcontext)
 
     def changes_input(self, batch: Batch) -> bool:
         """Whether the function changes the table it is given.
@@ -61,7 +78,8 @@ class FunctionPredictor(Predictor):
         """
         native = self.form.decode(batch)
         before = self.form.encode(native)
-        self.function(native)
+        with self.guard():
+            self.function(native)
         try:
             after = self.form.encode(native)
         except InputError:
@@ -83,4 +101,4 @@ def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:
         SettingError: if the model does not offer that output.
     """
     head = output.choose(heads)
-    return FunctionPredictor(head.ask, form, heads.meaning(head))
+    return FunctionPredictor(head.ask, form, heads.meaning(head), heads.guard)

@@ -5,6 +5,7 @@ A library's file lists the heads that a model has, an `Output` picks one.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, final
@@ -59,6 +60,7 @@ class Heads:
     Args:
         model: The kind of model, as "sklearn RandomForestClassifier".
         all: Its heads; the first is the usual choice.
+        guard: Around every call: what puts the model back as it was.
 
     Raises:
         SettingError: if there is none.
@@ -66,6 +68,7 @@ class Heads:
 
     model: str
     all: tuple[Head, ...]
+    guard: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __post_init__(self) -> None:
         if not self.all:

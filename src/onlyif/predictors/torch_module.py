@@ -16,7 +16,7 @@ from onlyif.core.table_forms import TensorForm
 from onlyif.predictors.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads, as_outputs
 
 DIGITS_HALF = 7
-CPU_ROWS = 4096
+CPU_ROWS = 2048
 
 
 @final
@@ -24,8 +24,8 @@ CPU_ROWS = 4096
 class ModuleCall:
     """A module as a function of batches.
 
-    Each call runs in evaluation mode and without gradients; the mode of every submodule
-    and the global random state are put back, also when the module raises.
+    Under its guard it runs in evaluation mode and without gradients; the mode of every
+    submodule and the global random state are put back, also when the module raises.
 
     Args:
         module: The module.
@@ -34,15 +34,29 @@ class ModuleCall:
     module: nn.Module
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """The module's raw outputs.
+        """The module's raw outputs, under its guard.
+
+        Raises:
+            ModelError: if the module answers with something other than a tensor.
+        """
+        with self.guard():
+            return self.plain(batch)
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """In evaluation mode and without gradients; all is put back at the end."""
+        with _evaluation(self.module), _random_state(module_device(self.module)), torch.no_grad():
+            yield
+
+    def plain(self, batch: Tensor) -> Tensor:
+        """The module's raw outputs, with nothing put back.
 
         Raises:
             ModelError: if the module answers with something other than a tensor.
         """
         # On a CPU activations of more rows leave the cache, and the same work takes up to twice as long.
         rows = CPU_ROWS if batch.device.type == "cpu" else max(1, len(batch))
-        with _evaluation(self.module), _random_state(batch.device), torch.no_grad():
-            answers = [self._answer(part) for part in torch.split(batch, rows)]
+        answers = [self._answer(part) for part in torch.split(batch, rows)]
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     def _answer(self, batch: Tensor) -> Tensor:
@@ -66,7 +80,7 @@ def module_heads(module: nn.Module) -> Heads:
     )
 
     def probabilities(batch: Tensor) -> Tensor:
-        logits = as_outputs(call(batch))
+        logits = as_outputs(call.plain(batch))
         if logits.shape[1] > 1:
             return logits.softmax(1)
         return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], 1)
@@ -74,10 +88,11 @@ def module_heads(module: nn.Module) -> Heads:
     return Heads(
         f"torch {type(module).__name__}",
         (
-            Head(HeadKind.VALUE, call, digits=digits),
+            Head(HeadKind.VALUE, call.plain, digits=digits),
             Head(HeadKind.PROBABILITY, probabilities, digits=digits),
-            Head(HeadKind.MARGIN, call, threshold=0.0, digits=digits),
+            Head(HeadKind.MARGIN, call.plain, threshold=0.0, digits=digits),
         ),
+        call.guard,
     )
 
 
@@ -87,9 +102,12 @@ def module_form(module: nn.Module) -> TensorForm:
     Args:
         module: The module; one with neither parameters nor buffers gets torch's default dtype.
     """
-    tensors = chain(module.parameters(), module.buffers())
-    devices = [tensor.device for tensor in tensors]
-    return TensorForm(module_dtype(module), devices[0] if devices else None)
+    return TensorForm(module_dtype(module), module_device(module))
+
+
+def module_device(module: nn.Module) -> torch.device | None:
+    """Where the module's first parameter or buffer lies; None if it has none."""
+    return next((tensor.device for tensor in chain(module.parameters(), module.buffers())), None)
 
 
 def module_dtype(module: nn.Module) -> torch.dtype:
@@ -102,23 +120,25 @@ def module_dtype(module: nn.Module) -> torch.dtype:
 @contextmanager
 def _evaluation(module: nn.Module) -> Iterator[None]:
     # The flag itself is set, for train() and eval() of a submodule may do more than that.
-    modes = [(part, part.training) for part in module.modules()]
+    training = [part for part in module.modules() if part.training]
     try:
-        for part, _ in modes:
-            part.training = False
+        for part in training:
+            vars(part)["training"] = False  # as setattr would, without its search for parameters
         yield
     finally:
-        for part, training in modes:
-            part.training = training
+        for part in training:
+            vars(part)["training"] = True
 
 
 @contextmanager
-def _random_state(device: torch.device) -> Iterator[None]:
-    plain, legacy = random.getstate(), np.random.get_state()  # it is put back, not used
-    devices = [device] if device.type == "cuda" else []
+def _random_state(device: torch.device | None) -> Iterator[None]:
+    # Their own accessors copy the state into tuples, which takes longer than a small module.
+    legacy = np.random.get_bit_generator()  # type: ignore[attr-defined]  # public, not in the stubs
+    plain, numbers = random.getstate(), legacy.state
+    devices = [device] if device is not None and device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices):
             yield
     finally:
         random.setstate(plain)
-        np.random.set_state(legacy)
+        legacy.state = numbers

@@ -96,15 +96,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     ground = _background(tables, options)
     reference = recipe.build(ground)
     route = _route(model, asked, tables, options, reference)
-    parts = Parts(
-        model,
-        asked.predictor,
-        tables.players,
-        tables.values,
-        options.max_rows,
-        options.seed,
-        route.restriction,
-    )
+    parts = _parts(model, asked, tables, options, route)
     restriction = restriction_of(options.restriction, parts, reference)
     search = search_of(options, tables.players.count, restriction)
     targets = targets_of(options.target, asked.outputs, asked.meaning)
@@ -191,8 +183,20 @@ def _route(model: Any, asked: _Asked, tables: _Tables, options: Options, referen
     if options.restriction is not None:
         return TreeRoute(None)
     rows, output = torch.cat([tables.x, tables.values]), output_of(options.output)
-    question = TreeQuestion(model, asked.predictor, asked.form, output, rows)
+    question = TreeQuestion(model, asked.predictor, asked.form, output, rows, options.max_rows)
     return tree_route(question, tables.players, reference)
+
+
+def _parts(model: Any, asked: _Asked, tables: _Tables, options: Options, route: TreeRoute) -> Parts:
+    return Parts(
+        model=model,
+        predictor=asked.predictor,
+        players=tables.players,
+        rows=tables.values,
+        max_rows=options.max_rows,
+        seed=options.seed,
+        trees=route.restriction,
+    )
 
 
 def _rounded(schema: Schema, reference: Reference) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ Levels = Callable[[int], Sequence[Any] | None]
 def coded_columns(levels: Levels, unseen: float | None) -> Callable[[Any], Rows]:
     """From tables to rows: numbers as they are, categories as codes, NaN where missing.
 
+    In a sparse table what is not stored is missing, as XGBoost has it.
+
     Args:
         levels: From a column's number to the levels that the model was trained on, in order of
             code; None where the codes are those of the frame itself.
@@ -23,6 +25,8 @@ def coded_columns(levels: Levels, unseen: float | None) -> Callable[[Any], Rows]
     """
 
     def encode(native: Any) -> Rows:
+        if hasattr(native, "tocoo"):
+            return _stored(native.tocoo())
         if not nw.dependencies.is_pandas_dataframe(native):
             return plain_numbers(native)
         parts = [_codes(native.iloc[:, i], levels(i), unseen) for i in range(native.shape[1])]
@@ -50,16 +54,24 @@ def coded_in_order(levels: Sequence[Sequence[Any]]) -> Callable[[Any], Rows]:
     return encode
 
 
+def _stored(sparse: Any) -> Rows:
+    table = np.full(sparse.shape, np.nan)
+    table[sparse.row, sparse.col] = sparse.data
+    return torch.from_numpy(table)
+
+
 def _codes(series: Any, levels: Sequence[Any] | None, unseen: float | None) -> np.ndarray:
     if not hasattr(series, "cat"):
         numbers = nw.from_native(series, series_only=True).cast(nw.Float64).to_numpy()
         return np.array(numbers, dtype=np.float64)
     missing = series.isna().to_numpy()
     known = series if levels is None else series.cat.set_categories(list(levels))
-    codes = known.cat.codes.to_numpy().astype(np.float64)
+    codes: np.ndarray = known.cat.codes.to_numpy().astype(np.float64)
     new = (codes < 0) & ~missing
     if unseen is None and new.any():
         raise UnreadableTreesError(
             f"column {series.name!r} holds {series[new].iloc[0]!r}, which was no category in training"
         )
-    return np.where(missing, np.nan, np.where(new, unseen, codes).astype(np.float64))
+    codes[new] = np.nan if unseen is None else unseen
+    codes[missing] = np.nan
+    return codes

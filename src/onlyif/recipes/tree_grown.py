@@ -158,12 +158,12 @@ def _goes_left(sets: Sequence[CategorySet]) -> Bool[torch.Tensor, "sets codes"]:
     return table
 
 
-def _shifted(parts: Sequence[Numbers], starts: np.ndarray, inner: np.ndarray) -> np.ndarray:
+def _shifted(parts: Sequence[np.ndarray], starts: np.ndarray, inner: np.ndarray) -> np.ndarray:
     moved = np.concatenate([part + start for part, start in zip(parts, starts, strict=False)])
     return np.where(inner, moved, 0)
 
 
-def _moved(parts: Sequence[Numbers], starts: np.ndarray) -> np.ndarray:
+def _moved(parts: Sequence[np.ndarray], starts: np.ndarray) -> np.ndarray:
     pairs = zip(parts, starts, strict=False)
     return np.concatenate([np.where(part >= 0, part + start, -1) for part, start in pairs])
 

@@ -22,8 +22,8 @@ class LogOddsLink(Link):
 
     Example:
         >>> from onlyif.predictors.tree_links import TwoClassLink
-        >>> LogOddsLink(TwoClassLink(), 1e-6).outputs(torch.ones(1, 1).double())
-        tensor([[-1.,  1.]], dtype=torch.float64)
+        >>> LogOddsLink(TwoClassLink(), 1e-6).outputs(torch.zeros(1, 1).double())
+        tensor([[0., 0.]], dtype=torch.float64)
     """
 
     probability: Link

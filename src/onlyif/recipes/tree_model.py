@@ -12,7 +12,7 @@ from onlyif.core.errors import OnlyIfError
 from onlyif.core.players import Players
 from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Predictor
-from onlyif.predictors.outputs import HeadKind, Output
+from onlyif.predictors.outputs import DIGITS_DOUBLE, HeadKind, Output
 from onlyif.predictors.tree_ensemble import TreeEnsemble
 
 Rows: TypeAlias = Float64[Tensor, "r t"]
@@ -31,11 +31,13 @@ class TreesRead:
         ensemble: The trees, with the link to the output that is explained.
         source: For each column that the trees compare, the column of the model's table it comes from.
         encode: From a table as the model takes it to rows as the trees take them, one column each.
+        digits: Binary digits to which the library itself adds up its leaves.
     """
 
     ensemble: TreeEnsemble
     source: tuple[int, ...]
     encode: Callable[[Any], Rows]
+    digits: int = DIGITS_DOUBLE
 
 
 @final
@@ -49,6 +51,7 @@ class TreeQuestion:
         form: The kind of table the model takes.
         output: The choice of that output.
         rows: Rows to explain and background rows, on which both are compared.
+        max_rows: Most rows of one model call.
     """
 
     model: Any
@@ -56,6 +59,7 @@ class TreeQuestion:
     form: Form
     output: Output
     rows: Float64[Tensor, "r c"]
+    max_rows: int = 16_384
 
 
 @final
@@ -75,6 +79,11 @@ class TreeModel:
     read: TreesRead
     form: Form
     unused: tuple[int, ...]
+
+    @property
+    def source(self) -> list[int]:
+        """For each column that `encode` makes, the column of the table it comes from."""
+        return [*self.read.source, *self.unused]
 
     @property
     def ensemble(self) -> TreeEnsemble:
@@ -97,7 +106,7 @@ class TreeModel:
         Args:
             players: Those of the table's columns.
         """
-        return Players(players.index[[*self.read.source, *self.unused]], players.names)
+        return Players(players.index[self.source], players.names)
 
 
 def tree_model(read: TreesRead, form: Form, n_columns: int) -> TreeModel:

@@ -1,5 +1,6 @@
 """Trees at the end of a scikit-learn pipeline whose every column comes from one column."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def behind_steps(pipeline: Any, names: tuple[str, ...], inner: TreesRead) -> Tre
     def encode(native: Any) -> Rows:
         return inner.encode(steps.transform(native))
 
-    return TreesRead(inner.ensemble, tuple(made[column] for column in inner.source), encode)
+    return replace(inner, source=tuple(made[column] for column in inner.source), encode=encode)
 
 
 def column_names(pipeline: Any) -> tuple[str, ...]:

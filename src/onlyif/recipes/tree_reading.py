@@ -4,7 +4,6 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from onlyif.core.errors import OnlyIfError
 from onlyif.predictors.outputs import HeadKind, LogitOutput
 from onlyif.recipes.tree_comparison import compare
 from onlyif.recipes.tree_links import LogOddsLink
@@ -47,8 +46,7 @@ def trees_of(question: TreeQuestion) -> TreeModel | None:
         compare(trees, question)
     except UnreadableTreesError:
         raise
-    except (OnlyIfError, LookupError, AttributeError, ValueError, TypeError) as error:
-        # Another version may keep its trees otherwise: the model itself can still be asked.
+    except Exception as error:  # another version may keep its trees otherwise, and any error may come of it
         raise UnreadableTreesError(
             f"its trees could not be read ({type(error).__name__}: {error})"
         ) from error
@@ -109,4 +107,4 @@ def _with_output(read: TreesRead, question: TreeQuestion) -> TreesRead:
     if not isinstance(question.output, LogitOutput):
         return read
     link = LogOddsLink(read.ensemble.link, question.output.clip)
-    return TreesRead(replace(read.ensemble, link=link), read.source, read.encode)
+    return replace(read, ensemble=replace(read.ensemble, link=link))

@@ -102,6 +102,10 @@ def tree_route(question: TreeQuestion, players: Players, reference: Reference) -
 def _restriction(trees: TreeModel, players: Players, reference: Reference) -> EncodedRestriction:
     ensemble, own = trees.ensemble, trees.players(players)
     if isinstance(reference, TreePathReference):
+        if not ensemble.link.additive:
+            raise UnreadableTreesError(
+                'its output is no sum over trees; explain the margin (output="margin")'
+            )
         return EncodedRestriction(compile_tree_path(ensemble, own), trees.encode, MOST_PLAYERS_ADDED)
     rows, weights = _atoms(trees, players, reference)
     entries = len(rows) * int((ensemble.nodes.column < 0).sum())

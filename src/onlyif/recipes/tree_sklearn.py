@@ -117,8 +117,8 @@ def _grown(estimator: Any, columns: np.ndarray, value: np.ndarray) -> Grown:
         column=np.where(inner, columns[np.where(inner, tree.feature, 0)], -1),
         # Rows are compared in single precision, thresholds are in double.
         threshold=rounded_to_single(torch.from_numpy(tree.threshold.astype(np.float64))).numpy(),
-        left=np.where(inner, tree.children_left, 0),
-        right=np.where(inner, tree.children_right, 0),
+        left=np.where(inner, tree.children_left, 0).astype(np.int64),
+        right=np.where(inner, tree.children_right, 0).astype(np.int64),
         missing_left=np.zeros(len(inner), bool) if missing is None else np.asarray(missing).astype(bool),
         cover=tree.weighted_n_node_samples.astype(np.float64),
         value=value,

@@ -11,7 +11,7 @@ import torch
 from scipy.special import logit
 
 from onlyif.core.errors import StorageError
-from onlyif.predictors.outputs import HeadKind
+from onlyif.predictors.outputs import DIGITS_SINGLE, HeadKind
 from onlyif.predictors.tree_links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.predictors.tree_thresholds import rounded_to_single, strictly_below
 from onlyif.recipes.tree_frames import coded_columns
@@ -75,8 +75,9 @@ def read_xgboost_booster(booster: Any, kind: HeadKind) -> TreesRead:
     n_columns = int(params["num_feature"])
     base = np.broadcast_to(_base_margin(params["base_score"], objective), k)
     ensemble = ensemble_of(trees, n_columns, base, _link(objective, kind))
-    # What an unseen category becomes differs between versions (an error, or the first category): none is read.
-    return TreesRead(ensemble, every_column(n_columns), coded_columns(_categories(model, n_columns), None))
+    # What an unseen category becomes differs between versions: an error, or the first category.
+    encode = coded_columns(_categories(model, n_columns), unseen=None)
+    return TreesRead(ensemble, every_column(n_columns), encode, DIGITS_SINGLE)
 
 
 def _boosted(booster: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[float]]:

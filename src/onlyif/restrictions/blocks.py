@@ -18,15 +18,15 @@ from torch import Tensor
 from onlyif.core.blend import blend
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
-from onlyif.core.shapes import Instances, Keep
+from onlyif.core.shapes import InputKeep, Instances, Keep
 from onlyif.core.subsets import keep_of_codes
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.readouts import Readout
-from onlyif.references.base import Plan, Reference
+from onlyif.references.base import Draws, Plan, Reference
 from onlyif.restrictions.base import Estimate
 
 # At least this many subsets share one evaluation of the base draws, which their errors are paired with.
-SUBSETS_A_PASS = 256
+SUBSETS_A_PASS = 2048
 
 
 @final
@@ -115,11 +115,17 @@ class Walk:
 
     def run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
         """f_S(x) for every instance and subset."""
+        with self.predictor.opened() as predictor:
+            return replace(self, predictor=predictor)._run(x, subsets, readout)
+
+    def _run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
         zero = torch.zeros((), dtype=torch.float64, device=x.device)
         mean = zero.new_empty(len(x), subsets.count)
         errors = zero.expand(2, *mean.shape) if self.exact else zero.new_empty(2, *mean.shape)
         b_call, m_call = _rectangle(len(x), subsets.count, max(1, self.max_rows // self.plan.total))
-        passes = list(_slices(subsets.count, max(m_call, SUBSETS_A_PASS)))
+        # Whole calls only: a remainder in every pass would be a small call in every pass.
+        a_pass = m_call * -(-SUBSETS_A_PASS // m_call)
+        passes = list(_slices(subsets.count, a_pass))
         for instances in _slices(len(x), b_call):
             numbers = readout.part(instances)
             for part in passes:
@@ -142,24 +148,29 @@ class Walk:
 
     def _exact(self, x: Instances, keep: Keep, m_call: int) -> Float64[Tensor, "b m k"]:
         total = torch.zeros((), dtype=torch.float64, device=x.device)
+        input_keep = self.players.spread(keep)
         for plan in self._chunks():
-            parts = []
+            shared, parts = self._shared(x, plan), []
             for part in _slices(keep.shape[1], m_call):
-                outputs, weights = self._outputs(x, keep[:, part], plan)
-                parts.append((weights.unsqueeze(3) * outputs).sum(2))
+                outputs, weights = self._outputs(x, input_keep[:, part], plan, shared)
+                parts.append((weights.unsqueeze(2) @ outputs).squeeze(2))
             total = total + torch.cat(parts, dim=1)
         return total
 
     def _sampled(self, x: Instances, keep: Keep, m_call: int) -> Moments:
-        nothing = torch.zeros(1, 1, self.players.count, dtype=torch.bool, device=x.device)
+        input_keep, nothing = self.players.spread(keep), self._nothing(x)
         merged: list[Moments] = []
         for plan in self._chunks():
-            base = self._outputs(x, nothing, plan)[0]
-            parts = []
+            shared = self._shared(x, plan)
+            base = self._outputs(x, nothing, plan, shared)[0]
+            # Filled in place: many small results kept between large ones would tear the heap.
+            mean, spread = base.new_empty(2, 2, len(x), keep.shape[1], base.shape[3])
             for part in _slices(keep.shape[1], m_call):
-                outputs = self._outputs(x, keep[:, part], plan)[0]
-                parts.append(_moments(torch.stack([outputs, outputs - base])))
-            whole = _join(parts)
+                outputs = self._outputs(x, input_keep[:, part], plan, shared)[0]
+                values = torch.stack([outputs, outputs - base])
+                mean[:, :, part] = values.mean(3)
+                spread[:, :, part] = (values - mean[:, :, part].unsqueeze(3)).square().sum(3)
+            whole = Moments(base.shape[2], mean, spread)
             merged = [merged[0].merge(whole)] if merged else [whole]
         return merged[0]
 
@@ -167,23 +178,25 @@ class Walk:
         for part in _slices(self.plan.total, self.max_rows):
             yield replace(self.plan, start=part.start, stop=part.stop)
 
-    def _outputs(self, x: Instances, keep: Keep, plan: Plan) -> tuple[Tensor, Tensor]:
+    def _nothing(self, x: Instances) -> InputKeep:
+        return torch.zeros(1, 1, *x.shape[1:], dtype=torch.bool, device=x.device)
+
+    def _shared(self, x: Instances, plan: Plan) -> Draws | None:
+        """The draws of all subsets and instances, where the law does not depend on what is kept."""
+        if self.reference.law.depends_on_x:
+            return None
+        draws = self.reference.draw(x, self._nothing(x), plan)
+        return replace(draws, values=draws.values.to(self.predictor.batch_dtype))
+
+    def _outputs(
+        self, x: Instances, input_keep: InputKeep, plan: Plan, shared: Draws | None
+    ) -> tuple[Tensor, Tensor]:
         """The outputs for every draw, (b, m, n, k), and the draws' weights."""
-        input_keep = self.players.spread(keep)
-        draws = self.reference.draw(x, input_keep, plan)
-        mixed = blend(x, draws.values.to(x.dtype), input_keep)
+        draws = self.reference.draw(x, input_keep, plan) if shared is None else shared
+        dtype = self.predictor.batch_dtype
+        mixed = blend(x.to(dtype), draws.values.to(dtype), input_keep)
         outputs = self.predictor.predict(mixed.flatten(0, 2)).double()
         return outputs.reshape(*mixed.shape[:3], -1).to(x.device), draws.weights.double()
-
-
-def _moments(values: Float64[Tensor, "two b m n k"]) -> Moments:
-    mean = values.mean(3)
-    return Moments(values.shape[3], mean, (values - mean.unsqueeze(3)).square().sum(3))
-
-
-def _join(parts: list[Moments]) -> Moments:
-    mean = torch.cat([part.mean for part in parts], dim=2)
-    return Moments(parts[0].count, mean, torch.cat([part.spread for part in parts], dim=2))
 
 
 def _slices(total: int, step: int) -> Iterator[slice]:
