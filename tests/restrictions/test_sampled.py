@@ -99,9 +99,9 @@ def test_more_subsets_than_one_pass_takes():
     restriction, small, asked = ask(20)
     _, large, asked_once = ask(10**6)
     assert asked == small.model_rows == (2**12 + 2) * 5
-    assert asked_once == large.model_rows == (2**11 + 1) * 5
-    codes = torch.tensor([0, 3, 255, 256, 257, 1500, 2047])
-    single = restriction.predict(rows[:1], keep_of_codes(codes, 11).unsqueeze(0), readout)
+    assert asked_once == large.model_rows == (2**12 + 2) * 5
+    codes = torch.tensor([0, 3, 2047, 2048, 2049, 3500, 4095])
+    single = restriction.predict(rows[:1], keep_of_codes(codes, 12).unsqueeze(0), readout)
     for name in ("mean", "stderr", "stderr_from_base"):
         torch.testing.assert_close(getattr(small, name), getattr(large, name), rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(
