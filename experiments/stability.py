@@ -6,7 +6,7 @@ the exact conditional, for many draws of the covariance factor A. Figure 1b: a
 random forest on ten columns of Adult under the empirical conditional and under the
 marginal reference.
 
-    python experiments/stability.py --out results/ [--data DIR] [--quick]
+    python experiments/stability.py --out results/ [--data DIR] [--quick] [--redraw]
 
 Writes stability_linear.csv/.png, stability_adult.csv/.png and stability.md.
 """
@@ -47,6 +47,7 @@ from onlyif.solutions import continua_of
 
 SIZES = (3, 6, 9)
 ALPHAS = np.linspace(0.0, 1.0, 101)
+LINEAR, ADULT_CSV = "stability_linear.csv", "stability_adult.csv"
 RULES = {"at most τ": False, "exactly τ": True}
 ADULT = (
     "age",
@@ -142,9 +143,8 @@ def adult(folder: Path, settings: Settings) -> Iterator[tuple[str, str, np.ndarr
     )
     forest.fit(codes[:n_train], wealthy[:n_train])
     accuracy = forest.score(codes[n_train:], wealthy[n_train:])
-    print(
-        f"random forest on Adult, {settings.n_trees} trees: accuracy {accuracy:.3f} on {len(codes) - n_train} rows"
-    )
+    held_out = f"{len(codes) - n_train} rows"
+    print(f"random forest on Adult, {settings.n_trees} trees: accuracy {accuracy:.3f} on {held_out}")
 
     def probability(batch: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(forest.predict_proba(batch.numpy())[:, 1:])
@@ -172,26 +172,40 @@ def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, mean - half, mean + half
 
 
-def frame(name: str, mean: np.ndarray, low: np.ndarray, high: np.ndarray) -> pd.DataFrame:
+def frame(name: str, sentence: str, bands: tuple[np.ndarray, ...]) -> pd.DataFrame:
     """The bands as one tidy table."""
+    mean, low, high = bands
     parts = []
     for i, rule in enumerate(RULES):
         for j, size in enumerate(SIZES):
             columns = {"reference": name, "rule": rule, "size": size, "alpha": ALPHAS}
-            parts.append(pd.DataFrame({**columns, "mean": mean[i, j], "low": low[i, j], "high": high[i, j]}))
+            curve = {"mean": mean[i, j], "low": low[i, j], "high": high[i, j], "sentence": sentence}
+            parts.append(pd.DataFrame({**columns, **curve}))
     return pd.concat(parts, ignore_index=True)
 
 
-def draw(panels: list[tuple[str, str, tuple[np.ndarray, ...]]], path: Path) -> None:
+def draw(model: str, table: pd.DataFrame, path: Path) -> None:
     """One panel a reference and size rule."""
-    figure = Figure(figsize=(13, 4.9 * len(panels)), layout="constrained")
-    axes = figure.subplots(len(panels), 2, squeeze=False)
-    for row, (name, sentence, bands) in zip(axes, panels, strict=True):
-        for i, (ax, rule) in enumerate(zip(row, RULES, strict=True)):
-            mean, low, high = (part[i] for part in bands)
-            labels = tuple(f"τ = {size}" for size in SIZES)
-            title = f"{name}, sets of {rule} features"
-            plot_stability(ALPHAS, mean, low, high, labels=labels, ax=ax, reference=sentence, subtitle=title)
+    names = list(dict.fromkeys(table["reference"]))
+    figure = Figure(figsize=(13, 5.2 * len(names)), layout="constrained")
+    axes = figure.subplots(len(names), 2, squeeze=False)
+    for row, name in zip(axes, names, strict=True):
+        for ax, rule in zip(row, RULES, strict=True):
+            part = table[(table["reference"] == name) & (table["rule"] == rule)]
+            mean, low, high = (
+                np.stack([part.loc[part["size"] == size, column] for size in SIZES])
+                for column in ("mean", "low", "high")
+            )
+            plot_stability(
+                ALPHAS,
+                mean,
+                low,
+                high,
+                labels=tuple(f"τ = {size}" for size in SIZES),
+                ax=ax,
+                reference=part["sentence"].iloc[0],
+                subtitle=f"{model}, {name}, sets of {rule} features",
+            )
     figure.savefig(path, dpi=120)
 
 
@@ -209,6 +223,21 @@ def said(table: pd.DataFrame) -> list[str]:
     return lines
 
 
+def run_linear(settings: Settings) -> pd.DataFrame:
+    """Figure 1a; one mean curve a draw of A: the draws are independent, the points of one are not."""
+    means = np.stack([found.mean(2) for found in linear(settings)], axis=2)
+    sentence = (
+        f"The true law of the features; {settings.n_factors} draws of A, {settings.n_points} points each."
+    )
+    return frame("Gaussian conditional", sentence, band(means))
+
+
+def run_adult(folder: Path, settings: Settings) -> pd.DataFrame:
+    """Figure 1b, under both references."""
+    parts = [frame(name, sentence, band(found)) for name, sentence, found in adult(folder, settings)]
+    return pd.concat(parts, ignore_index=True)
+
+
 def main() -> None:
     """Run both experiments."""
     parser = argparse.ArgumentParser(
@@ -217,6 +246,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=os.environ.get("ONLYIF_DATA"))
     parser.add_argument("--quick", action="store_true", help="5 draws of A, 10 points, 20 trees")
+    parser.add_argument("--redraw", action="store_true", help="draw again from the CSV files in --out")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     sizes = (10, 5, 100, 20) if given.quick else (100, 50, 200, 100)
@@ -224,33 +254,24 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     lines = ["# Stability of unified solutions (Figure 1)", "", f"{settings}", ""]
 
-    started = time.perf_counter()
-    # One mean curve a draw of A: the draws are independent, the points of one draw are not.
-    means = np.stack([found.mean(2) for found in linear(settings)], axis=2)
-    bands = band(means)
-    table = frame("Gaussian conditional", *bands)
-    table.to_csv(given.out / "stability_linear.csv", index=False, float_format="%.6g")
-    sentence = (
-        f"the exact Gaussian conditional; {settings.n_factors} draws of A, {settings.n_points} points each"
-    )
-    draw([("linear model", sentence, bands)], given.out / "stability_linear.png")
-    lines += ["## 1a: linear model, Gaussian conditional", "", *said(table), ""]
-    print(f"1a: {time.perf_counter() - started:.0f} s")
-
-    if given.data is None:
-        lines += ["1b was not run: name the folder of data sets with --data.", ""]
-    else:
+    if not given.redraw:
         started = time.perf_counter()
-        panels, tables = [], []
-        for name, sentence, found in adult(Path(given.data), settings):
-            bands = band(found)
-            panels.append((f"random forest on Adult, {name}", sentence, bands))
-            tables.append(frame(name, *bands))
-        table = pd.concat(tables, ignore_index=True)
-        table.to_csv(given.out / "stability_adult.csv", index=False, float_format="%.6g")
-        draw(panels, given.out / "stability_adult.png")
-        lines += ["## 1b: random forest on Adult", "", *said(table), ""]
-        print(f"1b: {time.perf_counter() - started:.0f} s")
+        run_linear(settings).to_csv(given.out / LINEAR, index=False, float_format="%.6g")
+        print(f"1a: {time.perf_counter() - started:.0f} s")
+        if given.data is not None:
+            started = time.perf_counter()
+            run_adult(Path(given.data), settings).to_csv(
+                given.out / ADULT_CSV, index=False, float_format="%.6g"
+            )
+            print(f"1b: {time.perf_counter() - started:.0f} s")
+    headings = {LINEAR: "1a: linear model", ADULT_CSV: "1b: random forest on Adult"}
+    for file, heading in headings.items():
+        if (given.out / file).is_file():
+            table = pd.read_csv(given.out / file)
+            draw(heading[4:], table, (given.out / file).with_suffix(".png"))
+            lines += [f"## {heading}", "", *said(table), ""]
+        else:
+            lines += [f"{heading} was not run: name the folder of data sets with --data.", ""]
     (given.out / "stability.md").write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines))
 

@@ -25,6 +25,7 @@ from onlyif.explanation.summary import summary
 from onlyif.explanation.text import explanation_text
 from onlyif.predictors.checked import Fault
 from onlyif.recipes.references import Baseline, Empirical, Gaussian, Marginal, Replacement
+from onlyif.recipes.tree_paths import TreePaths
 from onlyif.version import __version__
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Selection",
     "SettingError",
     "StorageError",
+    "TreePaths",
     "__version__",
     "explain",
     "explanation_text",

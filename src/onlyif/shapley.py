@@ -28,13 +28,13 @@ def shapley_values(table: Float64[Tensor, "b two_to_d"]) -> Float64[Tensor, "b d
         [bharti2024] equation 11.
     """
     n_players = table.shape[1].bit_length() - 1
-    sizes = subset_sizes(n_players)
-    shares = [1.0 / (n_players * comb(n_players - 1, size)) for size in range(n_players)] + [0.0]
-    without = torch.tensor(shares, dtype=torch.float64)[sizes].to(table.device)
+    shares = [1.0 / (n_players * comb(n_players - 1, size)) for size in range(n_players)]
+    # The sets without a player are all sets of the others, whichever player it is.
+    without = torch.tensor(shares, dtype=torch.float64)[subset_sizes(n_players - 1)].to(table.device)
     values = []
     for player in range(n_players):
         # Axis 2 of this view is the bit of the player.
-        view = (-1, 2 ** (n_players - 1 - player), 2, 2**player)
-        pairs, weight = table.reshape(view), without.reshape(view[1:])[:, 0]
-        values.append(((pairs[:, :, 1] - pairs[:, :, 0]) * weight).sum((1, 2)))
+        pairs = table.reshape(-1, 2 ** (n_players - 1 - player), 2, 2**player)
+        added = pairs[:, :, 1] - pairs[:, :, 0]
+        values.append(added.flatten(1) @ without)
     return torch.stack(values, dim=1)

@@ -28,10 +28,11 @@ from onlyif.recipes.options import Options
 from onlyif.recipes.prepare import prepare
 from onlyif.recipes.tree_lightgbm import read_lightgbm_booster
 from onlyif.recipes.tree_model import UnreadableTreesError
-from onlyif.recipes.tree_paths import TreePathReference, TreePaths
-from onlyif.recipes.tree_route import EncodedRestriction
+from onlyif.recipes.tree_paths import TreePaths
 from onlyif.recipes.tree_xgboost import read_xgboost_booster
 from onlyif.references.base import Plan
+from onlyif.references.tree_path import TreePathReference
+from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.exhaustive import ExhaustiveSearch
 

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 import onlyif.references
-from onlyif.references.base import Draws, Law, Reference
+from onlyif.core.errors import SettingError
+from onlyif.references.base import Draws, Law, Plan, Reference
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.empirical import EmpiricalReference, fit_empirical
 from onlyif.references.function import FunctionReference
 from onlyif.references.gaussian import GaussianReference, fit_gaussian
 from onlyif.references.marginal import MarginalReference, fit_marginal
+from onlyif.references.tree_path import TreePathReference
 from onlyif.testing.references import check_reference
 
 
@@ -32,6 +34,8 @@ MEMBERS = {
     EmpiricalReference: lambda: fit_empirical(_rows(30, 0)),
     FunctionReference: lambda: FunctionReference(_noise, "Hidden features are noise."),
 }
+# The one exception to the contract: it says what is meant and is computed inside the trees.
+WITHOUT_ROWS = [TreePathReference]
 X = _rows(3, 1)
 KEEP = torch.tensor([[[False, False, False], [True, False, True], [False, True, False], [True, True, True]]])
 
@@ -61,7 +65,20 @@ def test_no_member_is_missing():
     for module in pkgutil.iter_modules(onlyif.references.__path__):
         importlib.import_module(f"onlyif.references.{module.name}")
     found = {one for one in Reference.__subclasses__() if one.__module__.startswith("onlyif.")}
-    assert found == set(MEMBERS)
+    assert found == {*MEMBERS, *WITHOUT_ROWS}
+
+
+@pytest.mark.parametrize("member", WITHOUT_ROWS, ids=lambda member: member.__name__)
+def test_a_member_without_rows_says_so_and_is_never_taken_for_finite(member):
+    reference = member()
+    with pytest.raises(SettingError, match="has no rows to draw"):
+        reference.draw(X, KEEP, Plan(4, 0, 4, 0))
+    law = reference.law
+    # Nothing may be enumerated, and no draws may be shared between subsets or instances.
+    assert law.n_atoms is None
+    assert law.depends_on_x
+    assert law.sentence.endswith(".")
+    assert reference.effective_sample_size(X, KEEP) is None
 
 
 @dataclass(frozen=True)

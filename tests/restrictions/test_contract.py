@@ -13,6 +13,7 @@ from onlyif.predictors.tree_links import SoftmaxLink
 from onlyif.references.gaussian import GaussianReference
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.base import Restriction
+from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
 from onlyif.restrictions.sampled import SampledRestriction
@@ -40,12 +41,19 @@ MEMBERS = [
         torch.randn(4, 2, generator=GENERATOR, dtype=torch.float64), torch.ones(2).double(), GAUSSIAN, PLAYERS
     ),
 ]
+
+
+def _doubled(rows):
+    return 2 * rows
+
+
 PAIR = (Leaf((0.5, 1.0), 2.0), Leaf((-1.0, 0.25), 3.0))
 GROWN = [Split(0, 0.1, Split(2, -0.3, *PAIR), Split(1, 0.2, *PAIR)), Split(3, 0.0, PAIR[1], PAIR[0])]
 MEMBERS += [
     compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, ROWS.rows),
     compile_tree_linked(ensemble_of(GROWN, 4, link=SoftmaxLink()), PLAYERS, ROWS.rows),
     compile_tree_path(ensemble_of(GROWN, 4), PLAYERS),
+    EncodedRestriction(compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, 2 * ROWS.rows), _doubled, 25),
 ]
 KNOWN = TabulatedRestriction(SAMPLED.table(X, TARGET), SAMPLED.method)
 

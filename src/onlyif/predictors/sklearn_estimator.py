@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from onlyif.core.errors import SettingError
-from onlyif.predictors.outputs import DIGITS_DOUBLE, Head, HeadKind, Heads
+from onlyif.predictors.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads
 
 
 def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_DOUBLE) -> Heads:
@@ -27,7 +27,7 @@ def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_D
     Raises:
         SettingError: if it is not fitted, has several targets of classes, or predicts nothing.
     """
-    name = f"{library} {_final(model)}"
+    name, digits = f"{library} {_final(model)}", min(digits, _digits(model))
     _check_fitted(model, name)
     if is_classifier(model):
         return Heads(name, _classifier_heads(model, name, digits))
@@ -80,6 +80,17 @@ def _final(model: Any) -> str:
     """The name of an estimator; of a pipeline with that of its last step."""
     steps = getattr(model, "steps", None)
     return f"{type(model).__name__} to {_final(steps[-1][1])}" if steps else type(model).__name__
+
+
+def _digits(model: Any) -> int:
+    """What the last step of a pipeline adds up in: XGBoost in single precision."""
+    steps = getattr(model, "steps", None)
+    if steps:
+        return _digits(steps[-1][1])
+    inner = getattr(model, "best_estimator_", None)
+    if inner is not None:
+        return _digits(inner)
+    return DIGITS_SINGLE if type(model).__module__.startswith("xgboost.") else DIGITS_DOUBLE
 
 
 def _check_fitted(model: Any, name: str) -> None:

@@ -6,14 +6,15 @@ from typing import Any, final
 from jaxtyping import Float64
 from torch import Tensor
 
+from onlyif.core.errors import LimitError
 from onlyif.core.players import Players
 from onlyif.core.seeds import child_seed
 from onlyif.predictors.base import Predictor
 from onlyif.recipes.linear import affine_of
-from onlyif.recipes.tree_route import EncodedRestriction
 from onlyif.references.base import Reference
 from onlyif.references.gaussian import GaussianReference
 from onlyif.restrictions.base import MAX_TABLE_BYTES, Restriction
+from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
 from onlyif.restrictions.sampled import SampledRestriction
@@ -24,6 +25,9 @@ from onlyif.searches.exhaustive import ExhaustiveSearch
 N_DRAWS = 100
 MOST_ATOMS = 10_000
 MOST_PLAYERS = 20
+# What a search through all subsets holds of a row, in tables of 2^d numbers: f_S(x), two gaps, these
+# on their grid, the order of subsets, and room to make them.
+TABLES_OF_A_SEARCH = 8
 
 
 @final
@@ -91,9 +95,36 @@ def choose_search(n_players: int, restriction: Restriction, budget: int) -> Sear
     """Exhaustive where all subsets fit the budget, else beam."""
     most = restriction.most_players if isinstance(restriction, EncodedRestriction) else MOST_PLAYERS
     fits = n_players <= most and 2**n_players * restriction.method.rows <= budget
-    if fits and 8 * 2**n_players <= MAX_TABLE_BYTES:
+    if fits and search_bytes(n_players) <= MAX_TABLE_BYTES:
         return ExhaustiveSearch()
     return BeamSearch(budget=budget)
+
+
+def search_bytes(n_players: int) -> int:
+    """Memory of a search through all subsets of one row.
+
+    Args:
+        n_players: d.
+    """
+    return TABLES_OF_A_SEARCH * 8 * 2**n_players
+
+
+def check_search(search: Search, n_players: int) -> None:
+    """Refuse a search through all subsets that would not fit, before the model is asked.
+
+    Args:
+        search: The search, of whoever's choice.
+        n_players: d.
+
+    Raises:
+        LimitError: if its memory would exceed the limit.
+    """
+    if search.plan.complete and search_bytes(n_players) > MAX_TABLE_BYTES:
+        raise LimitError(
+            f"a search through all 2^{n_players} subsets holds {search_bytes(n_players) / 2**30:,.1f} GiB, "
+            f"the limit is {MAX_TABLE_BYTES / 2**30:,.1f} GiB; group columns into fewer players, "
+            "or search with beam"
+        )
 
 
 def low_sample_size(

@@ -22,7 +22,7 @@ from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.checked import checked, probe
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.readouts import Readout
-from onlyif.recipes.choose import Parts, fresh_restriction
+from onlyif.recipes.choose import Parts, check_search, fresh_restriction
 from onlyif.recipes.detect import detect
 from onlyif.recipes.groups import read_groups
 from onlyif.recipes.options import Options, distance_of, output_of, recipe_of, restriction_of, search_of
@@ -88,6 +88,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     Raises:
         InputError: if a table cannot be used as it is.
         SettingError: if an option is out of range or does not fit another one.
+        LimitError: if every subset is to be compared and their gaps would not fit the memory.
         ModelError: if the model fails on a small sample of rows and backgrounds.
     """
     recipe, distance = recipe_of(options.reference), distance_of(options.distance)
@@ -99,6 +100,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     parts = _parts(model, asked, tables, options, route)
     restriction = restriction_of(options.restriction, parts, reference)
     search = search_of(options, tables.players.count, restriction)
+    check_search(search, tables.players.count)
     targets = targets_of(options.target, asked.outputs, asked.meaning)
     drawn = _rounded(tables.schema, reference) if route.restriction is None else ()
     notes = (*tables.schema.notes, *asked.notes, *route.notes, *drawn)

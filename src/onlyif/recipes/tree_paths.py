@@ -1,42 +1,13 @@
-"""The reference of tree SHAP without a background: hidden splits are taken both ways."""
+"""The tree-path reference, as `onlyif.explain(reference=...)` takes it."""
 
 from dataclasses import dataclass
 from typing import final
 
 from typing_extensions import override
 
-from onlyif.core.errors import SettingError
-from onlyif.core.shapes import InputKeep, Instances
 from onlyif.recipes.references import Background, ReferenceRecipe
-from onlyif.references.base import Draws, Law, Plan, Reference
-
-
-@final
-@dataclass(frozen=True)
-class TreePathReference(Reference):
-    """No distribution of rows: what is hidden is averaged inside the trees, by training weight.
-
-    It has no draws. f_S(x) can only be computed from the trees of a model.
-
-    Raises:
-        SettingError: from `draw`.
-    """
-
-    @override
-    def draw(self, x: Instances, keep: InputKeep, plan: Plan) -> Draws:
-        raise SettingError(
-            "the tree-path reference has no rows to draw, only shares of training weight in a model's trees; "
-            "use the marginal reference with a background"
-        )
-
-    @property
-    @override
-    def law(self) -> Law:
-        sentence = (
-            "Splits on hidden features are taken both ways, in proportion to the training rows that "
-            "went there (tree-path reference)."
-        )
-        return Law(sentence, None, depends_on_x=True)
+from onlyif.references.base import Reference
+from onlyif.references.tree_path import TreePathReference
 
 
 @final

@@ -1,60 +1,25 @@
 """Whether f_S(x) is computed from a model's own trees, and if not, why."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
-from typing_extensions import override
 
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players
-from onlyif.core.shapes import Instances, Keep
-from onlyif.predictors.readouts import Readout
 from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesError
-from onlyif.recipes.tree_paths import TreePathReference
 from onlyif.recipes.tree_reading import trees_of
 from onlyif.references.base import Plan, Reference
-from onlyif.restrictions.base import Estimate, Method, Restriction
+from onlyif.references.tree_path import TreePathReference
+from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.restrictions.tree_linked import compile_tree_linked
 from onlyif.restrictions.tree_marginal import compile_tree_marginal
 from onlyif.restrictions.tree_path import compile_tree_path
 
 MOST_ENTRIES = 2**26  # leaves times background rows
 MOST_PLAYERS_ADDED, MOST_PLAYERS_LINKED = 25, 20
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class EncodedRestriction(Restriction):
-    """A restriction on rows in a model's own encoding, asked for rows of the user's table.
-
-    Exact only if what a column becomes depends on no other column.
-
-    Args:
-        inner: The restriction on encoded rows, with the same players.
-        encode: From rows of the table to encoded rows.
-        most_players: The number of players up to which a table of all subsets is affordable.
-    """
-
-    inner: Restriction
-    encode: Callable[[Float64[Tensor, "b c"]], Float64[Tensor, "b t"]]
-    most_players: int
-
-    @override
-    def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
-        return self.inner.predict(self.encode(x), keep, readout)
-
-    @override
-    def table(self, x: Instances, readout: Readout) -> Estimate:
-        return self.inner.table(self.encode(x), readout)
-
-    @property
-    @override
-    def method(self) -> Method:
-        return self.inner.method
 
 
 @final

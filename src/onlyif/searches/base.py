@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 from torch import Tensor
 
 from onlyif.core.errors import ModelError, SettingError
@@ -68,9 +68,12 @@ class Cloud:
         return float(2.0 ** (int(torch.frexp(largest)[1].item()) - self.digits))
 
     @cached_property
-    def on_grid(self) -> Int64[Tensor, "p v"]:
-        """The parts in multiples of `grid`, one row a part."""
-        return (self.parts.T / self.grid).round().long().contiguous()
+    def on_grid(self) -> Int32[Tensor, "p v"]:
+        """The parts in multiples of `grid`, one row a part; at most 2^30."""
+        held = self.parts.new_empty(self.parts.T.shape, dtype=torch.int32)
+        for row, part in zip(held, self.parts.T, strict=True):
+            row.copy_((part / self.grid).round_())
+        return held
 
     def steps(self, gap: float) -> int:
         """A gap in multiples of `grid`, cut off where whole numbers of 64 bits end."""

@@ -33,6 +33,7 @@ class BeamSearch(Search):
         width: Subsets kept for each size and direction.
         swaps: How many of them have all their neighbours compared.
         budget: Most model rows an instance; the subsets next to both ends are always compared.
+            Where f_S(x) is computed without asking the model, a subset counts as 100 rows.
         seconds: Most time for the instances that are searched together, or None. With a
             time limit results may differ from run to run.
 

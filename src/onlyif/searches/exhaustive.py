@@ -16,8 +16,8 @@ from onlyif.searches.base import Cloud, Compared, Search, SearchPlan
 class ExhaustiveSearch(Search):
     """Compares all 2^d subsets, so that every minimum is certain.
 
-    Choose it up to about 20 players; beyond that the table is too large or the
-    model too slow, and `BeamSearch` finds good sets without a certificate.
+    Choose it up to about 20 players, and up to 25 where tables are cheap, as those of trees
+    are; beyond that `BeamSearch` finds good sets without a certificate.
 
     Args:
         max_players: Refuse more players than this.

@@ -81,7 +81,7 @@ def hulls(cloud: Cloud) -> tuple[Hull | None, ...]:
     """The hull of the subsets of each size 0 to d; None where no subset of a size was compared."""
     s, n = cloud.on_grid
     return tuple(
-        _hull_of_size(s[numbers], n[numbers], numbers, size) if len(numbers) else None
+        _hull_of_size(s[numbers].long(), n[numbers].long(), numbers, size) if len(numbers) else None
         for size, numbers in enumerate(cloud.by_size)
     )
 
@@ -138,7 +138,7 @@ def smallest(cloud: Cloud, part: int, epsilon: float) -> Smallest | None:
     limit = cloud.steps(epsilon)
     for size, numbers in enumerate(cloud.by_size):
         if len(numbers):
-            held = gap[numbers]
+            held = gap[numbers].long()
             least = held.min()
             if int(least) <= limit:
                 # argmax of booleans is the first True: the canonical one.

@@ -24,6 +24,7 @@ class ForwardGreedySearch(Search):
 
     Args:
         budget: Most model rows an instance; the subsets next to both ends are always compared.
+            Where f_S(x) is computed without asking the model, a subset counts as 100 rows.
         seconds: Most time for the instances that are searched together, or None.
 
     Raises:
@@ -56,6 +57,7 @@ class BackwardGreedySearch(Search):
 
     Args:
         budget: Most model rows an instance; the subsets next to both ends are always compared.
+            Where f_S(x) is computed without asking the model, a subset counts as 100 rows.
         seconds: Most time for the instances that are searched together, or None.
 
     Raises:

@@ -21,7 +21,8 @@ from onlyif.searches.visited import Found, Visited, keep_of, unvisited
 
 # With their complements and both ends these are 254 subsets: one pass of a restriction, whose cost is linear.
 MOST_AT_ONCE = 126
-UNLIMITED_ROUNDS = 2**31
+# What a subset counts where it costs no model row: as much as with the usual background.
+ROWS_OF_A_FREE_SUBSET = 100
 
 
 @final
@@ -50,7 +51,8 @@ class Limits:
 
     Args:
         budget: Most model rows an instance. The empty set, all players, single players and
-            all players but one are always compared, whatever that costs.
+            all players but one are always compared, whatever that costs. Where f_S(x) is computed
+            without asking the model, a subset counts as 100 rows; its complement comes for nothing.
         seconds: Most time for all instances that are searched together, or None. The ask
             under way is finished.
 
@@ -132,7 +134,8 @@ def _allowance(budget: int, asked: list[tuple[Gaps, list[int]]]) -> Allowance:
         return Allowance(0, 1)
     another = (many - one) / (length - 1)
     if another <= 0:
-        return Allowance(UNLIMITED_ROUNDS, MOST_AT_ONCE)
+        one = another = float(ROWS_OF_A_FREE_SUBSET)
+        spent = another * sum(len(codes) for _, codes in asked)
     # Short asks pay more often for the two ends, long ones are cut short by a small budget.
     affordable = max(0, int((budget - spent - one) / another) + 1)
     at_once = min(max(math.isqrt(affordable) // 2, 1), MOST_AT_ONCE)

@@ -1,0 +1,40 @@
+"""The reference of tree SHAP without a background: hidden splits are taken both ways."""
+
+from dataclasses import dataclass
+from typing import final
+
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+from onlyif.core.shapes import InputKeep, Instances
+from onlyif.references.base import Draws, Law, Plan, Reference
+
+
+@final
+@dataclass(frozen=True)
+class TreePathReference(Reference):
+    """No distribution of rows: what is hidden is averaged inside the trees, by training weight.
+
+    The one reference that cannot be drawn, and so an exception to the contract of its family: it
+    tells `TreePathRestriction` what is meant, and every other restriction is refused. Choose
+    `MarginalReference` unless you compare with tree SHAP without a background: its rows are rows.
+
+    Raises:
+        SettingError: from `draw`, always.
+    """
+
+    @override
+    def draw(self, x: Instances, keep: InputKeep, plan: Plan) -> Draws:
+        raise SettingError(
+            "the tree-path reference has no rows to draw, only shares of training weight in a model's trees; "
+            "use the marginal reference with a background"
+        )
+
+    @property
+    @override
+    def law(self) -> Law:
+        sentence = (
+            "Splits on hidden features are taken both ways, in proportion to the training rows that "
+            "went there (tree-path reference)."
+        )
+        return Law(sentence, None, depends_on_x=True)
