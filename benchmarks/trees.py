@@ -1,19 +1,21 @@
 """The exact tree engine beside batched brute force and tree SHAP: one thread, medians, in one run.
 
-    python benchmarks/trees.py --data FOLDER            quick: a few rows and repeats
-    python benchmarks/trees.py --data FOLDER --full     as many as the figures in the docs
+    python benchmarks/trees.py --data FOLDER                     quick: a few rows and repeats
+    python benchmarks/trees.py --data FOLDER --full --out DIR    as many as the figures in the docs
 
-FOLDER holds the data sets (adult/adult.csv.gz); without it Adult is left out.
-Times are processor times of this process, so that a busy machine changes them little.
+FOLDER holds the data sets (adult/adult.csv.gz); without it Adult is left out. DIR gets trees.md (what
+is printed), growth.csv and growth.png. Times are processor times of this process, so that a busy
+machine changes them little. Brute force asks the same model for the same blends, in large batches.
 """
 
 import argparse
+import csv
 import resource
 import statistics
+import subprocess
 import sys
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +27,14 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.ensemble import RandomForestClassifier
 
+import onlyif
 from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.explain import explain_case
 from onlyif.predictors.readouts import TargetReadout
-from onlyif.predictors.tree_links import TwoClassLink
+from onlyif.recipes.options import Options
+from onlyif.recipes.prepare import prepare
 from onlyif.restrictions.set_function import SetFunction
-from onlyif.restrictions.tree_linked import compile_tree_linked
 from onlyif.restrictions.tree_marginal import compile_tree_marginal
 from onlyif.restrictions.tree_path import compile_tree_path
 from onlyif.shapley import shapley_values
@@ -39,6 +42,13 @@ from oracles.cases import case_of
 from oracles.trees import forest_arrays
 
 warnings.filterwarnings("ignore")
+SAID = []
+ROWS_FOR_MEMORY = (64, 640)
+
+
+def say(text):
+    SAID.append(text)
+    print(text, flush=True)
 
 
 def timed(work, repeats=1):
@@ -112,15 +122,13 @@ def against_brute_force(name, data, repeats):
     fast, table = timed(lambda: made.table(one, readout(1)).mean[0], 5 * repeats)
     slow, expected = timed(lambda: brute(model, rows[0], background))
     error = abs(table.numpy() - expected).max()
-    print(
+    say(
         f"{name}, d = {rows.shape[1]}: table {fast * 1e3:.2f} ms, preparation {prepare * 1e3:.0f} ms, "
         f"brute force {slow:.1f} s: {slow / fast:,.0f} times faster (need 400); error {error:.1e}"
     )
     many = torch.from_numpy(rows)
     whole, _ = timed(lambda: compiled(model, background).table(many, readout(len(rows))), repeats)
-    print(
-        f"{name}: {len(rows)} rows in one call, preparation included: {whole / len(rows) * 1e3:.2f} ms a row"
-    )
+    say(f"{name}: {len(rows)} rows in one call, preparation included: {whole / len(rows) * 1e3:.2f} ms a row")
 
 
 def background_growth(data, repeats):
@@ -131,10 +139,8 @@ def background_growth(data, repeats):
         prepare, made = timed(lambda m=model, z=background: compiled(m, z), repeats)
         each, _ = timed(lambda m=made, x=x: m.table(x, readout(len(x))), repeats)
         times[n] = each / len(x)
-        print(
-            f"{n} background rows, d = 14: {times[n] * 1e3:.2f} ms a row, preparation {prepare * 1e3:.0f} ms"
-        )
-    print(f"  1,000 rows cost {times[1000] / times[100]:.1f} times 100 rows (need at most 5)")
+        say(f"{n} background rows, d = 14: {times[n] * 1e3:.2f} ms a row, preparation {prepare * 1e3:.0f} ms")
+    say(f"  1,000 rows cost {times[1000] / times[100]:.1f} times 100 rows (need at most 5)")
 
 
 def large(d, repeats):
@@ -145,13 +151,17 @@ def large(d, repeats):
     # Only one number is kept, so that no table of the run before is still held.
     fast, _ = timed(lambda: float(made.table(x, readout(1)).mean[0, -1]), repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
+    say(
         f"d = {d}: table {fast * 1e3:,.1f} ms, preparation {prepare * 1e3:.0f} ms; "
         f"peak of the process {before:.2f} GiB before, {peak:.2f} GiB after"
     )
     if d <= 20:
         whole, _ = timed(lambda: explained(made, x), repeats)
-        print(f"d = {d}: the whole continuum, all sizes, with certificate: {whole:.2f} s (need 1)")
+        say(f"d = {d}: the whole continuum, all sizes, with certificate: {whole:.2f} s (need 1)")
+    else:
+        whole, _ = timed(lambda: explained(made, x))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        say(f"d = {d}: the whole explanation: {whole:.1f} s; peak of the process {peak:.2f} GiB")
 
 
 def beside_shap(repeats):
@@ -164,7 +174,7 @@ def beside_shap(repeats):
     theirs, values = timed(lambda: explainer.shap_values(rows, check_additivity=False), repeats)
     values_too, found = timed(lambda: shapley_values(table), repeats)
     whole, _ = timed(lambda: explained(made, x), repeats)
-    print(
+    say(
         f"d = 12: table {ours / len(x) * 1e3:.2f} ms a row, Shapley values from it "
         f"{values_too / len(x) * 1e3:.2f}; "
         f"shap interventional {theirs / len(x) * 1e3:.2f}; table / shap = {ours / theirs:.2f}; whole "
@@ -173,63 +183,145 @@ def beside_shap(repeats):
     )
     path = compile_tree_path(forest_arrays(model), players_of(12))
     ours, _ = timed(lambda: path.table(x, readout(len(x))), repeats)
-    print(f"d = 12, cover weights: table {ours / len(x) * 1e3:.2f} ms a row")
+    say(f"d = 12, cover weights: table {ours / len(x) * 1e3:.2f} ms a row")
 
 
-def linked(name, data, repeats):
-    """A sigmoid of a sum of 500 trees of depth 6; a scaled forest stands for boosted trees."""
-    model, rows, background = setting(data, n_rows=3, n_trees=500, depth=6)
-    ensemble = forest_arrays(model)
-    margin = replace(
-        ensemble, value=ensemble.value[:, 1:] * 8, base=torch.tensor([-4.0]).double(), link=TwoClassLink()
-    )
-    made = compile_tree_linked(margin, players_of(rows.shape[1]), torch.from_numpy(background))
-    x = torch.from_numpy(rows)
+def boosted(data, repeats, n_rows=3):
+    """500 XGBoost trees of depth 6, through the loader: probabilities, which are no sum over trees."""
+    import xgboost
+
+    x, y = data
+    model = xgboost.XGBClassifier(n_estimators=500, max_depth=6, n_jobs=1).fit(x, y)
+    order = np.random.default_rng(0).permutation(len(x))
+    rows, background = x[order[:n_rows]], x[order[-100:]]
+    made = {}
+    for output in ("probability", "margin"):
+        settings = Options(output=output, reference=onlyif.Marginal(None))
+        spent, made[output] = timed(lambda s=settings: prepare(model, rows, background, s))
+        work = made[output]
+        each, table = timed(lambda w=work: w.restriction.table(w.x, w.readout).mean, repeats)
+        say(
+            f"XGBoost, 500 trees of depth 6, d = {x.shape[1]}, {output}: {each / n_rows * 1e3:.1f} ms a row, "
+            f"preparation with loading and comparison {spent:.1f} s; {work.restriction.method.sentence}"
+        )
+        if output == "probability":
+            error = _boosted_error(model, rows[0], background, table[0], made[output].readout.target[0])
+            raw = torch.randn(len(background), 2 ** x.shape[1]).double()
+            floor, _ = timed(lambda r=raw: torch.sigmoid(r).mean(0), 3 * repeats)
+            say(
+                f"  floor (100 sigmoids of each of 2^{x.shape[1]} numbers, and their mean): "
+                f"{floor * 1e3:.1f} ms; {each / n_rows / floor:.1f} times it; "
+                f"error against the model's own predict_proba on 512 subsets {error:.1e}"
+            )
+
+
+def _boosted_error(model, row, background, table, target):
+    d = len(row)
+    codes = torch.from_numpy(np.random.default_rng(1).choice(2**d, 512, replace=False))
+    blends = np.where(keep_of_codes(codes, d).numpy()[:, None], row, background)
+    asked = model.predict_proba(blends.reshape(-1, d))[:, int(target)].reshape(512, -1).mean(1)
+    return abs(table[codes].numpy() - asked).max()
+
+
+def one_growth(repeats, title, value, d=14, n_rows=10, **options):
+    model, rows, background = setting(synthetic(d), n_rows=n_rows, **options)
+    made, x = compiled(model, background), torch.from_numpy(rows)
     each, _ = timed(lambda: made.table(x, readout(len(x))), repeats)
-    raw = torch.randn(1, len(background), 2**14).double()
-    floor, _ = timed(lambda: torch.sigmoid(raw), repeats)
-    print(
-        f"{name}, sigmoid of 500 trees of depth 6, d = 14: {each / len(x) * 1e3:.1f} ms a row; "
-        f"floor (the sigmoids alone) {floor * 1e3:.1f} ms"
-    )
+    say(f"growth with {title}, {value}: {each / n_rows * 1e3:.2f} ms a row")
+    return title, value, each / n_rows * 1e3
 
 
 def growth(repeats):
-    for title, change in (
-        ("trees", [{"n_trees": n} for n in (25, 50, 100, 200)]),
-        ("depth", [{"depth": n} for n in (4, 6, 8, 10)]),
-    ):
-        for options in change:
-            model, rows, background = setting(synthetic(14), n_rows=10, **options)
-            made, x = compiled(model, background), torch.from_numpy(rows)
-            each, _ = timed(lambda m=made, x=x: m.table(x, readout(len(x))), repeats)
-            print(f"growth with {title} {options}: {each / len(x) * 1e3:.2f} ms a row")
-    for d in (10, 12, 14, 16, 18, 20):
-        model, rows, background = setting(synthetic(d), n_rows=5)
-        made, x = compiled(model, background), torch.from_numpy(rows)
-        each, _ = timed(lambda m=made, x=x: m.table(x, readout(len(x))), repeats)
-        print(f"growth with d = {d}: {each / len(x) * 1e3:.2f} ms a row")
+    found = [one_growth(repeats, "trees", n, n_trees=n) for n in (25, 50, 100, 200, 400)]
+    found += [one_growth(repeats, "depth", n, depth=n) for n in (2, 4, 6, 8, 10, 12)]
+    found += [one_growth(repeats, "background rows", n, n_background=n) for n in (10, 30, 100, 300, 1000)]
+    found += [one_growth(repeats, "columns d", d, d=d, n_rows=3) for d in (8, 10, 12, 14, 16, 18, 20, 22)]
+    return found
+
+
+def draw(found, path):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    titles = list(dict.fromkeys(title for title, *_ in found))
+    for place, title in zip(figure.subplots(2, 2).flat, titles, strict=True):
+        at = [(value, ms) for name, value, ms in found if name == title]
+        place.plot(*zip(*at, strict=True), marker="o", color="#2b6ca3")
+        place.set_xlabel(title)
+        place.set_ylabel("ms a row")
+        place.set_yscale("log")
+        if title not in {"depth", "columns d"}:
+            place.set_xscale("log")
+        values = [value for value, _ in at]
+        place.set_xticks(values, [f"{value:,}" for value in values])
+        place.minorticks_off()
+        place.grid(alpha=0.3)
+    figure.suptitle(
+        "Table of all subsets, one row; else 100 trees, depth 8, 100 background rows, d = 14 (synthetic data)"
+    )
+    figure.savefig(path, dpi=150)
+
+
+def memory():
+    """Peak memory of fresh processes that explain more and more rows."""
+    peaks = []
+    for n in ROWS_FOR_MEMORY:
+        command = [sys.executable, __file__, "--rows-for-memory", str(n)]
+        answer = subprocess.run(command, check=True, capture_output=True, text=True)
+        peaks.append(int(answer.stdout) / 2**10)
+    say(
+        f"explain, breast cancer, d = 14: peak of a fresh process {peaks[0]:.0f} MiB for "
+        f"{ROWS_FOR_MEMORY[0]} rows, {peaks[1]:.0f} MiB for {ROWS_FOR_MEMORY[1]}"
+    )
+
+
+def explain_rows(n):
+    x, y = breast_cancer(14)
+    model = RandomForestClassifier(100, max_depth=8, random_state=0, n_jobs=1).fit(x, y)
+    rows = np.resize(x, (n, 14))
+    onlyif.explain(model, rows, background=x)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of the data sets")
-    parser.add_argument("--full", action="store_true", help="more repeats, d = 25, growth")
+    parser.add_argument("--full", action="store_true", help="more repeats, d = 25, growth, memory")
+    parser.add_argument("--out", type=Path, help="folder for results")
+    parser.add_argument("--rows-for-memory", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    repeats = 7 if options.full else 3
     torch.set_num_threads(1)
+    if options.rows_for_memory:
+        explain_rows(options.rows_for_memory)
+        return
+    repeats = 7 if options.full else 3
     sets = {"breast cancer": breast_cancer(14)}
     if options.data:
         sets["Adult"] = adult(options.data)
     for name, data in sets.items():
         against_brute_force(name, data, repeats)
-        linked(name, data, repeats)
-    background_growth(sets.get("Adult", sets["breast cancer"]), repeats)
+    widest = sets.get("Adult", sets["breast cancer"])
+    boosted(widest, repeats)
+    background_growth(widest, repeats)
     beside_shap(repeats)
     large(20, repeats)
+    found = []
     if options.full:
-        growth(repeats)
+        found = growth(3)
+        memory()
         large(25, 3)
+    if options.out:
+        write(options.out, found)
+
+
+def write(folder, found):
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(f"- {line.strip()}" for line in SAID)
+    (folder / "trees.md").write_text(f"# The exact tree engine, one thread\n\n{text}\n", "utf-8")
+    if found:
+        with (folder / "growth.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("grows", "value", "ms_a_row"), *found])
+        draw(found, folder / "growth.png")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def search_bytes(n_players: int) -> int:
 
 
 def check_search(search: Search, n_players: int) -> None:
-    """Refuse a search through all subsets that would not fit, before the model is asked.
+    """Refuse a search through all subsets that would not fit, before it starts.
 
     Args:
         search: The search, of whoever's choice.

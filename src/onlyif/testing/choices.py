@@ -1,0 +1,142 @@
+"""What the small families promise (distances, readouts, outputs, links, forms, recipes), as checks."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.core.table_forms import Form
+from onlyif.criteria.distances import Distance
+from onlyif.predictors.outputs import Heads, Output
+from onlyif.predictors.readouts import Readout
+from onlyif.predictors.tree_links import Link
+from onlyif.recipes.references import Background, ReferenceRecipe
+from onlyif.references.base import Plan
+
+
+def check_distance(distance: Distance, values: Float64[Tensor, "v"]) -> None:
+    """The contract of `Distance`: elementwise, 0 on equals, at least 0, and a metric where it says so.
+
+    Args:
+        distance: The member.
+        values: Some values that it can compare.
+
+    Raises:
+        AssertionError: if the member breaks its contract.
+
+    Example:
+        >>> from onlyif.criteria.distances import AbsoluteDistance
+        >>> check_distance(AbsoluteDistance(), torch.tensor([0.0, 0.5, 2.0]).double())
+    """
+    gaps = distance.between(values.unsqueeze(1), values.unsqueeze(0))
+    assert gaps.shape == (len(values), len(values)), "the distance does not broadcast"
+    assert bool((gaps >= 0).all()), "a distance is negative or NaN"
+    assert bool((gaps.diagonal() == 0).all()), "equal values are apart"
+    assert distance.kind.name, "the distance has no name for results"
+    if distance.kind.is_metric:
+        assert torch.allclose(gaps, gaps.T), "a metric is symmetric"
+        detour = gaps.unsqueeze(2) + gaps.unsqueeze(0)
+        assert bool((gaps.unsqueeze(1) <= detour + 1e-9).all()), "the triangle inequality fails"
+
+
+def check_readout(readout: Readout, outputs: Float64[Tensor, "b m k"]) -> None:
+    """The contract of `Readout`: a part reads as the whole does, and exact outputs give an exact number.
+
+    Args:
+        readout: The member, for as many instances as the outputs have.
+        outputs: Some averaged outputs.
+
+    Raises:
+        AssertionError: if the member breaks its contract.
+    """
+    numbers = readout.read(outputs)
+    assert numbers.shape == outputs.shape[:2], "need one number an instance and subset"
+    for i in range(len(outputs)):
+        alone = readout.part(slice(i, i + 1)).read(outputs[i : i + 1])
+        assert torch.equal(alone, numbers[i : i + 1]), "an instance alone reads differently"
+    assert bool((readout.error(torch.zeros_like(outputs)) == 0).all()), "exact outputs have an error"
+    noisy = readout.error(torch.ones_like(outputs))
+    assert bool(((noisy > 0) | noisy.isnan()).all()), "noisy outputs are read without an error"
+
+
+def check_output(output: Output, heads: Heads, native: Any) -> None:
+    """The contract of `Output`: it chooses a head that can be asked and is named.
+
+    Args:
+        output: The member.
+        heads: What a model offers, the member's own kind among it.
+        native: Rows of the model's own kind.
+
+    Raises:
+        AssertionError: if the member breaks its contract.
+    """
+    head = output.choose(heads)
+    assert len(head.ask(native)) == len(native), "the chosen head does not answer row by row"
+    assert heads.meaning(head).output, "the output has no name for results"
+
+
+def check_link(link: Link, margins: Float64[Tensor, "n m k"]) -> None:
+    """The contract of `Link`: the mean is that of the outputs, and additive links pass means through.
+
+    Args:
+        link: The member.
+        margins: Some margins of draws and subsets.
+
+    Raises:
+        AssertionError: if the member breaks its contract.
+    """
+    weights = torch.arange(1.0, len(margins) + 1, dtype=torch.float64)
+    weights = weights / weights.sum()
+    slow = sum(weight * link.outputs(draw) for weight, draw in zip(weights, margins, strict=True))
+    assert torch.allclose(link.mean(margins, weights), torch.as_tensor(slow)), (
+        "the mean is not that of outputs"
+    )
+    if link.additive:
+        passed = link.outputs(torch.einsum("n,nmk->mk", weights, margins))
+        assert torch.allclose(passed, torch.as_tensor(slow)), "an additive link must pass means through"
+
+
+def check_form(form: Form, table: Any) -> None:
+    """The contract of `Form`: decoding undoes encoding, in memory of its own.
+
+    Args:
+        form: The member.
+        table: A table of its kind.
+
+    Raises:
+        AssertionError: if the member breaks its contract.
+    """
+    codes = form.encode(table)
+    decoded = form.decode(codes)
+    assert type(decoded) is type(table), "another kind of table comes back"
+    assert torch.equal(form.encode(decoded).nan_to_num(), codes.nan_to_num()), "the table is not the same"
+    codes.zero_()
+    assert not torch.equal(form.encode(table), codes), "codes share memory with the table"
+    assert form.batch_dtype.is_floating_point, "batches must be floating point"
+
+
+def check_recipe(recipe: ReferenceRecipe, background: Background) -> None:
+    """The contract of `ReferenceRecipe`: equal backgrounds give equal references, fresh ones others.
+
+    Args:
+        recipe: The member.
+        background: Rows of a table.
+
+    Raises:
+        AssertionError: if the member breaks its contract.
+    """
+    x, keep = background.values[:1], torch.zeros(1, 1, len(background.columns), dtype=torch.bool)
+    first, second = recipe.build(background), recipe.build(background)
+    assert first.law == second.law, "the same background gives another law"
+    assert first.law.sentence, "the reference has no sentence"
+    n = first.law.n_atoms
+    plan = Plan(n or 8, 0, n or 8, None if n else background.seed)
+    drawn = [reference.draw(x, keep, plan).values for reference in (first, second)]
+    assert torch.equal(drawn[0], drawn[1]), "the same background gives other draws"
+    fresh = recipe.fresh(background)
+    if fresh is not None and fresh.law.n_atoms is not None:
+        rows = {tuple(row) for row in drawn[0].flatten(0, 2).tolist()}
+        m = fresh.law.n_atoms
+        others = fresh.draw(x, keep, Plan(m, 0, m, None)).values.flatten(0, 2).tolist()
+        assert rows.isdisjoint(tuple(row) for row in others), "fresh rows are not fresh"

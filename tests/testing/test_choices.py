@@ -1,0 +1,164 @@
+"""The contracts of the small families, over all of their members."""
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+
+import onlyif
+from onlyif.core.table import fit_schema
+from onlyif.core.table_forms import Form, TensorForm
+from onlyif.criteria.distances import (
+    AbsoluteDistance,
+    DiscreteDistance,
+    Distance,
+    FunctionDistance,
+    LogitDistance,
+)
+from onlyif.predictors.outputs import (
+    AutoOutput,
+    Head,
+    HeadKind,
+    Heads,
+    LogitOutput,
+    MarginOutput,
+    Output,
+    ProbabilityOutput,
+    ValueOutput,
+)
+from onlyif.predictors.readouts import DecisionReadout, Readout, TargetReadout
+from onlyif.predictors.tree_links import (
+    ExpLink,
+    IdentityLink,
+    Link,
+    OneVersusRestLink,
+    SigmoidLink,
+    SoftmaxLink,
+    TwoClassLink,
+)
+from onlyif.recipes.options import Options
+from onlyif.recipes.prepare import prepare
+from onlyif.recipes.references import Given, ReferenceRecipe
+from onlyif.recipes.tree_links import LogOddsLink
+from onlyif.recipes.tree_paths import TreePaths
+from onlyif.references.marginal import MarginalReference
+from onlyif.testing.choices import (
+    check_distance,
+    check_form,
+    check_link,
+    check_output,
+    check_readout,
+    check_recipe,
+)
+
+RANDOM = np.random.default_rng(0)
+TABLE = RANDOM.normal(size=(30, 3))
+DISTANCES = [
+    AbsoluteDistance(),
+    DiscreteDistance(),
+    LogitDistance(),
+    FunctionDistance(lambda a, b: (a - b) ** 2, "(a - b)²"),
+    FunctionDistance(lambda a, b: 2 * (a - b).abs(), "2 |a - b|", is_metric=True),
+]
+READOUTS = [TargetReadout(torch.tensor([0, 1, 1])), DecisionReadout()]
+OUTPUTS = [AutoOutput(), ProbabilityOutput(), MarginOutput(), ValueOutput(), LogitOutput()]
+WIDE_LINKS = [IdentityLink(), SigmoidLink(), SoftmaxLink(), OneVersusRestLink(), ExpLink()]
+NARROW_LINKS = [TwoClassLink(), LogOddsLink(SigmoidLink(), 1e-6)]
+FRAME = {"n": [1.0, 2.0, 3.5], "c": ["u", "v", "u"]}
+TABLES = [TABLE, torch.as_tensor(TABLE), pd.DataFrame(FRAME), pl.DataFrame(FRAME)]
+RECIPES = [
+    onlyif.Marginal(10),
+    onlyif.Baseline(),
+    onlyif.Gaussian(),
+    onlyif.Empirical(10),
+    onlyif.Replacement(lambda x, keep, n, seed: np.repeat(x * 0.5, n, axis=0), "Hidden features are halved."),
+    Given(MarginalReference(torch.as_tensor(TABLE[:7]))),
+]
+
+
+def members_of(base):
+    """Every final class of a family that the library defines."""
+    for package in pkgutil.walk_packages(onlyif.__path__, "onlyif."):
+        if package.name.startswith(("onlyif.core", "onlyif.criteria", "onlyif.predictors", "onlyif.recipes")):
+            importlib.import_module(package.name)
+    return {one for one in base.__subclasses__() if one.__module__.startswith("onlyif.")}
+
+
+@pytest.mark.parametrize(
+    ("base", "listed"),
+    [
+        (Distance, DISTANCES),
+        (Readout, READOUTS),
+        (Output, OUTPUTS),
+        (Link, WIDE_LINKS + NARROW_LINKS),
+        (Form, [fit_schema(table).form for table in TABLES]),
+        # Tree paths have no background to be built on; tests/recipes has them.
+        (ReferenceRecipe, [*RECIPES, TreePaths()]),
+    ],
+)
+def test_no_member_is_left_out(base, listed):
+    assert members_of(base) == {type(member) for member in listed}
+
+
+@pytest.mark.parametrize("distance", DISTANCES, ids=lambda one: one.kind.name)
+def test_distances(distance):
+    check_distance(distance, torch.tensor([0.0, 1e-9, 0.2, 0.5, 0.5, 0.97, 1.0]).double())
+
+
+def test_a_distance_that_claims_too_much_is_found_out():
+    squared = FunctionDistance(lambda a, b: (a - b) ** 2, "(a - b)²", is_metric=True)
+    with pytest.raises(AssertionError, match="triangle"):
+        check_distance(squared, torch.tensor([0.0, 0.5, 1.0]).double())
+
+
+@pytest.mark.parametrize("readout", READOUTS, ids=lambda one: type(one).__name__)
+def test_readouts(readout):
+    check_readout(readout, torch.as_tensor(RANDOM.normal(size=(3, 4, 2))))
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda one: type(one).__name__)
+def test_outputs(output):
+    half = lambda rows: torch.full((len(rows), 2), 0.5).double()  # noqa: E731
+    heads = Heads("a model", tuple(Head(kind, half) for kind in HeadKind))
+    check_output(output, heads, TABLE)
+
+
+@pytest.mark.parametrize("link", WIDE_LINKS + NARROW_LINKS, ids=lambda one: type(one).__name__)
+def test_links(link):
+    k = 1 if link in NARROW_LINKS else 3
+    check_link(link, torch.as_tensor(RANDOM.normal(size=(5, 4, k))))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda one: type(one).__module__)
+def test_forms(table):
+    check_form(fit_schema(table).form, table)
+
+
+def test_a_tensor_form_names_its_dtype():
+    assert TensorForm(torch.float32).batch_dtype is torch.float32
+    assert TensorForm(torch.int64).batch_dtype is torch.float64
+
+
+class Caught(ReferenceRecipe):
+    """Keeps the background that the door builds."""
+
+    def __init__(self):
+        self.seen = []
+
+    def build(self, background):
+        self.seen.append(background)
+        return MarginalReference(background.values)
+
+    def fresh(self, background):
+        return None
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: type(one).__name__)
+def test_recipes(recipe):
+    caught = Caught()
+    prepare(lambda table: table.sum(axis=1), TABLE[:1], TABLE, Options(reference=caught))
+    check_recipe(recipe, caught.seen[0])
