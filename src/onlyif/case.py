@@ -1,6 +1,7 @@
 """What is asked of a block of instances, and all that is needed to answer."""
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import final
 
 from onlyif.core.errors import SettingError
@@ -33,6 +34,10 @@ class Question:
     epsilon: float | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.alpha, Real) or not isinstance(self.epsilon, Real | None):
+            raise SettingError(f"alpha and epsilon must be numbers, got {self.alpha!r} and {self.epsilon!r}")
+        if isinstance(self.size, bool) or not isinstance(self.size, Integral | None):
+            raise SettingError(f"size must be a whole number, got {self.size!r}")
         if not 0.0 <= self.alpha <= 1.0:
             raise SettingError(f"alpha must lie in [0, 1], got {self.alpha}")
         if self.size is not None and self.size < 0:

@@ -28,6 +28,7 @@ from onlyif.searches.base import Search
 
 TABLE_ENTRIES_A_BLOCK = 2**20
 MOST_ROWS_A_BLOCK = 32
+MODEL_ROWS_A_BLOCK = 2**20
 CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the unified set leaves")
 
 
@@ -158,7 +159,9 @@ def block_rows(work: Work) -> int:
     """
     if not work.search.plan.complete:
         return 1
-    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> work.players.count))
+    # Few enough for a finished block every some seconds, so that an interrupt loses little.
+    affordable = MODEL_ROWS_A_BLOCK // max(1, work.restriction.method.rows << work.players.count)
+    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> work.players.count, affordable))
 
 
 def with_progress(

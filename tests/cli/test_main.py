@@ -18,6 +18,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeRegressor
 
 import onlyif
 from onlyif.cli import main as cli
@@ -219,7 +220,12 @@ def _write(name, content):
         ),
         ([*BASE, "--model-from", "own_code:predict"], 2, "either the file of a MODEL or --model-from"),
         (["explain", *TABLES], 2, "either the file of a MODEL or --model-from"),
-        (["explain", "model.skops", "--data", "rows.csv"], 2, "need a background"),
+        (["explain", "model.skops", "--data", "rows.csv"], 2, "need a background: name a table"),
+        (
+            ["explain", "model.skops", "--data", "rows.csv", "--reference", "empirical"],
+            2,
+            "with --background",
+        ),
         (["explain", "--model-from", "own_code", *TABLES], 2, "takes package.module:name"),
         (["explain", "--model-from", "no_code:predict", *TABLES], 2, "no module 'no_code'"),
         (["explain", "--model-from", "own_code:nothing", *TABLES], 2, "has no 'nothing'"),
@@ -334,6 +340,29 @@ def test_pictures_are_saved(folder, capsys):
 
 def _without_times(items):
     return [{key: value for key, value in item.items() if key != "seconds"} for item in items]
+
+
+def test_a_run_that_was_interrupted_at_once_claims_no_saved_rows(folder, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "run_work", _interrupted_at_once)
+    assert main([*OWN, "--out", "results"]) == 130
+    assert capsys.readouterr().err.rstrip().endswith("interrupted after 0 of 40 rows")
+
+
+def _interrupted_at_once(work, start):
+    raise KeyboardInterrupt
+    yield
+
+
+def test_trees_need_no_background_of_their_own(folder, capsys):
+    skops.io.dump(DecisionTreeRegressor(max_depth=2).fit(FRAME[["age"]], FRAME["age"]), "tree.skops")
+    FRAME[["age"]].head(3).to_csv("ages.csv", index=False)
+    assert main(["explain", "tree.skops", "--data", "ages.csv", "--reference", "tree-path", "--json"]) == 0
+    assert len(strict(capsys.readouterr().out)["explanations"]) == 3
+
+
+def test_one_saved_explanation_is_counted_as_one(folder, capsys):
+    assert main([*BASE, "--rows", "0", "--out", "results"]) == 0
+    assert "saved 1 explanation in results" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_keeps_what_is_finished_and_goes_on(folder, capsys, monkeypatch):

@@ -248,8 +248,16 @@ def test_a_series_is_one_row():
 def test_a_background_with_other_columns_order_or_dtypes_is_refused(make):
     background = make({"age": [1, 2], "city": ["Rome", "Oslo"]})
     wrong = {
-        r"lack columns \['city'\] of the background and have \['town'\]": {"age": [1], "town": ["Rome"]},
-        r"lack columns \['city'\] of the background and have \[\]": {"age": [1]},
+        r"lack columns \['city'\] of the background and have columns \['town'\] that": {
+            "age": [1],
+            "town": ["Rome"],
+        },
+        r"^the rows lack columns \['city'\] of the background; need": {"age": [1]},
+        r"^the rows have columns \['zip'\] that the background has not; need": {
+            "age": [1],
+            "city": ["Rome"],
+            "zip": [1],
+        },
         "in another order": {"city": ["Rome"], "age": [1]},
         "column 'age' is (f|F)loat64 in the rows and (i|I)nt64 in the background": {
             "age": [1.0],

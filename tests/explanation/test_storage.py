@@ -347,3 +347,10 @@ def golden_explanations():
         explanation_of_game(lambda kept: float(0 in kept), Case(("only",))), table=None, shapley=None
     )
     return Explanations((first, second), "pandas")
+
+
+def test_one_explanation_is_saved_as_a_collection_of_one(tmp_path):
+    item = example_explanations()[1]
+    loaded = load(save(item, tmp_path / "one"))
+    assert len(loaded) == 1
+    assert same(loaded[0], item)

@@ -100,3 +100,9 @@ def test_the_text_names_every_player_and_each_reference_once():
 def test_nothing_cannot_be_summarised():
     with pytest.raises(SettingError, match="at least one explanation, got none"):
         summary(Explanations(()))
+
+
+def test_one_explanation_is_summed_up_as_a_collection_of_one():
+    explanations = example_explanations()
+    assert str(summary(explanations[1])) == str(summary(explanations[1:2]))
+    assert summary(explanations[1]).n_rows == 1

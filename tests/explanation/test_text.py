@@ -111,11 +111,23 @@ def test_infinite_bounds_are_left_out(alpha, missing):
     assert "guaranteed" not in text
 
 
+def test_one_feature_is_spoken_of_in_the_singular():
+    said = words(explanation_text(explanation_of_game(lambda kept: float(len(kept)), Case(("age",)))))
+    assert "when the one feature is hidden" in said
+    assert "1 features" not in said
+
+
 def test_ties_and_their_number_are_said():
     item = explanation_of_game(lambda kept: float(bool(kept)), Case(NAMES, size=1))
     said = words(explanation_text(item))
     assert "3 sets of 1 feature are sufficient; the one with the least gap is shown." in said
+    assert "at least 3 sets" not in said.lower()
     assert "3 sets tie, the smallest and then first is shown" in said
+
+
+def test_a_heuristic_search_counts_only_what_it_saw():
+    item = explanation_of_game(lambda kept: float(bool(kept)), Case(NAMES, size=1), chain_subsets(3))
+    assert "At least 2 sets of 1 feature are sufficient" in words(explanation_text(item))
 
 
 def test_notes_stand_at_the_end():

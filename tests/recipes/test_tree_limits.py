@@ -71,7 +71,7 @@ def test_exhaustive_search_counts_its_own_memory(monkeypatch):
     # A table of 2^21 numbers fits this limit, the search through it does not.
     monkeypatch.setattr(choose, "MAX_TABLE_BYTES", 8 * 2**21 * 2)
     assert isinstance(_work(21).search, BeamSearch)
-    with pytest.raises(LimitError, match=r"2\^21 subsets holds 0.1 GiB, the limit is 0.0 GiB"):
+    with pytest.raises(LimitError, match=r"2\^21 subsets of a row needs 0.1 GiB, the limit is 0.0 GiB"):
         _work(21, search="exhaustive")
     assert isinstance(_work(18).search, ExhaustiveSearch)
 
@@ -126,7 +126,7 @@ def test_models_without_trees_are_asked_and_say_so():
         "xgboost Booster (reg:squarederror) is asked row by row instead of tree by tree: it has no trees",
     )
     assert found.sufficient.players == ()
-    with pytest.raises(SettingError, match="needs the model's trees; xgboost Booster .*: it has no trees"):
+    with pytest.raises(SettingError, match="needs the model's trees; xgboost Booster"):
         onlyif.explain(empty, x[:1], reference=onlyif.TreePaths())
 
 

@@ -18,7 +18,9 @@ from onlyif.core.subsets import keep_of_codes, members
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.readouts import TargetReadout
 from onlyif.predictors.tree_links import ExpLink, IdentityLink, SoftmaxLink, TwoClassLink
+from onlyif.recipes.tree_links import LogOddsLink
 from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions import tree_linked
 from onlyif.restrictions.sampled import SampledRestriction
 from onlyif.restrictions.tree_linked import TreeLinkedRestriction, compile_tree_linked
 from onlyif.restrictions.tree_marginal import TreeMarginalRestriction, compile_tree_marginal
@@ -94,6 +96,37 @@ def test_linked_table_is_the_mean_of_the_links(link, data):
         every = keep_of_codes(torch.arange(2 ** (max(index) + 1)), max(index) + 1)[None]
         asked = made.predict(_doubles(x), every, _readout(x, k)).mean
         np.testing.assert_allclose(asked, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "link", [TwoClassLink(0.5), SoftmaxLink(), ExpLink(), LogOddsLink(TwoClassLink(), 1e-6)]
+)
+@pytest.mark.parametrize("entries", [1, 40, 2**20])
+def test_a_background_taken_in_parts_is_the_whole_background(link, entries, monkeypatch):
+    monkeypatch.setattr(tree_linked, "_BLOCK_ENTRIES", entries)
+    outputs = 1 if isinstance(link, TwoClassLink | LogOddsLink) else 2
+    leaves = [Leaf((0.5, -1.0)[:outputs]), Leaf((-2.0, 0.75)[:outputs]), Leaf((1.5, 0.25)[:outputs])]
+    grown = [
+        Split(0, 0.1, leaves[0], Split(1, 0.2, leaves[1], leaves[2])),
+        Split(2, 0.0, leaves[1], leaves[0]),
+    ]
+    rng = np.random.default_rng(0)
+    x, background = rng.normal(size=(2, 3)).tolist(), rng.normal(size=(7, 3)).tolist()
+    weights = [share / 28 for share in range(1, 8)]
+    made = compile_tree_linked(
+        ensemble_of(grown, 3, base=[0.25] * outputs, link=link),
+        _players([0, 1, 2]),
+        _doubles(background),
+        _doubles(weights),
+    )
+    every = keep_of_codes(torch.arange(8), 3)[None]
+    for k in range(2):
+        expected = np.array(_slow(grown, [0.25] * outputs, link, x, background, weights, [0, 1, 2], k))
+        found = made.table(_doubles(x), _readout(x, k)).mean
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            made.predict(_doubles(x), every, _readout(x, k)).mean, expected, rtol=0, atol=1e-12
+        )
 
 
 @given(FORESTS, rows_of(MIXED, 3), GROUPS, st.integers(0, 1))

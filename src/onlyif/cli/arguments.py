@@ -149,9 +149,9 @@ def _add_method(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reference",
         choices=[*REFERENCES],
-        help="what hidden columns are replaced by: rows of the background (marginal, the default), "
-        "one fixed row (baseline), a Gaussian given what is kept (gaussian), "
-        "background rows that are close to the row (empirical)",
+        help="what hidden columns are replaced by: rows of the background (marginal, the default), one fixed "
+        "row (baseline), a Gaussian given what is kept (gaussian), background rows that are close to the row "
+        "(empirical), both ways at each split of the model's own trees, by training weight (tree-path)",
     )
     group.add_argument(
         "--background-rows",

@@ -23,6 +23,7 @@ from onlyif.core.extras import missing
 from onlyif.door import run as run_work
 from onlyif.door import with_progress
 from onlyif.explanation.explanations import Explanations, joined
+from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.recipes.prepare import Work, prepare
 
@@ -85,12 +86,12 @@ def explain_command(arguments: Namespace) -> None:
     except KeyboardInterrupt as interrupt:
         _print(found, arguments, complete=False)
         saved = "" if folder is None else f"; they are saved in {folder.path}, go on with --resume"
-        _tell(f"interrupted after {len(found)} of {len(work.x)} rows{saved}")
+        _tell(f"interrupted after {len(found)} of {len(work.x)} rows{saved if len(found) else ''}")
         raise Interrupted(found) from interrupt
     _print(found, arguments, complete=True)
     if folder is not None and not arguments.quiet:
         again = f"print them again with: onlyif show {folder.path}"
-        _tell(f"saved {len(found)} explanations in {folder.path}; {again}")
+        _tell(f"saved {counted(len(found), 'explanation')} in {folder.path}; {again}")
 
 
 def show_command(arguments: Namespace) -> None:

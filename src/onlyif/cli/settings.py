@@ -57,7 +57,12 @@ def _reference(arguments: Namespace, inputs: Inputs) -> ReferenceRecipe | None:
     for option in ("background_rows", "baseline"):
         if getattr(arguments, option) is not None and option not in used:
             raise SettingError(f"--{option.replace('_', '-')} has no use with --reference {name}")
-    return None if inputs.background is None and arguments.baseline is None else recipe
+    if inputs.background is None and arguments.baseline is None and name not in _ALONE:
+        raise SettingError(
+            "need a background: name a table of rows like those the model was trained on with --background; "
+            "hidden columns take their values from them"
+        )
+    return recipe
 
 
 def _plain(name: str, arguments: Namespace, inputs: Inputs) -> ReferenceRecipe:
@@ -86,6 +91,7 @@ _RECIPES: Mapping[str, Callable[[str, Namespace, Inputs], ReferenceRecipe]] = {
     "empirical": _empirical,
     "baseline": _baseline,
 }
+_ALONE = frozenset({"tree-path"})
 _USES: Mapping[str, frozenset[str]] = {
     "marginal": frozenset({"background_rows"}),
     "empirical": frozenset({"background_rows"}),

@@ -108,4 +108,4 @@ def canonical_order(n_players: int) -> tuple[Int64[Tensor, "_"], ...]:
     order = np.argsort(sizes.flip(0).numpy(), kind="stable")
     np.subtract(len(order) - 1, order, out=order)
     ordered = codes[torch.from_numpy(order)].long()
-    return tuple(ordered.split([comb(n_players, size) for size in range(n_players + 1)]))
+    return torch.split(ordered, [comb(n_players, size) for size in range(n_players + 1)])

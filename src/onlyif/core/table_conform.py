@@ -93,10 +93,9 @@ def _check_names(got: list[Any], needed: list[Any], role: str) -> None:
     lacking = [name for name in needed if name not in got]
     extra = [name for name in got if name not in needed]
     if lacking or extra:
-        raise InputError(
-            f"the {role} lack columns {some(lacking)} of the background and have {some(extra)} besides; "
-            f"need {some(needed)}"
-        )
+        lack = [f"lack columns {some(lacking)} of the background"] if lacking else []
+        have = [f"have columns {some(extra)} that the background has not"] if extra else []
+        raise InputError(f"the {role} {' and '.join(lack + have)}; need {some(needed)}")
     raise InputError(
         f"the {role} have the background's columns in another order: got {some(got)}, need {some(needed)}; "
         "reorder with rows[list(background.columns)]"

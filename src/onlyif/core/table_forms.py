@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -45,6 +45,10 @@ class Form(ABC):
         """The dtype in which batches are best handed to `decode`; others are taken too."""
         return torch.float64
 
+    def of_given(self) -> "Form":
+        """The same form for batches that are given away: what it decodes may share their memory."""
+        return self
+
 
 @final
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class TensorForm(Form):
     Args:
         dtype: Its dtype; None is that of each batch.
         device: Where it lies; None is where each batch lies.
+        copies: Whether what is decoded is always in memory of its own.
 
     Example:
         >>> TensorForm(torch.float32).decode(torch.ones(1, 2, dtype=torch.float64))
@@ -62,6 +67,11 @@ class TensorForm(Form):
 
     dtype: torch.dtype | None = None
     device: torch.device | None = None
+    copies: bool = True
+
+    @override
+    def of_given(self) -> Form:
+        return replace(self, copies=False)
 
     @property
     @override
@@ -78,7 +88,8 @@ class TensorForm(Form):
     def decode(self, batch: Batch) -> Shaped[Tensor, "r *x"]:
         whole = self.dtype is not None and not self.dtype.is_floating_point
         values = batch.detach().round() if whole else batch.detach()
-        return values.to(device=self.device or batch.device, dtype=self.dtype or batch.dtype, copy=True)
+        device, dtype = self.device or batch.device, self.dtype or batch.dtype
+        return values.to(device=device, dtype=dtype, copy=self.copies)
 
 
 def fit_tensor(tensors: Sequence[Any], names: Sequence[str] | None) -> tuple[TensorForm, tuple[Column, ...]]:

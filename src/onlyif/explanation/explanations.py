@@ -114,6 +114,17 @@ class Explanations:
         return "\n".join([counted(len(self), "explanation"), *lines])
 
 
+def collected(given: Explanation | Explanations) -> Explanations:
+    """One explanation or many, as a collection.
+
+    Example:
+        >>> from onlyif.testing.explanations import example_explanations
+        >>> len(collected(example_explanations()[0]))
+        1
+    """
+    return Explanations((given,)) if isinstance(given, Explanation) else given
+
+
 def joined(parts: Iterable[Explanations]) -> Explanations:
     """All explanations of several collections, in order; frames are made as by the first that says how."""
     held = list(parts)

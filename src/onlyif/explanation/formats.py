@@ -7,7 +7,7 @@ missing entries are refused, so nothing is lost or invented in silence.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, final, TypeVar
+from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor

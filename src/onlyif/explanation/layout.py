@@ -61,6 +61,16 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def everything(count: int) -> str:
+    """All features as the subject of a sentence.
+
+    Example:
+        >>> everything(1), everything(2)
+        ('the one feature is', 'all 2 features are')
+    """
+    return "the one feature is" if count == 1 else f"all {count} features are"
+
+
 def sentence(text: str) -> str:
     """The text with a capital in front and one full stop at its end.
 

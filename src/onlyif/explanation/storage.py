@@ -25,14 +25,15 @@ from torch import Tensor
 
 from onlyif.core.errors import StorageError
 from onlyif.explanation.entry import Entry
-from onlyif.explanation.explanations import Explanations, joined
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.formats import FORMAT, READERS, plain_explanations
 
 SUFFIX = ".onlyif.json"
 _TENSORS = re.compile(r"\.[0-9a-f]{16}\.safetensors")
 
 
-def save(explanations: Explanations, path: str | os.PathLike[str]) -> Path:
+def save(explanations: Explanation | Explanations, path: str | os.PathLike[str]) -> Path:
     """Write explanations as `<path>.onlyif.json` and `<path>.<digest>.safetensors`.
 
     Args:
@@ -47,7 +48,7 @@ def save(explanations: Explanations, path: str | os.PathLike[str]) -> Path:
         StorageError: if the files cannot be written.
     """
     target = _json_path(path)
-    plain, tensors = plain_explanations(explanations)
+    plain, tensors = plain_explanations(collected(explanations))
     packed = pack_tensors(tensors)
     digest = hashlib.sha256(packed).hexdigest()
     arrays = target.with_name(f"{_stem(target)}.{digest[:16]}.safetensors")
@@ -87,6 +88,9 @@ def load(path: str | os.PathLike[str]) -> Explanations:
 
 def load_folder(folder: str | os.PathLike[str]) -> Explanations:
     """All explanations saved in one folder, joined in the order of `saved_in`.
+
+    Args:
+        folder: The folder.
 
     Raises:
         StorageError: if there are none, or one of them cannot be read.

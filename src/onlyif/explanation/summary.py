@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.explanations import Explanations, collected
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, error, number, sentence
 from onlyif.explanation.records import selections_of
@@ -169,7 +169,7 @@ class Summary:
         )
 
 
-def summary(explanations: Explanations) -> Summary:
+def summary(explanations: Explanation | Explanations) -> Summary:
     """How often each player is in the sufficient, necessary and unified set, with mean gaps.
 
     Gaps of fresh draws are taken where there are any: those that a search has
@@ -186,7 +186,8 @@ def summary(explanations: Explanations) -> Summary:
         >>> summary(example_explanations()).players[0].sufficient
         Share(count=2, total=3)
     """
-    items = explanations.items
+    held = collected(explanations)
+    items = held.items
     if not items:
         raise SettingError("a summary needs at least one explanation, got none")
     names = dict.fromkeys(name for item in items for name in item.names)
@@ -196,7 +197,7 @@ def summary(explanations: Explanations) -> Summary:
         players=tuple(_player(name, [item for item in items if name in item.names]) for name in names),
         gaps=tuple(_gap(kind, [selections_of(item)[kind] for item in items]) for kind in KINDS),
         references=tuple(dict.fromkeys(item.provenance.reference for item in items)),
-        backend=explanations.backend,
+        backend=held.backend,
     )
 
 

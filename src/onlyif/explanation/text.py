@@ -5,7 +5,7 @@ import math
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.layout import aligned, counted, error, gap_text, number, sentence, wrapped
+from onlyif.explanation.layout import aligned, counted, error, everything, gap_text, number, sentence, wrapped
 from onlyif.explanation.selection import Selection
 
 
@@ -81,7 +81,7 @@ def _heading(item: Explanation, width: int) -> list[str]:
     return [
         wrapped(f"Row {item.row}: {made.output}{named} ({made.predictor})", width, ""),
         f"  f(x) = {prediction:<{pad}}  the prediction for this row",
-        f"  f_0  = {base:<{pad}}  the average prediction, when all {len(item.names)} features are hidden",
+        f"  f_0  = {base:<{pad}}  the average prediction, when {everything(len(item.names))} hidden",
         wrapped(distance, width),
         *([] if item.certificate.informative else [wrapped(warning, width, "  ! ", "    ")]),
     ]
@@ -187,12 +187,14 @@ def _superset(kind: str, symbol: str, whether: bool | None, worst: float | None,
 
 def _many(item: Explanation) -> list[str]:
     sure = item.certificate
+    least = "At least " if sure.basis is Basis.HEURISTIC else ""
     counts = (
         (sure.n_sufficient, item.sufficient, "sufficient"),
         (sure.n_necessary, item.necessary, "necessary"),
     )
     return [
-        f"{count} sets of {counted(chosen.size, 'feature')} are {kind}; the one with the least gap is shown."
+        f"{least}{count} sets of {counted(chosen.size, 'feature')} are {kind}; "
+        "the one with the least gap is shown."
         for count, chosen, kind in counts
         if count > 1
     ]

@@ -54,7 +54,11 @@ class Predictor(ABC):
 
     @contextmanager
     def opened(self) -> Iterator["Predictor"]:
-        """The same predictor for many calls: what each call puts back is put back once, at the end."""
+        """The same predictor for many calls, with batches that are given away.
+
+        What each call puts back as it was is put back once, at the end; a batch may be
+        changed by the model, so the caller uses it no more.
+        """
         yield self
 
     @property

@@ -68,7 +68,7 @@ class CheckedPredictor(Predictor):
         except (OnlyIfError, MemoryError):
             raise
         except Exception as error:
-            raise ModelError(self._raised(batch, error)) from error
+            raise ModelError(self.raised(batch, error)) from error
         self._check_shape(outputs, len(batch))
         bad = torch.nonzero(~torch.isfinite(outputs).all(1)).flatten().tolist()
         if bad:
@@ -91,7 +91,8 @@ class CheckedPredictor(Predictor):
                 f"{model} answered with {outputs.shape[1]} outputs a row; need {needed or 'at least 1'}"
             )
 
-    def _raised(self, batch: Tensor, error: Exception) -> str:
+    def raised(self, batch: Batch, error: Exception) -> str:
+        """What to say when the model raised on a batch: what, and at which row."""
         first = _first_failing(self.inner, batch)
         place = (
             f"in a call of {len(batch)} rows"
@@ -132,8 +133,8 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
         ModelError: for each fault that is not in `tolerate`.
     """
     with _advancing_chance() as advance:
-        changes = _changes_input(predictor, batch)
-        difference = _difference(predictor, batch, advance)
+        changes = _changed(predictor, batch)
+        difference = _difference(CheckedPredictor(predictor), batch, advance)
     notes = []
     if changes:
         notes.append(_fault(predictor, Fault.CHANGES_INPUT, "each call gets a copy", tolerate))
@@ -147,6 +148,15 @@ def _fault(predictor: Predictor, fault: Fault, detail: str, tolerate: Collection
     if fault not in tolerate:
         raise ModelError(f"{model} {fault.value} ({detail}); to go on nevertheless, tolerate {fault.name}")
     return f"{model} {fault.value} ({detail}); this was tolerated on request"
+
+
+def _changed(predictor: Predictor, batch: Tensor) -> bool:
+    try:
+        return _changes_input(predictor, batch)
+    except (OnlyIfError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelError(CheckedPredictor(predictor).raised(batch, error)) from error
 
 
 def _changes_input(predictor: Predictor, batch: Tensor) -> bool:

@@ -66,7 +66,7 @@ class FunctionPredictor(Predictor):
     @contextmanager
     def opened(self) -> Iterator[Predictor]:
         with self.guard():
-            yield replace(self, guard=nullcontext)
+            yield replace(self, guard=nullcontext, form=self.form.of_given())
 
     def changes_input(self, batch: Batch) -> bool:
         """Whether the function changes the table it is given.

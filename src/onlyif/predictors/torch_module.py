@@ -123,11 +123,11 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
     training = [part for part in module.modules() if part.training]
     try:
         for part in training:
-            vars(part)["training"] = False  # as setattr would, without its search for parameters
+            object.__setattr__(part, "training", False)  # without the module's search for parameters
         yield
     finally:
         for part in training:
-            vars(part)["training"] = True
+            object.__setattr__(part, "training", True)
 
 
 @contextmanager

@@ -24,11 +24,11 @@ class Link(ABC):
     def mean(
         self, margins: Float64[Tensor, "n m k"], weights: Float64[Tensor, "n"]
     ) -> Float64[Tensor, "m _"]:
-        """The weighted mean of the outputs over n draws.
+        """The weighted sum of the outputs over n draws: their mean, or the share of some draws in it.
 
         Args:
             margins: Those of each draw and subset.
-            weights: The draws' weights, of sum 1.
+            weights: The draws' weights, of sum 1 where these are all draws.
         """
         return torch.einsum("n,nmk->mk", weights, self.outputs(margins))
 
@@ -95,7 +95,8 @@ class TwoClassLink(Link):
         self, margins: Float64[Tensor, "n m k"], weights: Float64[Tensor, "n"]
     ) -> Float64[Tensor, "m _"]:
         second = weights @ SigmoidLink(self.slope).outputs(margins).squeeze(2)
-        return torch.stack([1 - second, second], -1)
+        # Of a part of the draws the weights sum to less than 1.
+        return torch.stack([weights.sum() - second, second], -1)
 
 
 @final

@@ -106,7 +106,7 @@ def search_bytes(n_players: int) -> int:
     Args:
         n_players: d.
     """
-    return TABLES_OF_A_SEARCH * 8 * 2**n_players
+    return TABLES_OF_A_SEARCH * 8 << n_players
 
 
 def check_search(search: Search, n_players: int) -> None:
@@ -119,9 +119,10 @@ def check_search(search: Search, n_players: int) -> None:
     Raises:
         LimitError: if its memory would exceed the limit.
     """
-    if search.plan.complete and search_bytes(n_players) > MAX_TABLE_BYTES:
+    needed = search_bytes(n_players)
+    if search.plan.complete and needed > MAX_TABLE_BYTES:
         raise LimitError(
-            f"a search through all 2^{n_players} subsets holds {search_bytes(n_players) / 2**30:,.1f} GiB, "
+            f"a search through all 2^{n_players} subsets of a row needs {needed / 2**30:,.1f} GiB, "
             f"the limit is {MAX_TABLE_BYTES / 2**30:,.1f} GiB; group columns into fewer players, "
             "or search with beam"
         )

@@ -70,7 +70,17 @@ def read_model(path: str | Path, trust: Sequence[str] = ()) -> Any:
         raise StorageError(
             f"{file.name} bears the suffix of a model of {named}, but holds one of {found}: rename it"
         )
-    return _READERS[named or found or ""](file, trust)
+    return _read(file, named or found or "", trust)
+
+
+def _read(file: Path, kind: str, trust: Sequence[str]) -> Any:
+    """The model; what is wrong with it is said with the file's name, which the checks do not know."""
+    try:
+        return _READERS[kind](file, trust)
+    except StorageError as error:
+        if file.name in str(error):
+            raise
+        raise StorageError(f"{file.name}: {error}") from error
 
 
 def _start(file: Path) -> bytes:

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, final
+
+import numpy as np
 
 from onlyif.case import Question
 from onlyif.core.errors import SettingError
@@ -18,7 +21,8 @@ from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 
-Target = int | str | Sequence[int | str] | None
+OneTarget = int | np.integer[Any] | str
+Target = OneTarget | Sequence[OneTarget] | None
 
 
 @final
@@ -42,10 +46,29 @@ class Options:
 
     def __post_init__(self) -> None:
         child_seed(self.seed, "check")
+        _check_whole("max_rows", self.max_rows)
+        _check_whole("budget", self.budget)
+        _check_kind("reference", self.reference, (str, Reference, ReferenceRecipe))
+        _check_kind("search", self.search, (str, Search))
+        _check_kind("distance", self.distance, (str, Distance))
+        _check_kind("output", self.output, (str, Output))
+        for fault in self.tolerate:
+            _check_kind("each of tolerate", fault, (Fault,))
         if self.max_rows < 1:
             raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
         if self.budget < 1:
             raise SettingError(f"budget must be at least 1 model row, got {self.budget}")
+
+
+def _check_whole(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise SettingError(f"{name} must be a whole number, got {value!r}")
+
+
+def _check_kind(name: str, value: Any, kinds: tuple[type, ...]) -> None:
+    if value is not None and not isinstance(value, kinds):
+        listed = " or ".join("a name" if kind is str else f"a {kind.__name__}" for kind in kinds)
+        raise SettingError(f"{name} must be {listed}, got {value!r}")
 
 
 def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceRecipe:

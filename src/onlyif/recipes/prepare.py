@@ -22,11 +22,12 @@ from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.checked import checked, probe
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.readouts import Readout
+from onlyif.recipes.background import Background
 from onlyif.recipes.choose import Parts, check_search, fresh_restriction
 from onlyif.recipes.detect import detect
 from onlyif.recipes.groups import read_groups
 from onlyif.recipes.options import Options, distance_of, output_of, recipe_of, restriction_of, search_of
-from onlyif.recipes.references import Background
+from onlyif.recipes.references import ReferenceRecipe
 from onlyif.recipes.subjects import Told, readout_of, subjects_of, targets_of
 from onlyif.recipes.tree_model import TreeQuestion
 from onlyif.recipes.tree_route import TreeRoute, tree_route
@@ -36,6 +37,8 @@ from onlyif.searches.base import Search
 from onlyif.version import __version__
 
 N_PROBE = 32
+# What the reader is told of outputs when decisions are compared: their numbers, not one output.
+DECISION = Meaning("any", "decision", ("any class",) * 1000)
 
 
 @final
@@ -92,7 +95,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
         ModelError: if the model fails on a small sample of rows and backgrounds.
     """
     recipe, distance = recipe_of(options.reference), distance_of(options.distance)
-    tables = _tables(rows, background, options)
+    tables = _tables(rows, background, options, recipe)
     asked = _asked(model, tables, options)
     ground = _background(tables, options)
     reference = recipe.build(ground)
@@ -104,7 +107,8 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     targets = targets_of(options.target, asked.outputs, asked.meaning)
     drawn = _rounded(tables.schema, reference) if route.restriction is None else ()
     notes = (*tables.schema.notes, *asked.notes, *route.notes, *drawn)
-    told = Told(row_labels(rows), tables.schema, tables.players, asked.meaning, notes)
+    meaning = DECISION if distance.kind.of_decisions else asked.meaning
+    told = Told(row_labels(rows), tables.schema, tables.players, meaning, notes)
     return Work(
         x=tables.x,
         players=tables.players,
@@ -119,7 +123,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
         digits=asked.meaning.digits,
         provenance=Provenance(
             predictor=asked.meaning.model,
-            output=asked.meaning.output,
+            output="number of the decided class" if distance.kind.of_decisions else asked.meaning.output,
             reference=reference.law.sentence,
             restriction=restriction.method.sentence,
             search=search.plan.sentence,
@@ -146,8 +150,8 @@ class _Tables:
     values: Float64[Tensor, "rows c"]
 
 
-def _tables(rows: Any, background: Any, options: Options) -> _Tables:
-    if background is None and options.reference is None:
+def _tables(rows: Any, background: Any, options: Options, recipe: ReferenceRecipe) -> _Tables:
+    if background is None and recipe.needs_background:
         raise SettingError(
             "need a background: a table of rows like those the model was trained on, from which hidden "
             "columns take their values; pass background=..."

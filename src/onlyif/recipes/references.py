@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
+from onlyif.recipes.background import Background
 from onlyif.references.base import Reference
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.empirical import fit_empirical
@@ -24,34 +25,6 @@ from onlyif.references.gaussian import fit_gaussian
 from onlyif.references.marginal import fit_marginal, fresh_marginal
 
 MOST_ROWS = 1000
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Background:
-    """A background table, coded, with what is known of its columns.
-
-    Args:
-        values: Its rows as codes and numbers.
-        columns: Names of the columns.
-        numeric: Which columns are plain numbers.
-        ordered: Which columns have a meaningful |a - b|.
-        positions: From codes to comparable numbers.
-        encode: From a table of the user's own kind to codes and numbers.
-        decode: And back.
-        seed: The one seed.
-        affordable_rows: Rows that a finite reference may have so that all subsets fit the budget.
-    """
-
-    values: Float64[Tensor, "rows c"]
-    columns: tuple[str, ...]
-    numeric: Bool[Tensor, "c"]
-    ordered: Bool[Tensor, "c"]
-    positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]]
-    encode: Callable[[Any], Float64[Tensor, "r c"]]
-    decode: Callable[[Float64[Tensor, "r c"]], Any]
-    seed: int
-    affordable_rows: int
 
 
 class ReferenceRecipe(ABC):
@@ -67,6 +40,11 @@ class ReferenceRecipe(ABC):
 
         The reference itself where it can only be sampled: other seeds give other draws.
         """
+
+    @property
+    def needs_background(self) -> bool:
+        """Whether it cannot be built without rows like those the model was trained on."""
+        return True
 
 
 @final
@@ -100,6 +78,11 @@ class Baseline(ReferenceRecipe):
     """
 
     values: Any = None
+
+    @property
+    @override
+    def needs_background(self) -> bool:
+        return self.values is None
 
     @override
     def build(self, background: Background) -> Reference:
@@ -191,6 +174,11 @@ class Replacement(ReferenceRecipe):
     function: Callable[[Any, Any, int, int], Any]
     sentence: str
 
+    @property
+    @override
+    def needs_background(self) -> bool:
+        return False
+
     @override
     def build(self, background: Background) -> Reference:
         def draw(x: Tensor, keep: Tensor, n: int, seed: int) -> Tensor:
@@ -214,6 +202,11 @@ class Given(ReferenceRecipe):
     """
 
     reference: Reference
+
+    @property
+    @override
+    def needs_background(self) -> bool:
+        return False
 
     @override
     def build(self, background: Background) -> Reference:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
@@ -14,7 +15,7 @@ from onlyif.core.table import Schema
 from onlyif.criteria.distances import Distance
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.readouts import DecisionReadout, Readout, TargetReadout
-from onlyif.recipes.options import Target
+from onlyif.recipes.options import OneTarget, Target
 
 
 def targets_of(target: Target, outputs: Float64[Tensor, "b k"], meaning: Meaning) -> Int64[Tensor, "b"]:
@@ -25,13 +26,13 @@ def targets_of(target: Target, outputs: Float64[Tensor, "b k"], meaning: Meaning
     """
     if target is None:
         return outputs.argmax(1)
-    asked = [target] * len(outputs) if isinstance(target, int | str) else list(target)
+    asked = [target] * len(outputs) if isinstance(target, int | np.integer | str) else list(target)
     if len(asked) != len(outputs):
         raise SettingError(f"need one target, or one a row: {len(outputs)} rows, got {len(asked)} targets")
     return torch.tensor([_target(one, outputs.shape[1], meaning) for one in asked])
 
 
-def _target(target: int | str, n_outputs: int, meaning: Meaning) -> int:
+def _target(target: OneTarget, n_outputs: int, meaning: Meaning) -> int:
     if isinstance(target, str):
         if target not in meaning.labels:
             raise SettingError(f"unknown target {target!r}; the model's outputs are {list(meaning.labels)}")

@@ -5,7 +5,8 @@ from typing import final
 
 from typing_extensions import override
 
-from onlyif.recipes.references import Background, ReferenceRecipe
+from onlyif.recipes.background import Background
+from onlyif.recipes.references import ReferenceRecipe
 from onlyif.references.base import Reference
 from onlyif.references.tree_path import TreePathReference
 
@@ -19,6 +20,11 @@ class TreePaths(ReferenceRecipe):
     only tree ensembles whose output is a sum over trees: averaged probabilities of a forest, margins
     and values of boosted trees.
     """
+
+    @property
+    @override
+    def needs_background(self) -> bool:
+        return False
 
     @override
     def build(self, background: Background) -> Reference:

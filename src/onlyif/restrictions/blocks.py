@@ -153,7 +153,7 @@ class Walk:
             shared, parts = self._shared(x, plan), []
             for part in _slices(keep.shape[1], m_call):
                 outputs, weights = self._outputs(x, input_keep[:, part], plan, shared)
-                parts.append((weights.unsqueeze(2) @ outputs).squeeze(2))
+                parts.append(_weighted_mean(outputs, weights))
             total = total + torch.cat(parts, dim=1)
         return total
 
@@ -197,6 +197,14 @@ class Walk:
         mixed = blend(x.to(dtype), draws.values.to(dtype), input_keep)
         outputs = self.predictor.predict(mixed.flatten(0, 2)).double()
         return outputs.reshape(*mixed.shape[:3], -1).to(x.device), draws.weights.double()
+
+
+def _weighted_mean(
+    outputs: Float64[Tensor, "b m n k"], weights: Float64[Tensor, "#b #m n"]
+) -> Float64[Tensor, "b m k"]:
+    if weights.shape[:2] == (1, 1):
+        return outputs.transpose(2, 3) @ weights[0, 0]
+    return (weights.unsqueeze(2) @ outputs).squeeze(2)
 
 
 def _slices(total: int, step: int) -> Iterator[slice]:

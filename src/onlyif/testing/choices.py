@@ -11,7 +11,8 @@ from onlyif.criteria.distances import Distance
 from onlyif.predictors.outputs import Heads, Output
 from onlyif.predictors.readouts import Readout
 from onlyif.predictors.tree_links import Link
-from onlyif.recipes.references import Background, ReferenceRecipe
+from onlyif.recipes.background import Background
+from onlyif.recipes.references import ReferenceRecipe
 from onlyif.references.base import Plan
 
 
