@@ -147,14 +147,16 @@ class Walk:
         return self.plan.seed is None
 
     def _exact(self, x: Instances, keep: Keep, m_call: int) -> Float64[Tensor, "b m k"]:
-        total = torch.zeros((), dtype=torch.float64, device=x.device)
+        # Filled in place: many small results kept between large ones would tear the heap.
+        total = torch.zeros(0)
         input_keep = self.players.spread(keep)
         for plan in self._chunks():
-            shared, parts = self._shared(x, plan), []
+            shared = self._shared(x, plan)
             for part in _slices(keep.shape[1], m_call):
                 outputs, weights = self._outputs(x, input_keep[:, part], plan, shared)
-                parts.append(_weighted_mean(outputs, weights))
-            total = total + torch.cat(parts, dim=1)
+                if not len(total):
+                    total = outputs.new_zeros(len(x), keep.shape[1], outputs.shape[3])
+                total[:, part] += _weighted_mean(outputs, weights)
         return total
 
     def _sampled(self, x: Instances, keep: Keep, m_call: int) -> Moments:
@@ -163,7 +165,6 @@ class Walk:
         for plan in self._chunks():
             shared = self._shared(x, plan)
             base = self._outputs(x, nothing, plan, shared)[0]
-            # Filled in place: many small results kept between large ones would tear the heap.
             mean, spread = base.new_empty(2, 2, len(x), keep.shape[1], base.shape[3])
             for part in _slices(keep.shape[1], m_call):
                 outputs = self._outputs(x, input_keep[:, part], plan, shared)[0]
