@@ -45,7 +45,7 @@ class ModuleCall:
     @contextmanager
     def guard(self) -> Iterator[None]:
         """In evaluation mode and without gradients; all is put back at the end."""
-        with _evaluation(self.module), _random_state(module_device(self.module)), torch.no_grad():
+        with module_guard(self.module), torch.no_grad():
             yield
 
     def plain(self, batch: Tensor) -> Tensor:
@@ -115,6 +115,17 @@ def module_dtype(module: nn.Module) -> torch.dtype:
     tensors = chain(module.parameters(), module.buffers())
     dtypes = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
     return dtypes[0] if dtypes else torch.get_default_dtype()
+
+
+@contextmanager
+def module_guard(module: nn.Module) -> Iterator[None]:
+    """In evaluation mode; the mode of every submodule and the random state are put back at the end.
+
+    Args:
+        module: The module.
+    """
+    with _evaluation(module), _random_state(module_device(module)):
+        yield
 
 
 @contextmanager

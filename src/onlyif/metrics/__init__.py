@@ -1,0 +1,1 @@
+"""Measures of attribution maps: is the explanation any good?"""

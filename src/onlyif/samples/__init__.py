@@ -1,0 +1,1 @@
+"""The sample E: the inputs among which FANS looks for neighbours of the explained one."""
