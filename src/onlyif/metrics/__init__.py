@@ -1,1 +1,1 @@
-"""Measures of attribution maps: is the explanation any good?"""
+"""Measures of attribution maps: whether an explanation is any good."""

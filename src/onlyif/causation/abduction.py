@@ -1,0 +1,204 @@
+"""From what was measured for each input of E to PN, PS and PNS: how the factual event is conditioned on.
+
+Each probability is a smooth function of a few means over E, and each mean is of
+a product of three factors: a weight of the input, what perturbing s did to it,
+and what perturbing the rest did to it. So errors come from one rule for all.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+
+
+@final
+class Weight(Enum):
+    """The weight of an input of E."""
+
+    ONE = 0
+    NEAR_ON_S = 1
+    NEAR_ON_REST = 2
+    DRAWN_FOR_PN = 3
+    DRAWN_FOR_PS = 4
+
+
+@final
+class OnS(Enum):
+    """What perturbing s did: nothing asked; the soft event B; the share of changes above c."""
+
+    ONE = 0
+    FACTUAL_CHANGE = 1
+    CHANGED = 2
+
+
+@final
+class OnRest(Enum):
+    """What perturbing the rest did: nothing asked; the soft event B̄; the share of changes up to c."""
+
+    ONE = 0
+    FACTUAL_NO_CHANGE = 1
+    UNCHANGED = 2
+
+
+@final
+@dataclass(frozen=True)
+class Term:
+    """One product, whose mean over E is taken."""
+
+    weight: Weight
+    on_s: OnS = OnS.ONE
+    on_rest: OnRest = OnRest.ONE
+
+
+NECESSARY_FACT = Term(Weight.NEAR_ON_S, on_s=OnS.FACTUAL_CHANGE)
+SUFFICIENT_FACT = Term(Weight.NEAR_ON_REST, on_rest=OnRest.FACTUAL_NO_CHANGE)
+
+
+class Abduction(ABC):
+    """How what happened is used to weigh the inputs of E before the intervention."""
+
+    @property
+    @abstractmethod
+    def terms(self) -> tuple[Term, ...]:
+        """The products whose means are needed; P(A, B) and P(Ā, B̄) are the first two."""
+
+    @abstractmethod
+    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
+        """PN and PS from these means; an event of probability 0 gives 0.
+
+        Args:
+            means: One mean a term; terms with one weight may share an unknown factor.
+        """
+
+    @property
+    def n_resampled(self) -> int | None:
+        """How many inputs are drawn again by weight; None where none are."""
+        return None
+
+
+@final
+@dataclass(frozen=True)
+class WeightedMean(Abduction):
+    """All of E, each input by its weight: PN·P(A, B) is the mean of w_NC times P(|Δf| <= c).
+
+    The default. `Resampling` has the same mean and more variance.
+    """
+
+    @property
+    @override
+    def terms(self) -> tuple[Term, ...]:
+        return (
+            NECESSARY_FACT,
+            SUFFICIENT_FACT,
+            Term(Weight.NEAR_ON_S, OnS.FACTUAL_CHANGE, OnRest.UNCHANGED),
+            Term(Weight.NEAR_ON_REST, OnS.CHANGED, OnRest.FACTUAL_NO_CHANGE),
+        )
+
+    @override
+    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
+        return ratio(means[:, 2], means[:, 0]), ratio(means[:, 3], means[:, 1])
+
+
+@final
+@dataclass(frozen=True)
+class Resampling(Abduction):
+    """Sampling-importance-resampling, the paper's own: inputs are drawn from E by weight, then perturbed.
+
+    Args:
+        size: How many are drawn for PN, and for PS.
+
+    Raises:
+        SettingError: unless size >= 1.
+
+    References:
+        [chen2024] equations 10 to 14.
+    """
+
+    size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise SettingError(f"resampling needs a size of at least 1, got {self.size}")
+
+    @property
+    @override
+    def terms(self) -> tuple[Term, ...]:
+        return (
+            NECESSARY_FACT,
+            SUFFICIENT_FACT,
+            Term(Weight.DRAWN_FOR_PN, on_rest=OnRest.UNCHANGED),
+            Term(Weight.DRAWN_FOR_PS, on_s=OnS.CHANGED),
+        )
+
+    @override
+    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
+        return means[:, 2], means[:, 3]
+
+    @property
+    @override
+    def n_resampled(self) -> int | None:
+        return self.size
+
+
+@final
+@dataclass(frozen=True)
+class Unweighted(Abduction):
+    """PN and PS without the weights of the factual stage, the paper's "w/o SR": all of E counts alike."""
+
+    @property
+    @override
+    def terms(self) -> tuple[Term, ...]:
+        return (
+            NECESSARY_FACT,
+            SUFFICIENT_FACT,
+            Term(Weight.ONE, on_rest=OnRest.UNCHANGED),
+            Term(Weight.ONE, on_s=OnS.CHANGED),
+        )
+
+    @override
+    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
+        return means[:, 2], means[:, 3]
+
+
+@final
+@dataclass(frozen=True)
+class PlainConditional(Abduction):
+    """No counterfactual: P(B̄ | Ā) and P(B | A) in place of PN and PS.
+
+    What perturbing does to inputs that are near x^t where the other part is
+    perturbed, whatever perturbing the first part did to them. It shows what abduction changes.
+    """
+
+    @property
+    @override
+    def terms(self) -> tuple[Term, ...]:
+        return (
+            NECESSARY_FACT,
+            SUFFICIENT_FACT,
+            Term(Weight.NEAR_ON_REST, on_rest=OnRest.UNCHANGED),
+            Term(Weight.NEAR_ON_REST),
+            Term(Weight.NEAR_ON_S, on_s=OnS.CHANGED),
+            Term(Weight.NEAR_ON_S),
+        )
+
+    @override
+    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
+        return ratio(means[:, 2], means[:, 3]), ratio(means[:, 4], means[:, 5])
+
+
+def ratio(part: Float64[Tensor, "m"], whole: Float64[Tensor, "m"]) -> Float64[Tensor, "m"]:
+    """part / whole, and 0 for null events.
+
+    Args:
+        part: Probability of both events.
+        whole: Probability of the condition.
+    """
+    null = whole <= 0
+    return torch.where(null, 0.0, part / torch.where(null, 1.0, whole))

@@ -1,0 +1,78 @@
+"""What can be wrong with the inputs of the dual-stage test."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from onlyif.core.errors import InputError, LimitError, SettingError
+from onlyif.core.shapes import Instances, Keep
+from onlyif.restrictions.base import MAX_TABLE_BYTES
+
+
+def check_instances(x: Instances, baseline: Float[Tensor, "_ ..."], subset: Keep, n_players: int) -> None:
+    """Refuse instances, baselines and subsets that do not fit each other.
+
+    Args:
+        x: The instances.
+        baseline: x', of each instance or one for all.
+        subset: The subsets, of each instance or shared by all.
+        n_players: d.
+
+    Raises:
+        InputError: if shapes differ, or an instance is equal to its baseline.
+        SettingError: if there is no subset, or one of another number of players.
+    """
+    shape = tuple(baseline.shape[1:])
+    if tuple(x.shape[1:]) != shape:
+        raise InputError(f"instances have shape {tuple(x.shape[1:])}, the baseline {shape}; need the same")
+    if len(baseline) not in {1, len(x)} or len(subset) not in {1, len(x)}:
+        raise SettingError(
+            f"need one baseline and one list of subsets, or as many as the {len(x)} instances; got "
+            f"{len(baseline)} and {len(subset)}"
+        )
+    if not subset.shape[1] or subset.shape[2] != n_players:
+        raise SettingError(
+            f"need at least one subset of {n_players} players, got {subset.shape[1]} of {subset.shape[2]}"
+        )
+    same = (x == baseline.to(x)).flatten(1).all(1)
+    if bool(same.any()):
+        raise InputError(
+            f"instance {int(same.nonzero()[0])} is equal to the baseline x', so that perturbing it changes "
+            "nothing; need another baseline"
+        )
+
+
+def check_proper(subset: Keep) -> None:
+    """Refuse subsets of no player and of all players, for users who ask about given ones.
+
+    Args:
+        subset: The subsets.
+
+    Raises:
+        SettingError: if a subset is empty or whole.
+    """
+    if bool((~subset.any(2)).any()):
+        raise SettingError("a subset is empty: there is nothing to perturb, and its PNS is 0 by definition")
+    if bool(subset.all(2).any()):
+        raise SettingError(
+            "a subset holds all players: nothing is left outside it, so that only PN·P(A, B) is defined; "
+            "need a subset that leaves out a player"
+        )
+
+
+def check_table(n: int, n_players: int) -> None:
+    """Refuse tables over all subsets that would not fit.
+
+    Args:
+        n: Inputs of E.
+        n_players: d.
+
+    Raises:
+        LimitError: if their memory would exceed the limit.
+    """
+    needed = 4 * 8 * n << n_players
+    if needed > MAX_TABLE_BYTES:
+        raise LimitError(
+            f"tables over all 2^{n_players} subsets and {n:,} inputs of E need {needed / 2**30:,.1f} GiB, "
+            f"the limit is {MAX_TABLE_BYTES / 2**30:,.1f} GiB; take fewer inputs or players, or search with "
+            "beam"
+        )

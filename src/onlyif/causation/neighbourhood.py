@@ -1,0 +1,168 @@
+"""The events of the dual-stage test: being near x^t, with boundary b, and changing, with threshold c."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.causation.dissimilarity import Dissimilarity, ScaledDifference, SumOfSquares, Total
+from onlyif.core.errors import SettingError
+from onlyif.core.players import Players
+
+
+class Events(ABC):
+    """What counts as near, and as a change, in the factual stage."""
+
+    @abstractmethod
+    def log_near(self, squares: Float64[Tensor, "*s"]) -> Float64[Tensor, "*s"]:
+        """The logarithm of the weight of inputs at given squared distances; -inf is no weight."""
+
+    @abstractmethod
+    def changed(self, change: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+        """How much a change of the prediction counts as one, in [0, 1]."""
+
+    @property
+    @abstractmethod
+    def threshold(self) -> float:
+        """c: the largest change that is none, in the interventional stage."""
+
+
+@final
+@dataclass(frozen=True)
+class SoftEvents(Events):
+    """The paper's kernels: near is exp(-‖·‖² / 2b²), changed is 1 - exp(-|Δf|² / 2c²).
+
+    Args:
+        b: Boundary, in the units of the distance. Infinite counts every input as near.
+        c: Threshold, in the units of the prediction.
+
+    Raises:
+        SettingError: unless b > 0 and c > 0.
+
+    References:
+        [chen2024] equations 11 and 13.
+    """
+
+    b: float
+    c: float
+
+    def __post_init__(self) -> None:
+        check_events(self.b, self.c)
+
+    @override
+    def log_near(self, squares: Float64[Tensor, "*s"]) -> Float64[Tensor, "*s"]:
+        if self.b == torch.inf:
+            return torch.zeros_like(squares)
+        # Divided twice, for the square of a small b would underflow.
+        return -0.5 * (squares / self.b) / self.b
+
+    @override
+    def changed(self, change: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+        return -torch.expm1(-0.5 * (change / self.c).square())
+
+    @property
+    @override
+    def threshold(self) -> float:
+        return self.c
+
+
+@final
+@dataclass(frozen=True)
+class HardEvents(Events):
+    """The events themselves: near is ‖·‖ <= b, changed is |Δf| > c.
+
+    Args:
+        b: Boundary, in the units of the distance. PNS never decreases in it.
+        c: Threshold, in the units of the prediction.
+
+    Raises:
+        SettingError: unless b > 0 and c > 0.
+
+    References:
+        [chen2024] definition 3.1.
+    """
+
+    b: float
+    c: float
+
+    def __post_init__(self) -> None:
+        check_events(self.b, self.c)
+
+    @override
+    def log_near(self, squares: Float64[Tensor, "*s"]) -> Float64[Tensor, "*s"]:
+        # The square root of a rounded sum may exceed a distance that is exactly b.
+        return torch.where(squares.sqrt() <= self.b * (1 + 1e-12), 0.0, -torch.inf).double()
+
+    @override
+    def changed(self, change: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+        return (change > self.c).to(change.dtype)
+
+    @property
+    @override
+    def threshold(self) -> float:
+        return self.c
+
+
+def check_events(b: float, c: float) -> None:
+    """Refuse a boundary or threshold that is not above 0.
+
+    Args:
+        b: Boundary.
+        c: Threshold.
+
+    Raises:
+        SettingError: unless b > 0 and 0 < c < infinity.
+    """
+    if not b > 0:
+        raise SettingError(f"the boundary b must be above 0, got {b}")
+    if not 0 < c < float("inf"):
+        raise SettingError(f"the threshold c must be a finite number above 0, got {c}")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """Which inputs of E count as near x^t on a subset of players, and how much.
+
+    Args:
+        events: b and c, soft or hard.
+        dissimilarity: The distance on one entry.
+        total: How entries are put together.
+    """
+
+    events: Events
+    dissimilarity: Dissimilarity = field(default_factory=ScaledDifference)
+    total: Total = field(default_factory=SumOfSquares)
+
+    def log_near(
+        self,
+        rows: Float[Tensor, "n *x"],
+        one: Float[Tensor, "*x"],
+        subset: Bool[Tensor, "m d"],
+        players: Players,
+    ) -> Float64[Tensor, "m n"]:
+        """The logarithm of each input's weight on each subset; 0 for one that is equal to x^t there.
+
+        Args:
+            rows: The inputs of E.
+            one: x^t.
+            subset: The players that are compared.
+            players: How players tile an instance.
+        """
+        owner = players.index.flatten().to(rows.device)
+        squares = self.dissimilarity.squares(rows, one).flatten(1)
+        # Infinite distances would be 0 times infinity on subsets without them.
+        squares = squares.clamp(max=1e150)
+        per_player = squares.new_zeros(len(rows), players.count).index_add_(1, owner, squares)
+        chosen = subset.to(per_player)
+        counts = torch.bincount(owner, minlength=players.count).double()
+        return self.events.log_near(self.total.of(per_player @ chosen.T, chosen @ counts)).T
+
+    @property
+    def sentence(self) -> str:
+        """One sentence that says how distances are taken."""
+        return f"{self.dissimilarity.sentence}, {self.total.sentence}"

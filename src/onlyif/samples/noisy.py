@@ -1,0 +1,51 @@
+"""E is the instance and noisy copies of it."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+from onlyif.core.seeds import generator
+from onlyif.core.shapes import Instances
+from onlyif.samples.base import Sample, SampleRows
+
+
+@final
+@dataclass(frozen=True)
+class NoisySample(Sample):
+    """The instance and `n - 1` copies with normal noise: for images, where no other image is near.
+
+    All instances share the noise. E is then no sample of P(X), but of the
+    instance's own neighbourhood: PNS no longer shrinks as 1 / n.
+
+    Args:
+        n: Size of E, the instance included.
+        sigma: Standard deviation of the noise, in the units of the input.
+
+    Raises:
+        SettingError: unless n >= 2 and sigma > 0.
+
+    Example:
+        >>> NoisySample(10, sigma=0.1).rows(torch.zeros(4, 1, 8, 8), seed=0).own.shape
+        torch.Size([4, 10, 1, 8, 8])
+    """
+
+    n: int = 10
+    sigma: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.n < 2 or not self.sigma > 0:
+            raise SettingError(f"noisy copies need n >= 2 and sigma > 0, got n={self.n}, sigma={self.sigma}")
+
+    @override
+    def rows(self, x: Instances, seed: int) -> SampleRows:
+        noise = torch.randn(self.n - 1, *x.shape[1:], generator=generator(seed, "noisy copies"))
+        copies = x.unsqueeze(1) + self.sigma * noise.to(x)
+        return SampleRows(torch.cat([x.unsqueeze(1), copies], dim=1), x.new_empty(0, *x.shape[1:]))
+
+    @property
+    @override
+    def sentence(self) -> str:
+        return f"the instance itself and {self.n - 1:,} copies with normal noise of {self.sigma:g}"
