@@ -1,0 +1,114 @@
+"""How metrics ask a model: checked, in calls of at most `max_rows` rows."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.core.shapes import Batch, Instances
+from onlyif.predictors.base import Predictor
+from onlyif.predictors.readouts import DecisionReadout
+
+# Activations of more images leave a CPU's cache.
+MAX_ROWS = 1024
+
+
+def check_counts(n_draws: int, max_rows: int) -> None:
+    """Refuse settings that ask for nothing.
+
+    Raises:
+        SettingError: unless both are at least 1.
+    """
+    if n_draws < 1:
+        raise SettingError(f"n_draws must be at least 1, got {n_draws}")
+    if max_rows < 1:
+        raise SettingError(f"max_rows must be at least 1, got {max_rows}")
+
+
+def check_instances(x: Instances, target: Int64[Tensor, "_"]) -> None:
+    """Refuse instances without a target of their own.
+
+    Raises:
+        InputError: unless there is an instance and each has one target.
+    """
+    if len(x) == 0:
+        raise InputError("got no instances; need at least one")
+    if len(target) != len(x):
+        raise InputError(f"got {len(target)} targets for {len(x)} instances; need one each")
+
+
+def check_maps(maps: Tensor, x: Instances) -> None:
+    """Refuse maps that are not one finite number an entry.
+
+    Raises:
+        InputError: if shapes differ or a map has NaN or infinite values.
+    """
+    if maps.shape != x.shape:
+        raise InputError(
+            f"got maps of shape {tuple(maps.shape)} for instances of shape {tuple(x.shape)}; "
+            "need one number an entry, so repeat a map over the channels that it is for"
+        )
+    if not bool(maps.isfinite().all()):
+        raise InputError("a map has NaN or infinite values; need finite ones")
+
+
+def ask(predictor: Predictor, rows: Batch, max_rows: int = MAX_ROWS) -> Float64[Tensor, "r k"]:
+    """The outputs for some rows, checked, in calls of at most `max_rows`.
+
+    Args:
+        predictor: The model; open it first for many calls.
+        rows: Rows, one instance each; the model gets copies.
+        max_rows: Most rows of one call.
+
+    Raises:
+        ModelError: if an output is NaN or infinite.
+    """
+    parts = torch.split(rows, max_rows)
+    outputs = torch.cat([predictor.predict(part.clone()).detach().double() for part in parts])
+    if not bool(outputs.isfinite().all()):
+        bad = int((~outputs.isfinite()).any(1).sum())
+        raise ModelError(f"{predictor.meaning.model} answered {bad} of {len(rows)} rows with NaN or infinity")
+    return outputs
+
+
+def chosen(outputs: Float64[Tensor, "r k"], target: Int64[Tensor, "r"]) -> Float64[Tensor, "r"]:
+    """The explained output of each row.
+
+    Raises:
+        InputError: if a target is not the number of an output.
+    """
+    k = outputs.shape[1]
+    low, high = int(target.min()), int(target.max())
+    if low < 0 or high >= k:
+        raise InputError(f"targets must lie in 0 to {k - 1}, got {low} to {high}")
+    return outputs.gather(1, target.to(outputs.device).unsqueeze(1)).squeeze(1)
+
+
+def decided(predictor: Predictor, outputs: Float64[Tensor, "r k"]) -> Float64[Tensor, "r"]:
+    """The number of the class that the model decides for.
+
+    Raises:
+        SettingError: for a single output without a threshold.
+    """
+    threshold = predictor.meaning.threshold
+    if outputs.shape[1] == 1 and threshold is None:
+        raise SettingError(
+            f"{predictor.meaning.model} has one output and no threshold, so it decides nothing; "
+            "give `Meaning` a threshold, or a model with one output a class"
+        )
+    return DecisionReadout(threshold or 0.0).read(outputs.unsqueeze(1)).squeeze(1)
+
+
+def blocks(n_instances: int, n_each: int, max_rows: int) -> Iterator[tuple[slice, slice]]:
+    """Rectangles of instances and what is asked of each, of at most `max_rows` rows.
+
+    As many instances as fit, for draws are made once for all instances of a block.
+    """
+    b_call = min(n_instances, max_rows)
+    n_call = max(1, max_rows // b_call)
+    for start in range(0, n_each, n_call):
+        part = slice(start, min(start + n_call, n_each))
+        for first in range(0, n_instances, b_call):
+            yield slice(first, min(first + b_call, n_instances)), part

@@ -1,0 +1,115 @@
+"""Fidelity+ and Fidelity-: whether the decision changes without the important part, or with it alone."""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import InputError
+from onlyif.core.shapes import Instances
+from onlyif.metrics.asking import MAX_ROWS, ask, check_counts, check_instances, check_maps, decided
+from onlyif.metrics.base import MapMetric, Maps, Question, Targets
+from onlyif.metrics.fills import Fill
+from onlyif.metrics.measured import Measured
+from onlyif.predictors.base import Predictor
+
+COMPARE = "the mask of ones, so compare masks of one size (`controls.top_mask`)"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FidelityPlus(MapMetric):
+    """The share of decisions that change when what the mask s marks is removed; more is better.
+
+        1 - I( argmax f(x) = argmax f(x ∘ (1 - s) + x' ∘ s) )
+
+    For soft masks in [0, 1] and hard ones; the paper has x' = 0. It does not look at the target.
+
+    Args:
+        fill: x', what a removed entry becomes.
+        max_rows: Most rows of one model call. Does not change the result.
+
+    Raises:
+        SettingError: unless max_rows is at least 1.
+        InputError: from `measure`, if a mask leaves [0, 1].
+
+    References:
+        [amara2022]; [chen2024] equation 16.
+    """
+
+    fill: Fill
+    max_rows: int = MAX_ROWS
+
+    def __post_init__(self) -> None:
+        check_counts(1, self.max_rows)
+
+    @override
+    def measure(self, maps: Maps, predictor: Predictor, x: Instances, target: Targets) -> Measured:
+        _check_masks(maps, x, target)
+        return _changed(1 - maps.detach().to(x), self.fill, predictor, x, self.max_rows)
+
+    @property
+    @override
+    def question(self) -> Question:
+        return Question("Does the decision change without what the mask marks?", True, COMPARE)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FidelityMinus(MapMetric):
+    """The share of decisions that change when only what the mask s marks is kept; less is better.
+
+        1 - I( argmax f(x) = argmax f(x ∘ s + x' ∘ (1 - s)) )
+
+    For soft masks in [0, 1] and hard ones; the paper has x' = 0. It does not look at the target.
+
+    Args:
+        fill: x', what a removed entry becomes.
+        max_rows: Most rows of one model call. Does not change the result.
+
+    Raises:
+        SettingError: unless max_rows is at least 1.
+        InputError: from `measure`, if a mask leaves [0, 1].
+
+    References:
+        [amara2022]; [chen2024] equation 17.
+    """
+
+    fill: Fill
+    max_rows: int = MAX_ROWS
+
+    def __post_init__(self) -> None:
+        check_counts(1, self.max_rows)
+
+    @override
+    def measure(self, maps: Maps, predictor: Predictor, x: Instances, target: Targets) -> Measured:
+        _check_masks(maps, x, target)
+        return _changed(maps.detach().to(x), self.fill, predictor, x, self.max_rows)
+
+    @property
+    @override
+    def question(self) -> Question:
+        return Question("Does the decision change with nothing but what the mask marks?", False, COMPARE)
+
+
+def _check_masks(maps: Tensor, x: Instances, target: Tensor) -> None:
+    check_instances(x, target)
+    check_maps(maps, x)
+    low, high = float(maps.min()), float(maps.max())
+    if low < 0 or high > 1:
+        raise InputError(
+            f"fidelity needs masks in [0, 1], got {low:.4g} to {high:.4g}; "
+            "make one with `controls.top_mask` or `controls.soft_mask`"
+        )
+
+
+def _changed(
+    keep: Float[Tensor, "b *x"], fill: Fill, predictor: Predictor, x: Instances, max_rows: int
+) -> Measured:
+    """Whether each decision for x ∘ keep + x' ∘ (1 - keep) is another than for x."""
+    mixed = x * keep + fill.values(x) * (1 - keep)
+    with predictor.opened() as opened:
+        before, after = (decided(opened, ask(opened, rows, max_rows)) for rows in (x, mixed))
+    return Measured((before != after).double())
