@@ -20,13 +20,17 @@ from onlyif.core.errors import SettingError
 
 @final
 class Weight(Enum):
-    """The weight of an input of E."""
+    """The weight of an input of E: nothing; near x^t, for terms with the factual event on that side and for
+    terms without it (each is scaled by its own largest value); how often it was drawn again.
+    """
 
     ONE = 0
     NEAR_ON_S = 1
     NEAR_ON_REST = 2
-    DRAWN_FOR_PN = 3
-    DRAWN_FOR_PS = 4
+    ONLY_NEAR_ON_S = 3
+    ONLY_NEAR_ON_REST = 4
+    DRAWN_FOR_PN = 5
+    DRAWN_FOR_PS = 6
 
 
 @final
@@ -182,10 +186,10 @@ class PlainConditional(Abduction):
         return (
             NECESSARY_FACT,
             SUFFICIENT_FACT,
-            Term(Weight.NEAR_ON_REST, on_rest=OnRest.UNCHANGED),
-            Term(Weight.NEAR_ON_REST),
-            Term(Weight.NEAR_ON_S, on_s=OnS.CHANGED),
-            Term(Weight.NEAR_ON_S),
+            Term(Weight.ONLY_NEAR_ON_REST, on_rest=OnRest.UNCHANGED),
+            Term(Weight.ONLY_NEAR_ON_REST),
+            Term(Weight.ONLY_NEAR_ON_S, on_s=OnS.CHANGED),
+            Term(Weight.ONLY_NEAR_ON_S),
         )
 
     @override

@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from onlyif.causation.change import Change
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.shapes import Instances, Keep
 from onlyif.restrictions.base import MAX_TABLE_BYTES
@@ -59,17 +60,33 @@ def check_proper(subset: Keep) -> None:
         )
 
 
-def check_table(n: int, n_players: int) -> None:
+def check_change(change: Change, n_instances: int) -> None:
+    """Refuse a reading that is for another number of instances.
+
+    Args:
+        change: How changes are read.
+        n_instances: b.
+
+    Raises:
+        SettingError: unless it reads as many instances.
+    """
+    n_read = len(change.distinct(n_instances)[1])
+    if n_read != n_instances:
+        raise SettingError(f"need one target an instance: got {n_read} for {n_instances} instances")
+
+
+def check_table(n: int, n_players: int, n_read: int) -> None:
     """Refuse tables over all subsets that would not fit.
 
     Args:
         n: Inputs of E.
         n_players: d.
+        n_read: How many different readings of the outputs are wanted.
 
     Raises:
         LimitError: if their memory would exceed the limit.
     """
-    needed = 4 * 8 * n << n_players
+    needed = 4 * 8 * n * n_read << n_players
     if needed > MAX_TABLE_BYTES:
         raise LimitError(
             f"tables over all 2^{n_players} subsets and {n:,} inputs of E need {needed / 2**30:,.1f} GiB, "

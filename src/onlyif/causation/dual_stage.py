@@ -23,7 +23,7 @@ from torch import Tensor
 from onlyif.causation.abduction import Abduction, WeightedMean
 from onlyif.causation.asking import slices
 from onlyif.causation.change import Change
-from onlyif.causation.checks import check_instances, check_table
+from onlyif.causation.checks import check_change, check_instances, check_table
 from onlyif.causation.exceedance import Exceedance, Perturber
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.perturbation import Perturbations
@@ -90,6 +90,7 @@ class DualStageTest:
             SettingError: if there is no target of that number, or no subset.
         """
         check_instances(x, self.baseline, subset, self.players.count)
+        check_change(change, len(x))
         rows = self.sample.rows(x, self.seed)
         step = max(1, ENTRIES_AT_ONCE // (2 * rows.count))
         parts = [self._some_subsets(x, rows, part, change) for part in torch.split(subset, step, dim=1)]
@@ -108,8 +109,9 @@ class DualStageTest:
         check_instances(
             x, self.baseline, torch.zeros(1, 1, self.players.count, dtype=torch.bool), self.players.count
         )
+        check_change(change, len(x))
         rows = self.sample.rows(x, self.seed)
-        check_table(rows.count, self.players.count)
+        check_table(rows.count, self.players.count, int(change.distinct(len(x))[1].max()) + 1)
         shared, which = self._shared_table(rows, change, len(x))
         parts = []
         for number in range(len(x)):
@@ -147,7 +149,8 @@ class DualStageTest:
             # The complement of code k is code 2^d - 1 - k.
             rest = values[:, 2**d - codes.stop : 2**d - codes.start].flip(1)
             share = asked * (codes.stop - codes.start) / 2**d
-            moments = torch.cat([values[:, codes], rest], dim=1)
+            means = torch.cat([values[:, codes], rest], dim=1)
+            moments = torch.cat([means, means.new_zeros(3, *means.shape[1:])])
             found = self._read(x[number], _inputs(rows, number), subset, moments)
             exact = torch.ones(1, len(subset), dtype=torch.bool)
             parts.append(_probabilities([found], exact, rows.count, share))
@@ -165,14 +168,13 @@ class DualStageTest:
         for block in slices(len(x), at_once):
             numbers = torch.arange(block.start, block.stop)
             held, asked = self._moments(rows, both, numbers, change, with_shared=shared is None)
-            if shared is not None:
-                held = torch.cat([held, shared.values[:, which[block]]], dim=3)
-                asked += shared.model_rows / len(x) * len(numbers)
-            sets = subset if len(subset) == 1 else subset[block]
-            found = [
-                self._read(x[number], _inputs(rows, number), sets[i % len(sets)], held[:, i])
-                for i, number in enumerate(numbers.tolist())
-            ]
+            sets, found = (subset if len(subset) == 1 else subset[block]), []
+            for i, number in enumerate(numbers.tolist()):
+                moments = held[:, i]
+                if shared is not None:
+                    moments = torch.cat([moments, shared.values[:, which[number]]], dim=2)
+                found.append(self._read(x[number], _inputs(rows, number), sets[i % len(sets)], moments))
+            asked += 0 if shared is None else shared.model_rows / len(x) * len(numbers)
             exact = self._enumerates(both if len(both) == 1 else both[block]).expand(len(numbers), -1)
             parts.append(_probabilities(found, exact, rows.count, asked / len(numbers)))
         return joined(parts, dim=0)
@@ -220,7 +222,7 @@ class DualStageTest:
             self.seed,
         )
 
-    def _enumerates(self, both: Keep) -> Bool[Tensor, "b m"]:
+    def _enumerates(self, both: Bool[Tensor, "#b two_m d"]) -> Bool[Tensor, "#b m"]:
         small = [[self.perturbations.enumerates(size) for size in row] for row in both.sum(2).tolist()]
         one, other = torch.tensor(small, dtype=torch.bool).chunk(2, dim=1)
         return one & other

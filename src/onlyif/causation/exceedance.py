@@ -27,11 +27,12 @@ class Exceedance:
     Args:
         values: In this order: the mean of how much a change counts as one (the factual stage); the
             fraction with |Δf| > c (the interventional stage); the variances of these two means as
-            estimates, and their covariance, which are 0 where all choices were enumerated.
+            estimates, and their covariance, which are 0 where all choices were enumerated. A table has
+            the first two alone.
         model_rows: Rows that the model was asked for, all told.
     """
 
-    values: Float64[Tensor, "five b m n"]
+    values: Float64[Tensor, "v b m n"]
     model_rows: int
 
     @property
@@ -121,8 +122,7 @@ class Perturber:
                 per_instance.append(self._all_sets(asker, torch.tensor([instance]), n))
         pair = torch.cat(per_instance, dim=1)
         mean_over_subsets(pair, self.perturbations.p_replace)
-        nothing = torch.zeros((), dtype=torch.float64).expand(3, *pair.shape[1:])
-        return Exceedance(torch.cat([pair, nothing]), rows.shape[0] * n + b * n * 2**d)
+        return Exceedance(pair, rows.shape[0] * n + b * n * 2**d)
 
     def _all_sets(
         self, asker: Asker, instance: Int64[Tensor, "1"], n: int
@@ -146,7 +146,8 @@ class Perturber:
     def _asker(self, rows: Float[Tensor, "#b n *x"], change: Change, b: int) -> Iterator[Asker]:
         with self.predictor.opened() as predictor:
             parts = torch.split(rows.flatten(0, 1), self.max_rows)
-            base = torch.cat([ask(predictor, part) for part in parts]).reshape(*rows.shape[:2], -1)
+            # Copies, for an opened predictor may change its batch.
+            base = torch.cat([ask(predictor, part.clone()) for part in parts]).reshape(*rows.shape[:2], -1)
             yield Asker(predictor, self.players, self.baseline.to(rows), rows, base, change, b)
 
     def _enumerated(self, asker: Asker, flat: Bool[Tensor, "p d"], m: int) -> Iterator["_Block"]:
@@ -170,7 +171,8 @@ class Perturber:
         t = self.perturbations.n_perturbations
         sizes = enumerate(flat.sum(1).tolist())
         large = [number for number, size in sizes if not self.perturbations.enumerates(size)]
-        weights = torch.full((t,), 1.0 / t, dtype=torch.float64)
+        # Ones, divided by their sum: a mean of ones is then exactly one.
+        weights = torch.ones(t, dtype=torch.float64)
         drawn_for = torch.tensor(large, dtype=torch.int64)
         for entries, inputs in self._rectangles(drawn_for, asker.rows.shape[1], t):
             start, stop = first + inputs.start, first + inputs.stop
@@ -203,7 +205,7 @@ class Perturber:
             soft, hard = self._counted(asker.changes(instances, inputs, hit[:, :, part]))
             products = torch.stack([soft, hard, soft * soft, hard * hard, soft * hard])
             shares.append(products @ weights[part].to(products.device))
-        total = torch.stack(shares).sum(0)
+        total = torch.stack(shares).sum(0) / weights.sum()
         total[2] -= total[0].square()
         total[3] -= total[1].square()
         total[4] -= total[0] * total[1]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from onlyif.causation.asking import ask
+from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import Change
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.seeds import generator
@@ -67,29 +67,41 @@ def noise_threshold(
         seed: Seed of the noise.
 
     Raises:
-        SettingError: unless sigma > 0 and floor > 0, or if the outputs are only ever 0 and 1.
+        SettingError: unless sigma > 0, floor > 0 and max_rows >= 1, without inputs, or if the outputs are
+            only ever 0 and 1.
         ModelError: if the model answers the same for all inputs.
 
     References:
         [chen2024] section 4.6.
     """
+    if not len(rows) or max_rows < 1:
+        raise SettingError(f"need at least one input and max_rows >= 1, got {len(rows)} and {max_rows}")
     if not sigma > 0 or not floor > 0:
         raise SettingError(f"need sigma > 0 and floor > 0, got sigma={sigma} and floor={floor}")
     where_ = torch.ones(rows.shape[1:], dtype=torch.bool) if noisy is None else noisy
     largest, seen = 0.0, []
     with predictor.opened() as opened:
-        for start in range(0, len(rows), max_rows):
-            part = rows[start : start + max_rows]
-            base = ask(opened, part)
+        for taken in slices(len(rows), max_rows):
+            part = rows[taken]
+            # Copies, for an opened predictor may change its batch.
+            base = ask(opened, part.clone())
             seen.append(base)
-            for repeat in range(N_REPEATS):
-                drawn = generator(seed, "threshold noise", repeat * len(rows) + start)
-                noise = sigma * torch.randn(part.shape, generator=drawn, dtype=part.dtype).to(part.device)
-                moved = ask(opened, part + noise * where_.to(part))
+            for noise in _noises(part, taken.start, seed).unbind(1):
+                moved = ask(opened, part + sigma * noise * where_.to(part))
                 found = change.between(moved[None, None, :, None], base[None])
                 largest = max(largest, float(found.max()))
     _check_outputs(torch.cat(seen))
     return max(largest, floor)
+
+
+def _noises(part: Float[Tensor, "n *x"], first: int, seed: int) -> Float[Tensor, "n repeats *x"]:
+    """Standard normal noise that depends on the row's number, not on how rows are split."""
+    shape = (N_REPEATS, *part.shape[1:])
+    drawn = [
+        torch.randn(shape, generator=generator(seed, "threshold noise", first + row), dtype=part.dtype)
+        for row in range(len(part))
+    ]
+    return torch.stack(drawn).to(part.device)
 
 
 def _check_outputs(outputs: Float[Tensor, "n k"]) -> None:

@@ -153,14 +153,37 @@ class Neighbourhood:
             subset: The players that are compared.
             players: How players tile an instance.
         """
+        return self.log_near_of(self.squares(rows, one, players), subset.to(rows.device).double(), players)
+
+    def squares(
+        self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"], players: Players
+    ) -> Float64[Tensor, "n d"]:
+        """The squared distances of inputs from x^t, summed over the entries of each player.
+
+        Args:
+            rows: The inputs of E.
+            one: x^t.
+            players: How players tile an instance.
+        """
         owner = players.index.flatten().to(rows.device)
         squares = self.dissimilarity.squares(rows, one).flatten(1)
         # Infinite distances would be 0 times infinity on subsets without them.
         squares = squares.clamp(max=1e150)
-        per_player = squares.new_zeros(len(rows), players.count).index_add_(1, owner, squares)
-        chosen = subset.to(per_player)
+        return squares.new_zeros(len(rows), players.count).index_add_(1, owner, squares)
+
+    def log_near_of(
+        self, squares: Float64[Tensor, "n d"], share: Float64[Tensor, "m d"], players: Players
+    ) -> Float64[Tensor, "m n"]:
+        """The same from squared distances; differentiable in the share to which each player is compared.
+
+        Args:
+            squares: What `squares` gave.
+            share: The share of each player in the distance, 0 or 1 for a subset, s² for a relaxed one.
+            players: How players tile an instance.
+        """
+        owner = players.index.flatten().to(squares.device)
         counts = torch.bincount(owner, minlength=players.count).double()
-        return self.events.log_near(self.total.of(per_player @ chosen.T, chosen @ counts)).T
+        return self.events.log_near(self.total.of(squares @ share.T, share @ counts)).T
 
     @property
     def sentence(self) -> str:

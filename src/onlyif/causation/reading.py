@@ -12,6 +12,9 @@ from onlyif.core.seeds import generator
 
 # Moments of one side: mean soft, mean hard, their variances, their covariance.
 SOFT, HARD = 0, 1
+# Largest logarithm of a scaled weight: an input whose event is impossible may be nearer than all others
+# by any factor, and infinity times 0 is no number.
+MOST_LOG = 700.0
 
 
 @final
@@ -65,16 +68,14 @@ def read(stages: Stages, abduction: Abduction, seed: int) -> Read:
         stages.log_near_on_s + on_s.means[1].log(),
         stages.log_near_on_rest + on_rest.means[1].log(),
     )
-    shifts = tuple(_shift(logs) for logs in (stages.log_near_on_s, stages.log_near_on_rest))
-    shifts = tuple(
-        torch.where(best.isfinite(), best, shift)
-        for best, shift in zip((_shift(logs) for logs in log_weights), shifts, strict=True)
-    )
+    shifts = tuple(_shift(logs) for logs in log_weights)
     shares = tuple(_normalised(logs) for logs in log_weights)
     weights = {
         Weight.ONE: torch.ones_like(stages.log_near_on_s),
-        Weight.NEAR_ON_S: (stages.log_near_on_s - shifts[0].unsqueeze(1)).exp(),
-        Weight.NEAR_ON_REST: (stages.log_near_on_rest - shifts[1].unsqueeze(1)).exp(),
+        Weight.NEAR_ON_S: _scaled(stages.log_near_on_s, shifts[0]),
+        Weight.NEAR_ON_REST: _scaled(stages.log_near_on_rest, shifts[1]),
+        Weight.ONLY_NEAR_ON_S: _scaled(stages.log_near_on_s, _shift(stages.log_near_on_s)),
+        Weight.ONLY_NEAR_ON_REST: _scaled(stages.log_near_on_rest, _shift(stages.log_near_on_rest)),
     }
     size = abduction.n_resampled
     if size is not None:
@@ -97,7 +98,7 @@ def _side(moments: Float64[Tensor, "five m n"], *, complement: bool) -> _Side:
     one = torch.ones_like(moments[0])
     means = torch.stack([one, moments[SOFT], moments[HARD]])
     if complement:
-        means[1:] = 1.0 - means[1:]
+        means[1:] = (1.0 - means[1:]).clamp(min=0.0)
     zero = torch.zeros_like(one)
     rows = [[zero, zero, zero], [zero, moments[2], moments[4]], [zero, moments[4], moments[3]]]
     return _Side(means, torch.stack([torch.stack(row) for row in rows]))
@@ -107,6 +108,10 @@ def _shift(logs: Float64[Tensor, "m n"]) -> Float64[Tensor, "m"]:
     """The largest logarithm, or 0 where all weights are 0."""
     largest = logs.amax(1)
     return torch.where(largest.isfinite(), largest, 0.0)
+
+
+def _scaled(logs: Float64[Tensor, "m n"], shift: Float64[Tensor, "m"]) -> Float64[Tensor, "m n"]:
+    return (logs - shift.unsqueeze(1)).clamp(max=MOST_LOG).exp()
 
 
 def _normalised(logs: Float64[Tensor, "m n"]) -> Float64[Tensor, "m n"]:
@@ -146,7 +151,8 @@ def _covariance_of_masks(
         spread_left, spread_right = on_s.covariance[i], on_rest.covariance[j]
         # The product of the estimated means already holds their own error once.
         spread = spread_left * right + left * spread_right - spread_left * spread_right
-        return (weights[one.weight] * weights[other.weight] * spread).sum(1)
+        # In this order, for the product of two weights may overflow where the spread is 0.
+        return (weights[one.weight] * (weights[other.weight] * spread)).sum(1)
 
     n = next(iter(weights.values())).shape[1]
     rows = [torch.stack([entry(one, other) for other in terms], dim=1) for one in terms]

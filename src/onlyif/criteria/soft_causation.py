@@ -1,0 +1,226 @@
+"""PNS of relaxed subsets s in [0, 1]^d, with gradients: what ascent makes large (Sec. 4.7).
+
+    g(x, s, x') = x∘(1 - s∘m) + x'∘s∘m,    near on s = near(‖x∘s - x^t∘s‖),
+
+and a smooth stand-in for the indicators of the interventional stage.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from onlyif.causation.abduction import Abduction, OnRest, OnS, Term, Weight
+from onlyif.causation.asking import ask
+from onlyif.causation.change import Change
+from onlyif.causation.neighbourhood import Neighbourhood
+from onlyif.causation.surrogate import Surrogate
+from onlyif.core.errors import SettingError
+from onlyif.core.players import Players
+from onlyif.core.seeds import generator
+from onlyif.core.shapes import Instances
+from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
+from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.samples.base import Sample
+
+TINY = 1e-30
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PosedPNS:
+    """Some instances with all that does not change during an ascent.
+
+    Args:
+        rows: E of each instance.
+        base: f of these.
+        ends: x' of each instance.
+        squares: Squared distances from x^t, player by player.
+        change: How a change of each instance's prediction is read.
+        model_rows: Rows that the model was asked for, all told.
+    """
+
+    rows: Float[Tensor, "b n *x"]
+    base: Float[Tensor, "b n k"]
+    ends: Float[Tensor, "b *x"]
+    squares: Float[Tensor, "b n d"]
+    change: Change
+    model_rows: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SoftPNS:
+    """The relaxed PN·P(A, B) and PS·P(Ā, B̄) of masks s.
+
+    Args:
+        predictor: The model f, opened for many calls.
+        players: How players tile an instance.
+        sample: E.
+        baseline: x', of each instance or one for all.
+        neighbourhood: b and c, and how distances are taken.
+        surrogate: What stands for the indicators of the interventional stage.
+        abduction: How the factual event is conditioned on.
+        draws: How many random choices of players there are, and how they are made.
+        max_rows: Most rows of one model call; larger ones are split and their graphs made twice.
+        seed: Seed of whatever is drawn.
+
+    References:
+        [chen2024] section 4.7.
+    """
+
+    predictor: DifferentiablePredictor
+    players: Players
+    sample: Sample
+    baseline: Float[Tensor, "#b *x"]
+    neighbourhood: Neighbourhood
+    surrogate: Surrogate
+    abduction: Abduction
+    draws: Draws
+    max_rows: int = 4096
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_rows < 1:
+            raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
+
+    def pose(self, x: Instances, change: Change) -> PosedPNS:
+        """The instances with their samples, predictions and distances.
+
+        Args:
+            x: The instances.
+            change: How a change of each instance's prediction is read.
+        """
+        found = self.sample.rows(x, self.seed)
+        shared = found.shared.unsqueeze(0).expand(len(x), *found.shared.shape)
+        rows = torch.cat([found.own, shared], dim=1)
+        asked = torch.cat(
+            [ask(self.predictor, part) for part in torch.split(rows.flatten(0, 1), self.max_rows)]
+        )
+        squares = [self.neighbourhood.squares(*each, self.players) for each in zip(rows, x, strict=True)]
+        ends = self.baseline.to(x).expand(len(x), *x.shape[1:])
+        base = asked.reshape(*rows.shape[:2], -1).to(x)
+        return PosedPNS(rows, base, ends, torch.stack(squares), change, len(asked))
+
+    def rows_a_mask(self, n: int) -> int:
+        """Rows that one evaluation of one mask asks the model for.
+
+        Args:
+            n: Size of E.
+        """
+        size = self.abduction.n_resampled
+        if size is None:
+            return 2 * n * self.draws.n_intervened
+        return 2 * n * self.draws.n_factual + 2 * size * self.draws.n_intervened
+
+    def parts(self, posed: PosedPNS, masks: Float[Tensor, "b z d"], step: int) -> Float[Tensor, "b z two"]:
+        """PN·P(A, B) and PS·P(Ā, B̄) of each mask, with their graph.
+
+        Args:
+            posed: The instances.
+            masks: Relaxed subsets.
+            step: Which random choices are made; those of one step are shared by all masks and instances.
+        """
+        near = torch.stack([self._near(posed, i, masks[i]) for i in range(len(masks))])
+        near_rest = torch.stack([self._near(posed, i, 1.0 - masks[i]) for i in range(len(masks))])
+        if self.abduction.n_resampled is None:
+            return self._weighted(posed, masks, near, near_rest, step)
+        return self._resampled(posed, masks, near, near_rest, step)
+
+    def _near(self, posed: PosedPNS, i: int, share: Float[Tensor, "z d"]) -> Float[Tensor, "z n"]:
+        log_near = self.neighbourhood.log_near_of(posed.squares[i], share.double().square(), self.players)
+        return log_near.exp().to(share)
+
+    def _weighted(
+        self, posed: PosedPNS, masks: Float[Tensor, "b z d"], near: Tensor, near_rest: Tensor, step: int
+    ) -> Float[Tensor, "b z two"]:
+        rows, base = posed.rows.unsqueeze(1), posed.base.unsqueeze(1)
+        drawn = self.draws.intervened(rows.shape[2], self.players.count, self.seed, step)
+        change = self._changes(posed, rows, base, torch.stack([masks, 1.0 - masks], dim=1), drawn)
+        soft = self.neighbourhood.events.changed(change).mean(4)
+        hard = self.surrogate.changed(change, self.neighbourhood.events).mean(4)
+        one = torch.ones_like(near)
+        # The events that are only near share the scale of the others here.
+        weights = {
+            Weight.ONE: one,
+            Weight.NEAR_ON_S: near,
+            Weight.NEAR_ON_REST: near_rest,
+            Weight.ONLY_NEAR_ON_S: near,
+            Weight.ONLY_NEAR_ON_REST: near_rest,
+        }
+        on_s = {OnS.ONE: one, OnS.FACTUAL_CHANGE: soft[:, 0], OnS.CHANGED: hard[:, 0]}
+        on_rest = {
+            OnRest.ONE: one,
+            OnRest.FACTUAL_NO_CHANGE: 1.0 - soft[:, 1],
+            OnRest.UNCHANGED: 1.0 - hard[:, 1],
+        }
+
+        def mean(term: Term) -> Float[Tensor, "b z"]:
+            return (weights[term.weight] * on_s[term.on_s] * on_rest[term.on_rest]).mean(2)
+
+        means = torch.stack([mean(term) for term in self.abduction.terms], dim=2)
+        pn, ps = self.abduction.conditional(means.flatten(0, 1).double())
+        flat = means.flatten(0, 1)[:, :2]
+        return (torch.stack([pn, ps], dim=1).to(flat) * flat).view(*masks.shape[:2], 2)
+
+    def _resampled(
+        self, posed: PosedPNS, masks: Float[Tensor, "b z d"], near: Tensor, near_rest: Tensor, step: int
+    ) -> Float[Tensor, "b z two"]:
+        rows, base, events = posed.rows.unsqueeze(1), posed.base.unsqueeze(1), self.neighbourhood.events
+        drawn = self.draws.factual(rows.shape[2], self.players.count, self.seed, step)
+        both = torch.stack([masks, 1.0 - masks], dim=1)
+        soft = events.changed(self._changes(posed, rows, base, both, drawn)).mean(4)
+        weights = near * soft[:, 0], near_rest * (1.0 - soft[:, 1])
+        size = self.abduction.n_resampled or 1
+        drawn = self.draws.intervened(size, self.players.count, self.seed, step)
+        conditional = []
+        for number, weight in enumerate(weights):
+            chosen = drawn_again(weight.detach(), size, generator(self.seed, f"drawn again {number}", step))
+            # PN perturbs what is outside s, PS perturbs s.
+            share = both[:, 1 - number].unsqueeze(1)
+            change = self._changes(
+                posed, _taken(posed.rows, chosen), _taken(posed.base, chosen), share, drawn
+            )
+            hard = self.surrogate.changed(change, events).mean((3, 4))[:, 0]
+            conditional.append(1.0 - hard if number == 0 else hard)
+        return torch.stack(
+            [one * weight.mean(2) for one, weight in zip(conditional, weights, strict=True)], dim=2
+        )
+
+    def _changes(
+        self,
+        posed: PosedPNS,
+        rows: Float[Tensor, "b #z n *x"],
+        base: Float[Tensor, "b #z n k"],
+        shares: Float[Tensor, "b y z d"],
+        drawn: Float[Tensor, "n t d"],
+    ) -> Float[Tensor, "b y z n t"]:
+        """|f(g) - f| for relaxed sets, under every random choice."""
+        (b, y, z, _), (n, t, _), shape = shares.shape, drawn.shape, rows.shape[3:]
+        hit = spread(shares, self.players).view(b, y, z, 1, 1, *shape)
+        hit = hit * spread(drawn, self.players).view(1, 1, 1, n, t, *shape)
+        start = rows.view(b, 1, rows.shape[1], n, 1, *shape)
+        mixed = torch.addcmul(start, hit, posed.ends.view(b, 1, 1, 1, 1, *shape) - start)
+        outputs = self._respond(mixed.flatten(0, 4)).view(b * y * z, 1, n, t, -1)
+        bases = base.unsqueeze(1).expand(b, y, z, n, base.shape[3]).flatten(0, 2)
+        owner: Int64[Tensor, "q"] = torch.arange(b).repeat_interleave(y * z)
+        return posed.change.take(owner).between(outputs, bases).view(b, y, z, n, t)
+
+    def _respond(self, batch: Float[Tensor, "r *x"]) -> Float[Tensor, "r k"]:
+        if len(batch) <= self.max_rows:
+            return self.predictor.respond(batch)
+        parts = torch.split(batch, self.max_rows)
+        return torch.cat(
+            [
+                torch.utils.checkpoint.checkpoint(
+                    self.predictor.respond, part, use_reentrant=False, preserve_rng_state=False
+                )
+                for part in parts
+            ]
+        )
+
+
+def _taken(values: Float[Tensor, "b n *x"], chosen: Int64[Tensor, "b z s"]) -> Float[Tensor, "b z s *x"]:
+    return torch.stack([one[numbers] for one, numbers in zip(values, chosen, strict=True)])

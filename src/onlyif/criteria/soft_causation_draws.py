@@ -1,0 +1,88 @@
+"""The random choices of a relaxed dual-stage test."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from onlyif.core.errors import SettingError
+from onlyif.core.players import Players
+from onlyif.core.seeds import generator
+
+
+@final
+@dataclass(frozen=True)
+class Draws:
+    """How many random choices of players a step makes, and how.
+
+    Args:
+        n_intervened: t, choices for each input that is perturbed in the interventional stage; without
+            resampling they serve the factual stage too.
+        n_factual: Choices for the weight of each input, with resampling.
+        antithetic: Whether choices come in pairs of a choice and its opposite; for φ = ½.
+        p_replace: φ.
+
+    Raises:
+        SettingError: unless counts are at least 1 (even, with pairs) and 0 < φ < 1 (½, with pairs).
+    """
+
+    n_intervened: int = 4
+    n_factual: int = 1
+    antithetic: bool = True
+    p_replace: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.n_intervened, self.n_factual) < 1:
+            raise SettingError(
+                f"need at least 1 perturbation, got n_intervened={self.n_intervened}, "
+                f"n_factual={self.n_factual}"
+            )
+        if not 0.0 < self.p_replace < 1.0:
+            raise SettingError(f"φ must lie strictly between 0 and 1, got {self.p_replace}")
+        if self.antithetic and (self.n_intervened % 2 or self.p_replace != 0.5):
+            raise SettingError(
+                f"antithetic pairs need an even number of perturbations and φ = 0.5; got "
+                f"{self.n_intervened} and {self.p_replace}"
+            )
+
+    def intervened(self, n: int, n_players: int, seed: int, step: int) -> Float[Tensor, "n t d"]:
+        """The choices of a step for n inputs, 1 where a player goes to the baseline."""
+        half = self.n_intervened // 2 if self.antithetic else self.n_intervened
+        first = self._drawn((n, half, n_players), generator(seed, "ascent", step))
+        return torch.cat([first, 1.0 - first], dim=1) if self.antithetic else first
+
+    def factual(self, n: int, n_players: int, seed: int, step: int) -> Float[Tensor, "n t d"]:
+        """The choices of a step for the weights of n inputs."""
+        return self._drawn((n, self.n_factual, n_players), generator(seed, "ascent weights", step))
+
+    def _drawn(self, shape: tuple[int, int, int], source: torch.Generator) -> Float[Tensor, "n t d"]:
+        return (torch.rand(shape, generator=source) < self.p_replace).float()
+
+
+def spread(values: Float[Tensor, "*m d"], players: Players) -> Float[Tensor, "..."]:
+    """From one number a player to one an entry, `(*m, d)` to `(*m, *x)`, with a fast gradient.
+
+    Args:
+        values: The numbers.
+        players: How players tile an instance.
+    """
+    flat, owner = values.flatten(0, -2), players.index.flatten().to(values.device)
+    return flat.index_select(1, owner).view(*values.shape[:-1], *players.index.shape)
+
+
+def drawn_again(
+    weights: Float[Tensor, "b z n"], size: int, source: torch.Generator
+) -> Int64[Tensor, "b z s"]:
+    """Numbers of inputs, drawn in proportion to their weights; the same random numbers for all masks.
+
+    Args:
+        weights: The weights; all 0 draws the first input.
+        size: How many are drawn.
+        source: Where the random numbers come from.
+    """
+    uniform = torch.rand(size, generator=source, dtype=torch.float64).to(weights.device)
+    cumulated = weights.double().cumsum(2)
+    number = torch.searchsorted(cumulated, (uniform * cumulated[..., -1:]).contiguous(), right=True)
+    return torch.where(cumulated[..., -1:] > 0, number.clamp(max=weights.shape[2] - 1), 0)

@@ -1,0 +1,182 @@
+"""Ascent of PNS on a relaxed subset, for models with gradients (Sec. 4.7)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from onlyif.causation.change import Change
+from onlyif.causation.checks import check_change, check_instances
+from onlyif.causation.dual_stage import DualStageTest
+from onlyif.core.errors import InputError, ModelError
+from onlyif.core.shapes import Instances
+from onlyif.criteria.soft_causation import PosedPNS, SoftPNS
+from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.searches.ascent_settings import AscentSettings, recommended_settings
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ascended:
+    """What an ascent came to, for some instances.
+
+    Args:
+        scores: One number in [0, 1] a player: the relaxed subset, or its mean over sizes.
+        start: The same at the start.
+        trace: The score of each step, averaged over sizes.
+        model_rows: Rows that the model was asked for, for one instance; each of the steps' rows was also
+            differentiated.
+    """
+
+    scores: Float[Tensor, "b d"]
+    start: Float[Tensor, "b d"]
+    trace: Float[Tensor, "b steps"]
+    model_rows: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PNSAscent:
+    """Adam on relaxed subsets, with many instances in every model call.
+
+    Instances are taken block by block, so that a step of a block asks for at most `max_rows`
+    rows; the result does not depend on the blocks. Choose it for hundreds of players and a model with
+    gradients; `BeamSearch` and `ForwardGreedySearch` with the `PNS` criterion take any model.
+
+    Args:
+        predictor: The model f, with gradients.
+        test: The dual-stage test whose PNS is made large; its abduction and perturbations are replaced by
+            those of the settings.
+        settings: How it is ascended.
+        max_rows: Most rows of one model call.
+
+    References:
+        [chen2024] section 4.7.
+    """
+
+    predictor: DifferentiablePredictor
+    test: DualStageTest
+    settings: AscentSettings
+    max_rows: int = 4096
+
+    def run(
+        self, x: Instances, change: Change, start: Float[Tensor, "b d"] | None = None
+    ) -> Iterator[Ascended]:
+        """The relaxed subsets, block by block, in the order of the instances.
+
+        Args:
+            x: The instances.
+            change: How a change of each instance's prediction is read.
+            start: Where the masks start, in [0, 1]; by default all players alike.
+
+        Raises:
+            InputError: if the start is not one number in [0, 1] a player, or the instances do not fit.
+            ModelError: if the model has no gradient, or one that is NaN.
+        """
+        d = self.test.players.count
+        check_instances(x, self.test.baseline, torch.zeros(1, 1, d, dtype=torch.bool), d)
+        check_change(change, len(x))
+        given = self.settings.given_start(len(x), d) if start is None else start
+        if given.shape != (len(x), d) or not bool(((given >= 0) & (given <= 1)).all()):
+            raise InputError(
+                f"need a start of shape {(len(x), d)} with values in [0, 1]; got {tuple(given.shape)} with "
+                f"values in [{given.min():g}, {given.max():g}]"
+            )
+        self.predictor.check_gradient(x[:1])
+        step = self._instances_a_block(x, given)
+        for first in range(0, len(x), step):
+            numbers = torch.arange(first, min(first + step, len(x)))
+            yield self._block(x[numbers], change.take(numbers), given[numbers], numbers)
+
+    def _objective(self, predictor: DifferentiablePredictor, numbers: Tensor) -> SoftPNS:
+        test, settings = self.test, self.settings
+        alike = len(test.baseline) == 1
+        return SoftPNS(
+            predictor=predictor,
+            players=test.players,
+            sample=test.sample,
+            baseline=test.baseline if alike else test.baseline[numbers],
+            neighbourhood=test.neighbourhood,
+            surrogate=settings.surrogate,
+            abduction=settings.abduction,
+            draws=settings.draws,
+            max_rows=self.max_rows,
+            seed=test.seed,
+        )
+
+    def _instances_a_block(self, x: Instances, given: Float[Tensor, "b d"]) -> int:
+        objective = self._objective(self.predictor, torch.arange(len(x)))
+        n = self.test.sample.rows(x[:1], self.test.seed).count
+        sizes = self.settings.shape.masks(given[:1]).shape[1]
+        return max(1, self.max_rows // max(n, sizes * objective.rows_a_mask(n)))
+
+    def _block(self, x: Instances, change: Change, given: Float[Tensor, "b d"], numbers: Tensor) -> Ascended:
+        shape = self.settings.shape
+        with self.predictor.opened() as predictor, torch.enable_grad():
+            objective = self._objective(predictor, numbers)
+            posed = objective.pose(x.to(predictor.batch_dtype), change)
+            free = shape.start(given.to(posed.rows)).detach()
+            begun = shape.masks(free).mean(1)
+            free, trace = self._climb(objective, posed, free)
+        scores = shape.masks(free).mean(1)
+        sizes = shape.masks(free[:1]).shape[1]
+        asked = self.settings.steps * sizes * objective.rows_a_mask(posed.rows.shape[1])
+        return Ascended(scores.cpu(), begun.cpu(), trace.cpu(), asked + posed.model_rows / len(x))
+
+    def _climb(
+        self, objective: SoftPNS, posed: PosedPNS, free: Float[Tensor, "b d"]
+    ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b steps"]]:
+        settings, trace = self.settings, []
+        free = free.requires_grad_()
+        adam = torch.optim.Adam([free], lr=settings.rate, maximize=True)
+        for step in range(settings.steps):
+            masks = settings.shape.masks(free)
+            parts = objective.parts(posed, masks, step)
+            score = settings.score.of(parts, settings.weights).mean(1) - settings.sparsity * masks.mean(
+                (1, 2)
+            )
+            (slope,) = torch.autograd.grad(score.sum(), free)
+            if not bool(slope.isfinite().all()):
+                raise ModelError(f"the gradient of PNS is NaN or infinite at step {step}; need finite ones")
+            trace.append(score.detach())
+            adam.param_groups[0]["lr"] = settings.rate_at(step)
+            free.grad = slope
+            adam.step()
+            with torch.no_grad():
+                free.copy_(settings.shape.inside(free))
+        return free.detach(), torch.stack(trace, dim=1)
+
+
+def ascend(
+    predictor: DifferentiablePredictor,
+    test: DualStageTest,
+    x: Instances,
+    change: Change,
+    *,
+    settings: AscentSettings | None = None,
+    start: Float[Tensor, "b d"] | None = None,
+    max_rows: int = 4096,
+) -> Ascended:
+    """All blocks of an ascent together.
+
+    Args:
+        predictor: The model f, with gradients.
+        test: The dual-stage test whose PNS is made large.
+        x: The instances.
+        change: How a change of each instance's prediction is read.
+        settings: How; `recommended_settings()` by default.
+        start: Where the masks start.
+        max_rows: Most rows of one model call.
+    """
+    ascent = PNSAscent(predictor, test, settings or recommended_settings(), max_rows)
+    parts = list(ascent.run(x, change, start))
+    return replace(
+        parts[0],
+        scores=torch.cat([part.scores for part in parts]),
+        start=torch.cat([part.start for part in parts]),
+        trace=torch.cat([part.trace for part in parts]),
+        model_rows=sum(part.model_rows * len(part.scores) for part in parts) / len(x),
+    )

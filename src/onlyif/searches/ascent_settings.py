@@ -1,0 +1,168 @@
+"""How PNS is ascended: the paper's way, and the one that was found to be better."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from math import cos, pi
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.causation.abduction import Abduction, Resampling, WeightedMean
+from onlyif.causation.surrogate import ExponentialSurrogate, KernelSurrogate, Surrogate
+from onlyif.core.errors import SettingError
+from onlyif.criteria.soft_causation_draws import Draws
+from onlyif.searches.mask_shapes import FreeMask, MaskShape, SizedMasks
+
+
+class Score(ABC):
+    """What is made large, from PN·P(A, B) and PS·P(Ā, B̄)."""
+
+    @abstractmethod
+    def of(self, parts: Float[Tensor, "b z two"], weights: tuple[float, float]) -> Float[Tensor, "b z"]:
+        """The score of each mask.
+
+        Args:
+            parts: The two parts of PNS.
+            weights: Weights of the parts; one of them may be 0.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class PlainScore(Score):
+    """The weighted sum: PNS itself."""
+
+    @override
+    def of(self, parts: Float[Tensor, "b z two"], weights: tuple[float, float]) -> Float[Tensor, "b z"]:
+        return (parts * parts.new_tensor(weights)).sum(2)
+
+
+@final
+@dataclass(frozen=True)
+class LogScore(Score):
+    """The weighted sum of logarithms, whose gradient does not vanish where PNS still is small.
+
+    Args:
+        floor: Added to each part, so that a part of 0 has a logarithm.
+
+    Raises:
+        SettingError: unless floor > 0.
+    """
+
+    floor: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not self.floor > 0:
+            raise SettingError(f"the floor of a logarithm must be above 0, got {self.floor}")
+
+    @override
+    def of(self, parts: Float[Tensor, "b z two"], weights: tuple[float, float]) -> Float[Tensor, "b z"]:
+        return ((parts + self.floor).log() * parts.new_tensor(weights)).sum(2)
+
+
+@final
+@dataclass(frozen=True)
+class AscentSettings:
+    """How a relaxed subset is made the necessary and sufficient cause.
+
+    `paper_settings()` and `recommended_settings()` are the two that are measured in the guide.
+
+    Args:
+        name: For the reader.
+        steps: Steps of Adam.
+        rate: Learning rate of the first step.
+        last_rate: That of the last one; between them it falls along half a cosine.
+        shape: How free numbers become masks.
+        score: What is made large.
+        draws: The random choices of a step.
+        abduction: How the factual event is conditioned on.
+        surrogate: What stands for the indicators.
+        weights: Of PN·P(A, B) and PS·P(Ā, B̄); (1, 0) leaves the sufficiency module out, (0, 1) the necessity
+            module.
+        sparsity: Weight of the mean of the mask, which is taken from the score; for `FreeMask`.
+        start: The start of every player, in [0, 1], where no start is given.
+
+    Raises:
+        SettingError: unless steps >= 1, rates > 0, sparsity >= 0, 0 <= start <= 1 and a weight is above 0.
+    """
+
+    name: str
+    steps: int
+    rate: float
+    last_rate: float
+    shape: MaskShape = field(default_factory=SizedMasks)
+    score: Score = field(default_factory=LogScore)
+    draws: Draws = field(default_factory=Draws)
+    abduction: Abduction = field(default_factory=WeightedMean)
+    surrogate: Surrogate = field(default_factory=KernelSurrogate)
+    weights: tuple[float, float] = (0.5, 0.5)
+    sparsity: float = 0.0
+    start: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not (self.rate > 0 and self.last_rate > 0):
+            raise SettingError(
+                f"need steps >= 1 and learning rates above 0, got steps={self.steps}, rate={self.rate}, "
+                f"last_rate={self.last_rate}"
+            )
+        if min(self.weights) < 0 or max(self.weights) <= 0:
+            raise SettingError(f"weights must be at least 0 and not both 0, got {self.weights}")
+        if not 0.0 <= self.start <= 1.0 or self.sparsity < 0:
+            raise SettingError(
+                f"need 0 <= start <= 1 and sparsity >= 0, got start={self.start}, sparsity={self.sparsity}"
+            )
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, 0 to steps - 1."""
+        share = step / max(1, self.steps - 1)
+        return self.last_rate + (self.rate - self.last_rate) * (1 + cos(pi * share)) / 2
+
+    def given_start(self, b: int, d: int) -> Float[Tensor, "b d"]:
+        """The start where none is given."""
+        return torch.full((b, d), self.start)
+
+
+def paper_settings(*, steps: int = 50, rate: float = 0.001) -> AscentSettings:
+    """The printed setting: lr .001, at most 50 steps, t = 50, resampling size 1.
+
+    It moves a mask by at most `steps · rate` = .05 from its start: what it "finds" is its start.
+
+    Args:
+        steps: Steps of Adam.
+        rate: Learning rate.
+
+    References:
+        [chen2024] appendix C.2.
+    """
+    return AscentSettings(
+        name="paper",
+        steps=steps,
+        rate=rate,
+        last_rate=rate,
+        shape=FreeMask(),
+        score=PlainScore(),
+        draws=Draws(n_intervened=50, n_factual=1, antithetic=False),
+        abduction=Resampling(1),
+        surrogate=ExponentialSurrogate(),
+    )
+
+
+def recommended_settings(*, steps: int = 60, rate: float = 0.6) -> AscentSettings:
+    """Masks of several sizes from one ranking, the logarithm of both parts, one antithetic pair a step.
+
+    Found on images kept apart from all reported ones; it starts from all players alike.
+
+    Args:
+        steps: Steps of Adam.
+        rate: First learning rate.
+    """
+    return AscentSettings(
+        name="recommended",
+        steps=steps,
+        rate=rate,
+        last_rate=0.02 * rate,
+        draws=Draws(n_intervened=2, antithetic=True),
+    )

@@ -1,0 +1,134 @@
+"""How numbers that are free to move become relaxed subsets."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+
+BISECTIONS = 50
+
+
+class MaskShape(ABC):
+    """From free numbers to masks in [0, 1]^d."""
+
+    @abstractmethod
+    def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z d"]:
+        """The masks, with their graph.
+
+        Args:
+            free: The free numbers.
+        """
+
+    @abstractmethod
+    def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        """The free numbers of a start in [0, 1]^d.
+
+        Args:
+            given: The start.
+        """
+
+    def inside(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        """The free numbers moved to where they are allowed."""
+        return free
+
+
+@final
+@dataclass(frozen=True)
+class FreeMask(MaskShape):
+    """The mask itself, kept in [0, 1]: the paper's. Its size is whatever it comes to."""
+
+    @override
+    def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z d"]:
+        return free.unsqueeze(1)
+
+    @override
+    def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        return given.clone()
+
+    @override
+    def inside(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        return free.clamp(0.0, 1.0)
+
+
+@final
+@dataclass(frozen=True)
+class SizedMasks(MaskShape):
+    """Masks of several sizes from one ranking: s = sigmoid(θ - τ), with τ such that Σ s is the size.
+
+    PNS grows with s, so that only sets of equal size can be compared; here every size is
+    asked of the same θ, which comes to rank the players. The map is the mean of the masks: how large a
+    share of the sizes has the player in its set.
+
+    Args:
+        shares: The sizes, as shares of all players, between 0 and 1.
+
+    Raises:
+        SettingError: unless there is a share and all lie strictly between 0 and 1.
+    """
+
+    shares: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
+
+    def __post_init__(self) -> None:
+        if not self.shares or not all(0.0 < share < 1.0 for share in self.shares):
+            raise SettingError(f"sizes must be shares strictly between 0 and 1, got {self.shares}")
+
+    @override
+    def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z d"]:
+        return torch.stack([of_size(free, share * free.shape[1]) for share in self.shares], dim=1)
+
+    @override
+    def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        return torch.logit(given.clamp(0.01, 0.99))
+
+
+def of_size(free: Float[Tensor, "b d"], size: float) -> Float[Tensor, "b d"]:
+    """sigmoid(θ - τ), with τ such that the mask sums to a given size; differentiable in θ.
+
+    Args:
+        free: θ.
+        size: The sum, strictly between 0 and d.
+
+    Example:
+        >>> of_size(torch.tensor([[0.0, 0.0, 9.0]]), 1.0).sum()
+        tensor(1.0000)
+    """
+    with torch.no_grad():
+        low, high = free.amin(1, keepdim=True) - 20.0, free.amax(1, keepdim=True) + 20.0
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            large = torch.sigmoid(free - middle).sum(1, keepdim=True) > size
+            low, high = torch.where(large, middle, low), torch.where(large, high, middle)
+        tau = (low + high) / 2
+        mask = torch.sigmoid(free - tau)
+        slope = mask * (1.0 - mask)
+        slope = slope / slope.sum(1, keepdim=True).clamp(min=1e-12)
+    # The sum stays what it is while θ moves: dτ = Σ slope dθ.
+    tau = tau + (slope * (free - free.detach())).sum(1, keepdim=True)
+    return torch.sigmoid(free - tau)
+
+
+def top_players(scores: Float[Tensor, "b d"], size: int) -> Tensor:
+    """The subset of the highest scores, `(b, 1, d)`; ties go to the first player.
+
+    Args:
+        scores: One score a player.
+        size: How many players, 1 to d.
+
+    Raises:
+        SettingError: unless 1 <= size <= d.
+
+    Example:
+        >>> top_players(torch.tensor([[0.2, 0.9, 0.2]]), 2)
+        tensor([[[ True,  True, False]]])
+    """
+    if not 1 <= size <= scores.shape[1]:
+        raise SettingError(f"size must lie between 1 and {scores.shape[1]} players, got {size}")
+    order = scores.sort(dim=1, descending=True, stable=True).indices[:, :size]
+    chosen = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
+    return chosen.scatter_(1, order, torch.ones_like(order, dtype=torch.bool)).unsqueeze(1)
