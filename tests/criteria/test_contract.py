@@ -8,12 +8,14 @@ import torch
 
 import onlyif.criteria
 from onlyif.criteria.base import Criterion
+from onlyif.criteria.causation import PNS
 from onlyif.criteria.distances import AbsoluteDistance, DiscreteDistance, LogitDistance
 from onlyif.criteria.necessity import Necessity
 from onlyif.criteria.sufficiency import Sufficiency
 from onlyif.criteria.unified import Unified
 from onlyif.testing.criteria import check_criterion
 from onlyif.testing.restrictions import game_of_tables
+from oracles.causal_cases import Settings, case_of
 
 GENERATOR = torch.Generator().manual_seed(0)
 TABLES = torch.rand(3, 16, generator=GENERATOR, dtype=torch.float64).tolist()
@@ -25,6 +27,11 @@ MEMBERS = [
     for distance in (AbsoluteDistance(), LogitDistance(), DiscreteDistance())
     for member in (Sufficiency(game, distance), Necessity(game, distance), Unified(game, distance, 0.3))
 ]
+for seed in range(2):
+    test, x, change, _ = case_of(
+        Settings(seed=seed, n=5, owner=(0, 1, 2, 3), change=("norm", "target")[seed])
+    )
+    MEMBERS.append(PNS(test, x, change))
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: type(member).__name__)

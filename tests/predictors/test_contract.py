@@ -14,6 +14,7 @@ import onlyif.predictors
 from onlyif.core.table import fit_schema
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.checked import CheckedPredictor, checked
+from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.predictors.function import FunctionPredictor, predictor_of
 from onlyif.predictors.outputs import ProbabilityOutput
 from onlyif.predictors.torch_module import module_form, module_heads
@@ -30,6 +31,12 @@ def _module():
     return predictor_of(module_heads(net), ProbabilityOutput(), module_form(net))
 
 
+def _differentiable_module():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 2))
+    return differentiable_module(net, nn.Softmax(dim=1), "probability")
+
+
 def _of_frames():
     return FunctionPredictor(lambda frame: frame["a"] + (frame["city"] == "Rome"), SCHEMA.form)
 
@@ -44,6 +51,10 @@ MEMBERS = {
     CheckedPredictor: [
         (lambda: checked(FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS), ROWS),
         (lambda: CheckedPredictor(_of_frames()), SCHEMA.encode(FRAME)),
+    ],
+    DifferentiablePredictor: [
+        (lambda: DifferentiablePredictor(lambda batch: batch.square().sum(1)), ROWS.float()),
+        (_differentiable_module, ROWS.float()),
     ],
 }
 CASES = [(make, rows) for cases in MEMBERS.values() for make, rows in cases]

@@ -11,6 +11,7 @@ import onlyif.references
 from onlyif.core.errors import SettingError
 from onlyif.references.base import Draws, Law, Plan, Reference
 from onlyif.references.baseline import BaselineReference
+from onlyif.references.blur import BlurReference
 from onlyif.references.empirical import EmpiricalReference, fit_empirical
 from onlyif.references.function import FunctionReference
 from onlyif.references.gaussian import GaussianReference, fit_gaussian
@@ -36,6 +37,7 @@ MEMBERS = {
 }
 # The one exception to the contract: it says what is meant and is computed inside the trees.
 WITHOUT_ROWS = [TreePathReference]
+FOR_IMAGES = [BlurReference]
 X = _rows(3, 1)
 KEEP = torch.tensor([[[False, False, False], [True, False, True], [False, True, False], [True, True, True]]])
 
@@ -45,7 +47,7 @@ def test_every_member_keeps_the_contract(member):
     check_reference(MEMBERS[member](), X, KEEP)
 
 
-@pytest.mark.parametrize("made", [BaselineReference, MarginalReference, FunctionReference])
+@pytest.mark.parametrize("made", [BaselineReference, BlurReference, MarginalReference, FunctionReference])
 def test_members_that_take_any_shape_take_images(made):
     images, keep = _rows(2, 1, (2, 2)).float(), torch.rand(1, 3, 2, 2) < 0.5
     keep[0, 0] = False
@@ -53,6 +55,7 @@ def test_members_that_take_any_shape_take_images(made):
     check_reference(
         {
             BaselineReference: BaselineReference(background[0]),
+            BlurReference: BlurReference(1.0),
             MarginalReference: MarginalReference(background),
             FunctionReference: FunctionReference(_noise, "Hidden pixels are noise."),
         }[made],
@@ -65,7 +68,7 @@ def test_no_member_is_missing():
     for module in pkgutil.iter_modules(onlyif.references.__path__):
         importlib.import_module(f"onlyif.references.{module.name}")
     found = {one for one in Reference.__subclasses__() if one.__module__.startswith("onlyif.")}
-    assert found == {*MEMBERS, *WITHOUT_ROWS}
+    assert found == {*MEMBERS, *WITHOUT_ROWS, *FOR_IMAGES}
 
 
 @pytest.mark.parametrize("member", WITHOUT_ROWS, ids=lambda member: member.__name__)

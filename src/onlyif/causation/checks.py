@@ -20,7 +20,7 @@ def check_instances(x: Instances, baseline: Float[Tensor, "_ ..."], subset: Keep
 
     Raises:
         InputError: if shapes differ, or an instance is equal to its baseline.
-        SettingError: if there is no subset, or one of another number of players.
+        SettingError: if there is no instance, no subset, or one of another number of players.
     """
     shape = tuple(baseline.shape[1:])
     if tuple(x.shape[1:]) != shape:
@@ -34,6 +34,8 @@ def check_instances(x: Instances, baseline: Float[Tensor, "_ ..."], subset: Keep
         raise SettingError(
             f"need at least one subset of {n_players} players, got {subset.shape[1]} of {subset.shape[2]}"
         )
+    if not len(x):
+        raise SettingError("need at least one instance, got none")
     same = (x == baseline.to(x)).flatten(1).all(1)
     if bool(same.any()):
         raise InputError(

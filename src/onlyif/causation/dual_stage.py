@@ -28,7 +28,7 @@ from onlyif.causation.exceedance import Exceedance, Perturber
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.probabilities import Probabilities, joined
-from onlyif.causation.reading import Read, Stages, read, without_whole
+from onlyif.causation.reading import Stages, read, together, without_whole
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
 from onlyif.core.subsets import keep_of_codes
@@ -151,9 +151,9 @@ class DualStageTest:
             share = asked * (codes.stop - codes.start) / 2**d
             means = torch.cat([values[:, codes], rest], dim=1)
             moments = torch.cat([means, means.new_zeros(3, *means.shape[1:])])
-            found = self._read(x[number], _inputs(rows, number), subset, moments)
+            stages = self._stages(x[number], _inputs(rows, number), subset, moments)
             exact = torch.ones(1, len(subset), dtype=torch.bool)
-            parts.append(_probabilities([found], exact, rows.count, share))
+            parts.append(self._probabilities([stages], exact, rows.count, share))
         return joined(parts, dim=1)
 
     def _some_subsets(self, x: Instances, rows: SampleRows, subset: Keep, change: Change) -> Probabilities:
@@ -163,20 +163,21 @@ class DualStageTest:
             different, which = change.distinct(len(x))
             inputs = rows.shared.unsqueeze(0)
             shared = self._perturber().exceedance(inputs, rows.own.shape[1], both, different)
-        at_once = max(1, ENTRIES_AT_ONCE // (both.shape[1] * (rows.count if shared is None else 1)))
+        at_once = max(1, ENTRIES_AT_ONCE // (both.shape[1] * rows.count))
         parts = []
         for block in slices(len(x), at_once):
             numbers = torch.arange(block.start, block.stop)
             held, asked = self._moments(rows, both, numbers, change, with_shared=shared is None)
-            sets, found = (subset if len(subset) == 1 else subset[block]), []
+            sets, stages = (subset if len(subset) == 1 else subset[block]), []
             for i, number in enumerate(numbers.tolist()):
                 moments = held[:, i]
                 if shared is not None:
                     moments = torch.cat([moments, shared.values[:, which[number]]], dim=2)
-                found.append(self._read(x[number], _inputs(rows, number), sets[i % len(sets)], moments))
+                inputs = _inputs(rows, number)
+                stages.append(self._stages(x[number], inputs, sets[i % len(sets)], moments))
             asked += 0 if shared is None else shared.model_rows / len(x) * len(numbers)
             exact = self._enumerates(both if len(both) == 1 else both[block]).expand(len(numbers), -1)
-            parts.append(_probabilities(found, exact, rows.count, asked / len(numbers)))
+            parts.append(self._probabilities(stages, exact, rows.count, asked / len(numbers)))
         return joined(parts, dim=0)
 
     def _moments(
@@ -196,19 +197,32 @@ class DualStageTest:
             held, asked = [*held, more.values], asked + more.model_rows
         return torch.cat(held, dim=3), float(asked)
 
-    def _read(
+    def _stages(
         self,
         one: Float[Tensor, "*x"],
         inputs: Float[Tensor, "n *x"],
         subset: Bool[Tensor, "m d"],
         moments: Float[Tensor, "v two_m n"],
-    ) -> Read:
+    ) -> Stages:
         both = torch.cat([subset, ~subset])
         near = self.neighbourhood.log_near(inputs, one, both, self.players).cpu()
         on_s, on_rest = near.chunk(2)
         moments_on_s, moments_on_rest = moments.chunk(2, dim=1)
-        rest = without_whole(on_rest, subset.cpu())
-        return read(Stages(on_s, rest, moments_on_s, moments_on_rest), self.abduction, self.seed)
+        return Stages(on_s, without_whole(on_rest, subset.cpu()), moments_on_s, moments_on_rest)
+
+    def _probabilities(
+        self, stages: list[Stages], exact: Bool[Tensor, "b m"], n_sample: int, model_rows: float
+    ) -> Probabilities:
+        found, (b, m) = read(together(stages), self.abduction, self.seed), exact.shape
+        return Probabilities(
+            found.values.reshape(b, m, -1),
+            found.stderr.reshape(b, m, -1),
+            found.sample_stderr.reshape(b, m, -1),
+            found.effective.reshape(b, m, -1),
+            exact,
+            n_sample,
+            model_rows,
+        )
 
     def _perturber(self, instances: Tensor | None = None) -> Perturber:
         all_alike = instances is None or len(self.baseline) == 1
@@ -230,17 +244,3 @@ class DualStageTest:
 
 def _inputs(rows: SampleRows, number: int) -> Float[Tensor, "n *x"]:
     return torch.cat([rows.own[number], rows.shared])
-
-
-def _probabilities(
-    found: list[Read], exact: Bool[Tensor, "b m"], n_sample: int, model_rows: float
-) -> Probabilities:
-    return Probabilities(
-        torch.stack([one.values for one in found]),
-        torch.stack([one.stderr for one in found]),
-        torch.stack([one.sample_stderr for one in found]),
-        torch.stack([one.effective for one in found]),
-        exact,
-        n_sample,
-        model_rows,
-    )

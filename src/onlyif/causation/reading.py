@@ -1,4 +1,4 @@
-"""The probabilities of one instance, and their errors, from the moments of each input of E."""
+"""The probabilities of subsets, and their errors, from the moments of each input of E."""
 
 from dataclasses import dataclass
 from typing import final
@@ -20,7 +20,7 @@ MOST_LOG = 700.0
 @final
 @dataclass(frozen=True, eq=False)
 class Stages:
-    """What is known of each input of E, for one instance.
+    """What is known of each input of E, for the subsets of one instance or of several.
 
     Args:
         log_near_on_s: Logarithm of the weight of being near x^t on s.
@@ -38,7 +38,7 @@ class Stages:
 @final
 @dataclass(frozen=True, eq=False)
 class Read:
-    """Values, errors and effective sample sizes of one instance."""
+    """Values, errors and effective sample sizes of each subset."""
 
     values: Float64[Tensor, "m v"]
     stderr: Float64[Tensor, "m v"]
@@ -49,10 +49,10 @@ class Read:
 @final
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """1 and the two means of one side, and the covariances of the means."""
+    """1 and the two means of one side, and the covariances of the means that are not 0, by their numbers."""
 
     means: Float64[Tensor, "three m n"]
-    covariance: Float64[Tensor, "three three m n"]
+    covariance: dict[tuple[int, int], Tensor]
 
 
 def read(stages: Stages, abduction: Abduction, seed: int) -> Read:
@@ -99,9 +99,24 @@ def _side(moments: Float64[Tensor, "five m n"], *, complement: bool) -> _Side:
     means = torch.stack([one, moments[SOFT], moments[HARD]])
     if complement:
         means[1:] = (1.0 - means[1:]).clamp(min=0.0)
-    zero = torch.zeros_like(one)
-    rows = [[zero, zero, zero], [zero, moments[2], moments[4]], [zero, moments[4], moments[3]]]
-    return _Side(means, torch.stack([torch.stack(row) for row in rows]))
+    if not bool(moments[2:].any()):
+        return _Side(means, {})
+    covariance = {(1, 1): moments[2], (2, 2): moments[3], (1, 2): moments[4], (2, 1): moments[4]}
+    return _Side(means, covariance)
+
+
+def together(parts: list[Stages]) -> Stages:
+    """The stages of several instances, one after the other.
+
+    Args:
+        parts: Those of each instance, with equally many inputs.
+    """
+    return Stages(
+        torch.cat([part.log_near_on_s for part in parts]),
+        torch.cat([part.log_near_on_rest for part in parts]),
+        torch.cat([part.on_s for part in parts], dim=1),
+        torch.cat([part.on_rest for part in parts], dim=1),
+    )
 
 
 def _shift(logs: Float64[Tensor, "m n"]) -> Float64[Tensor, "m"]:
@@ -144,19 +159,25 @@ def _covariance_of_masks(
     terms: tuple[Term, ...], weights: dict[Weight, Tensor], on_s: _Side, on_rest: _Side
 ) -> Float64[Tensor, "m q q"]:
     """Covariances of the means over E, from random perturbations; the two sides are independent."""
+    m, n = on_s.means.shape[1:]
+    if not on_s.covariance and not on_rest.covariance:
+        return on_s.means.new_zeros(m, len(terms), len(terms))
+    nothing = on_s.means.new_zeros(())
 
     def entry(one: Term, other: Term) -> Float64[Tensor, "m"]:
         i, j = (one.on_s.value, other.on_s.value), (one.on_rest.value, other.on_rest.value)
         left, right = on_s.means[i[0]] * on_s.means[i[1]], on_rest.means[j[0]] * on_rest.means[j[1]]
-        spread_left, spread_right = on_s.covariance[i], on_rest.covariance[j]
+        spread_left, spread_right = on_s.covariance.get(i, nothing), on_rest.covariance.get(j, nothing)
         # The product of the estimated means already holds their own error once.
         spread = spread_left * right + left * spread_right - spread_left * spread_right
         # In this order, for the product of two weights may overflow where the spread is 0.
         return (weights[one.weight] * (weights[other.weight] * spread)).sum(1)
 
-    n = next(iter(weights.values())).shape[1]
-    rows = [torch.stack([entry(one, other) for other in terms], dim=1) for one in terms]
-    return torch.stack(rows, dim=1) / n**2
+    found = on_s.means.new_zeros(m, len(terms), len(terms))
+    for i, one in enumerate(terms):
+        for j, other in enumerate(terms[: i + 1]):
+            found[:, i, j] = found[:, j, i] = entry(one, other)
+    return found / n**2
 
 
 def _covariance_of_draws(

@@ -1,0 +1,118 @@
+"""The contracts of the small families of the dual-stage test, over all of their members."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import onlyif.causation
+from onlyif.causation.abduction import Abduction, PlainConditional, Resampling, Unweighted, WeightedMean
+from onlyif.causation.change import Change, NormChange, TargetChange
+from onlyif.causation.dissimilarity import (
+    Dissimilarity,
+    GowerDifference,
+    MeanSquare,
+    ScaledDifference,
+    SumOfSquares,
+    Total,
+)
+from onlyif.causation.neighbourhood import Events, HardEvents, SoftEvents
+from onlyif.references.closeness import fit_closeness
+from onlyif.testing.causation import (
+    check_abduction,
+    check_change,
+    check_dissimilarity,
+    check_events,
+    check_total,
+)
+
+MADE = torch.Generator().manual_seed(0)
+ROWS = torch.randint(-2, 3, (8, 3), generator=MADE).double()
+LACKING = ROWS.masked_fill(torch.rand(8, 3, generator=MADE) < 0.3, torch.nan)
+OUTPUTS, BASE = torch.randn(3, 2, 4, 5, 6, generator=MADE), torch.randn(3, 4, 6, generator=MADE)
+
+ABDUCTIONS = [WeightedMean(), Resampling(3), Unweighted(), PlainConditional()]
+CHANGES = [NormChange(), TargetChange(torch.tensor([5, 0, 5]))]
+DISSIMILARITIES = [
+    ScaledDifference(),
+    ScaledDifference(torch.tensor([0.5, 1.0, 2.0])),
+    GowerDifference(fit_closeness(LACKING, torch.tensor([True, False, True]), None)),
+]
+TOTALS = [SumOfSquares(), MeanSquare()]
+EVENTS = [SoftEvents(0.5, 2.0), HardEvents(0.5, 2.0), SoftEvents(float("inf"), 1.0)]
+FAMILIES = {Abduction: ABDUCTIONS, Change: CHANGES, Dissimilarity: DISSIMILARITIES}
+FAMILIES |= {Total: TOTALS, Events: EVENTS}
+
+
+@pytest.mark.parametrize("member", ABDUCTIONS)
+def test_abductions(member):
+    check_abduction(member, torch.rand(5, len(member.terms), generator=MADE, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("member", CHANGES)
+def test_changes(member):
+    check_change(member, OUTPUTS, BASE)
+
+
+@pytest.mark.parametrize("member", DISSIMILARITIES)
+@pytest.mark.parametrize("rows", [ROWS, LACKING, ROWS.float()])
+def test_dissimilarities(member, rows):
+    check_dissimilarity(member, rows)
+
+
+@pytest.mark.parametrize("member", TOTALS)
+def test_totals(member):
+    check_total(member, torch.rand(6, 4, generator=MADE, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("member", EVENTS)
+def test_events(member):
+    check_events(member, torch.tensor([0.0, 0.1, 0.5, 2.0, 3.0, 1e9]).double())
+
+
+@pytest.mark.parametrize("base", FAMILIES, ids=lambda base: base.__name__)
+def test_no_member_is_missing_here_or_in_the_guide(base):
+    for found in pkgutil.iter_modules(onlyif.causation.__path__, "onlyif.causation."):
+        importlib.import_module(found.name)
+    members = {one for one in base.__subclasses__() if one.__module__.startswith("onlyif.causation.")}
+    assert members == {type(member) for member in FAMILIES[base]}
+    guide = (Path(__file__).parents[2] / "docs" / "causation.md").read_text("utf-8")
+    assert {one.__name__ for one in members if one.__name__ not in guide} == set()
+
+
+def test_broken_members_are_found_out():
+    class Signed(Change):
+        def between(self, outputs, base):
+            return (outputs - base.unsqueeze(1).unsqueeze(3)).sum(-1)
+
+    class Neighbours(Change):
+        def between(self, outputs, base):
+            return NormChange().between(outputs, base) + len(outputs)
+
+    for broken in (Signed(), Neighbours()):
+        with pytest.raises(AssertionError):
+            check_change(broken, OUTPUTS, BASE)
+
+    class Late(Events):
+        threshold = 1.0
+
+        def log_near(self, squares):
+            return -squares - 1
+
+        def changed(self, change):
+            return change / (1 + change)
+
+    with pytest.raises(AssertionError, match="equal to x"):
+        check_events(Late(), torch.tensor([0.0, 1.0]).double())
+
+    class Drawing(Abduction):
+        terms = WeightedMean().terms
+        n_resampled = 3
+
+        def conditional(self, means):
+            return WeightedMean().conditional(means)
+
+    with pytest.raises(AssertionError, match="go together"):
+        check_abduction(Drawing(), torch.rand(2, 4, dtype=torch.float64))

@@ -1,0 +1,312 @@
+"""The dual-stage test against plain loops, in exact and in sampled mode, and what must not change it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onlyif.causation.abduction import Resampling
+from onlyif.causation.change import NormChange, TargetChange
+from onlyif.causation.dual_stage import DualStageTest
+from onlyif.causation.neighbourhood import HardEvents, Neighbourhood, SoftEvents
+from onlyif.causation.perturbation import Perturbations
+from onlyif.predictors.function import FunctionPredictor
+from onlyif.samples.background import BackgroundSample
+from oracles import causation as oracle
+from oracles.causal_cases import Settings, case_of, every_subset, expected, players_of
+
+OWNERS = st.sampled_from([(0,), (0, 1), (0, 1, 2), (0, 1, 0), (1, 0, 2, 1)])
+CASES = st.builds(
+    Settings,
+    seed=st.integers(0, 10**6),
+    b=st.integers(1, 2),
+    n=st.integers(2, 4),
+    owner=OWNERS,
+    phi=st.sampled_from([0.5, 0.2, 0.9]),
+    boundary=st.sampled_from([0.4, 1.0, 3.0, float("inf")]),
+    threshold=st.sampled_from([0.05, 0.5, 1.5]),
+    soft=st.booleans(),
+    distance=st.sampled_from(["plain", "scaled", "gower"]),
+    mean=st.booleans(),
+    abduction=st.sampled_from(["weighted", "unweighted", "plain"]),
+    sample=st.sampled_from(["background", "population", "nearest", "noisy"]),
+    change=st.sampled_from(["norm", "target"]),
+    own_baselines=st.booleans(),
+    most_masks=st.sampled_from([128, 128, 0]),
+    t=st.sampled_from([1, 3, 5]),
+    max_rows=st.sampled_from([40, 1000]),
+)
+few = settings(max_examples=12, deadline=None)
+
+
+def _close(one, other, tolerance=1e-9):
+    torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+@few
+@given(CASES)
+def test_measure_and_table_are_the_plain_loops(chosen):
+    test, x, change, asked = case_of(chosen)
+    d = test.players.count
+    found = test.measure(x, every_subset(d), change)
+    _close(found.values, expected(asked, d))
+    _close(found.effective, expected(asked, d, oracle.effective_sizes), 1e-7)
+    if chosen.most_masks:
+        assert bool(found.exact.all())
+        assert not bool(found.stderr.any())
+        table = test.table(x, change)
+        for one, other in (
+            (table.values, found.values),
+            (table.sample_stderr, found.sample_stderr),
+            (table.effective, found.effective),
+        ):
+            _close(one, other, 1e-7)
+        assert bool(table.exact.all())
+        assert not bool(table.stderr.any())
+    else:
+        assert not bool(found.exact.any())
+
+
+@few
+@given(CASES)
+def test_the_error_over_samples_is_that_of_the_inputs_influences(chosen):
+    test, x, change, asked = case_of(replace(chosen, abduction="weighted"))
+    d = test.players.count
+    found = test.measure(x, every_subset(d), change).sample_stderr
+    _close(found, expected(asked, d, oracle.sample_errors), 1e-7)
+
+
+@few
+@given(CASES, st.integers(0, 100))
+def test_the_way_of_asking_changes_nothing(chosen, seed):
+    test, x, change, _ = case_of(chosen)
+    d = test.players.count
+    subset = every_subset(d)
+    found = test.measure(x, subset, change)
+    repeated = test.measure(x, subset.expand(len(x), -1, -1), change)
+    split = replace(test, max_rows=23).measure(x, subset, change)
+    for other in (repeated, split):
+        _same(found, other)
+    order = torch.randperm(2**d, generator=torch.Generator().manual_seed(seed))
+    shuffled = test.measure(x, subset[:, order], change)
+    _close(shuffled.values, found.values[:, order], 1e-12)
+    for i in range(len(x)):
+        baseline = test.baseline[i : i + 1] if chosen.own_baselines else test.baseline
+        alone = replace(test, baseline=baseline)
+        one = alone.measure(x[i : i + 1], subset, change.take(torch.tensor([i])))
+        _close(one.values[0], found.values[i], 1e-12)
+        _close(one.stderr[0], found.stderr[i], 1e-9)
+
+
+def _same(found, other):
+    _close(other.values, found.values, 1e-12)
+    # Errors of almost 0 are roots of rounding.
+    _close(other.stderr, found.stderr, 1e-7)
+    _close(other.sample_stderr, found.sample_stderr, 1e-7)
+
+
+@few
+@given(CASES)
+def test_subsets_may_differ_by_instance(chosen):
+    test, x, change, _ = case_of(chosen)
+    d = test.players.count
+    found = test.measure(x, every_subset(d), change)
+    made = torch.Generator().manual_seed(chosen.seed)
+    codes = torch.randint(2**d, (len(x), 3), generator=made)
+    own = every_subset(d)[0][codes]
+    rows = torch.arange(len(x)).unsqueeze(1)
+    _close(test.measure(x, own, change).values, found.values[rows, codes], 1e-12)
+    _close(test.measure(x, own, change).stderr, found.stderr[rows, codes], 1e-9)
+
+
+@few
+@given(CASES, st.randoms(use_true_random=False))
+def test_the_numbering_of_players_does_not_matter(chosen, random):
+    test, x, change, _ = case_of(replace(chosen, most_masks=128))
+    d = test.players.count
+    order = list(range(d))
+    random.shuffle(order)
+    renamed = replace(test, players=players_of([order[p] for p in chosen.owner]))
+    subset = every_subset(d)
+    moved = torch.empty_like(subset)
+    moved[:, :, order] = subset
+    _close(renamed.measure(x, moved, change).values, test.measure(x, subset, change).values)
+
+
+@few
+@given(CASES)
+def test_ranges_and_ends(chosen):
+    test, x, change, _ = case_of(chosen)
+    found = test.measure(x, every_subset(test.players.count), change)
+    assert bool((found.values >= 0).all())
+    assert bool((found.values[..., :4] <= 1 + 1e-12).all())
+    assert bool((found.parts <= 1 + 1e-12).all())
+    assert bool((found.pns <= 2).all())
+    _close(found.pns_halved * 2, found.pns)
+    _close(found.parts.sum(2), found.pns)
+    _close(found.parts[..., 0], found.pn * found.p_changed)
+    _close(found.parts[..., 1], found.ps * found.p_unchanged)
+    assert not bool(found.pns[:, 0].any()), "the empty subset"
+    assert not bool(found.p_changed[:, 0].any()), "the empty subset"
+    assert not bool(found.p_unchanged[:, -1].any()), "the whole set"
+    assert bool((found.effective <= found.n_sample * (1 + 1e-9)).all())
+
+
+@few
+@given(
+    chosen=CASES,
+    ignored=st.integers(0, 3),
+    b=st.floats(1e-3, 1e3),
+    c=st.floats(1e-3, 1e3),
+)
+def test_pns_of_a_player_that_the_model_ignores_is_exactly_0(chosen, ignored, b, c):
+    # Unweighted and plain conditional probabilities keep this too, for P(A, B) is 0 and so is P(|Δf| > c).
+    test, x, change, _ = case_of(replace(chosen, boundary=b, threshold=c))
+    ignored %= test.players.count
+    hidden = test.players.index == ignored
+    inner = test.predictor.function
+    deaf = FunctionPredictor(lambda batch: inner(torch.where(hidden, 0.5, batch)))
+    subset = torch.zeros(1, 1, test.players.count, dtype=torch.bool)
+    subset[..., ignored] = True
+    found = replace(test, predictor=deaf).measure(x, subset, change)
+    assert not bool(found.pns.any())
+    assert not bool(found.p_changed.any())
+
+
+def test_a_constant_model_has_no_cause():
+    test, x, change, _ = case_of(Settings(n=5))
+    found = replace(test, predictor=FunctionPredictor(lambda batch: batch[:, :1] * 0 + 3)).table(x, change)
+    assert not bool(found.pns.any())
+    assert not bool(found.effective[..., 0].any())
+
+
+@few
+@given(CASES, st.floats(0.05, 2), st.floats(1, 3))
+def test_hard_pns_never_decreases_in_b(chosen, b, factor):
+    narrow, x, change, _ = case_of(
+        replace(chosen, boundary=b, soft=False, distance="plain", mean=False, abduction="weighted")
+    )
+    events = HardEvents(b * factor, chosen.threshold)
+    wide = replace(narrow, neighbourhood=Neighbourhood(events))
+    subset = every_subset(narrow.players.count)
+    assert bool((wide.measure(x, subset, change).pns >= narrow.measure(x, subset, change).pns - 1e-12).all())
+
+
+@few
+@given(CASES)
+def test_images_in_single_precision(chosen):
+    image = replace(
+        chosen, owner=(0, 1, 1, 2, 0, 2), shape=(1, 2, 3), single=True, distance="plain", threshold=0.31
+    )
+    test, x, change, asked = case_of(image)
+    found = test.measure(x, every_subset(3), change)
+    assert found.values.dtype == torch.float64
+    _close(found.values, expected(asked, 3), 1e-4)
+
+
+def test_different_targets_share_the_model_calls():
+    calls = []
+
+    def function(batch):
+        calls.append(len(batch))
+        return torch.stack([batch.sum(1), batch.prod(1), batch[:, 0]], dim=1)
+
+    test, x, _, _ = case_of(Settings(b=6, n=4))
+    test = replace(test, predictor=FunctionPredictor(function))
+    subset = every_subset(3)
+    target = torch.tensor([2, 0, 0, 1, 2, 1])
+    together = test.measure(x, subset, TargetChange(target))
+    rows = sum(calls)
+    calls.clear()
+    test.measure(x, subset, TargetChange(torch.zeros(6, dtype=torch.int64)))
+    assert sum(calls) == rows, "three targets ask for as many rows as one"
+    for i in range(6):
+        alone = test.measure(x[i : i + 1], subset, TargetChange(target[i : i + 1]))
+        _close(alone.values[0], together.values[i], 1e-12)
+
+
+def test_resampling_has_the_mean_of_the_weighted_mean_and_more_variance():
+    chosen = Settings(seed=3, b=1, n=5, owner=(0, 1), boundary=1.5)
+    test, x, change, _ = case_of(chosen)
+    subset = every_subset(2)[:, 1:-1]
+    exact = test.measure(x, subset, change)
+    drawn = [
+        replace(test, abduction=Resampling(2), seed=seed).measure(x, subset, change) for seed in range(120)
+    ]
+    values = torch.stack([one.values for one in drawn])
+    mean, error = values.mean(0), values.std(0) / 120**0.5
+    assert bool(((mean - exact.values).abs() <= 4 * error + 1e-12).all())
+    assert bool((values.std(0)[..., 0] > 0).any())
+    # The two probabilities of the events are not drawn again.
+    _close(values[..., 2:4], exact.values[..., 2:4].expand(120, -1, -1, -1), 1e-12)
+    # What it says of its error is the spread over seeds.
+    said = torch.stack([one.stderr for one in drawn]).square().mean(0).sqrt()
+    assert bool((said[..., 4] / values.std(0)[..., 4] - 1).abs().max() < 0.25)
+
+
+def test_other_seeds_give_other_perturbations_and_equal_ones_the_same():
+    chosen = Settings(most_masks=0, t=8, n=5)
+    test, x, change, _ = case_of(chosen)
+    subset = every_subset(3)
+    again = replace(test, seed=0).measure(x, subset, change)
+    assert torch.equal(test.measure(x, subset, change).values, again.values)
+    other = replace(test, seed=1).measure(x, subset, change)
+    assert not torch.equal(other.values, again.values)
+    state = torch.get_rng_state()
+    test.measure(x, subset, change)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_the_model_may_change_its_batches():
+    """Inputs of E are shared memory of the user; an opened predictor gives its batches away."""
+
+    def spoiling(batch):
+        total = (batch + 1).sum(1)
+        batch.zero_()
+        return total
+
+    chosen = Settings(sample="population", owner=(0, 1, 2))
+    clean, x, change, _ = case_of(chosen)
+    before = x.clone(), clean.sample.population.clone()
+    subset = every_subset(3)
+    right = replace(clean, predictor=FunctionPredictor(lambda batch: (batch + 1).sum(1)))
+    change = NormChange()
+    spoilt = replace(clean, predictor=FunctionPredictor(spoiling))
+    assert torch.equal(spoilt.measure(x, subset, change).values, right.measure(x, subset, change).values)
+    assert torch.equal(spoilt.table(x, change).values, right.table(x, change).values)
+    alone = replace(spoilt, sample=BackgroundSample(clean.sample.population))
+    alone.measure(x, subset, change)
+    assert torch.equal(x, before[0])
+    assert torch.equal(clean.sample.population, before[1])
+
+
+@pytest.mark.parametrize("t", [1, 3, 7, 49, 50])
+def test_an_event_that_never_happens_has_probability_0_to_the_last_digit(t):
+    """Every perturbation of ten players changes f: P(Ā, B̄) is 0, and PS is 0, not 1 of a rounding error."""
+    made = torch.Generator().manual_seed(0)
+    x = torch.rand(1, 30, generator=made, dtype=torch.float64) + 5
+    test = DualStageTest(
+        FunctionPredictor(lambda batch: batch.sum(1)),
+        players_of(range(30)),
+        BackgroundSample(torch.rand(6, 30, generator=made, dtype=torch.float64) + 5),
+        torch.zeros(1, 30, dtype=torch.float64),
+        Neighbourhood(HardEvents(100.0, 0.5)),
+        Perturbations(n_perturbations=t, most_masks=0),
+    )
+    subset = torch.arange(30).view(1, 1, 30) < 3
+    found = test.measure(x, subset, NormChange())
+    assert not bool(found.values[..., [0, 1, 3, 4]].any())
+    assert float(found.effective[0, 0, 1]) == 0
+
+
+def test_soft_events_become_hard_ones():
+    chosen = Settings(seed=5, n=5, boundary=1.0, threshold=0.4)
+    test, x, change, _ = case_of(chosen)
+    soft = Neighbourhood(SoftEvents(1e9, 1e-9))
+    hard = Neighbourhood(HardEvents(1e9, 1e-9))
+    _close(
+        replace(test, neighbourhood=soft).table(x, change).values,
+        replace(test, neighbourhood=hard).table(x, change).values,
+    )

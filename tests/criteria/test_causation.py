@@ -1,0 +1,50 @@
+"""PNS as a criterion: its parts, its weights, single players, and searches over it."""
+
+import pytest
+import torch
+
+from onlyif.core.errors import SettingError
+from onlyif.criteria.causation import PNS
+from oracles.causal_cases import Settings, case_of, every_subset
+
+
+def _criterion(weights=(0.5, 0.5), **settings):
+    test, x, change, _ = case_of(Settings(**{"seed": 2, "b": 2, "n": 5, "threshold": 0.1} | settings))
+    return PNS(test, x, change, weights)
+
+
+def test_the_gap_is_one_minus_half_of_pns():
+    criterion = _criterion(b=3)
+    found = criterion.test.table(criterion.x, criterion.change)
+    gaps = criterion.all_gaps(3)
+    half = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    torch.testing.assert_close(gaps.parts @ half, 1 - found.pns_halved)
+    torch.testing.assert_close(1 - gaps.parts[..., 0], found.pn * found.p_changed)
+    torch.testing.assert_close(1 - gaps.parts[..., 1], found.ps * found.p_unchanged)
+    assert gaps.model_rows == found.model_rows
+
+
+def test_gaps_carry_the_errors_of_their_parts():
+    criterion = _criterion(most_masks=0, t=20)
+    subset = every_subset(3)
+    gaps, found = criterion.gap(subset), criterion.test.measure(criterion.x, subset, criterion.change)
+    assert torch.equal(gaps.stderr, found.stderr[..., 5:])
+    assert bool((gaps.stderr > 0).any())
+
+
+def test_singles_are_the_single_players():
+    criterion = _criterion(b=3, owner=(0, 1, 2, 3))
+    codes = torch.tensor([1, 2, 4, 8])
+    table = criterion.test.table(criterion.x, criterion.change)
+    torch.testing.assert_close(criterion.singles().values, table.values[:, codes])
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)])
+def test_modules_can_be_left_out(weights):
+    assert _criterion(weights).weights == weights
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0), (-0.1, 1.0)])
+def test_weights_that_mean_nothing_are_refused(weights):
+    with pytest.raises(SettingError, match="at least 0 and not both 0"):
+        _criterion(weights)
