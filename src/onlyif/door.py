@@ -10,17 +10,23 @@ import torch
 from tqdm import tqdm
 
 from onlyif.case import Case, Question
+from onlyif.causal_explain import explain_causes
 from onlyif.core.errors import Interrupted
 from onlyif.criteria.distances import Distance
 from onlyif.explain import explain_case
+from onlyif.explanation.causal_explanations import CausalExplanations
+from onlyif.explanation.explained import Explained, joined_alike
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.predictors.checked import Fault
 from onlyif.predictors.outputs import Output
+from onlyif.recipes.causal_work import CausalWork
+from onlyif.recipes.causation import PNS
 from onlyif.recipes.choose import Parts, low_sample_size
 from onlyif.recipes.options import Options, Target
-from onlyif.recipes.prepare import Work, prepare
+from onlyif.recipes.prepare import Work
 from onlyif.recipes.references import ReferenceRecipe
+from onlyif.recipes.works import AnyWork, any_work, nothing_yet
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.set_function import SetFunction
@@ -54,8 +60,9 @@ def explain(
     distance: Distance | str | None = None,
     keep_table: bool = False,
     tolerate: tuple[Fault, ...] = (),
-) -> Explanations:
-    """What is sufficient for each prediction, what is necessary, and all that lies between.
+    criterion: PNS | str = "sne",
+) -> Explained:
+    """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
     Every choice that is left open is made by what the model and the table are,
     the exact way first, and is named in the result.
@@ -89,9 +96,12 @@ def explain(
         distance: ρ: "absolute" (the default), "discrete", "logit", or an object.
         keep_table: Keep f_S(x) for all 2^d subsets in each explanation: 8 · 2^d bytes a row.
         tolerate: Faults of the model that are noted instead of refused.
+        criterion: "sne" (the default) for the sets; "pns" or `onlyif.PNS(...)` for the sets of each size that
+            are most probably the necessary and sufficient cause. `size` is then that of the cause, 3 by
+            default; alpha, epsilon, reference, restriction, distance and keep_table have no use.
 
     Returns:
-        One explanation a row, in order.
+        One explanation a row, in order: `Explanations`, or `CausalExplanations` with `criterion="pns"`.
 
     Raises:
         InputError: if a table cannot be used as it is.
@@ -124,39 +134,46 @@ def explain(
         distance=distance,
         keep_table=keep_table,
         tolerate=tolerate,
+        criterion=criterion,
     )
-    work = prepare(model, X, background, options)
-    return _all(work, progress)
+    return _all(any_work(model, X, background, options), progress)
 
 
-def _all(work: Work, progress: bool | None) -> Explanations:  # the user's own argument, passed on
-    finished: list[Explanation] = []
+def _all(work: AnyWork, progress: bool | None) -> Explained:  # the user's own argument, passed on
+    finished: list[Explained] = [nothing_yet(work)]
     try:
         for part in with_progress(run(work), len(work.x), shown=progress):
-            finished += part
+            finished.append(part)
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(Explanations(tuple(finished), work.backend)) from interrupt
-    return Explanations(tuple(finished), work.backend)
+        raise Interrupted(joined_alike(finished)) from interrupt
+    return joined_alike(finished)
 
 
-def run(work: Work, start: int = 0) -> Iterator[Explanations]:
+def run(work: AnyWork, start: int = 0) -> Iterator[Explained]:
     """The explanations of a piece of work, block by block, in the order of its rows.
 
     Args:
-        work: What `prepare` made.
+        work: What `any_work` made.
         start: First row that is wanted; those before it are taken as done.
     """
     step = block_rows(work)
     for first in range(start, len(work.x), step):
-        yield Explanations(_block(work, slice(first, min(first + step, len(work.x)))), work.backend)
+        rows = slice(first, min(first + step, len(work.x)))
+        match work:
+            case CausalWork():
+                yield CausalExplanations(explain_causes(work.case(rows)), work.backend)
+            case Work():
+                yield Explanations(_block(work, rows), work.backend)
 
 
-def block_rows(work: Work) -> int:
+def block_rows(work: AnyWork) -> int:
     """How many rows are explained at once: as many as keep the tables small.
 
     A search that compares some subsets only asks other ones for every row, so
     that rows in one block would wait for each other: it gets them one by one.
     """
+    if isinstance(work, CausalWork):
+        return work.rows_a_block
     if not work.search.plan.complete:
         return 1
     # Few enough for a finished block every some seconds, so that an interrupt loses little.
@@ -165,8 +182,8 @@ def block_rows(work: Work) -> int:
 
 
 def with_progress(
-    parts: Iterator[Explanations], total: int, *, shown: bool | None = None
-) -> Iterator[Explanations]:
+    parts: Iterator[Explained], total: int, *, shown: bool | None = None
+) -> Iterator[Explained]:
     """The same parts, with a progress bar on stderr: by default only on a terminal and after two seconds."""
     hidden = not sys.stderr.isatty() if shown is None else not shown
     with tqdm(total=total, disable=hidden, delay=2.0 if shown is None else 0.0, unit="row") as bar:

@@ -11,6 +11,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PROMISES = {
     "adult_pipeline.py": "empirical conditional reference",
     "breast_cancer.py": "not certified",
+    "causes.py": "How often each feature is in the cause",
     "demo.py": "34 files of explanations and pictures are in",
     "own_reference.py": "Hidden readings are those of simulated machines like this one.",
     "torch_model.py": "training=True",

@@ -222,8 +222,8 @@ def test_no_safetensors_file_is_refused_even_with_its_right_digest(tmp_path):
 
 def test_a_newer_format_asks_for_a_newer_onlyif(tmp_path):
     path = save(example_explanations(), tmp_path / "x")
-    change(path, lambda content: content.update(format=2))
-    with pytest.raises(StorageError, match=r"has format 2, this onlyif reads formats \[1\]"):
+    change(path, lambda content: content.update(format=3))
+    with pytest.raises(StorageError, match=r"has format 3, this onlyif reads formats \[1, 2\]"):
         load(path)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from onlyif.cli.causal_arguments import add_causes
 from onlyif.cli.exits import EXIT_TEXT
 from onlyif.core.errors import SettingError
 from onlyif.recipes.names import DISTANCES, FAULTS, OUTPUTS, REFERENCES, SEARCHES
@@ -35,6 +36,9 @@ examples:
     onlyif explain --model-from mypackage.models:predict --data rows.csv \\
         --background train.csv --json > results.json
 
+  which two columns are the most probable necessary and sufficient cause of each prediction
+    onlyif explain model.skops --data rows.csv --background train.parquet --criterion pns --size 2
+
   go on after Ctrl-C, and read what was saved
     onlyif explain model.json ... --out results/ --resume
     onlyif show results/"""
@@ -66,6 +70,7 @@ def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     made.set_defaults(command="explain")
     _add_inputs(made)
     _add_question(made)
+    add_causes(made)
     _add_method(made)
     _add_results(made)
 
@@ -160,7 +165,7 @@ def _add_method(made: argparse.ArgumentParser) -> None:
         help="background rows that are used, or all (default: 100)",
     )
     group.add_argument(
-        "--baseline", metavar="FILE", help="table with the one row of --reference baseline (default: medians)"
+        "--baseline", metavar="FILE", help="table with the one row that is the baseline (default: medians)"
     )
     group.add_argument(
         "--search",

@@ -22,10 +22,11 @@ from onlyif.core.errors import Interrupted, StorageError
 from onlyif.core.extras import missing
 from onlyif.door import run as run_work
 from onlyif.door import with_progress
-from onlyif.explanation.explanations import Explanations, joined
+from onlyif.explanation.explained import Explained, joined_alike, many
+from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
-from onlyif.recipes.prepare import Work, prepare
+from onlyif.recipes.works import AnyWork, any_work
 
 
 def run() -> NoReturn:
@@ -68,7 +69,7 @@ def explain_command(arguments: Namespace) -> None:
     inputs = read_inputs(arguments)
     work = _work(arguments, inputs)
     folder = None if arguments.out is None else Folder(Path(arguments.out))
-    found = (
+    found: Explained = (
         Explanations(())
         if folder is None
         else folder.begin(record_of(arguments, inputs.positions), resume=arguments.resume)
@@ -82,7 +83,7 @@ def explain_command(arguments: Namespace) -> None:
                 folder.add(part, len(found))
             if pictures is not None and folder is not None:
                 pictures.save_pictures(part, folder.path, len(found))
-            found = joined([found, part]) if len(found) else part
+            found = joined_alike([found, part]) if len(found) else part
     except KeyboardInterrupt as interrupt:
         _print(found, arguments, complete=False)
         saved = "" if folder is None else f"; they are saved in {folder.path}, go on with --resume"
@@ -98,15 +99,14 @@ def show_command(arguments: Namespace) -> None:
     """`onlyif show`."""
     found = load_folder(arguments.folder)
     chosen = chosen_rows(arguments.rows, len(found))
-    picked = Explanations(tuple(found[i] for i in chosen), found.backend)
-    _print(picked, arguments, complete=True)
+    _print(many(found[chosen]), arguments, complete=True)
 
 
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {"explain": explain_command, "show": show_command}
 
 
-def _work(arguments: Namespace, inputs: Inputs) -> Work:
-    return prepare(inputs.model, inputs.rows, inputs.background, options_of(arguments, inputs))
+def _work(arguments: Namespace, inputs: Inputs) -> AnyWork:
+    return any_work(inputs.model, inputs.rows, inputs.background, options_of(arguments, inputs))
 
 
 def _pictures() -> Any:
@@ -116,13 +116,13 @@ def _pictures() -> Any:
         raise missing("matplotlib", "plots", "--plots") from error
 
 
-def _need_same_rows(found: Explanations, work: Work) -> None:
+def _need_same_rows(found: Explained, work: AnyWork) -> None:
     labels = [subject.row for subject in work.subjects]
     if [item.row for item in found] != labels[: len(found)]:
         raise StorageError("the saved explanations are not of the first rows; name another folder with --out")
 
 
-def _print(found: Explanations, arguments: Namespace, *, complete: bool) -> None:
+def _print(found: Explained, arguments: Namespace, *, complete: bool) -> None:
     if arguments.json:
         print(json_text(found, complete=complete))
     elif len(found):

@@ -10,12 +10,15 @@ from typing import Any
 
 from torch import Tensor
 
+from onlyif.explanation.causal import CausalExplanation
+from onlyif.explanation.causal_explanations import CausalExplanations
+from onlyif.explanation.explained import Explained, OneExplained, explanation_text
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import aligned, clipped, number, sentence, wrapped
+from onlyif.explanation.layout import aligned, clipped, error, number, sentence, wrapped
 from onlyif.explanation.records import selections_of
 from onlyif.explanation.selection import Selection
-from onlyif.explanation.text import empty_reason, explanation_text
+from onlyif.explanation.text import empty_reason
 from onlyif.version import __version__
 
 MOST_WIDE = 120
@@ -27,13 +30,49 @@ def terminal_width() -> int:
     return min(MOST_WIDE, max(80, shutil.get_terminal_size((80, 24)).columns))
 
 
-def full_text(found: Explanations, width: int) -> str:
+def full_text(found: Explained, width: int) -> str:
     """All of every explanation, one below the other."""
     return ("\n\n" + "─" * width + "\n\n").join(explanation_text(item, width) for item in found)
 
 
-def table_text(found: Explanations, width: int) -> str:
-    """A few lines a row: prediction, average and the three sets."""
+def table_text(found: Explained, width: int) -> str:
+    """A few lines a row: prediction, average and the three sets; or the cause."""
+    match found:
+        case CausalExplanations():
+            return _causes_text(found, width)
+        case Explanations():
+            return _sets_text(found, width)
+
+
+def _causes_text(found: CausalExplanations, width: int) -> str:
+    header = ["row", "f(x)", "f(x')", "target", "PNS", "mean", "columns"]
+    rows = [_cause_line(item) for item in found]
+    said = [f"! row {item.row}: {item.reason}" for item in found if item.reason]
+    shared = list(dict.fromkeys(note for item in found for note in item.notes))
+    made = found[0].provenance
+    told = [
+        f"{sentence(made.baseline)} A change of at most c = {number(made.c)} counts as none.",
+        "PNS, 0 to 2: how probable it is that these columns are necessary and sufficient for the prediction; "
+        "mean: of all sets of this size. Compare sets of one size only.",
+    ]
+    notes = [wrapped(text, width, "", "  ") for text in (*said, *(f"! {note}" for note in shared), *told)]
+    return "\n".join([*aligned(header, rows, indent="", width=width), "", *notes])
+
+
+def _cause_line(item: CausalExplanation) -> list[str]:
+    cause = item.cause
+    return [
+        clipped(item.row, _LABEL_WIDTH),
+        number(item.prediction),
+        number(item.baseline_prediction),
+        clipped(item.target_label, _LABEL_WIDTH),
+        number(cause.pns.value) + error(cause.pns.stderr),
+        "" if cause.typical is None else number(cause.typical),
+        "none" if item.reason else str(cause),
+    ]
+
+
+def _sets_text(found: Explanations, width: int) -> str:
     header = ["row", "f(x)", "f_0", "target", "set", "Δsuf", "Δnec", "columns"]
     rows = [line for item in found for line in _lines(item)]
     said = [f"! row {item.row}: {empty_reason(item)}" for item in found if empty_reason(item)]
@@ -68,7 +107,7 @@ def _gaps(selection: Selection) -> list[str]:
     return [number(selection.sufficiency.value), number(selection.necessity.value)]
 
 
-def json_text(found: Explanations, *, complete: bool) -> str:
+def json_text(found: Explained, *, complete: bool) -> str:
     """One strict JSON document; what is not finite is null.
 
     Args:
@@ -83,7 +122,15 @@ def json_text(found: Explanations, *, complete: bool) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False)
 
 
-def _record(item: Explanation) -> dict[str, Any]:
+def _record(item: OneExplained) -> dict[str, Any]:
+    match item:
+        case CausalExplanation():
+            return {**plain_value(item), "cause": plain_value(item.cause)}
+        case Explanation():
+            return _record_of_sets(item)
+
+
+def _record_of_sets(item: Explanation) -> dict[str, Any]:
     left_out = {"continua", *selections_of(item)}
     plain = {
         f.name: plain_value(getattr(item, f.name)) for f in dataclasses.fields(item) if f.name not in left_out

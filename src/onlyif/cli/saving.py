@@ -15,6 +15,7 @@ from typing import Any, final
 
 from onlyif.cli.settings import recorded
 from onlyif.core.errors import SettingError, StorageError
+from onlyif.explanation.explained import Explained
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.storage import load_folder, save, saved_in
 from onlyif.version import __version__
@@ -37,7 +38,7 @@ class Folder:
 
     path: Path
 
-    def begin(self, record: Mapping[str, Any], *, resume: bool) -> Explanations:
+    def begin(self, record: Mapping[str, Any], *, resume: bool) -> Explained:
         """The explanations that are there already, of this very run.
 
         Args:
@@ -68,7 +69,7 @@ class Folder:
             self._write(record)
         return load_folder(self.path) if held else Explanations(())
 
-    def add(self, part: Explanations, first: int) -> None:
+    def add(self, part: Explained, first: int) -> None:
         """Save one finished block of rows, whole or not at all.
 
         Args:

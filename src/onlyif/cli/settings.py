@@ -2,14 +2,17 @@
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from onlyif.case import Question
 from onlyif.cli.inputs import Inputs
 from onlyif.core.errors import SettingError
-from onlyif.recipes.names import FAULTS, REFERENCES
+from onlyif.recipes.causation import PNS
+from onlyif.recipes.names import CRITERIA, FAULTS, REFERENCES, named
 from onlyif.recipes.options import Options, Target
 from onlyif.recipes.references import Baseline, Empirical, Marginal, ReferenceRecipe
+from onlyif.recipes.samples import BackgroundRows, NearestRows
 
 _LABEL = "label:"
 
@@ -20,6 +23,7 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
     Raises:
         SettingError: if they do not fit each other.
     """
+    causes = _causes(arguments, inputs)
     return Options(
         target=target_of(arguments.target),
         question=Question(arguments.alpha, arguments.size, arguments.exact_size, arguments.epsilon),
@@ -28,11 +32,13 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
         max_rows=arguments.max_rows,
         budget=arguments.budget,
         output=arguments.output,
-        reference=_reference(arguments, inputs),
+        reference=_reference(arguments, inputs) if causes is None else arguments.reference,
         search={"auto": None}.get(arguments.search, arguments.search),
-        distance=arguments.distance,
+        # The default of explanations by sets.
+        distance={"absolute": None}.get(arguments.distance, arguments.distance),
         keep_table=arguments.keep_table,
         tolerate=tuple(FAULTS[name] for name in arguments.tolerate),
+        criterion=causes or "sne",
     )
 
 
@@ -63,6 +69,27 @@ def _reference(arguments: Namespace, inputs: Inputs) -> ReferenceRecipe | None:
             "hidden columns take their values from them"
         )
     return recipe
+
+
+def _causes(arguments: Namespace, inputs: Inputs) -> PNS | None:
+    """How causes are looked for, where the criterion is pns."""
+    plain = named(CRITERIA, arguments.criterion, "criterion")()
+    given = {name: getattr(arguments, name) for name in ("b", "c", "sample", "events")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if plain is None:
+        if given:
+            raise SettingError(f"--{next(iter(given))} has no use without --criterion pns")
+        return None
+    if inputs.background is None:
+        raise SettingError(
+            "need a background: name a table of rows like those the model was trained on with --background; "
+            "rows near the explained one are sought in it"
+        )
+    if arguments.background_rows is not None:
+        n_all = len(inputs.background)
+        rows = n_all if arguments.background_rows < 0 else arguments.background_rows
+        given["sample"] = {"nearest": NearestRows}.get(given.get("sample", ""), BackgroundRows)(rows)
+    return replace(plain, baseline=inputs.baseline, **given)
 
 
 def _plain(name: str, arguments: Namespace, inputs: Inputs) -> ReferenceRecipe:
@@ -103,6 +130,6 @@ def recorded(arguments: Namespace) -> dict[str, Any]:
     """The arguments that decide a result, for comparing two runs."""
     names = (
         "rows drop target output alpha size exact_size epsilon distance reference background_rows search seed"
-        " max_rows budget tolerate keep_table trust model_from"
+        " max_rows budget tolerate keep_table trust model_from criterion b c sample events"
     )
     return {name: getattr(arguments, name) for name in names.split()}

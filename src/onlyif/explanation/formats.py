@@ -1,4 +1,4 @@
-"""The numbered formats of saved explanations: a writer of the newest, a reader of each.
+"""Format 1 of saved explanations, sets: its writer and its reader. `storage.READERS` lists all formats.
 
 A change of what is stored gets the next number, a reader of its own, and a golden
 file in the tests; readers of earlier numbers stay. Within a format unknown and
@@ -60,9 +60,6 @@ def read_format_1(entry: Entry, tensors: Mapping[str, Tensor]) -> Explanations:
     if known != set(tensors):
         raise StorageError(f"{entry.where}: unknown arrays {sorted(set(tensors) - known)}")
     return whole
-
-
-READERS: Mapping[int, Callable[[Entry, Mapping[str, Tensor]], Explanations]] = {1: read_format_1}
 
 
 def _fields(item: Explanation) -> dict[str, Any]:

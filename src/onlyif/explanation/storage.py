@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,22 @@ from safetensors.torch import save as pack_tensors
 from torch import Tensor
 
 from onlyif.core.errors import StorageError
+from onlyif.explanation import causal_format
+from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.entry import Entry
-from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.explanations import Explanations, collected, joined
-from onlyif.explanation.formats import FORMAT, READERS, plain_explanations
+from onlyif.explanation.explained import Explained, OneExplained, joined_alike, many
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.formats import FORMAT, plain_explanations, read_format_1
 
 SUFFIX = ".onlyif.json"
 _TENSORS = re.compile(r"\.[0-9a-f]{16}\.safetensors")
+READERS: Mapping[int, Callable[[Entry, Mapping[str, Tensor]], Explained]] = {
+    FORMAT: read_format_1,
+    causal_format.FORMAT: causal_format.read_format_2,
+}
 
 
-def save(explanations: Explanation | Explanations, path: str | os.PathLike[str]) -> Path:
+def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -> Path:
     """Write explanations as `<path>.onlyif.json` and `<path>.<digest>.safetensors`.
 
     Args:
@@ -48,11 +54,11 @@ def save(explanations: Explanation | Explanations, path: str | os.PathLike[str])
         StorageError: if the files cannot be written.
     """
     target = _json_path(path)
-    plain, tensors = plain_explanations(collected(explanations))
+    number, plain, tensors = _plain(many(explanations))
     packed = pack_tensors(tensors)
     digest = hashlib.sha256(packed).hexdigest()
     arrays = target.with_name(f"{_stem(target)}.{digest[:16]}.safetensors")
-    whole = {"format": FORMAT, "tensors": {"file": arrays.name, "sha256": digest}, **plain}
+    whole = {"format": number, "tensors": {"file": arrays.name, "sha256": digest}, **plain}
     text = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +70,7 @@ def save(explanations: Explanation | Explanations, path: str | os.PathLike[str])
     return target
 
 
-def load(path: str | os.PathLike[str]) -> Explanations:
+def load(path: str | os.PathLike[str]) -> Explained:
     """Read explanations that `save` wrote.
 
     Args:
@@ -86,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> Explanations:
     return READERS[number](entry, tensors)
 
 
-def load_folder(folder: str | os.PathLike[str]) -> Explanations:
+def load_folder(folder: str | os.PathLike[str]) -> Explained:
     """All explanations saved in one folder, joined in the order of `saved_in`.
 
     Args:
@@ -94,11 +100,12 @@ def load_folder(folder: str | os.PathLike[str]) -> Explanations:
 
     Raises:
         StorageError: if there are none, or one of them cannot be read.
+        SettingError: if some hold sets and others causes.
     """
     stems = saved_in(folder)
     if not stems:
         raise StorageError(f"{Path(folder)} holds no saved explanations: need files named *{SUFFIX}")
-    return joined(load(stem) for stem in stems)
+    return joined_alike(load(stem) for stem in stems)
 
 
 def saved_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -111,6 +118,15 @@ def saved_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
     if not place.is_dir():
         raise StorageError(f"{place} is no folder: need one with saved explanations (files *{SUFFIX})")
     return tuple(sorted(place.glob(f"*{SUFFIX}"), key=_natural))
+
+
+def _plain(found: Explained) -> tuple[int, dict[str, Any], dict[str, Tensor]]:
+    """The number of the format, values for strict JSON, and named arrays."""
+    match found:
+        case CausalExplanations():
+            return causal_format.FORMAT, causal_format.plain_causes(found), {}
+        case Explanations():
+            return FORMAT, *plain_explanations(found)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -14,6 +14,7 @@ from onlyif.predictors.outputs import (
     ProbabilityOutput,
     ValueOutput,
 )
+from onlyif.recipes.causation import PNS
 from onlyif.recipes.references import Baseline, Empirical, Gaussian, Marginal, ReferenceRecipe
 from onlyif.recipes.tree_paths import TreePaths
 from onlyif.searches.base import Search
@@ -47,6 +48,8 @@ SEARCHES: Mapping[str, Callable[[int], Search]] = {
     "beam": lambda budget: BeamSearch(budget=budget),
     "greedy": lambda budget: ForwardGreedySearch(budget=budget),
 }
+# None stands for explanations by sets: sufficient, necessary and what lies between.
+CRITERIA: Mapping[str, Callable[[], PNS | None]] = {"sne": lambda: None, "pns": PNS}
 FAULTS: Mapping[str, Fault] = {"random": Fault.RANDOM, "changes-input": Fault.CHANGES_INPUT}
 
 

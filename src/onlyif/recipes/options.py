@@ -14,8 +14,9 @@ from onlyif.core.seeds import child_seed
 from onlyif.criteria.distances import Distance
 from onlyif.predictors.checked import Fault
 from onlyif.predictors.outputs import Output
+from onlyif.recipes.causation import PNS
 from onlyif.recipes.choose import Parts, choose_restriction, choose_search
-from onlyif.recipes.names import DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
+from onlyif.recipes.names import CRITERIA, DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
 from onlyif.recipes.references import Given, Marginal, ReferenceRecipe
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
@@ -43,6 +44,7 @@ class Options:
     distance: Distance | str | None = None
     keep_table: bool = False
     tolerate: tuple[Fault, ...] = ()
+    criterion: PNS | str = "sne"
 
     def __post_init__(self) -> None:
         child_seed(self.seed, "check")
@@ -52,6 +54,7 @@ class Options:
         _check_kind("search", self.search, (str, Search))
         _check_kind("distance", self.distance, (str, Distance))
         _check_kind("output", self.output, (str, Output))
+        _check_kind("criterion", self.criterion, (str, PNS))
         for fault in self.tolerate:
             _check_kind("each of tolerate", fault, (Fault,))
         if self.max_rows < 1:
@@ -69,6 +72,11 @@ def _check_kind(name: str, value: Any, kinds: tuple[type, ...]) -> None:
     if value is not None and not isinstance(value, kinds):
         listed = " or ".join("a name" if kind is str else f"a {kind.__name__}" for kind in kinds)
         raise SettingError(f"{name} must be {listed}, got {value!r}")
+
+
+def criterion_of(criterion: PNS | str) -> PNS | None:
+    """How causes are looked for; None for explanations by sets."""
+    return named(CRITERIA, criterion, "criterion")() if isinstance(criterion, str) else criterion
 
 
 def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceRecipe:

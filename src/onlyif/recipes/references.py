@@ -85,7 +85,7 @@ class Baseline(ReferenceRecipe):
         return self.values is None
 
     @override
-    def build(self, background: Background) -> Reference:
+    def build(self, background: Background) -> BaselineReference:
         if self.values is None:
             name = "the background's median (numbers) or most frequent value (other columns)"
             return BaselineReference(_typical_row(background), name)

@@ -1,0 +1,209 @@
+"""From the dual-stage test and a search to causal explanations.
+
+One call explains a block of instances, which share the inputs of E. What is
+handed in is finished; nothing is detected, read or printed here.
+"""
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import final
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from onlyif.causal_case import CausalCase
+from onlyif.causation.asking import ask
+from onlyif.causation.probabilities import Probabilities
+from onlyif.core.subsets import canonical_order
+from onlyif.criteria.causation import PNS, gaps_of
+from onlyif.explanation.causal import CausalExplanation
+from onlyif.explanation.cause import Cause, Measured
+from onlyif.searches.base import Cloud
+
+LOW_SAMPLE_SIZE = 10.0
+
+
+@final
+@dataclass(frozen=True)
+class _Best:
+    """The best subset of one size: number in the cloud, ties, mean PNS of that size if all were compared."""
+
+    number: int
+    n_ties: int
+    typical: float | None
+
+
+def explain_causes(case: CausalCase) -> tuple[CausalExplanation, ...]:
+    """The causal explanations of a block of instances, in order."""
+    started, table = perf_counter(), None
+    if case.search.plan.complete:
+        table = case.test.table(case.x, case.change)
+        gaps, order = gaps_of(table), canonical_order(len(case.names))
+        pairs = zip(gaps.parts, gaps.stderr, strict=True)
+        clouds = tuple(Cloud(parts, stderr, order, None, case.digits) for parts, stderr in pairs)
+        spent = table.model_rows
+    else:
+        criterion = PNS(case.test, case.x, case.change, case.weights)
+        compared = case.search.compare(criterion, len(case.names), case.digits)
+        clouds, spent = compared.clouds, compared.model_rows
+    predicted = _predictions(case)
+    found = []
+    for i, cloud in enumerate(clouds):
+        best = best_of_sizes(cloud, case)
+        numbers = torch.tensor([one.number for one in best])
+        causes, more = _measured(case, i, table, cloud, numbers)
+        spent_here = round(spent + more) + 2
+        found.append(_explanation(case, i, predicted[i], _path(causes, best, cloud), spent_here))
+    seconds = (perf_counter() - started) / len(found)
+    return tuple(replace(item, seconds=seconds) for item in found)
+
+
+def best_of_sizes(cloud: Cloud, case: CausalCase) -> list[_Best]:
+    """For each size that was compared the subset with the highest PNS; ties by the canonical order."""
+    weights = torch.tensor(case.weights, dtype=torch.float64)
+    scores, found = (cloud.parts @ weights / cloud.grid).round(), []
+    for numbers in cloud.by_size[1 : case.largest + 1]:
+        if len(numbers):
+            held = scores[numbers]
+            tied = held == held.min()
+            typical = float((1.0 - cloud.parts[numbers]).sum(1).mean()) if cloud.complete else None
+            found.append(_Best(int(numbers[int(tied.int().argmax())]), int(tied.sum()), typical))
+    return found
+
+
+def _measured(
+    case: CausalCase, i: int, table: Probabilities | None, cloud: Cloud, numbers: Tensor
+) -> tuple[list[Cause], float]:
+    """Every player alone and the chosen subsets, from the table or estimated again; model rows for that."""
+    eye = torch.eye(len(case.names), dtype=torch.bool)
+    keep: Bool[Tensor, "m d"] = torch.cat([eye, cloud.keep_of(numbers)])
+    places = torch.cat([1 << torch.arange(len(case.names)), numbers])
+    if table is not None and case.fresh is None:
+        return [
+            _cause(case, table, (i, int(place)), row) for place, row in zip(places, keep, strict=True)
+        ], 0.0
+    one = torch.tensor([i])
+    again = (case.fresh or case.test).measure(case.x[i : i + 1], keep.unsqueeze(0), case.change.take(one))
+    return [_cause(case, again, (0, m), row) for m, row in enumerate(keep)], again.model_rows
+
+
+def _cause(case: CausalCase, found: Probabilities, place: tuple[int, int], keep: Bool[Tensor, "d"]) -> Cause:
+    columns = zip(
+        found.values[place].tolist(),
+        found.stderr[place].tolist(),
+        found.sample_stderr[place].tolist(),
+        strict=True,
+    )
+    pn, ps, changed, unchanged, pns, *_ = (Measured(*column) for column in columns)
+    players = tuple(torch.nonzero(keep).flatten().tolist())
+    return Cause(
+        players=players,
+        names=tuple(case.names[p] for p in players),
+        pn=pn,
+        ps=ps,
+        p_changed=changed,
+        p_unchanged=unchanged,
+        pns=pns,
+        effective_pn=float(found.effective[place][0]),
+        effective_ps=float(found.effective[place][1]),
+        exact=bool(found.exact[place]) and case.test.abduction.n_resampled is None,
+    )
+
+
+def _path(
+    causes: list[Cause], best: list[_Best], cloud: Cloud
+) -> tuple[tuple[Cause, ...], tuple[Cause, ...]]:
+    """Every player alone, and the path, which says what the search saw."""
+    singles, chosen = causes[: -len(best)], causes[-len(best) :]
+    path = []
+    for cause, one in zip(chosen, best, strict=True):
+        seen = float((1.0 - cloud.parts[one.number]).sum())
+        searched = None if cause.exact and seen == cause.pns.value else seen
+        path.append(
+            replace(cause, searched=None if cause.exact else searched, n_ties=one.n_ties, typical=one.typical)
+        )
+    return tuple(singles), tuple(path)
+
+
+def _predictions(case: CausalCase) -> list[tuple[float, float]]:
+    """f(x) and f(x') of each instance."""
+    test, targets = case.test, torch.tensor(case.targets).unsqueeze(1)
+    with test.predictor.opened() as predictor:
+        parts = torch.split(case.x, test.max_rows)
+        full = torch.cat([ask(predictor, part.clone()) for part in parts]).gather(1, targets)
+        base = ask(predictor, test.baseline.to(case.x).clone()).expand(len(full), -1).gather(1, targets)
+    return [*zip(full.flatten().tolist(), base.flatten().tolist(), strict=True)]
+
+
+def _explanation(
+    case: CausalCase,
+    i: int,
+    predicted: tuple[float, float],
+    measured: tuple[tuple[Cause, ...], tuple[Cause, ...]],
+    model_rows: int,
+) -> CausalExplanation:
+    subject, (singles, path) = case.subjects[i], measured
+    wanted = case.wanted
+    cause = max((one for one in path if one.size <= wanted), key=lambda one: one.size)
+    reason = _reason(case, (*path, *singles))
+    return CausalExplanation(
+        row=subject.row,
+        names=case.names,
+        values=subject.values,
+        baseline=case.baseline,
+        target=subject.target,
+        target_label=subject.target_label,
+        prediction=predicted[0],
+        baseline_prediction=predicted[1],
+        size=cause.size,
+        path=path,
+        singles=singles,
+        reason=reason,
+        provenance=case.provenance,
+        model_rows=model_rows,
+        seconds=0.0,
+        notes=(*subject.notes, *_at_baseline(case, i), *_short(cause, wanted), *_low(case, cause, reason)),
+    )
+
+
+def _reason(case: CausalCase, causes: tuple[Cause, ...]) -> str:
+    if any(cause.pns.value > 0 for cause in causes):
+        return ""
+    return (
+        "no perturbation changes the prediction of an input near this row by enough to count "
+        f"(c = {case.provenance.c:.4g}): the PNS of every set is 0"
+    )
+
+
+def _at_baseline(case: CausalCase, i: int) -> list[str]:
+    """A note on the players whose values are those of the baseline already."""
+    x, base = case.x[i], case.test.baseline[0].to(case.x)
+    same = (x == base) | (x.isnan() & base.isnan())
+    index = case.test.players.index
+    held = [name for p, name in enumerate(case.names) if bool(same[index == p].all())]
+    if not held:
+        return []
+    said = "already at the baseline, so that their PNS comes from near rows with other values"
+    return [f"{said}: {', '.join(held)}"]
+
+
+def _short(cause: Cause, wanted: int) -> list[str]:
+    if cause.size == wanted:
+        return []
+    return [
+        f"the search reached no set of {wanted} features within its budget, only of {cause.size}; raise it"
+    ]
+
+
+def _low(case: CausalCase, cause: Cause, reason: str) -> list[str]:
+    """A warning where few inputs of E decide the values."""
+    held = [(cause.effective_pn, "PN")]
+    held += [(cause.effective_ps, "PS")] if cause.size < len(case.names) else []
+    least, which = min(held)
+    if reason or least >= LOW_SAMPLE_SIZE:
+        return []
+    return [
+        f"only {least:.1f} of the {case.provenance.n_sample} inputs of E effectively stand for {which} of "
+        "the cause; take more inputs or a larger b before you trust it"
+    ]

@@ -1,0 +1,147 @@
+"""Causes of one prediction: each feature's PNS alone, and the best set of each size."""
+
+from matplotlib.axes import Axes
+
+from onlyif.explanation.causal import CausalExplanation
+from onlyif.explanation.cause import Cause
+from onlyif.explanation.layout import clipped, counted, number, sentence
+from onlyif.plots import style
+
+
+def plot_causes(item: CausalExplanation, ax: Axes | None = None, *, max_players: int = 20) -> Axes:
+    """Bars of each player's PNS alone, in its two parts; members of the chosen cause are marked.
+
+    The line at the end of a bar is one standard error over E to either side.
+
+    Args:
+        item: The explanation of one row.
+        ax: Where to draw; None makes a figure of fitting size.
+        max_players: Most players shown, the highest first; members of the cause are shown in any case.
+
+    Returns:
+        The axes given, or the new ones.
+    """
+    shown = _shown(item, max_players)
+    ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.4)
+    style.plain(ax)
+    singles = [item.singles[i] for i in shown]
+    _bars(ax, singles)
+    inside = set(item.cause.players) if not item.reason else set()
+    for y, player in enumerate(shown):
+        if player in inside:
+            ax.axhspan(y - 0.46, y + 0.46, color=style.FAINT, zorder=0)
+    ax.set_ylim(len(shown) - 0.5, -0.5)
+    ax.set_yticks(range(len(shown)), [_label(item, i) for i in shown])
+    for tick, player in zip(ax.get_yticklabels(), shown, strict=True):
+        tick.set_fontweight("bold" if player in inside else "normal")
+    ax.set_xlabel("PNS of the feature alone", fontsize=style.LABEL, color=style.INK)
+    style.legend_above(ax, 2)
+    left_out = len(item.names) - len(shown)
+    rest = f" {counted(left_out, 'feature')} with a lower PNS left out." if left_out else ""
+    style.words(ax, _title(item), _heading(item), f"{_reading(item)}{rest} {_credit(item)}")
+    return ax
+
+
+def plot_path(item: CausalExplanation, ax: Axes | None = None) -> Axes:
+    """The highest PNS of each size, beside the mean of all sets of that size; the chosen one is marked.
+
+    Args:
+        item: The explanation of one row.
+        ax: Where to draw; None makes a figure of its own.
+
+    Returns:
+        The axes given, or the new ones.
+    """
+    ax = style.axes_or_new(ax, 7.0, 4.4)
+    style.plain(ax)
+    sizes = [cause.size for cause in item.path]
+    values, errors = (
+        [cause.pns.value for cause in item.path],
+        [cause.pns.sample_stderr for cause in item.path],
+    )
+    ax.errorbar(
+        sizes, values, errors, color=style.LINES[0], marker="o", capsize=2.5, label="best set of the size"
+    )
+    known = [(cause.size, cause.typical) for cause in item.path if cause.typical is not None]
+    if known:
+        ax.plot(*zip(*known, strict=True), color=style.NEUTRAL, linestyle="--", label="mean of all its sets")
+    ax.plot(
+        [item.size],
+        [item.cause.pns.value],
+        "o",
+        color=style.LINES[1],
+        markersize=9,
+        zorder=5,
+        label="the cause shown",
+    )
+    ax.set_xticks([size for size in style.whole_ticks(max(sizes)) if size])
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlabel("features in the set", fontsize=style.LABEL, color=style.INK)
+    ax.set_ylabel("PNS", fontsize=style.LABEL, color=style.INK)
+    style.legend_above(ax, 3)
+    caption = (
+        "Larger sets usually have the higher PNS: compare sets of one size. Bars: one standard error over E."
+    )
+    style.words(ax, "The best set of each size", _heading(item), f"{caption} {_credit(item)}")
+    return ax
+
+
+def _bars(ax: Axes, singles: list[Cause]) -> None:
+    places = range(len(singles))
+    necessity = [one.pn.value * one.p_changed.value for one in singles]
+    sufficiency = [one.ps.value * one.p_unchanged.value for one in singles]
+    ax.barh(places, necessity, 0.66, color=style.NECESSARY, label="necessity part PN·P(A,B)", zorder=2)
+    ax.barh(
+        places,
+        sufficiency,
+        0.66,
+        necessity,
+        color=style.SUFFICIENT,
+        label="sufficiency part PS·P(Ā,B̄)",
+        zorder=2,
+    )
+    ends, errors = [one.pns.value for one in singles], [one.pns.sample_stderr for one in singles]
+    ax.errorbar(
+        ends, places, xerr=errors, fmt="none", ecolor=style.INK, elinewidth=1.0, capsize=2.0, zorder=3
+    )
+    ax.set_xlim(left=0.0)
+
+
+def _shown(item: CausalExplanation, max_players: int) -> list[int]:
+    order = sorted(range(len(item.names)), key=lambda i: (-item.singles[i].pns.value, i))
+    inside = set(item.cause.players)
+    outside = [i for i in order if i not in inside][: max(0, max_players - len(inside))]
+    return [i for i in order if i in inside or i in outside]
+
+
+def _label(item: CausalExplanation, player: int) -> str:
+    value = clipped(item.values[player], style.LONGEST_NAME // 2)
+    return f"{style.shortened(item.names[player], style.LONGEST_NAME - len(value))} = {value}"
+
+
+def _title(item: CausalExplanation) -> str:
+    if item.reason:
+        return "No set of features is a cause"
+    return f"Most probable cause of {counted(item.size, 'feature')}: PNS {number(item.cause.pns.value)}"
+
+
+def _heading(item: CausalExplanation) -> str:
+    label = f" of '{clipped(item.target_label, 24)}'" if item.target_label else ""
+    return (
+        f"Row {item.row}: {item.provenance.output}{label}, f(x) = {number(item.prediction)}, "
+        f"at the baseline f(x') = {number(item.baseline_prediction)}"
+    )
+
+
+def _reading(item: CausalExplanation) -> str:
+    if item.reason:
+        return sentence(item.reason)
+    return (
+        "Shaded: members of the most probable cause, which counts what features do together. "
+        f"PNS lies in [0, 2]; a change of at most c = {number(item.provenance.c)} counts as none."
+    )
+
+
+def _credit(item: CausalExplanation) -> str:
+    exact = "Exact given the sample E" if item.cause.exact else "Estimated from random perturbations"
+    return f"{sentence(item.provenance.baseline)} {exact}: {item.provenance.sample}."

@@ -1,0 +1,142 @@
+"""From a model and tables to the dual-stage test of every row, ready to run."""
+
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.case import Question, Subject
+from onlyif.causal_case import CausalCase
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.table import row_labels
+from onlyif.recipes.causal_test import Ready, built_test, causal_provenance, causal_search, fresh_test
+from onlyif.recipes.causation import PNS
+from onlyif.recipes.options import Options
+from onlyif.recipes.references import Baseline
+from onlyif.recipes.subjects import Told, subjects_of, targets_of
+from onlyif.recipes.tables import Tables, asked_of, backend_of, background_of, tables_of, versions_of
+
+MOST_ROWS_A_BLOCK = 16
+TABLE_ENTRIES_A_BLOCK = 2**20
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CausalWork:
+    """A model, rows and everything chosen, ready to be explained block by block.
+
+    Args:
+        whole: All rows as one case.
+        backend: The library of the user's frames.
+    """
+
+    whole: CausalCase
+    backend: str
+
+    @property
+    def x(self) -> Float64[Tensor, "b c"]:
+        """The rows, coded."""
+        return self.whole.x
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """What the reader is told of each row."""
+        return self.whole.subjects
+
+    @property
+    def rows_a_block(self) -> int:
+        """How many rows share the inputs of E: as many as keep tables small, one where sets are searched."""
+        if not self.whole.search.plan.complete:
+            return 1
+        return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> len(self.whole.names)))
+
+    def case(self, rows: slice) -> CausalCase:
+        """Some of the rows.
+
+        Args:
+            rows: Which.
+        """
+        whole = self.whole
+        return replace(whole, x=whole.x[rows], targets=whole.targets[rows], subjects=whole.subjects[rows])
+
+
+def prepare_causes(model: Any, rows: Any, background: Any, options: Options, chosen: PNS) -> CausalWork:
+    """Everything that is needed to find the causes of the rows' predictions, with every input checked.
+
+    Args:
+        model: The user's model, or a `Predictor`.
+        rows: The rows to explain.
+        background: Rows like those the model was trained on.
+        options: What is asked and how much work may be done.
+        chosen: How causes are looked for.
+
+    Raises:
+        InputError: if a table cannot be used as it is, or a row is equal to the baseline.
+        SettingError: if an option is out of range or has no use here.
+        ModelError: if the model fails on a small sample of rows.
+    """
+    _check_unused(options)
+    tables = tables_of(rows, background, options)
+    asked, ground = asked_of(model, tables, options), background_of(tables, options)
+    baseline = Baseline(chosen.baseline).build(ground)
+    labels = row_labels(rows)
+    _check_differs(tables, baseline.value, labels)
+    ready = Ready(tables, asked, ground, baseline.value, baseline.name, options)
+    built = built_test(chosen, ready)
+    search = causal_search(options, tables.players.count, built.n_sample)
+    targets = targets_of(options.target, asked.outputs, asked.meaning)
+    notes = (*tables.schema.notes, *asked.notes)
+    told = Told(labels, tables.schema, tables.players, asked.meaning, notes)
+    whole = CausalCase(
+        test=built.test,
+        fresh=fresh_test(built.test, search),
+        x=tables.x,
+        targets=tuple(targets.tolist()),
+        search=search,
+        weights=(float(chosen.weights[0]), float(chosen.weights[1])),
+        size=options.question.size,
+        names=tables.players.names,
+        subjects=subjects_of(tables.x, targets, told),
+        baseline=told.values(baseline.value),
+        digits=asked.meaning.digits,
+        provenance=causal_provenance(chosen, built, ready, search, versions_of(model)),
+    )
+    return CausalWork(whole, backend_of(rows))
+
+
+def _check_differs(tables: Tables, baseline: Float64[Tensor, "c"], labels: tuple[str, ...]) -> None:
+    same = ((tables.x == baseline) | (tables.x.isnan() & baseline.isnan())).all(1)
+    held = [labels[i] for i in torch.nonzero(same).flatten().tolist()]
+    if held:
+        raise InputError(
+            f"row {held[0]} is equal to the baseline, so that perturbing it changes nothing; leave it out or "
+            f"give another baseline: PNS(baseline=...) ({len(held)} such rows)"
+        )
+
+
+def _check_unused(options: Options) -> None:
+    """Refuse what only explanations by sets know, rather than ignore it."""
+    plain = Question()
+    used = {
+        "alpha": options.question.alpha != plain.alpha,
+        "epsilon": options.question.epsilon is not None,
+        "reference": options.reference is not None,
+        "restriction": options.restriction is not None,
+        "distance": options.distance is not None,
+        "keep_table": options.keep_table,
+    }
+    for name, given in used.items():
+        if given:
+            raise SettingError(
+                f"{name} has no use with the criterion pns; {_INSTEAD.get(name, 'leave it out')}"
+            )
+
+
+_INSTEAD = {
+    "alpha": "weigh its parts by PNS(weights=...)",
+    "epsilon": "what counts as a change is c: PNS(c=...)",
+    "reference": "features are set to a baseline: PNS(baseline=...)",
+    "distance": "rows are compared by PNS(distance=...)",
+}

@@ -1,0 +1,160 @@
+"""How causes are looked for: what `onlyif.explain(criterion=onlyif.PNS(...))` takes.
+
+Plain settings, checked when they are made; `causal_work` builds them once the
+tables are read.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, TypeVar, final
+
+from onlyif.causation.abduction import Abduction, PlainConditional, Resampling, Unweighted, WeightedMean
+from onlyif.causation.dissimilarity import MeanSquare, SumOfSquares, Total
+from onlyif.causation.neighbourhood import Events, HardEvents, SoftEvents, check_events
+from onlyif.causation.perturbation import Perturbations
+from onlyif.core.errors import SettingError
+from onlyif.recipes.boundaries import BoundaryRecipe, GivenBoundary, ScottBoundary, TypicalBoundary
+from onlyif.recipes.samples import BackgroundRows, GivenSample, NearestRows, SampleRecipe
+from onlyif.recipes.thresholds import GivenThreshold, NoiseThreshold, SpreadThreshold, ThresholdRecipe
+from onlyif.samples.base import Sample
+
+T = TypeVar("T")
+_PARTS = ("necessity", "sufficiency")
+SAMPLES: Mapping[str, Callable[[], SampleRecipe]] = {"background": BackgroundRows, "nearest": NearestRows}
+BOUNDARIES: Mapping[str, Callable[[], BoundaryRecipe]] = {"typical": TypicalBoundary, "scott": ScottBoundary}
+THRESHOLDS: Mapping[str, Callable[[], ThresholdRecipe]] = {"spread": SpreadThreshold, "noise": NoiseThreshold}
+EVENTS: Mapping[str, Callable[[float, float], Events]] = {"soft": SoftEvents, "hard": HardEvents}
+TOTALS: Mapping[str, Callable[[], Total]] = {"gower": SumOfSquares, "gower-mean": MeanSquare}
+ABDUCTIONS: Mapping[str, Callable[[], Abduction]] = {
+    "weighted": WeightedMean,
+    "resampling": lambda: Resampling(200),
+    "unweighted": Unweighted,
+    "plain": PlainConditional,
+}
+SAID_EVENTS: Mapping[str, str] = {
+    "soft": "soft events: weights that fall with distance and rise with change",
+    "hard": "hard events: within b counts in full, beyond it not at all",
+}
+SAID_ABDUCTIONS: Mapping[type[Abduction], str] = {
+    WeightedMean: "weighted means over all of E",
+    Resampling: "sampling-importance-resampling from E",
+    Unweighted: "without the weights of the factual stage (an ablation)",
+    PlainConditional: "plain conditional probabilities, not counterfactual ones (an ablation)",
+}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PNS:
+    """Look for the set with the highest probability of being the necessary and sufficient cause.
+
+    All choices have defaults; `"pns"` stands for these.
+
+    Args:
+        b: How near is near, in units of the distance; infinite makes every input of E near. Or "typical" (the
+            default, half the median distance of background rows), "scott" (the paper's rule), or a
+            `TypicalBoundary` or `ScottBoundary`.
+        c: The largest change of the prediction that counts as none, in its units; or "spread" (the default,
+            a tenth of the spread of the predictions over the background), "noise" (the paper's rule), or a
+            `SpreadThreshold` or `NoiseThreshold`.
+        baseline: x', what perturbed features are set to: one row of the table's own kind, or None for the
+            background's median of every number and most frequent value of every other column.
+        sample: E: "background" (the default) or "nearest", `BackgroundRows` or `NearestRows`, or a `Sample`.
+        distance: How rows are compared on the columns of a set, numbers by |a - b| / span and categories by
+            mismatch: "gower-mean" (the default), squares averaged, so that one b suits small and large
+            sets alike; or "gower", squares summed, the paper's norm.
+        events: "soft", weights, or "hard", all or nothing.
+        p_replace: φ, the probability that a perturbed feature goes to the baseline.
+        n_perturbations: Random perturbations of an input where sets are too large to enumerate them.
+        abduction: "weighted", the mean over E; "resampling", the paper's; and as ablations
+            "unweighted" and "plain". Or an `Abduction`.
+        weights: Weight of the necessity part and of the sufficiency part in what is maximised; (1, 0)
+            leaves the sufficiency module out, (0, 1) the necessity module.
+
+    Raises:
+        SettingError: unless b > 0, c > 0, 0 < p_replace < 1, n_perturbations >= 1, and the weights
+            are at least 0 and not both 0; or for an unknown name.
+
+    Example:
+        >>> PNS(c=0.1).threshold
+        GivenThreshold(c=0.1)
+
+    References:
+        [chen2024] section 4, with the corrections in the guide.
+    """
+
+    b: float | str | BoundaryRecipe | None = None
+    c: float | str | ThresholdRecipe | None = None
+    baseline: Any = None
+    sample: str | SampleRecipe | Sample = "background"
+    distance: str = "gower-mean"
+    events: str = "soft"
+    p_replace: float = 0.5
+    n_perturbations: int = 64
+    abduction: str | Abduction = "weighted"
+    weights: tuple[float, float] = (0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        _check_kind("b", self.b, (Real, str, BoundaryRecipe, type(None)))
+        _check_kind("c", self.c, (Real, str, ThresholdRecipe, type(None)))
+        check_events(_number(self.b), _number(self.c))
+        Perturbations(self.p_replace, self.n_perturbations)
+        _check_kind("sample", self.sample, (str, SampleRecipe, Sample))
+        _check_kind("abduction", self.abduction, (str, Abduction))
+        _chosen(EVENTS, self.events, "events")
+        _chosen(TOTALS, self.distance, "distance")
+        n_weights = len(tuple(self.weights))
+        if n_weights != len(_PARTS) or not min(self.weights) >= 0 or not 0 < max(self.weights) < float("inf"):
+            raise SettingError(
+                "the weights of necessity and sufficiency must be two numbers of at least 0 and not both 0, "
+                f"got {self.weights}"
+            )
+        # Names are looked up here, so that a wrong one is found at once.
+        _ = self.boundary, self.threshold, self.how_sampled, self.how_abducted
+
+    @property
+    def boundary(self) -> BoundaryRecipe:
+        """How b is chosen."""
+        if self.b is None or isinstance(self.b, str):
+            return _chosen(BOUNDARIES, self.b or "typical", "rule for b")()
+        return self.b if isinstance(self.b, BoundaryRecipe) else GivenBoundary(float(self.b))
+
+    @property
+    def threshold(self) -> ThresholdRecipe:
+        """How c is chosen."""
+        if self.c is None or isinstance(self.c, str):
+            return _chosen(THRESHOLDS, self.c or "spread", "rule for c")()
+        return self.c if isinstance(self.c, ThresholdRecipe) else GivenThreshold(float(self.c))
+
+    @property
+    def how_sampled(self) -> SampleRecipe:
+        """How E is taken."""
+        if isinstance(self.sample, str):
+            return _chosen(SAMPLES, self.sample, "sample")()
+        return GivenSample(self.sample) if isinstance(self.sample, Sample) else self.sample
+
+    @property
+    def how_abducted(self) -> Abduction:
+        """How PN and PS are conditioned on the factual event."""
+        if isinstance(self.abduction, str):
+            return _chosen(ABDUCTIONS, self.abduction, "abduction")()
+        return self.abduction
+
+
+def _number(value: Any) -> float:
+    """The number that was given, or one that is in range."""
+    return float(value) if isinstance(value, Real) else 1.0
+
+
+def _check_kind(name: str, value: Any, kinds: tuple[type, ...]) -> None:
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        known = {str: "a name", Real: "a number", type(None): "None"}
+        listed = " or ".join(known.get(kind, f"a {kind.__name__}") for kind in kinds)
+        raise SettingError(f"{name} must be {listed}, got {value!r}")
+
+
+def _chosen(table: Mapping[str, T], name: str, what: str) -> T:
+    if name not in table:
+        raise SettingError(f"unknown {what} {name!r}; need one of {', '.join(sorted(table))}")
+    return table[name]

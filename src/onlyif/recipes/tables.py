@@ -1,0 +1,120 @@
+"""What every way of explaining tables needs first: the tables coded, the model checked and asked."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import Any, final
+
+import narwhals as nw
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onlyif.core.errors import SettingError
+from onlyif.core.players import Players, column_players
+from onlyif.core.table import Schema, fit_schema
+from onlyif.core.table_forms import Form
+from onlyif.predictors.base import Meaning, Predictor
+from onlyif.predictors.checked import checked, probe
+from onlyif.predictors.function import FunctionPredictor
+from onlyif.recipes.background import Background
+from onlyif.recipes.detect import detect
+from onlyif.recipes.groups import read_groups
+from onlyif.recipes.options import Options, output_of
+from onlyif.version import __version__
+
+N_PROBE = 32
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """The user's tables, coded."""
+
+    schema: Schema
+    players: Players
+    x: Float64[Tensor, "b c"]
+    values: Float64[Tensor, "rows c"]
+
+
+def tables_of(rows: Any, background: Any, options: Options, *, needed: bool = True) -> Tables:
+    """The tables, coded by what both of them hold.
+
+    Args:
+        rows: The rows to explain.
+        background: The background, or None.
+        options: All that can be chosen.
+        needed: Whether there must be a background.
+
+    Raises:
+        SettingError: if it is needed and there is none.
+    """
+    if background is None and needed:
+        raise SettingError(
+            "need a background: a table of rows like those the model was trained on, from which hidden "
+            "columns take their values; pass background=..."
+        )
+    known = rows if background is None else background
+    schema = fit_schema(known, rows)
+    players = column_players(schema.columns, read_groups(options.groups))
+    return Tables(schema, players, schema.encode(rows), schema.encode(known))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The model behind its checks, and what it says of the rows."""
+
+    predictor: Predictor
+    form: Form
+    meaning: Meaning
+    outputs: Float64[Tensor, "b k"]
+    notes: tuple[str, ...]
+
+
+def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
+    """The model, probed on some rows and asked for all that are explained."""
+    raw = model if isinstance(model, Predictor) else detect(model, tables.schema, output_of(options.output))
+    predictor = checked(raw, tables.x)
+    few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
+    notes = probe(raw, few, frozenset(options.tolerate))
+    parts = [predictor.predict(part) for part in torch.split(tables.x, options.max_rows)]
+    form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
+    return Asked(predictor, form, raw.meaning, torch.cat(parts).double(), notes)
+
+
+def background_of(tables: Tables, options: Options) -> Background:
+    """The background as recipes see it."""
+    schema = tables.schema
+    return Background(
+        values=tables.values,
+        columns=schema.columns,
+        numeric=torch.tensor(
+            [column.levels is None and column.plain is not bool for column in schema.described]
+        ),
+        ordered=schema.ordered,
+        positions=schema.positions,
+        encode=schema.encode,
+        decode=schema.decode,
+        seed=options.seed,
+        affordable_rows=options.budget // 2 ** min(tables.players.count, 60),
+    )
+
+
+def backend_of(rows: Any) -> str:
+    """The library of the user's frames; empty for what is no frame."""
+    if not nw.dependencies.is_into_dataframe(rows):
+        return ""
+    return str(nw.from_native(rows).implementation.value)
+
+
+def versions_of(model: Any) -> tuple[tuple[str, str], ...]:
+    """The versions of the packages that matter."""
+    package = type(model).__module__.partition(".")[0]
+    dist = {"sklearn": "scikit-learn"}.get(package, package)
+    found = [("onlyif", __version__), ("python", python_version()), ("torch", str(torch.__version__))]
+    if package not in {"builtins", "onlyif", "torch"}:
+        with suppress(PackageNotFoundError):
+            found.append((dist, version(dist)))
+    return tuple(found)

@@ -1,0 +1,38 @@
+"""A piece of work by either criterion: sets, or causes."""
+
+from typing import Any
+
+from onlyif.explanation.causal_explanations import CausalExplanations
+from onlyif.explanation.explained import Explained
+from onlyif.explanation.explanations import Explanations
+from onlyif.recipes.causal_work import CausalWork, prepare_causes
+from onlyif.recipes.options import Options, criterion_of
+from onlyif.recipes.prepare import Work, prepare
+
+AnyWork = Work | CausalWork
+
+
+def any_work(model: Any, rows: Any, background: Any, options: Options) -> AnyWork:
+    """A piece of work by the criterion of the options, with every input checked.
+
+    Args:
+        model: The user's model.
+        rows: The rows to explain.
+        background: The background.
+        options: All that can be chosen.
+    """
+    causes = criterion_of(options.criterion)
+    if causes is None:
+        return prepare(model, rows, background, options)
+    return prepare_causes(model, rows, background, options, causes)
+
+
+def nothing_yet(work: AnyWork) -> Explained:
+    """No explanation of a piece of work, of the kind that it makes.
+
+    Args:
+        work: The work.
+    """
+    if isinstance(work, CausalWork):
+        return CausalExplanations((), work.backend)
+    return Explanations((), work.backend)

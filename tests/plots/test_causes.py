@@ -1,0 +1,44 @@
+"""Pictures of causes: bars are as long as PNS, members are marked, the path is the path."""
+
+from dataclasses import replace
+
+import pytest
+
+from onlyif.plots.causes import plot_causes, plot_path
+from onlyif.testing.causes import example_causes
+
+
+def test_bars_add_up_to_the_two_parts_and_stand_by_their_label():
+    item = example_causes()[0]
+    ax = plot_causes(item)
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["age = 39", "income = 51000", "work class = Private"]
+    lengths = [patch.get_width() for patch in ax.patches if patch.get_height() < 0.8]
+    # Each part of the example is half its PNS.
+    assert lengths == pytest.approx([0.125, 0.0625, 0.0] * 2)
+
+
+def test_members_are_bold_unless_there_is_no_cause():
+    weights = [label.get_fontweight() for label in plot_causes(example_causes()[0]).get_yticklabels()]
+    assert weights == ["bold", "bold", "normal"]
+    weights = [label.get_fontweight() for label in plot_causes(example_causes()[1]).get_yticklabels()]
+    assert weights == ["normal"] * 3
+
+
+def test_the_path_shows_every_size_and_the_mean():
+    item = example_causes()[0]
+    ax = plot_path(item)
+    held = {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
+    assert held["mean of all its sets"] == [[1, 0.125], [2, 0.25]]
+    assert held["the cause shown"] == [[2, 0.5]]
+    assert "mean of all its sets" not in {
+        line.get_label() for line in plot_path(example_causes(0.0625)[0]).lines
+    }
+
+
+def test_members_are_shown_however_few_are_wanted():
+    item = example_causes()[0]
+    singles = (item.singles[2], item.singles[0], item.singles[1])
+    moved = replace(item, singles=tuple(replace(s, players=(i,)) for i, s in enumerate(singles)))
+    labels = [label.get_text() for label in plot_causes(moved, max_players=1).get_yticklabels()]
+    assert labels == ["income = 51000", "age = 39"]
