@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = {
-    "predictors": "Predictor",
-    "references": "Reference",
-    "restrictions": "Restriction",
-    "criteria": "Criterion",
-    "searches": "Search",
-}
+FAMILIES = (
+    ("predictors", "Predictor"),
+    ("references", "Reference"),
+    ("samples", "Sample"),
+    ("restrictions", "Restriction"),
+    ("criteria", "Criterion"),
+    ("searches", "Search"),
+    ("metrics", "MapMetric"),
+    ("metrics", "ExplainerMetric"),
+)
 
-every_family = pytest.mark.parametrize(("package", "base"), FAMILIES.items())
+every_family = pytest.mark.parametrize(("package", "base"), FAMILIES)
 
 
 def _members(package: str, base: str) -> set[str]:

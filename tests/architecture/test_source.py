@@ -16,7 +16,18 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 250, 45
 TRANSLATORS = {"interop", "recipes", "cli"}
 LOADERS_THAT_RUN_CODE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
-FAMILIES = {"Predictor", "Reference", "Restriction", "Criterion", "Distance", "Readout", "Search"}
+FAMILIES = {
+    "Predictor",
+    "Reference",
+    "Sample",
+    "Restriction",
+    "Criterion",
+    "Distance",
+    "Readout",
+    "Search",
+    "MapMetric",
+    "ExplainerMetric",
+}
 USED_BY_NAME = {
     alias.asname or alias.name
     for node in TREES[SOURCE / "__init__.py"].body
