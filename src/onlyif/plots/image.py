@@ -1,0 +1,230 @@
+"""Masks of images: overlays, the continuum as a film strip, and answers to what is kept and hidden."""
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from torch import Tensor
+
+from onlyif.core.errors import SettingError
+from onlyif.explanation.layout import number, sentence
+from onlyif.explanation.mask import Mask, Masks
+from onlyif.plots import style
+
+# What lies outside a mask keeps this much of its brightness.
+DIMMED = 0.25
+
+
+def plot_masks(
+    image: Float[Tensor, "*channels h w"],
+    sufficient: Mask,
+    necessary: Mask,
+    unified: Mask,
+    ax: Axes | None = None,
+) -> Axes:
+    """The image and what S*_suf, S*_nec and S*_uni keep of it, side by side.
+
+    What is in a set is in full light, the rest is dimmed, the outline bears the set's colour.
+
+    Args:
+        image: The image.
+        sufficient: Its mask for α = 1.
+        necessary: Its mask for α = 0.
+        unified: Its mask for an α between.
+        ax: Where to draw; None makes a figure of fitting size.
+
+    Returns:
+        The axes given, or the new ones; the panels are its `child_axes`.
+
+    Raises:
+        SettingError: if a mask is for an image of another size.
+
+    References:
+        [bharti2024] figure 2b.
+    """
+    picture = _picture(image, (sufficient, necessary, unified))
+    ax = style.axes_or_new(ax, 9.0, 3.4)
+    original, *rest = _row(ax, 4, 3)
+    _show(original, picture, "image", f"f(x) = {number(sufficient.prediction)}")
+    sets = (
+        ("sufficient", sufficient, style.SUFFICIENT),
+        ("necessary", necessary, style.NECESSARY),
+        (f"unified, α = {number(unified.alpha)}", unified, style.UNIFIED),
+    )
+    for panel, (name, item, colour) in zip(rest, sets, strict=True):
+        _overlay(panel, picture, item, colour)
+        _label(panel, name, _gaps(item))
+    style.words(ax, "What is enough, what is needed, and both", _heading(unified), _caption(unified))
+    return ax
+
+
+def plot_mask_montage(image: Float[Tensor, "*channels h w"], masks: Masks, ax: Axes | None = None) -> Axes:
+    """The masks of one image from α = 0 to α = 1, as a film strip: soft masks below, sets above.
+
+    Args:
+        image: The image.
+        masks: Its masks, one for each α, in any order.
+        ax: Where to draw; None makes a figure of fitting size.
+
+    Returns:
+        The axes given, or the new ones; the panels are children of its `child_axes`.
+
+    Raises:
+        SettingError: if there is no mask, they are of several images, or for another size.
+    """
+    items = sorted(masks.items, key=lambda item: item.alpha)
+    if not items or len({item.image for item in items}) > 1:
+        raise SettingError(
+            f"need masks of one image, got {len(items)} of {len({i.image for i in items})} images"
+        )
+    picture = _picture(image, tuple(items))
+    ax = style.axes_or_new(ax, 1.6 * len(items) + 1.0, 4.6)
+    above, below = style.panels(ax, (1.0, 1.25), 0.02)
+    n = len(items)
+    for top, bottom, item in zip(_row(above, n, 0), _row(below, n, 3), items, strict=True):
+        _overlay(top, picture, item, _between(item.alpha))
+        _label(top, f"α = {number(item.alpha)}", "")
+        bottom.imshow(item.soft.numpy(force=True), cmap="gray", vmin=0.0, vmax=1.0)
+        _bare(bottom)
+        _label(bottom, "", _gaps(item))
+    style.words(ax, "From necessary (α = 0) to sufficient (α = 1)", _heading(items[0]), _caption(items[0]))
+    return ax
+
+
+def plot_kept_and_hidden(
+    image: Float[Tensor, "*channels h w"],
+    baseline: Float[Tensor, "..."],
+    item: Mask,
+    answers: tuple[float, float],
+    ax: Axes | None = None,
+) -> Axes:
+    """The image with its set kept alone and with its set hidden, and what the model says to each.
+
+    Args:
+        image: The image.
+        baseline: What hidden pixels are replaced by, or one draw of it.
+        item: The mask.
+        answers: The model's output for the image with only the set kept, and with the set hidden.
+        ax: Where to draw; None makes a figure of fitting size.
+
+    Returns:
+        The axes given, or the new ones; the panels are its `child_axes`.
+
+    Raises:
+        SettingError: if mask or baseline are for an image of another size.
+    """
+    if image.shape != baseline.shape:
+        raise SettingError(f"the baseline has shape {tuple(baseline.shape)}, the image {tuple(image.shape)}")
+    low, high = _range(image)
+    _check(image, (item,))
+    hard = item.hard.to(image.device).to(image.dtype)
+    kept, hidden = hard * image + (1 - hard) * baseline, (1 - hard) * image + hard * baseline
+    shown = (
+        (image, "image", f"f(x) = {number(item.prediction)}"),
+        (kept, "set kept", f"f_S = {number(answers[0])}"),
+        (hidden, "set hidden", f"f_Sc = {number(answers[1])}"),
+        (baseline, "all hidden", f"f_0 = {number(item.base.value)}"),
+    )
+    ax = style.axes_or_new(ax, 9.0, 3.4)
+    for panel, (part, title, below) in zip(_row(ax, 4, 1), shown, strict=True):
+        _show(panel, _rgb(part, low, high), title, below)
+    style.words(ax, "What the model says to what is kept and hidden", _heading(item), _caption(item))
+    return ax
+
+
+def _row(ax: Axes, n: int, n_lines: int) -> list[Axes]:
+    """Panels side by side, with a line of words above and room for `n_lines` below."""
+    ax.set_axis_off()
+    low, high = style.inches(ax, 0.08 + 0.16 * n_lines), style.inches(ax, 0.2)
+    width = (1.0 - 0.02 * (n - 1)) / n
+    return [ax.inset_axes((i * (width + 0.02), low, width, 1.0 - low - high)) for i in range(n)]
+
+
+def _overlay(
+    ax: Axes, picture: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", item: Mask, colour: str
+) -> None:
+    hard = item.hard.numpy(force=True)
+    light = np.where(hard, 1.0, DIMMED)[..., None]
+    ax.imshow(picture * light, interpolation="nearest")
+    # Outlines of sets that are empty or everything do not exist.
+    if hard.any() and not hard.all():
+        edge = np.pad(hard.astype(float), 1)
+        ax.contour(
+            np.arange(-1, hard.shape[1] + 1), np.arange(-1, hard.shape[0] + 1), edge, [0.5], colors=[colour]
+        )
+    ax.set_xlim(-0.5, hard.shape[1] - 0.5)
+    ax.set_ylim(hard.shape[0] - 0.5, -0.5)
+    _bare(ax)
+    for side in ax.spines.values():
+        side.set_color(colour)
+
+
+def _show(
+    ax: Axes, picture: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", title: str, below: str
+) -> None:
+    ax.imshow(picture, interpolation="nearest")
+    _bare(ax)
+    _label(ax, title, below)
+
+
+def _label(ax: Axes, above: str, below: str) -> None:
+    ax.set_title(above, fontsize=style.SMALL, color=style.INK, pad=3.0)
+    ax.set_xlabel(below, fontsize=style.SMALL, color=style.INK)
+
+
+def _bare(ax: Axes) -> None:
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
+def _picture(image: Tensor, items: tuple[Mask, ...]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    _check(image, items)
+    return _rgb(image, *_range(image))
+
+
+def _check(image: Tensor, items: tuple[Mask, ...]) -> None:
+    for item in items:
+        if item.hard.shape != image.shape[-2:]:
+            raise SettingError(
+                f"a mask has {tuple(item.hard.shape)} pixels, "
+                f"the image {tuple(image.shape[-2:])}; both must agree"
+            )
+
+
+def _range(image: Tensor) -> tuple[float, float]:
+    """[0, 1] where the image lies in it, else its own range."""
+    low, high = image.min().item(), image.max().item()
+    return (0.0, 1.0) if low >= 0.0 and high <= 1.0 else (low, high)
+
+
+def _rgb(image: Tensor, low: float, high: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    pixels = image.reshape(-1, *image.shape[-2:]).double().numpy(force=True)
+    if len(pixels) not in (1, 3):
+        pixels = pixels.mean(0, keepdims=True)
+    scaled = np.clip((pixels - low) / max(high - low, 1e-12), 0.0, 1.0)
+    return np.moveaxis(np.broadcast_to(scaled, (3, *scaled.shape[1:])), 0, -1)
+
+
+def _between(alpha: float) -> str:
+    """From the colour of necessity to that of sufficiency."""
+    ends = (to_rgb(style.NECESSARY), to_rgb(style.SUFFICIENT))
+    mixed = [round(255 * ((1 - alpha) * a + alpha * b)) for a, b in zip(*ends, strict=True)]
+    return "#{:02x}{:02x}{:02x}".format(*mixed)
+
+
+def _gaps(item: Mask) -> str:
+    pair = item.hard_gaps
+    share = item.size / item.hard.numel()
+    return f"{share:.1%} of pixels\nΔsuf {pair.sufficiency.value:.2g}\nΔnec {pair.necessity.value:.2g}"
+
+
+def _heading(item: Mask) -> str:
+    return (
+        f"Image {item.image}: {item.provenance.output} of output {item.target}, "
+        f"f(x) = {number(item.prediction)}, f_0 = {number(item.base.value)}"
+    )
+
+
+def _caption(item: Mask) -> str:
+    origin = item.provenance
+    return f"{sentence(origin.reference)} Sets: {origin.cut}. Found by descent, not certified."

@@ -1,0 +1,117 @@
+"""What soft restrictions are asked about: images, their targets, and from which side of a mask."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.shapes import Instances
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images that are explained, one target each.
+
+    Args:
+        x: The images; masks are shared by what stands before height and width (channels).
+        target: Number of the explained output of each.
+        index: The stream of random numbers of each: equal ones share their draws.
+    """
+
+    x: Float[Tensor, "b *x"]
+    target: Int64[Tensor, "b"]
+    index: Int64[Tensor, "b"]
+
+    def take(self, numbers: Int64[Tensor, "j"]) -> "Images":
+        """Some of the images, also several times."""
+        return Images(*(each[numbers.to(each.device)] for each in (self.x, self.target, self.index)))
+
+
+def images_of(
+    x: Instances, target: Int64[Tensor, "b"] | int, index: Int64[Tensor, "b"] | None = None
+) -> Images:
+    """Images with their targets.
+
+    Args:
+        x: The images.
+        target: Number of the explained output, one for all or one each.
+        index: Streams of random numbers; None shares one stream, so that an image gets the same
+            answer alone and in any batch.
+
+    Raises:
+        InputError: unless images have a height and a width and finite entries.
+    """
+    if x.dim() < 3:
+        raise InputError(f"images need a height and a width, got instances of shape {tuple(x.shape[1:])}")
+    if not bool(x.isfinite().all()):
+        raise InputError("an image holds NaN or infinite entries; need finite numbers")
+    targets = target if isinstance(target, Tensor) else torch.full((len(x),), target)
+    streams = torch.zeros(len(x), dtype=torch.int64) if index is None else index
+    return Images(x, targets, streams)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Jobs:
+    """Which masks are asked for, and from which side.
+
+    Args:
+        numbers: Number of the image and mask of each job.
+        hidden: True hides S and keeps the rest (necessity); False keeps S (sufficiency).
+    """
+
+    numbers: Int64[Tensor, "j"]
+    hidden: Bool[Tensor, "j"]
+
+    def split(self, size: int) -> Iterator["Jobs"]:
+        """Runs of at most `size` jobs."""
+        pairs = zip(torch.split(self.numbers, size), torch.split(self.hidden, size), strict=True)
+        return (Jobs(numbers, hidden) for numbers, hidden in pairs)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SoftEstimate:
+    """Restricted predictions estimated from draws.
+
+    Args:
+        mean: Their means.
+        stderr: Standard errors of the means; 0 where exact.
+    """
+
+    mean: Float[Tensor, "j"]
+    stderr: Float[Tensor, "j"]
+
+
+def check_masks(images: Images, masks: Float[Tensor, "b h w"]) -> None:
+    """Refuse masks of another size than the images.
+
+    Raises:
+        InputError: saying both sizes.
+    """
+    needed = (len(images.x), *images.x.shape[-2:])
+    if tuple(masks.shape) != needed:
+        raise InputError(f"masks have shape {tuple(masks.shape)}, the images need {needed}")
+
+
+def check_target(target: Int64[Tensor, "b"], n_outputs: int) -> None:
+    """Refuse targets that the model has no output for.
+
+    Raises:
+        SettingError: naming one of them.
+    """
+    wrong = target[(target < 0) | (target >= n_outputs)]
+    if len(wrong):
+        raise SettingError(f"target {int(wrong[0])} is out of range: the model has {n_outputs} outputs")
+
+
+def estimate_of(outputs: Float[Tensor, "j n"]) -> SoftEstimate:
+    """The mean of each row of outputs, with its standard error; NaN for a single draw."""
+    drawn, n = outputs.double(), outputs.shape[1]
+    stderr = drawn.std(1) / n**0.5 if n > 1 else torch.full_like(drawn[:, 0], torch.nan)
+    return SoftEstimate(drawn.mean(1), stderr)

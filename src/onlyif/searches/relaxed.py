@@ -1,0 +1,155 @@
+"""Descent on masks: α Δsuf + (1 - α) Δnec + λ_1 mean|S| + λ_TV TV(S), for many images and α at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.grids import Grid, PixelGrid
+from onlyif.core.seeds import generator
+from onlyif.criteria.soft import SoftObjective, SoftProblem, with_room
+from onlyif.restrictions.soft_draws import Relaxation
+from onlyif.restrictions.soft_images import check_masks
+from onlyif.searches.relaxed_run import Run, coarser
+from onlyif.searches.relaxed_settings import RelaxedSettings
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """The masks that a search ended with.
+
+    Args:
+        numbers: Which images and α of the problem these are.
+        masks: Their masks S.
+        steps: Steps of each until it ended.
+        model_rows: Rows that the model was asked for each; all but f(x) and f_0 forward and back.
+    """
+
+    numbers: Int64[Tensor, "b"]
+    masks: Float[Tensor, "b h w"]
+    steps: Int64[Tensor, "b"]
+    model_rows: Int64[Tensor, "b"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RelaxedSearch:
+    """Adam on soft masks, batched over images and α, with draws from the masks.
+
+    Each image and α is a descent of its own: alone or in any batch it gives the same mask, up to the
+    rounding of the model in batches of other sizes. Choose it for masks of pixels; for at most some
+    dozens of superpixels `BeamSearch` compares sets themselves and needs no gradients.
+
+    Args:
+        objective: What is minimised.
+        settings: How.
+        grid: Who plays; None makes every pixel a player. Superpixels are drawn as wholes.
+        seed: Seed of the starts.
+
+    References:
+        [bharti2024] equation 13, appendix A.2.1.
+    """
+
+    objective: SoftObjective
+    settings: RelaxedSettings
+    grid: Grid | None = None
+    seed: int = 0
+
+    def run(self, problem: SoftProblem, start: Float[Tensor, "b h w"] | None = None) -> Iterator[Descent]:
+        """Finished parts, as many images at once as `max_rows` of the objective holds.
+
+        Args:
+            problem: The images and their weights.
+            start: Masks to start from; None draws them from N(.5, 1/36), clipped to [0, 1].
+
+        Raises:
+            InputError: if the starts have another size than the images, or leave [0, 1].
+            SettingError: if the grid is for images of another size.
+            LimitError: if memory runs out even for a single row.
+            ModelError: if the model gives no or no finite gradients.
+        """
+        grid = self.grid_of(*problem.images.x.shape[-2:])
+        check_start(problem, start)
+        restriction = replace(self.objective.restriction, together=grid.together)
+        self.objective.restriction.predictor.check_gradient(problem.images.x[:1])
+        most = max(stage.relaxation.n_draws for stage in self.settings.stages)
+        at_once = max(1, restriction.max_rows // (2 * most))
+        with SoftObjective(restriction).opened() as objective:
+            for numbers in torch.split(torch.arange(len(problem)), at_once):
+                first = None if start is None else start[numbers]
+                yield self._part(objective, grid, problem.take(numbers), (numbers, first))
+
+    def _part(
+        self,
+        objective: SoftObjective,
+        grid: Grid,
+        problem: SoftProblem,
+        where: tuple[Tensor, Tensor | None],
+    ) -> Descent:
+        numbers, start = where
+        masks = self._start(problem, grid) if start is None else start.to(problem.full)
+        steps, rows = torch.zeros_like(numbers), torch.zeros_like(numbers)
+        sides = 2 - ((problem.weights.alpha == 0) | (problem.weights.alpha == 1)).long().cpu()
+        offset = 0
+        for stage in self.settings.stages:
+            run = Run(objective, stage, coarser(grid, stage.cell), self.settings, offset)
+            masks, taken, objective = run.descend(problem, masks)
+            steps, rows = steps + taken, rows + taken * sides * stage.relaxation.n_draws
+            offset += stage.steps
+        if self.settings.compare_ends:
+            masks = _best_of_ends(objective, problem, masks, (self.settings.compare_ends, offset))
+            rows = rows + sides * self.settings.compare_ends
+        return Descent(numbers, masks, steps, rows)
+
+    def _start(self, problem: SoftProblem, grid: Grid) -> Tensor:
+        n_players = grid.shape[0]
+        streams = problem.images.index.tolist()
+        drawn = {
+            i: torch.randn(n_players, generator=generator(self.seed, "mask start", i)) for i in set(streams)
+        }
+        values = (0.5 + torch.stack([drawn[i] for i in streams]) / 6).clamp(0, 1)
+        return grid.spread(values.to(problem.full))
+
+    def grid_of(self, height: int, width: int) -> Grid:
+        """Who plays in images of this size.
+
+        Raises:
+            SettingError: if the grid is for images of another size.
+        """
+        grid = PixelGrid(height, width) if self.grid is None else self.grid
+        if grid.shape[1:] != (height, width):
+            raise SettingError(f"the grid is for images of {grid.shape[1:]} pixels, got {(height, width)}")
+        return grid
+
+
+def _best_of_ends(
+    objective: SoftObjective, problem: SoftProblem, masks: Tensor, when: tuple[int, int]
+) -> Tensor:
+    """The mask, or the empty or full one where the objective of that is lower."""
+    n_draws, step = when
+    draws = Relaxation(n_draws=n_draws)
+    asked = SoftObjective(replace(objective.restriction, relaxation=draws))
+    with torch.no_grad():
+        found, _ = with_room(asked, lambda one: one.value(problem, masks, step).objective)
+    # The empty set keeps nothing and hides nothing: both gaps are |f(x) - f_0|. The full set has none.
+    empty, full = (problem.full - problem.base).abs(), problem.weights.size.to(found)
+    best = torch.where((empty <= found).view(-1, 1, 1), torch.zeros_like(masks), masks)
+    return torch.where((full < torch.minimum(found, empty)).view(-1, 1, 1), torch.ones_like(masks), best)
+
+
+def check_start(problem: SoftProblem, start: Float[Tensor, "b h w"] | None) -> None:
+    """Refuse masks that no descent can start from.
+
+    Raises:
+        InputError: if they have another size than the images, or leave [0, 1].
+    """
+    if start is None:
+        return
+    check_masks(problem.images, start)
+    if not bool(((start >= 0) & (start <= 1)).all()):
+        raise InputError(f"masks to start from lie in [0, 1], got {start.min():g} to {start.max():g}")

@@ -1,0 +1,178 @@
+"""From images to masks with gaps on fresh draws: images times α as one descent."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from onlyif.core.errors import Interrupted, SettingError
+from onlyif.core.seeds import child_seed
+from onlyif.core.shapes import Instances
+from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
+from onlyif.criteria.soft_weights import SoftWeights
+from onlyif.explanation.mask import GapPair, Mask, MaskProvenance, Masks
+from onlyif.explanation.selection import Gap
+from onlyif.searches.relaxed import Descent, RelaxedSearch
+from onlyif.searches.relaxed_checks import check_task
+from onlyif.searches.relaxed_cuts import Cut, ThresholdCut
+from onlyif.version import __version__
+
+
+@final
+@dataclass(frozen=True)
+class MaskQuestion:
+    """What is asked about every image.
+
+    Args:
+        alphas: The α's; 1 is sufficiency, 0 necessity.
+        size: λ_1.
+        variation: λ_TV; see `onlyif.criteria.soft.variation_at`.
+        cut: How a set of pixels is cut from each soft mask.
+        n_fresh: Draws on which gaps are estimated, at least 2; the search sees none of them.
+
+    Raises:
+        SettingError: unless there is an alpha and n_fresh >= 2.
+    """
+
+    alphas: tuple[float, ...] = (0.0, 0.5, 1.0)
+    size: float = 2.0
+    variation: float = 20.0
+    cut: Cut = field(default_factory=ThresholdCut)
+    n_fresh: int = 100
+
+    def __post_init__(self) -> None:
+        if not self.alphas:
+            raise SettingError("need at least one alpha, got none")
+        if self.n_fresh < 2:
+            raise SettingError(f"errors need n_fresh >= 2 draws, got {self.n_fresh}")
+
+    def weights(self, n_images: int) -> SoftWeights:
+        """The weights of every image and α, α fastest."""
+        alpha = torch.tensor(self.alphas).repeat(n_images)
+        size, variation = torch.full_like(alpha, self.size), torch.full_like(alpha, self.variation)
+        return SoftWeights(alpha, size, variation)
+
+
+def mask_parts(
+    search: RelaxedSearch,
+    x: Instances,
+    target: Int64[Tensor, "b"] | None = None,
+    question: MaskQuestion | None = None,
+    start: Float[Tensor, "b h w"] | None = None,
+) -> Iterator[Masks]:
+    """The masks of images, in finished parts of a few images and α each.
+
+    Args:
+        search: How masks are found, with the objective.
+        x: The images.
+        target: Number of the explained output of each; None takes its largest output.
+        question: What is asked; None takes three α and the paper's weights.
+        start: Masks to start from, one for each image and α, α fastest; None draws them.
+
+    Raises:
+        InputError: if the images do not fit the model's reference or hold NaN.
+        ModelError: if the model has no or no finite gradients, or answers differ from call to call.
+        SettingError: if α or a target is out of range.
+        LimitError: if memory runs out even for a single row.
+    """
+    asked = MaskQuestion() if question is None else question
+    weights = asked.weights(len(x))
+    check_task(search.objective, x)
+    targets = _largest(search.objective, x) if target is None else target
+    n = len(asked.alphas)
+    every = search.objective.pose(x.repeat_interleave(n, 0), targets.repeat_interleave(n), weights)
+    for part in search.run(every, start):
+        yield Masks(tuple(_masks(search, asked, every.take(part.numbers), part)))
+
+
+def find_masks(
+    search: RelaxedSearch,
+    x: Instances,
+    target: Int64[Tensor, "b"] | None = None,
+    question: MaskQuestion | None = None,
+    start: Float[Tensor, "b h w"] | None = None,
+) -> Masks:
+    """The masks of images for every α: `mask_parts`, gathered.
+
+    Args:
+        search: How masks are found, with the objective.
+        x: The images.
+        target: Number of the explained output of each; None takes its largest output.
+        question: What is asked; None takes three α and the paper's weights.
+        start: Masks to start from, one for each image and α, α fastest; None draws them.
+
+    Raises:
+        Interrupted: on Ctrl-C; its `finished` holds the masks that were whole.
+    """
+    finished: list[Mask] = []
+    try:
+        for part in mask_parts(search, x, target, question, start):
+            finished.extend(part.items)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(Masks(tuple(finished))) from interrupt
+    return Masks(tuple(finished))
+
+
+def _largest(objective: SoftObjective, x: Instances) -> Int64[Tensor, "b"]:
+    predictor, rows = objective.restriction.predictor, objective.restriction.max_rows
+    return torch.cat([predictor.predict(part).argmax(1) for part in torch.split(x, rows)])
+
+
+def _masks(search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, part: Descent) -> Iterator[Mask]:
+    height, width = problem.images.x.shape[-2:]
+    grid = search.grid_of(height, width)
+    restriction = search.objective.restriction
+    fresh = SoftObjective(
+        replace(restriction, seed=child_seed(restriction.seed, "fresh draws"), together=grid.together)
+    )
+    regions = grid.gather(part.masks) if grid.together is not None else part.masks.flatten(1)
+    members = asked.cut.members(regions)
+    hard = grid.spread(members.to(part.masks)) if grid.together is not None else members.view_as(part.masks)
+    soft = fresh.estimate(problem, part.masks, asked.n_fresh)
+    cut = fresh.estimate(problem, hard.to(part.masks), asked.n_fresh)
+    provenance = _provenance(search, asked)
+    for i, number in enumerate(part.numbers.tolist()):
+        yield Mask(
+            image=number // len(asked.alphas),
+            alpha=asked.alphas[number % len(asked.alphas)],
+            target=int(problem.images.target[i]),
+            prediction=problem.full[i].item(),
+            base=Gap(problem.base[i].item(), problem.base_stderr[i].item()),
+            soft=part.masks[i],
+            soft_gaps=_pair(soft, i),
+            objective=soft.value.objective[i].item(),
+            hard=_boolean(hard[i]),
+            hard_gaps=_pair(cut, i),
+            steps=int(part.steps[i]),
+            model_rows=int(part.model_rows[i]),
+            provenance=provenance,
+        )
+
+
+def _boolean(hard: Tensor) -> Bool[Tensor, "h w"]:
+    return hard.bool()
+
+
+def _pair(errors: SoftErrors, i: int) -> GapPair:
+    value = errors.value
+    return GapPair(
+        Gap(value.sufficiency[i].item(), errors.sufficiency[i].item()),
+        Gap(value.necessity[i].item(), errors.necessity[i].item()),
+    )
+
+
+def _provenance(search: RelaxedSearch, asked: MaskQuestion) -> MaskProvenance:
+    restriction = search.objective.restriction
+    return MaskProvenance(
+        model=restriction.predictor.meaning.model,
+        output=restriction.predictor.meaning.output,
+        reference=restriction.reference.law.sentence,
+        search=f"{search.settings.sentence}; λ_1 = {asked.size:g}, λ_TV = {asked.variation:g}",
+        cut=asked.cut.sentence,
+        seed=restriction.seed,
+        n_fresh=asked.n_fresh,
+        version=__version__,
+    )

@@ -1,0 +1,219 @@
+"""The objective of soft masks against plain loops and one autograd graph, and its weights' refusals."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from onlyif.core.errors import InputError, LimitError, SettingError
+from onlyif.criteria.soft import SoftObjective, total_variation, with_room
+from onlyif.criteria.soft_weights import SoftWeights, equal_weights, variation_at
+from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.references.baseline import BaselineReference
+from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions.soft import SoftRestriction
+from onlyif.restrictions.soft_draws import Relaxation, uniform_of
+from oracles.soft import linear_answers, objective, variation
+
+SHAPE = (2, 4, 5)
+
+
+def _random(seed, *shape):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+X, BASELINE = _random(1, 4, *SHAPE), _random(2, *SHAPE)
+MASKS = _random(3, 4, 4, 5).clamp(0.02, 0.98)  # away from where slopes are clipped
+TARGET = torch.tensor([0, 2, 1, 2])
+ALPHA = torch.tensor([0.0, 0.3, 0.5, 1.0], dtype=torch.float64)
+
+
+def _net():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(2, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(18, 3)).double()
+
+
+NET = _net()
+WEIGHTS = _random(5, *SHAPE) - 0.5
+LINEAR = DifferentiablePredictor(lambda batch: (batch * WEIGHTS).sum((1, 2, 3)), dtype=torch.float64)
+
+
+def _objective(predictor=None, reference=None, **settings):
+    chosen = differentiable_module(NET, nn.Softmax(1)) if predictor is None else predictor
+    return SoftObjective(SoftRestriction(chosen, reference or BaselineReference(BASELINE), **settings))
+
+
+@pytest.mark.parametrize("straight_through", [True, False])
+def test_the_objective_and_its_slope_are_those_of_plain_loops(straight_through):
+    relaxation = Relaxation(0.7, straight_through, n_draws=6)
+    asked = _objective(relaxation=relaxation, seed=4, max_rows=9)
+    weights = SoftWeights(ALPHA, torch.tensor([2.0, 0.1, 0.5, 1.0]).double(), torch.arange(4.0).double())
+    problem, masks = asked.pose(X, TARGET, weights), MASKS.clone().requires_grad_()
+    found = asked.value(problem, masks, 11).objective
+    (slope,) = torch.autograd.grad((found * torch.arange(1, 5)).sum(), masks)
+    units = torch.arange(20).view(4, 5)
+    uniform = uniform_of(relaxation, torch.zeros(1, dtype=torch.long), units, 4, 11)[0].double()
+    for b in range(4):
+        mask = MASKS[b].clone().requires_grad_()
+        wanted = objective(
+            lambda image: NET(image[None]).softmax(1)[0],
+            X[b],
+            mask,
+            uniform,
+            BASELINE.expand(6, *SHAPE),
+            alpha=ALPHA[b],
+            lambdas=(weights.size[b], weights.variation[b]),
+            target=TARGET[b],
+            temperature=0.7,
+            straight_through=straight_through,
+        )
+        assert found[b].item() == pytest.approx(wanted.item(), abs=1e-12)
+        (expected,) = torch.autograd.grad((b + 1) * wanted, mask)
+        assert torch.allclose(slope[b], expected, atol=1e-12)
+
+
+def test_alpha_at_its_ends_asks_one_side_alone():
+    asked = []
+    counted = DifferentiablePredictor(
+        lambda batch: (asked.append(len(batch)), (batch * WEIGHTS).sum((1, 2, 3)))[1], dtype=torch.float64
+    )
+    subject = _objective(counted)
+    problem = subject.pose(X, 0, equal_weights(ALPHA))
+    asked.clear()
+    one = subject.value(problem, MASKS, 0)
+    assert sum(asked) == 10 * (1 + 2 + 2 + 1)
+    assert one.sufficiency.isnan().tolist() == [True, False, False, False]
+    assert one.necessity.isnan().tolist() == [False, False, False, True]
+    asked.clear()
+    two = subject.value(problem, MASKS, 0, both=True)
+    assert sum(asked) == 10 * 8
+    assert torch.allclose(two.objective, one.objective)
+    assert torch.allclose(two.sufficiency[1:], one.sufficiency[1:])
+    assert two.sufficiency.isfinite().all() and two.necessity.isfinite().all()
+
+
+def test_empty_and_full_masks_have_known_objectives():
+    subject = _objective()
+    problem = subject.pose(X, TARGET, equal_weights(ALPHA, 0.25, 3.0))
+    for value, wanted in ((0.0, (problem.full - problem.base).abs()), (1.0, torch.full((4,), 0.25).double())):
+        found = subject.value(problem, torch.full_like(MASKS, value), 0).objective
+        assert torch.allclose(found, wanted, atol=1e-12)
+
+
+def test_gaps_of_a_linear_model_are_exact_for_binary_masks_and_one_atom():
+    subject = _objective(LINEAR)
+    problem = subject.pose(X, 0, equal_weights(ALPHA))
+    hard = (MASKS > 0.5).double()
+    found = subject.estimate(problem, hard, 50)
+    assert (found.sufficiency == 0).all() and (found.necessity == 0).all()
+    for b in range(4):
+        kept, hidden = linear_answers(WEIGHTS, X[b], BASELINE, hard[b])
+        full, base = (WEIGHTS * X[b]).sum().item(), (WEIGHTS * BASELINE).sum().item()
+        assert found.value.sufficiency[b].item() == pytest.approx(abs(full - kept), abs=1e-12)
+        assert found.value.necessity[b].item() == pytest.approx(abs(hidden - base), abs=1e-12)
+
+
+def test_soft_masks_and_several_atoms_have_errors_that_cover_the_truth():
+    rows = _random(9, 5, *SHAPE)
+    subject = _objective(LINEAR, MarginalReference(rows))
+    problem = subject.pose(X, 0, equal_weights(ALPHA))
+    found = subject.estimate(problem, MASKS, 2000)
+    for b in range(4):
+        kept, hidden = linear_answers(WEIGHTS, X[b], rows.mean(0), MASKS[b])
+        full, base = (WEIGHTS * X[b]).sum().item(), (WEIGHTS * rows.mean(0)).sum().item()
+        assert problem.base[b].item() == pytest.approx(base)
+        assert abs(found.value.sufficiency[b].item() - abs(full - kept)) < 5 * found.sufficiency[b].item()
+        assert abs(found.value.necessity[b].item() - abs(hidden - base)) < 5 * found.necessity[b].item()
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_total_variation_is_the_plain_sum(height, width, seed):
+    masks = _random(seed, 2, height, width)
+    for found, mask in zip(total_variation(masks), masks, strict=True):
+        assert found.item() == pytest.approx(variation(mask).item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_the_scaled_weight_makes_an_outline_cost_alike_on_finer_images(factor):
+    mask = torch.zeros(1, 16, 16)
+    mask[:, 4:9, 3:12] = 1
+    fine = mask.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+    costs = [variation_at(m.shape[1]) * total_variation(m).item() for m in (mask, fine)]
+    assert costs[0] == pytest.approx(costs[1])
+
+
+def test_images_are_judged_alike_alone_and_together():
+    subject = _objective()
+    problem = subject.pose(X, TARGET, equal_weights(ALPHA))
+    together = subject.value(problem, MASKS, 3).objective
+    for b in range(4):
+        alone = subject.pose(X[b : b + 1], TARGET[b : b + 1], equal_weights(ALPHA[b : b + 1]))
+        assert subject.value(alone, MASKS[b : b + 1], 3).objective.item() == pytest.approx(together[b].item())
+    taken = problem.take(torch.tensor([2, 2, 0]))
+    assert torch.allclose(subject.value(taken, MASKS[[2, 2, 0]], 3).objective, together[[2, 2, 0]])
+
+
+def test_streams_of_their_own_draw_apart():
+    subject = _objective()
+    twice = X[:1].expand(2, *SHAPE)
+    weights = equal_weights(ALPHA[1:3] * 0 + 0.5)
+    apart = subject.pose(twice, 0, weights, torch.tensor([0, 1]))
+    shared = subject.pose(twice, 0, weights)
+    masks = MASKS[:1].expand(2, 4, 5)
+    one, two = subject.value(apart, masks, 0).objective, subject.value(shared, masks, 0).objective
+    assert one[0] != one[1] and two[0] == two[1] == one[0]
+
+
+def test_rows_are_halved_until_they_fit():
+    tried = []
+
+    def small(batch):
+        tried.append(len(batch))
+        if len(batch) > 13:
+            raise torch.OutOfMemoryError("full")
+        return (batch * WEIGHTS).sum((1, 2, 3))
+
+    subject = _objective(DifferentiablePredictor(small, dtype=torch.float64), max_rows=100)
+    problem = replace(subject, restriction=replace(subject.restriction, max_rows=10)).pose(
+        X, 0, equal_weights(ALPHA)
+    )
+    value, left = with_room(subject, lambda one: one.value(problem, MASKS, 0))
+    assert left.restriction.max_rows == 12
+    assert torch.allclose(value.objective, _objective(LINEAR).value(problem, MASKS, 0).objective)
+    assert max(tried) > 13
+
+
+def test_no_room_for_a_single_row_is_said():
+    def full(batch):
+        raise MemoryError
+
+    subject = _objective(DifferentiablePredictor(full, dtype=torch.float64))
+    problem = _objective(LINEAR).pose(X, 0, equal_weights(ALPHA))
+    with pytest.raises(
+        LimitError, match="even with a single row a model call: need a smaller image or model"
+    ):
+        with_room(subject, lambda one: one.value(problem, MASKS, 0))
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
+def test_alpha_outside_its_range_is_refused(alpha):
+    with pytest.raises(SettingError, match=r"alpha must lie in \[0, 1\], got"):
+        equal_weights(torch.tensor([0.5, alpha]))
+
+
+@pytest.mark.parametrize("wrong", [{"size": -1.0}, {"variation": -1.0}, {"size": float("nan")}])
+def test_negative_weights_are_refused(wrong):
+    with pytest.raises(SettingError, match="weights of size and variation must be at least 0"):
+        equal_weights(torch.tensor([0.5]), **wrong)
+
+
+def test_masks_finer_than_the_image_are_refused():
+    subject = _objective()
+    problem = subject.pose(X, TARGET, equal_weights(ALPHA))
+    with pytest.raises(InputError, match=r"masks have shape \(4, 8, 10\), the images need \(4, 4, 5\)"):
+        subject.value(problem, _random(0, 4, 8, 10), 0)

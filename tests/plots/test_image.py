@@ -1,0 +1,108 @@
+"""What the pictures of masks show, read off their artists."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot
+
+from onlyif.core.errors import SettingError
+from onlyif.explanation.mask import GapPair, Mask, MaskProvenance, Masks
+from onlyif.explanation.selection import Gap
+from onlyif.plots import style
+from onlyif.plots.image import DIMMED, plot_kept_and_hidden, plot_mask_montage, plot_masks
+
+IMAGE = torch.rand(3, 6, 8, generator=torch.Generator().manual_seed(0))
+ORIGIN = MaskProvenance("a net", "probability", "Black.", "relaxed", "players with S >= 0.5", 0, 100, "0")
+
+
+def _mask(alpha, image=0, seed=0):
+    soft = torch.rand(6, 8, generator=torch.Generator().manual_seed(seed))
+    gaps = GapPair(Gap(0.125, 0.01), Gap(0.25, 0.01))
+    return Mask(image, alpha, 2, 0.75, Gap(0.5), soft, gaps, 0.4, soft >= 0.5, gaps, 10, 400, ORIGIN)
+
+
+def _pictures(ax):
+    return [image.get_array() for image in ax.findobj(lambda artist: hasattr(artist, "get_array"))]
+
+
+def _texts(ax):
+    return " ".join(text.get_text() for text in ax.findobj(pyplot.Text))
+
+
+def test_overlays_show_sets_in_full_light_and_dim_the_rest():
+    items = [_mask(alpha, seed=i) for i, alpha in enumerate((1.0, 0.0, 0.5))]
+    ax = plot_masks(IMAGE, *items)
+    panels = ax.child_axes
+    assert len(panels) == 4
+    plain = IMAGE.permute(1, 2, 0).double().numpy()
+    assert np.allclose(panels[0].images[0].get_array(), plain)
+    for panel, item in zip(panels[1:], items, strict=True):
+        light = np.where(item.hard.numpy(), 1.0, DIMMED)[..., None]
+        assert np.allclose(panel.images[0].get_array(), plain * light)
+        assert f"{item.hard.double().mean():.1%} of pixels" in panel.get_xlabel()
+        assert "Δsuf 0.12\nΔnec 0.25" in panel.get_xlabel()
+    colours = [panel.spines["left"].get_edgecolor()[:3] for panel in panels[1:]]
+    wanted = [style.SUFFICIENT, style.NECESSARY, style.UNIFIED]
+    assert [pyplot.matplotlib.colors.to_hex(colour).upper() for colour in colours] == wanted
+    assert "Black." in _texts(ax) and "f(x) = 0.75" in _texts(ax)
+
+
+def test_a_film_strip_goes_from_necessary_to_sufficient():
+    masks = Masks(tuple(_mask(alpha, seed=int(4 * alpha)) for alpha in (1.0, 0.25, 0.0)))
+    ax = plot_mask_montage(IMAGE, masks)
+    above, below = (row.child_axes for row in ax.child_axes)
+    assert [panel.get_title() for panel in above] == ["α = 0", "α = 0.25", "α = 1"]
+    for panel, item in zip(below, (masks.items[2], masks.items[1], masks.items[0]), strict=True):
+        assert np.allclose(panel.images[0].get_array(), item.soft.numpy())
+    assert above[0].spines["left"].get_edgecolor() == pyplot.matplotlib.colors.to_rgba(style.NECESSARY)
+    assert above[2].spines["left"].get_edgecolor() == pyplot.matplotlib.colors.to_rgba(style.SUFFICIENT)
+
+
+def test_kept_and_hidden_images_are_blends():
+    item, baseline = _mask(0.5), torch.full_like(IMAGE, 0.5)
+    ax = plot_kept_and_hidden(IMAGE, baseline, item, (0.71, 0.52))
+    keep = item.hard
+    wanted = [IMAGE, torch.where(keep, IMAGE, baseline), torch.where(keep, baseline, IMAGE), baseline]
+    for panel, image in zip(ax.child_axes, wanted, strict=True):
+        assert np.allclose(panel.images[0].get_array(), image.permute(1, 2, 0).double().numpy())
+    titles = [panel.get_xlabel() for panel in ax.child_axes]
+    assert "f_S = 0.71" in titles[1] and "f_Sc = 0.52" in titles[2] and "f_0 = 0.5" in titles[3]
+
+
+def test_grey_images_and_other_ranges_are_scaled_and_shown_alike():
+    grey = 255 * IMAGE[0]
+    ax = plot_masks(grey, _mask(1.0), _mask(0.0), _mask(0.5))
+    shown = ax.child_axes[0].images[0].get_array()
+    scaled = (grey - grey.min()) / (grey.max() - grey.min())
+    assert np.allclose(shown, scaled.double().numpy()[..., None].repeat(3, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_empty_and_full_sets_have_no_outline(value):
+    item = replace(_mask(0.5), hard=torch.full((6, 8), bool(value)))
+    ax = plot_masks(IMAGE, item, item, item)
+    assert all(not panel.collections for panel in ax.child_axes)
+    assert f"{value:.1%} of pixels" in ax.child_axes[1].get_xlabel()
+
+
+def test_given_axes_are_used_and_given_back():
+    _, (one, two) = pyplot.subplots(1, 2, figsize=(16, 5))
+    assert plot_masks(IMAGE, _mask(1.0), _mask(0.0), _mask(0.5), one) is one
+    assert plot_kept_and_hidden(IMAGE, IMAGE, _mask(1.0), (1.0, 0.0), two) is two
+    one.figure.draw_without_rendering()
+
+
+def test_masks_of_another_size_are_refused():
+    small = IMAGE[:, :5]
+    with pytest.raises(SettingError, match=r"a mask has \(6, 8\) pixels, the image \(5, 8\)"):
+        plot_masks(small, _mask(1.0), _mask(0.0), _mask(0.5))
+    with pytest.raises(SettingError, match="the baseline has shape"):
+        plot_kept_and_hidden(IMAGE, small, _mask(1.0), (0.0, 0.0))
+
+
+@pytest.mark.parametrize("masks", [Masks(()), Masks((_mask(0.0), _mask(1.0, image=1)))])
+def test_a_film_strip_is_of_one_image(masks):
+    with pytest.raises(SettingError, match="need masks of one image"):
+        plot_mask_montage(IMAGE, masks)
