@@ -66,3 +66,8 @@ def test_half_of_balanced_images_smile_and_none_comes_twice(faces, monkeypatch):
     assert chosen.labels.tolist() == [0, 1] * 6
     assert len(set(chosen.x[:, 0, 0, 0].tolist())) == 12
     assert bool(((chosen.x[:, 0, 0, 0] < 10).long() == chosen.labels).all())
+
+
+def test_as_many_of_the_highest_pixels_are_cut_as_the_area(faces):
+    masks = torch.tensor([[[0.1, 0.4], [0.3, 0.2]], [[0.9, 0.9], [0.9, 0.3]], [[0.0, 0.0], [0.0, 0.0]]])
+    assert faces.cut(masks).tolist() == [[[0, 1], [0, 0]], [[1, 1], [1, 0]], [[0, 0], [0, 0]]]
