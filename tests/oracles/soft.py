@@ -1,5 +1,7 @@
 """The relaxed objective written as plain loops over pixels and draws, and as one autograd graph."""
 
+from itertools import product
+
 import torch
 
 
@@ -59,3 +61,30 @@ def linear_answers(weights, x, baseline, mask):
     """For f(x) = Σ w x: f_S = Σ w (S x + (1 - S) b), exactly, and its complement."""
     soft = (weights * (mask * x + (1 - mask) * baseline)).sum()
     return soft.item(), (weights * ((1 - mask) * x + mask * baseline)).sum().item()
+
+
+def expected_answer(f, x, mask, rows, *, hidden, units):
+    """E f(m∘x + (1 - m)∘b) over every binary mask of some units and every row b, pixel by pixel.
+
+    Args:
+        f: From one image to a number.
+        x: One image (channels, h, w).
+        mask: S, constant over each unit, (h, w).
+        rows: The equally likely images b.
+        hidden: Whether S is hidden and the rest shown.
+        units: The unit of each pixel, (h, w).
+    """
+    total = 0.0
+    for bits in product((0, 1), repeat=int(units.max()) + 1):
+        chance = 1.0
+        for unit, bit in enumerate(bits):
+            s = mask[units == unit][0].item()
+            chance *= s if bit else 1 - s
+        for row in rows:
+            image = row.clone()
+            for i in range(units.shape[0]):
+                for j in range(units.shape[1]):
+                    if bits[units[i, j]] != hidden:
+                        image[:, i, j] = x[:, i, j]
+            total += chance * f(image).item() / len(rows)
+    return total

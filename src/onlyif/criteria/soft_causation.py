@@ -5,7 +5,7 @@
 and a smooth stand-in for the indicators of the interventional stage.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -49,6 +49,14 @@ class PosedPNS:
     change: Change
     model_rows: int
 
+    def at(self, inputs: Int64[Tensor, "i"]) -> "PosedPNS":
+        """The same with some of the inputs of E."""
+        if len(inputs) == self.rows.shape[1]:
+            return self
+        return replace(
+            self, rows=self.rows[:, inputs], base=self.base[:, inputs], squares=self.squares[:, inputs]
+        )
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -79,7 +87,7 @@ class SoftPNS:
     surrogate: Surrogate
     abduction: Abduction
     draws: Draws
-    max_rows: int = 4096
+    max_rows: int = 512
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -96,9 +104,9 @@ class SoftPNS:
         found = self.sample.rows(x, self.seed)
         shared = found.shared.unsqueeze(0).expand(len(x), *found.shared.shape)
         rows = torch.cat([found.own, shared], dim=1)
-        asked = torch.cat(
-            [ask(self.predictor, part) for part in torch.split(rows.flatten(0, 1), self.max_rows)]
-        )
+        # Copies, for an opened predictor may change its batch.
+        parts = torch.split(rows.flatten(0, 1), self.max_rows)
+        asked = torch.cat([ask(self.predictor, part.clone()) for part in parts])
         squares = [self.neighbourhood.squares(*each, self.players) for each in zip(rows, x, strict=True)]
         ends = self.baseline.to(x).expand(len(x), *x.shape[1:])
         base = asked.reshape(*rows.shape[:2], -1).to(x)
@@ -112,7 +120,7 @@ class SoftPNS:
         """
         size = self.abduction.n_resampled
         if size is None:
-            return 2 * n * self.draws.n_intervened
+            return 2 * min(n, self.draws.n_inputs or n) * self.draws.n_intervened
         return 2 * n * self.draws.n_factual + 2 * size * self.draws.n_intervened
 
     def parts(self, posed: PosedPNS, masks: Float[Tensor, "b z d"], step: int) -> Float[Tensor, "b z two"]:
@@ -123,15 +131,18 @@ class SoftPNS:
             masks: Relaxed subsets.
             step: Which random choices are made; those of one step are shared by all masks and instances.
         """
-        near = torch.stack([self._near(posed, i, masks[i]) for i in range(len(masks))])
-        near_rest = torch.stack([self._near(posed, i, 1.0 - masks[i]) for i in range(len(masks))])
+        if self.abduction.n_resampled is None:
+            posed = posed.at(self.draws.inputs(posed.rows.shape[1], self.seed, step))
+        near, near_rest = self._near(posed, torch.cat([masks, 1.0 - masks], dim=1)).chunk(2, dim=1)
         if self.abduction.n_resampled is None:
             return self._weighted(posed, masks, near, near_rest, step)
         return self._resampled(posed, masks, near, near_rest, step)
 
-    def _near(self, posed: PosedPNS, i: int, share: Float[Tensor, "z d"]) -> Float[Tensor, "z n"]:
-        log_near = self.neighbourhood.log_near_of(posed.squares[i], share.double().square(), self.players)
-        return log_near.exp().to(share)
+    def _near(self, posed: PosedPNS, share: Float[Tensor, "b y d"]) -> Float[Tensor, "b y n"]:
+        square = share.double().square()
+        each = zip(posed.squares, square, strict=True)
+        log_near = [self.neighbourhood.log_near_of(*one, self.players) for one in each]
+        return torch.stack(log_near).exp().to(share)
 
     def _weighted(
         self, posed: PosedPNS, masks: Float[Tensor, "b z d"], near: Tensor, near_rest: Tensor, step: int
@@ -199,12 +210,17 @@ class SoftPNS:
     ) -> Float[Tensor, "b y z n t"]:
         """|f(g) - f| for relaxed sets, under every random choice."""
         (b, y, z, _), (n, t, _), shape = shares.shape, drawn.shape, rows.shape[3:]
-        hit = spread(shares, self.players).view(b, y, z, 1, 1, *shape)
-        hit = hit * spread(drawn, self.players).view(1, 1, 1, n, t, *shape)
+        share = spread(shares, self.players).view(b, y, z, 1, 1, *shape)
         start = rows.view(b, 1, rows.shape[1], n, 1, *shape)
-        mixed = torch.addcmul(start, hit, posed.ends.view(b, 1, 1, 1, 1, *shape) - start)
+        # The draws times the way to x' first: it is small beside all rows, and needs no gradient.
+        hit = spread(drawn.to(start), self.players).view(1, 1, 1, n, t, *shape)
+        way = hit * (posed.ends.view(b, 1, 1, 1, 1, *shape) - start)
+        mixed = torch.addcmul(start, share, way)
         outputs = self._respond(mixed.flatten(0, 4)).view(b * y * z, 1, n, t, -1)
         bases = base.unsqueeze(1).expand(b, y, z, n, base.shape[3]).flatten(0, 2)
+        # The norm of a change of exactly 0 has no slope: NaN, where nothing is perturbed.
+        same = (outputs == bases.unsqueeze(1).unsqueeze(3)).all(4, keepdim=True)
+        outputs = torch.where(same, outputs.detach(), outputs)
         owner: Int64[Tensor, "q"] = torch.arange(b).repeat_interleave(y * z)
         return posed.change.take(owner).between(outputs, bases).view(b, y, z, n, t)
 

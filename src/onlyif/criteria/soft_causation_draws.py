@@ -23,6 +23,8 @@ class Draws:
         n_factual: Choices for the weight of each input, with resampling.
         antithetic: Whether choices come in pairs of a choice and its opposite; for φ = ½.
         p_replace: φ.
+        n_inputs: How many inputs of E a step looks at, others each time; None is all of them. One is
+            enough where all are copies of the instance with little noise. Without resampling only.
 
     Raises:
         SettingError: unless counts are at least 1 (even, with pairs) and 0 < φ < 1 (½, with pairs).
@@ -32,8 +34,13 @@ class Draws:
     n_factual: int = 1
     antithetic: bool = True
     p_replace: float = 0.5
+    n_inputs: int | None = None
 
     def __post_init__(self) -> None:
+        if self.n_inputs is not None and self.n_inputs < 1:
+            raise SettingError(
+                f"a step looks at 1 input of E or more, or at all with None; got {self.n_inputs}"
+            )
         if min(self.n_intervened, self.n_factual) < 1:
             raise SettingError(
                 f"need at least 1 perturbation, got n_intervened={self.n_intervened}, "
@@ -46,6 +53,18 @@ class Draws:
                 f"antithetic pairs need an even number of perturbations and φ = 0.5; got "
                 f"{self.n_intervened} and {self.p_replace}"
             )
+
+    def inputs(self, n: int, seed: int, step: int) -> Int64[Tensor, "i"]:
+        """Which inputs of E a step looks at, for all masks and instances.
+
+        Args:
+            n: Size of E.
+            seed: The one seed.
+            step: The step.
+        """
+        if self.n_inputs is None or self.n_inputs >= n:
+            return torch.arange(n)
+        return torch.randperm(n, generator=generator(seed, "ascent inputs", step))[: self.n_inputs]
 
     def intervened(self, n: int, n_players: int, seed: int, step: int) -> Float[Tensor, "n t d"]:
         """The choices of a step for n inputs, 1 where a player goes to the baseline."""
@@ -69,6 +88,8 @@ def spread(values: Float[Tensor, "*m d"], players: Players) -> Float[Tensor, "..
         players: How players tile an instance.
     """
     flat, owner = values.flatten(0, -2), players.index.flatten().to(values.device)
+    if torch.equal(owner, torch.arange(len(owner), device=owner.device)):
+        return values.view(*values.shape[:-1], *players.index.shape)
     return flat.index_select(1, owner).view(*values.shape[:-1], *players.index.shape)
 
 

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, final, overload
 
-import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
-from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, number
+from onlyif.explanation.places import many_places, one_place
 from onlyif.explanation.records import (
     CONTINUUM_COLUMNS,
     PLAYER_COLUMNS,
@@ -58,12 +56,10 @@ class Explanations:
     @overload
     def __getitem__(self, which: Any) -> "Explanation | Explanations": ...
     def __getitem__(self, which: Any) -> "Explanation | Explanations":
-        if isinstance(which, slice):
-            return Explanations(self.items[which], self.backend)
-        places = np.asarray(which)
-        if places.ndim == 0:
-            return self.items[_whole(places, which)]
-        return Explanations(tuple(self.items[i] for i in _places(places, len(self))), self.backend)
+        place = None if isinstance(which, slice) else one_place(which)
+        if place is not None:
+            return self.items[place]
+        return Explanations(tuple(self.items[i] for i in many_places(which, len(self))), self.backend)
 
     def __add__(self, other: "Explanations") -> "Explanations":
         return joined([self, other])
@@ -136,20 +132,3 @@ def _line(item: Explanation) -> list[str]:
     sets = [clipped(str(chosen), 28) for chosen in (item.sufficient, item.necessary, item.unified)]
     label = clipped(item.target_label, 16)
     return [clipped(item.row, 12), label, number(item.prediction), number(item.base), *sets]
-
-
-def _whole(place: NDArray[Any], got: object) -> int:
-    if place.dtype.kind not in "iu":
-        raise SettingError(f"an explanation is chosen by its position, a whole number; got {got!r}")
-    return int(place)
-
-
-def _places(places: NDArray[Any], count: int) -> list[int]:
-    if places.dtype.kind == "b" and places.shape == (count,):
-        return [int(i) for i in np.flatnonzero(places)]
-    if places.ndim == 1 and (places.dtype.kind in "iu" or not places.size):
-        return [int(i) for i in places]
-    raise SettingError(
-        f"need a number, a slice, a list of numbers or {count} booleans, "
-        f"got {places.dtype} of shape {places.shape}"
-    )

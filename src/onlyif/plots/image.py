@@ -12,7 +12,7 @@ from onlyif.explanation.mask import Mask, Masks
 from onlyif.plots import style
 
 # What lies outside a mask keeps this much of its brightness.
-DIMMED = 0.25
+DIMMED = 0.4
 
 
 def plot_masks(
@@ -87,7 +87,8 @@ def plot_mask_montage(image: Float[Tensor, "*channels h w"], masks: Masks, ax: A
         bottom.imshow(item.soft.numpy(force=True), cmap="gray", vmin=0.0, vmax=1.0)
         _bare(bottom)
         _label(bottom, "", _gaps(item))
-    style.words(ax, "From necessary (α = 0) to sufficient (α = 1)", _heading(items[0]), _caption(items[0]))
+    caption = f"Above: the sets, to which the numbers belong. Below: the soft masks S. {_caption(items[0])}"
+    style.words(ax, "From necessary (α = 0) to sufficient (α = 1)", _heading(items[0]), caption)
     return ax
 
 

@@ -51,7 +51,7 @@ class PNSAscent:
         test: The dual-stage test whose PNS is made large; its abduction and perturbations are replaced by
             those of the settings.
         settings: How it is ascended.
-        max_rows: Most rows of one model call.
+        max_rows: Most rows of one model call. The default suits a CPU; a GPU wants more.
 
     References:
         [chen2024] section 4.7.
@@ -60,7 +60,7 @@ class PNSAscent:
     predictor: DifferentiablePredictor
     test: DualStageTest
     settings: AscentSettings
-    max_rows: int = 4096
+    max_rows: int = 512
 
     def run(
         self, x: Instances, change: Change, start: Float[Tensor, "b d"] | None = None
@@ -158,7 +158,7 @@ def ascend(
     *,
     settings: AscentSettings | None = None,
     start: Float[Tensor, "b d"] | None = None,
-    max_rows: int = 4096,
+    max_rows: int = 512,
 ) -> Ascended:
     """All blocks of an ascent together.
 
@@ -171,7 +171,7 @@ def ascend(
         start: Where the masks start.
         max_rows: Most rows of one model call.
     """
-    ascent = PNSAscent(predictor, test, settings or recommended_settings(), max_rows)
+    ascent = PNSAscent(predictor, test, settings or recommended_settings(test.players.count), max_rows)
     parts = list(ascent.run(x, change, start))
     return replace(
         parts[0],

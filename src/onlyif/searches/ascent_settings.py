@@ -16,6 +16,8 @@ from onlyif.core.errors import SettingError
 from onlyif.criteria.soft_causation_draws import Draws
 from onlyif.searches.mask_shapes import FreeMask, MaskShape, SizedMasks
 
+FEW_PLAYERS = 100
+
 
 class Score(ABC):
     """What is made large, from PN·P(A, B) and PS·P(Ā, B̄)."""
@@ -150,19 +152,29 @@ def paper_settings(*, steps: int = 50, rate: float = 0.001) -> AscentSettings:
     )
 
 
-def recommended_settings(*, steps: int = 60, rate: float = 0.6) -> AscentSettings:
+def recommended_settings(
+    n_players: int | None = None,
+    *,
+    steps: int | None = None,
+    rate: float = 0.6,
+    n_inputs: int | None = None,
+) -> AscentSettings:
     """Masks of several sizes from one ranking, the logarithm of both parts, one antithetic pair a step.
 
     Found on images kept apart from all reported ones; it starts from all players alike.
 
     Args:
-        steps: Steps of Adam.
+        n_players: d. Up to a hundred of them (superpixels, columns) ascent is given more steps, for there
+            it is compared with searches that are nearly exhaustive.
+        steps: Steps of Adam; None takes 60, or 200 for up to a hundred players.
         rate: First learning rate.
+        n_inputs: How many inputs of E a step looks at; None is all. One is enough for `NoisySample`.
     """
+    few = n_players is not None and n_players <= FEW_PLAYERS
     return AscentSettings(
         name="recommended",
-        steps=steps,
+        steps=(200 if few else 60) if steps is None else steps,
         rate=rate,
         last_rate=0.02 * rate,
-        draws=Draws(n_intervened=2, antithetic=True),
+        draws=Draws(n_intervened=2, antithetic=True, n_inputs=n_inputs),
     )

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from onlyif.core.errors import SettingError
 
-BISECTIONS = 50
+MOST_TRIES = 60
 
 
 class MaskShape(ABC):
@@ -80,7 +80,7 @@ class SizedMasks(MaskShape):
 
     @override
     def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z d"]:
-        return torch.stack([of_size(free, share * free.shape[1]) for share in self.shares], dim=1)
+        return of_sizes(free, free.shape[1] * torch.tensor(self.shares, dtype=free.dtype, device=free.device))
 
     @override
     def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
@@ -95,22 +95,50 @@ def of_size(free: Float[Tensor, "b d"], size: float) -> Float[Tensor, "b d"]:
         size: The sum, strictly between 0 and d.
 
     Example:
-        >>> of_size(torch.tensor([[0.0, 0.0, 9.0]]), 1.0).sum()
-        tensor(1.0000)
+        >>> round(float(of_size(torch.tensor([[0.0, 0.0, 9.0]]), 1.0).sum()), 4)
+        1.0
+    """
+    return of_sizes(free, free.new_tensor([size]))[:, 0]
+
+
+def of_sizes(free: Float[Tensor, "b d"], sizes: Float[Tensor, "z"]) -> Float[Tensor, "b z d"]:
+    """`of_size` for several sizes.
+
+    Args:
+        free: θ.
+        sizes: The sums, strictly between 0 and d.
     """
     with torch.no_grad():
-        low, high = free.amin(1, keepdim=True) - 20.0, free.amax(1, keepdim=True) + 20.0
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            large = torch.sigmoid(free - middle).sum(1, keepdim=True) > size
-            low, high = torch.where(large, middle, low), torch.where(large, high, middle)
-        tau = (low + high) / 2
-        mask = torch.sigmoid(free - tau)
+        tau = _shifts(free, sizes).unsqueeze(2)
+        mask = torch.sigmoid(free.unsqueeze(1) - tau)
         slope = mask * (1.0 - mask)
-        slope = slope / slope.sum(1, keepdim=True).clamp(min=1e-12)
+        slope = slope / slope.sum(2, keepdim=True).clamp(min=1e-12)
     # The sum stays what it is while θ moves: dτ = Σ slope dθ.
-    tau = tau + (slope * (free - free.detach())).sum(1, keepdim=True)
-    return torch.sigmoid(free - tau)
+    tau = tau + (slope * (free - free.detach()).unsqueeze(1)).sum(2, keepdim=True)
+    return torch.sigmoid(free.unsqueeze(1) - tau)
+
+
+def _shifts(free: Float[Tensor, "b d"], sizes: Float[Tensor, "z"]) -> Float[Tensor, "b z"]:
+    """τ by Newton's method on the log-odds of the mean of the mask, which are nearly straight in τ.
+
+    Bisection takes over where a step would leave the bracket. Each τ stops by itself, so that it does
+    not depend on the others.
+    """
+    goal, near = torch.logit(sizes / free.shape[1]), torch.finfo(free.dtype).eps ** 0.5
+    low, high = free.amin(1, keepdim=True) - goal, free.amax(1, keepdim=True) - goal
+    tau, found = free.mean(1, keepdim=True) - goal, torch.zeros_like(low, dtype=torch.bool)
+    for _ in range(MOST_TRIES):
+        mask = torch.sigmoid(free.unsqueeze(1) - tau.unsqueeze(2))
+        mean = mask.mean(2)
+        missed = torch.logit(mean) - goal
+        low, high = torch.where(missed > 0, tau, low), torch.where(missed > 0, high, tau)
+        step = missed * mean * (1.0 - mean) / (mean - mask.square().mean(2))
+        inside = (low <= tau + step) & (tau + step <= high)
+        moved = torch.where(inside, tau + step, (low + high) / 2)
+        tau, found = torch.where(found, tau, moved), found | (inside & (step.abs() <= near))
+        if bool(found.all()):
+            break
+    return tau
 
 
 def top_players(scores: Float[Tensor, "b d"], size: int) -> Tensor:

@@ -1,0 +1,187 @@
+"""A forward function in Captum's convention: its further arguments, its target, and how it was found."""
+
+import operator
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.interop.captum_inputs import Layout
+from onlyif.predictors.base import Meaning
+from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.predictors.outputs import DIGITS_SINGLE
+from onlyif.predictors.torch_module import module_guard
+
+Target: TypeAlias = int | tuple[int, ...] | Tensor | list[int] | list[tuple[int, ...]] | None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """A forward function as a predictor of rows.
+
+    Args:
+        function: What is explained.
+        layout: How its inputs lie in a row.
+        further: Its further arguments; tensors have one row an instance, all else is passed on.
+    """
+
+    function: Callable[..., Any]
+    layout: Layout
+    further: tuple[Any, ...]
+
+    def predictor(self, instance: int) -> DifferentiablePredictor:
+        """The model for rows of an instance, and of all that have the same further arguments.
+
+        Args:
+            instance: Number of the instance.
+        """
+
+        def function(rows: Tensor) -> Tensor:
+            answer = self.answer(rows.flatten(1), instance)
+            return answer.flatten(1) if torch.is_tensor(answer) and answer.dim() > 1 else answer
+
+        kind = type(self.function).__name__
+        named = f"torch {kind}" if isinstance(self.function, nn.Module) else "the forward function"
+        return DifferentiablePredictor(
+            function, Meaning(named, "value", digits=DIGITS_SINGLE), dtype=self.layout.dtype
+        )
+
+    def answer(self, rows: Float[Tensor, "r entries"], instance: int) -> Any:
+        """What the function answers to rows.
+
+        Args:
+            rows: The rows.
+            instance: Whose further arguments go with them.
+        """
+        further = [self._repeated(one, instance, len(rows)) for one in self.further]
+        return self.function(*self.layout.unpack(rows), *further)
+
+    @property
+    def keys(self) -> list[Tensor]:
+        """The further arguments that may differ from instance to instance."""
+        return [one for one in self.further if _has_rows(one)]
+
+    @contextmanager
+    def left_as_found(self) -> Iterator[None]:
+        """Around all work: a module is asked in evaluation mode; modes and random states are put back."""
+        owner = getattr(self.function, "__self__", None)
+        modules = [one for one in (self.function, owner) if isinstance(one, nn.Module)]
+        devices = sorted({one.index or 0 for one in self.layout.devices if one.type == "cuda"})
+        plain, numbers = random.getstate(), np.random.get_state(legacy=False)
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(torch.random.fork_rng(devices))
+                for module in modules:
+                    stack.enter_context(module_guard(module))
+                yield
+        finally:
+            random.setstate(plain)
+            np.random.set_state(numbers)
+
+    def output_shape(self, one: Float[Tensor, "1 entries"], end: Float[Tensor, "1 entries"]) -> list[int]:
+        """The shape of one row's outputs; the function is tried on two rows, twice.
+
+        Args:
+            one: A row.
+            end: Another one, as its baseline.
+
+        Raises:
+            ModelError: unless it answers with one tensor, one row an instance, always alike for a row.
+        """
+        with torch.no_grad():
+            answers = [self.answer(torch.cat([one, other]), 0) for other in (one, end)]
+        for answer in answers:
+            if not torch.is_tensor(answer) or answer.dim() == 0 or len(answer) != 2:
+                shape = f"shape {tuple(answer.shape)}" if torch.is_tensor(answer) else type(answer).__name__
+                raise ModelError(f"the forward function answered 2 rows with {shape}; need one row for each")
+        first = [answers[0][0], answers[0][1], answers[1][0]]
+        if any(not torch.allclose(first[0], other, 1e-3, 1e-5, equal_nan=True) for other in first[1:]):
+            raise ModelError(
+                "the forward function answers one row differently from call to call, or by what other rows "
+                "are asked with it, as with dropout or batch normalisation in training mode; need a "
+                "function of each row alone: call eval() on the model"
+            )
+        return list(answers[0].shape[1:])
+
+    @staticmethod
+    def _repeated(one: Any, instance: int, count: int) -> Any:
+        if not _has_rows(one):
+            return one
+        return one[instance : instance + 1].expand(count, *one.shape[1:])
+
+
+def further_arguments(additional_forward_args: Any, b: int) -> tuple[Any, ...]:
+    """The further arguments of a forward function, checked.
+
+    Args:
+        additional_forward_args: None, one argument, or a tuple of them.
+        b: Number of instances.
+
+    Raises:
+        InputError: if a tensor has dimensions but not one row an instance.
+    """
+    if additional_forward_args is None:
+        return ()
+    given = additional_forward_args
+    further = given if isinstance(given, tuple) else (given,)
+    for one in further:
+        if _has_rows(one) and len(one) != b:
+            raise InputError(
+                f"an additional forward argument has shape {tuple(one.shape)}; tensors need one row for each "
+                f"of the {b} instances (a constant goes into the function itself)"
+            )
+    return further
+
+
+def target_numbers(target: Any, shape: list[int], b: int) -> Int64[Tensor, "b"] | None:
+    """The number of the explained output of each instance, outputs being numbered row by row.
+
+    None where none is named and there are several.
+
+    Args:
+        target: What is explained, as in Captum.
+        shape: The shape of one row's outputs.
+        b: Number of instances.
+
+    Raises:
+        SettingError: unless it names one output of one row, for all instances or for each.
+    """
+    if target is None:
+        return torch.zeros(b, dtype=torch.int64) if prod(shape) == 1 else None
+    if isinstance(target, Tensor):
+        listed = target.tolist() if target.dim() and target.numel() != 1 else [target.item()] * b
+    else:
+        listed = target if isinstance(target, list) else [target] * b
+    if len(listed) != b:
+        raise SettingError(f"need one target, or one for each of the {b} instances; got {len(listed)}")
+    return torch.tensor([_number(one, shape) for one in listed])
+
+
+def _number(one: Any, shape: list[int]) -> int:
+    try:
+        places = tuple(operator.index(place) for place in (one if isinstance(one, tuple) else (one,)))
+    except TypeError as error:
+        raise SettingError(f"a target must be an integer or a tuple of integers, got {one!r}") from error
+    inside = [-count <= place < count for place, count in zip(places, shape, strict=False)]
+    if len(places) != len(shape) or not all(inside):
+        raise SettingError(
+            f"target {one!r} is out of range: one row's outputs have shape {tuple(shape)}, of which a target "
+            "names one"
+        )
+    number = 0
+    for place, count in zip(places, shape, strict=True):
+        number = number * count + place % count
+    return number
+
+
+def _has_rows(one: Any) -> bool:
+    return isinstance(one, Tensor) and one.dim() > 0

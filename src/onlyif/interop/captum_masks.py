@@ -1,0 +1,218 @@
+"""Masks in Captum's convention: `SufficientNecessaryMask(forward_func).attribute(inputs, ...)`."""
+
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.core.errors import SettingError
+from onlyif.core.extras import missing
+from onlyif.core.seeds import child_seed
+from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
+from onlyif.interop.captum_forward import Forward, Target, further_arguments, target_numbers
+from onlyif.interop.captum_frames import frame_of
+from onlyif.interop.captum_inputs import Baselines, Layout, Tensors, alike, as_tuple, layout_of
+from onlyif.references.baseline import BaselineReference
+from onlyif.restrictions.soft import SoftRestriction
+from onlyif.searches.relaxed import RelaxedSearch
+from onlyif.searches.relaxed_settings import RelaxedSettings, recommended_settings
+
+try:
+    from captum.attr import PerturbationAttribution
+except ImportError as error:
+    raise missing("captum", "captum", "attribution in Captum's convention") from error
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MaskDetails:
+    """What belongs to the masks of one call, one number an instance.
+
+    Args:
+        sufficiency: Δsuf of the soft mask, estimated on draws that the search did not see.
+        sufficiency_stderr: Its standard error.
+        necessity: Δnec.
+        necessity_stderr: Its standard error.
+        objective: What was minimised, on these draws.
+        prediction: f(x).
+        base: f of the baseline.
+        model_rows: Rows that the model was asked for by the search, each forward and back.
+    """
+
+    sufficiency: Float[Tensor, "b"]
+    sufficiency_stderr: Float[Tensor, "b"]
+    necessity: Float[Tensor, "b"]
+    necessity_stderr: Float[Tensor, "b"]
+    objective: Float[Tensor, "b"]
+    prediction: Float[Tensor, "b"]
+    base: Float[Tensor, "b"]
+    model_rows: Int64[Tensor, "b"]
+
+
+@final
+class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  # untyped base
+    """A small mask that is sufficient, necessary or in between: keep it and the prediction stays, hide it
+    and the prediction falls back to that of the baseline.
+
+    A `torch.nn.Module` is asked in evaluation mode; any other function is asked as it is. What
+    is explained is the function's own output, against which the penalties weigh: explain probabilities, by
+    wrapping a classifier in a softmax.
+
+    The function goes from the inputs and further arguments to one row of outputs an instance, with
+    gradients; of several outputs a target is explained.
+
+    Example:
+        >>> from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
+        >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3), torch.nn.Softmax(1))
+        >>> images, short = torch.rand(2, 3, 4, 4), RelaxedSettings("short", (Stage(5),))
+        >>> SufficientNecessaryMask(net).attribute(images, target=1, settings=short).shape
+        torch.Size([2, 3, 4, 4])
+
+    References:
+        [bharti2024] equation 13, appendix A.2.1.
+    """
+
+    @classmethod
+    @override
+    def get_name(cls) -> str:
+        return "Sufficient and Necessary Mask"
+
+    @property
+    @override
+    def multiplies_by_inputs(self) -> bool:
+        return False
+
+    @override
+    @torch.inference_mode(mode=False)  # whose tensors have no gradients
+    def attribute(
+        self,
+        inputs: Tensors,
+        baselines: Baselines | None = None,
+        target: Target = None,
+        additional_forward_args: Any = None,
+        feature_mask: Tensors | None = None,
+        alpha: float = 0.5,
+        size: float = 2.0,
+        variation: float | None = None,
+        settings: RelaxedSettings | None = None,
+        seed: int = 0,
+        max_rows: int = 1024,
+        n_fresh: int = 100,
+        return_details: bool = False,
+    ) -> Any:
+        """Masks of the inputs' shapes, with entries in [0, 1]; those of one feature are equal.
+
+        The mask of one image `(b, ..., height, width)` is shared by its channels and smooth. Tables,
+        tuples of tensors, and feature masks that differ between channels have one number a feature and no
+        neighbours. The masks of a tuple are optimised together.
+
+        Args:
+            inputs: A tensor or a tuple of tensors, one instance a row.
+            baselines: What hidden entries become: numbers or tensors for each input. None takes 0, as
+                Captum does; the paper takes the mean training image.
+            target: The explained output, as in Captum; may be left out where there is one only.
+            additional_forward_args: Further arguments. Tensors have one row an instance and are repeated with
+                it; all else is passed on. Instances whose tensors differ share no model call.
+            feature_mask: The feature of each entry, for all instances or for each; equal numbers are one
+                feature, also across tensors.
+            alpha: 1 is sufficiency, 0 necessity.
+            size: λ_1, the weight of the mask's mean.
+            variation: λ_TV, the weight of its mean difference of neighbours. None takes the paper's for
+                images, scaled to their side, and 0 where there are no neighbours.
+            settings: How masks are found; None is recommended, `paper_settings()` as printed.
+            seed: Seed of all draws; global random states stay as they are.
+            max_rows: Most rows of one model call.
+            n_fresh: Draws for the details, at least 2.
+            return_details: Give `(masks, MaskDetails)`.
+
+        Raises:
+            InputError: if baselines or masks do not fit the inputs.
+            ModelError: if the function has no or no finite gradients, or its rows depend on each other.
+            SettingError: if no output is named or there is none of that number; if alpha or a weight is out
+                of range; if variation is asked for where entries have no neighbours.
+        """
+        layout = layout_of(inputs)
+        x = layout.pack(as_tuple(inputs))
+        forward = Forward(self.forward_func, layout, further_arguments(additional_forward_args, len(x)))
+        ends = layout.baselines(_zeros(layout) if baselines is None else baselines, len(x))
+        features = layout.features(feature_mask, len(x))
+        frame = frame_of(layout, features)
+        weigh = frame.weigh(alpha, size, variation)
+        how = settings or recommended_settings()
+        with forward.left_as_found():
+            chosen = _named(target, forward.output_shape(x[:1], ends[:1]), len(x))
+            parts = []
+            for numbers in alike([ends, features, *forward.keys]):
+                first = int(numbers[0])
+                reference = BaselineReference(ends[first].view(frame.shape), "the baseline")
+                restriction = SoftRestriction(
+                    forward.predictor(first), reference, max_rows=max_rows, seed=seed
+                )
+                objective = SoftObjective(restriction)
+                mine = x[numbers].view(-1, *frame.shape)
+                problem = objective.pose(mine, chosen[numbers], weigh(len(numbers)))
+                search = RelaxedSearch(objective, how, frame.grid(features[first]), seed)
+                parts.append(_part(search, numbers, problem, n_fresh if return_details else 0))
+        masks = torch.empty_like(x)
+        for part in parts:
+            masks[part.numbers] = frame.entries(part.masks).to(masks)
+        given_back = layout.given_back(masks)
+        return (given_back, _details(parts)) if return_details else given_back
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What came out for instances that were searched together."""
+
+    numbers: Int64[Tensor, "p"]
+    masks: Float[Tensor, "p h w"]
+    problem: SoftProblem
+    fresh: SoftErrors | None
+    model_rows: Int64[Tensor, "p"]
+
+
+def _zeros(layout: Layout) -> tuple[float, ...]:
+    return (0.0,) * len(layout.shapes)
+
+
+def _named(target: Target, shape: list[int], b: int) -> Int64[Tensor, "b"]:
+    chosen = target_numbers(target, shape, b)
+    if chosen is None:
+        raise SettingError(f"one row's outputs have shape {tuple(shape)}; need the target that is explained")
+    return chosen
+
+
+def _part(search: RelaxedSearch, numbers: Tensor, problem: SoftProblem, n_fresh: int) -> _Part:
+    found = list(search.run(problem))
+    masks = torch.cat([one.masks for one in found])
+    rows = torch.cat([one.model_rows for one in found])
+    if not n_fresh:
+        return _Part(numbers, masks, problem, None, rows)
+    together = None if search.grid is None else search.grid.together
+    restriction = search.objective.restriction
+    seed = child_seed(restriction.seed, "fresh draws")
+    fresh = SoftObjective(replace(restriction, seed=seed, together=together))
+    return _Part(numbers, masks, problem, fresh.estimate(problem, masks, n_fresh), rows)
+
+
+def _details(parts: list[_Part]) -> MaskDetails:
+    order = torch.cat([part.numbers for part in parts]).argsort()
+    rows: list[tuple[Tensor, ...]] = [
+        (
+            part.fresh.value.sufficiency,
+            part.fresh.sufficiency,
+            part.fresh.value.necessity,
+            part.fresh.necessity,
+            part.fresh.value.objective,
+            part.problem.full,
+            part.problem.base,
+            part.model_rows,
+        )
+        for part in parts
+        if part.fresh is not None
+    ]
+    return MaskDetails(*(torch.cat(column).cpu()[order] for column in zip(*rows, strict=True)))
