@@ -121,7 +121,7 @@ def part_speed(args):
     module, x = lenet(args), test_digits(args, 64)
     predictor = differentiable_module(module, SOFTMAX, "probability")
     cases = (
-        ("recommended", recommended_settings(), recommended_settings(steps=args.steps)),
+        ("recommended", recommended_settings(n_inputs=1), recommended_settings(steps=args.steps, n_inputs=1)),
         ("paper", paper_settings(), paper_settings(steps=args.steps)),
     )
     floors = {batch: [] for batch in BATCHES}
@@ -166,7 +166,10 @@ def part_rows(args):
         integrated_gradients(subjects, torch.zeros(1, 1, 28, 28)).abs(), subjects.test.players
     )
     gradients = gradients / gradients.amax(1, keepdim=True)
-    cases = [(f"recommended, {n} steps", recommended_settings(steps=n), None) for n in (8, 16, 30, 60)]
+    cases = [
+        (f"recommended, {n} steps", recommended_settings(steps=n, n_inputs=1), None)
+        for n in (16, 30, 60, 200)
+    ]
     cases += [
         ("paper", paper_settings(), None),
         ("paper, from Integrated Gradients", paper_settings(), gradients),
@@ -243,7 +246,7 @@ def part_batch(args):
     """Largest difference between the maps of a batch and of its images alone, at one seed."""
     module, x = lenet(args), test_digits(args, 5)
     predictor, rows = differentiable_module(module, SOFTMAX, "probability"), []
-    for settings in (recommended_settings(), paper_settings(steps=20)):
+    for settings in (recommended_settings(n_inputs=1), paper_settings(steps=20)):
         test, change = question(x, predictor)
         whole = ascend(predictor, test, x, change, settings=settings).scores
         alone = torch.cat(

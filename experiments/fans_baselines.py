@@ -138,7 +138,7 @@ def pns_explainers(subjects: Subjects, gradients: Explainer) -> dict[str, Explai
     """Ascent as recommended and as printed, and the start that the authors' code gives it."""
     start = NormalisedGradients(gradients)
     return {
-        "FANS, recommended": PNSExplainer(subjects, recommended_settings()),
+        "FANS, recommended": PNSExplainer(subjects, recommended_settings(n_inputs=1)),
         "FANS, paper, flat start": PNSExplainer(subjects, paper_settings()),
         "FANS, paper, IG start": PNSExplainer(subjects, paper_settings(), start),
         "that start alone": start,

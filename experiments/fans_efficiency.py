@@ -130,7 +130,9 @@ def main() -> None:
     captum = captum_explainers(network, given.seed)
     ours = pns_explainers(subjects, captum["IntegratedGradients"])
     methods = {name: captum[name] for name in COMPARED}
-    methods["FANS, recommended, 16 steps"] = PNSExplainer(subjects, recommended_settings(steps=16))
+    methods["FANS, recommended, 16 steps"] = PNSExplainer(
+        subjects, recommended_settings(steps=16, n_inputs=1)
+    )
     methods |= {name: ours[name] for name in ("FANS, recommended", "FANS, paper, flat start")}
     rows, shown = [], []
     for name, explainer in methods.items():

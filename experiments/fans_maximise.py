@@ -44,15 +44,21 @@ from onlyif.searches.greedy import ForwardGreedySearch
 PATCHES = (3, 5, 10, 20)
 PIXELS = tuple(16 * size for size in PATCHES)
 COLUMNS = (1, 2, 3, 4, 6)
-ASCENTS = {
-    OURS: recommended_settings(),
-    "ascent, paper (50 x .001)": paper_settings(),
+PAPER = {"ascent, paper (50 x .001)": paper_settings()}
+# All inputs of E are near copies of a digit, so that one of them a step is enough.
+ON_PATCHES = {OURS: recommended_settings(49, n_inputs=1), **PAPER}
+ON_PIXELS = {
+    OURS: recommended_settings(n_inputs=1),
+    "ascent, recommended (200 steps)": recommended_settings(steps=200, n_inputs=1),
+    **PAPER,
     LONG: paper_settings(steps=500, rate=0.1),
 }
-
-
-MORE_STEPS = {"ascent, recommended (200 steps)": recommended_settings(steps=200)}
-FEWER_STEPS = {"ascent, recommended (30 steps)": recommended_settings(steps=30)}
+ON_COLUMNS = {
+    OURS: recommended_settings(steps=60),
+    "ascent, recommended (200 steps, 5 inputs a step)": recommended_settings(14, n_inputs=5),
+    **PAPER,
+    LONG: paper_settings(steps=500, rate=0.1),
+}
 
 
 def patch_methods(subjects: Subjects, budget: int) -> dict[str, Method]:
@@ -60,8 +66,7 @@ def patch_methods(subjects: Subjects, budget: int) -> dict[str, Method]:
     beam = BeamSearch(width=4, swaps=4, budget=budget)
     ascents = {
         name: lambda settings=settings: ascended(subjects, settings, PATCHES)
-        for name, settings in (ASCENTS | MORE_STEPS).items()
-        if name != LONG  # compared on pixels
+        for name, settings in ON_PATCHES.items()
     }
 
     def alone() -> tuple[Tensor, float]:
@@ -86,7 +91,7 @@ def pixel_methods(subjects: Subjects, on_patches: dict[str, Found], patches: Ten
     }
     ascents = {
         name: lambda settings=settings: ascended(subjects, settings, PIXELS)
-        for name, settings in ASCENTS.items()
+        for name, settings in ON_PIXELS.items()
     }
     return {**ascents, **spread, **attributions(subjects, PIXELS)}
 
@@ -120,7 +125,7 @@ def table_methods(subjects: Subjects, blocks: Subjects, pns: Tensor) -> dict[str
     """Everything on columns; `pns` is the exact PNS of all subsets by code."""
     ascents = {
         name: lambda settings=settings: ascended(blocks, settings, COLUMNS)
-        for name, settings in (ASCENTS | FEWER_STEPS).items()
+        for name, settings in ON_COLUMNS.items()
     }
     d = subjects.test.players.count
     codes = torch.arange(2**d)

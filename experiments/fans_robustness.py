@@ -101,7 +101,9 @@ def other_seed(subjects: Subjects, seed: int) -> str:
     """How far the recommended map moves by other random numbers alone."""
     x, target = subjects.x, subjects.change.target
     one, two = (
-        centred(PNSExplainer(digits_with(subjects, number), recommended_settings()))(x, target).flatten(1)
+        centred(PNSExplainer(digits_with(subjects, number), recommended_settings(n_inputs=1)))(
+            x, target
+        ).flatten(1)
         for number in (seed, seed + 1)
     )
     mean, error = mean_error((one - two).norm(dim=1) / one.norm(dim=1))

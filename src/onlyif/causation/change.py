@@ -82,4 +82,5 @@ class NormChange(Change):
     def between(
         self, outputs: Float[Tensor, "#b m n t k"], base: Float[Tensor, "#b n k"]
     ) -> Float[Tensor, "b m n t"]:
-        return (outputs - base.unsqueeze(1).unsqueeze(3)).square().sum(4).sqrt()
+        # Not a square root of squares: its slope at no change would be NaN.
+        return torch.linalg.vector_norm(outputs - base.unsqueeze(1).unsqueeze(3), dim=4)

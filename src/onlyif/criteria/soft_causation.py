@@ -218,9 +218,6 @@ class SoftPNS:
         mixed = torch.addcmul(start, share, way)
         outputs = self._respond(mixed.flatten(0, 4)).view(b * y * z, 1, n, t, -1)
         bases = base.unsqueeze(1).expand(b, y, z, n, base.shape[3]).flatten(0, 2)
-        # The norm of a change of exactly 0 has no slope: NaN, where nothing is perturbed.
-        same = (outputs == bases.unsqueeze(1).unsqueeze(3)).all(4, keepdim=True)
-        outputs = torch.where(same, outputs.detach(), outputs)
         owner: Int64[Tensor, "q"] = torch.arange(b).repeat_interleave(y * z)
         return posed.change.take(owner).between(outputs, bases).view(b, y, z, n, t)
 

@@ -138,8 +138,9 @@ class FANS(PerturbationAttribution):  # type: ignore[misc]  # untyped base
         check_instances(x, ends, torch.zeros(1, 1, 1, dtype=torch.bool), 1)
         features = layout.features(feature_mask, len(x))
         boundary = scott_boundary(sample.rows(x[:1], seed).count, x.shape[1]) if b is None else b
-        how = settings or recommended_settings()
-        task = _Task(forward, x, ends, features, sample, boundary, c, how, seed, max_rows)
+        # One of the near copies a step is enough; background rows differ.
+        n_inputs = 1 if samples is None else None
+        task = _Task(forward, x, ends, features, sample, n_inputs, boundary, c, settings, seed, max_rows)
         with forward.left_as_found():
             chosen = target_numbers(target, forward.output_shape(x[:1], ends[:1]), len(x))
             change: Change = NormChange() if chosen is None else TargetChange(chosen)
@@ -169,9 +170,10 @@ class _Task:
     ends: Float[Tensor, "b entries"]
     features: Int64[Tensor, "b entries"]
     sample: Sample
+    n_inputs: int | None
     b: float
     c: float | None
-    settings: AscentSettings
+    settings: AscentSettings | None
     seed: int
     max_rows: int
 
@@ -196,7 +198,8 @@ class _Task:
             max_rows=self.max_rows,
             seed=self.seed,
         )
-        risen = ascend(predictor, test, x, change, settings=self.settings, max_rows=self.max_rows)
+        how = self.settings or recommended_settings(players.count, n_inputs=self.n_inputs)
+        risen = ascend(predictor, test, x, change, settings=how, max_rows=self.max_rows)
         return _Part(numbers, players.index, risen, c)
 
     def _rule(self, predictor: Predictor, x: Tensor, change: Change) -> float:
