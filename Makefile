@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+# Trained networks for the benchmarks with images, made by experiments/train_networks.py.
+MODELS ?= models
 # One thread a process: tests run side by side, and threads of small matrices only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
@@ -62,7 +64,9 @@ docs: $(READY)
 	@$(RUN) -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
 
 bench: $(READY)
-	for script in benchmarks/[!_]*.py; do $(RUN) "$$script" || exit 1; done
+	for script in tables trees; do $(RUN) "benchmarks/$$script.py" || exit 1; done
+	@if [ -d "$(MODELS)" ]; then for script in fans masks; do $(RUN) "benchmarks/$$script.py" --models "$(MODELS)" || exit 1; done; \
+	else echo "fans and masks are left out: no trained networks in $(MODELS)/ (experiments/train_networks.py makes them)"; fi
 
 clean:
 	rm -rf $(VENV) build dist onlyif-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
