@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from onlyif.core.errors import InputError, LimitError, SettingError
-from onlyif.criteria.soft import SoftObjective, total_variation, with_room
+from onlyif.core.grids import image_players
+from onlyif.criteria.soft import SoftObjective, with_room
+from onlyif.criteria.soft_variation import total_variation, variation_slope
 from onlyif.criteria.soft_weights import SoftWeights, equal_weights, variation_at
 from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.predictors.readouts import TargetReadout
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
 from oracles.soft import linear_answers, objective, variation
@@ -76,6 +80,21 @@ def test_the_objective_and_its_slope_are_those_of_plain_loops(straight_through):
         assert torch.allclose(slope[b], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("relaxation", [Relaxation(0.7, n_draws=6), Relaxation(0.7, False, 6)])
+@pytest.mark.parametrize("rows", [5, 100])
+def test_the_slope_without_a_graph_is_that_of_the_value(relaxation, rows):
+    asked = _objective(relaxation=relaxation, seed=4, max_rows=rows)
+    weights = SoftWeights(ALPHA, torch.tensor([2.0, 0.1, 0.5, 1.0]).double(), torch.arange(4.0).double())
+    masks = MASKS.clone()
+    masks[:, 0, :2], masks[:, 1, 1] = 0.0, 1.0
+    problem, leaf = asked.pose(X, TARGET, weights), masks.clone().requires_grad_()
+    wanted = asked.value(problem, leaf, 11).objective
+    (expected,) = torch.autograd.grad(wanted.sum(), leaf)
+    found, slope = asked.slope(problem, masks, 11)
+    assert torch.allclose(found, wanted, atol=1e-12) and torch.allclose(slope, expected, atol=1e-12)
+    assert not found.requires_grad and not slope.requires_grad
+
+
 def test_alpha_at_its_ends_asks_one_side_alone():
     asked = []
     counted = DifferentiablePredictor(
@@ -117,6 +136,22 @@ def test_gaps_of_a_linear_model_are_exact_for_binary_masks_and_one_atom():
         assert found.value.necessity[b].item() == pytest.approx(abs(hidden - base), abs=1e-12)
 
 
+@pytest.mark.parametrize("straight_through", [True, False])
+def test_gaps_of_sets_are_those_of_the_set_function(straight_through):
+    subject = _objective(relaxation=Relaxation(straight_through=straight_through))
+    problem, hard = subject.pose(X, TARGET, equal_weights(ALPHA)), MASKS > 0.5
+    found = subject.estimate(problem, hard.double(), 50)
+    players = image_players(torch.arange(20).view(4, 5), SHAPE)
+    restriction = EnumeratedRestriction(subject.restriction.predictor, subject.restriction.reference, players)
+    sets = hard.flatten(1).unsqueeze(1)
+    for keep, gaps, aim in (
+        (sets, found.value.sufficiency, problem.full),
+        (~sets, found.value.necessity, problem.base),
+    ):
+        answers = restriction.predict(X, keep, TargetReadout(TARGET)).mean.view(4)
+        assert torch.allclose(gaps, (answers - aim).abs(), atol=1e-12)
+
+
 def test_soft_masks_and_several_atoms_have_errors_that_cover_the_truth():
     rows = _random(9, 5, *SHAPE)
     subject = _objective(LINEAR, MarginalReference(rows))
@@ -136,6 +171,13 @@ def test_total_variation_is_the_plain_sum(height, width, seed):
     masks = _random(seed, 2, height, width)
     for found, mask in zip(total_variation(masks), masks, strict=True):
         assert found.item() == pytest.approx(variation(mask).item(), abs=1e-12)
+
+
+def test_the_slope_of_total_variation_is_autograds():
+    masks = torch.randint(0, 3, (2, 4, 5), generator=torch.Generator().manual_seed(0)).double() / 2
+    leaf = masks.clone().requires_grad_()
+    (wanted,) = torch.autograd.grad(total_variation(leaf).sum(), leaf)
+    assert torch.allclose(variation_slope(masks), wanted)
 
 
 @pytest.mark.parametrize("factor", [2, 4])

@@ -17,8 +17,8 @@ from onlyif.references.function import FunctionReference
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
-from onlyif.restrictions.soft_images import Jobs, images_of
-from oracles.soft import linear_answers, relaxed_draw
+from onlyif.restrictions.soft_images import Jobs, check_images, images_of
+from oracles.soft import expected_answer, linear_answers, relaxed_draw
 
 SHAPE = (2, 4, 5)
 X = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -191,6 +191,87 @@ def test_errors_cover_the_truth_as_often_as_they_say():
     assert 0.87 <= hits / 200 <= 0.99
 
 
+TINY = X[..., :2, :3].contiguous()
+TINY_ROWS = ROWS[:3, :, :2, :3].contiguous()
+
+
+def _curved(batch):
+    return torch.tanh((batch * WEIGHTS[:, :2, :3]).sum((1, 2, 3)))
+
+
+@pytest.mark.parametrize("rows", [TINY_ROWS[:1], TINY_ROWS], ids=["one atom", "rows"])
+@pytest.mark.parametrize("units", [torch.arange(6).view(2, 3), torch.tensor([[0, 0, 1], [2, 2, 1]])])
+def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
+    masks = torch.tensor([[0.1, 0.9, 0.4, 0.6, 0.25, 0.8], [0.5, 0.3, 0.7, 1.0, 0.0, 0.95]]).double()[
+        :, units
+    ]
+    jobs = Jobs(torch.tensor([0, 1, 0, 1]), torch.tensor([False, False, True, True]))
+    wanted = [
+        expected_answer(lambda image: _curved(image[None])[0], TINY[b], masks[b], rows, hidden=h, units=units)
+        for b, h in ((0, False), (1, False), (0, True), (1, True))
+    ]
+    reference = BaselineReference(rows[0]) if len(rows) == 1 else MarginalReference(rows)
+    predictor = DifferentiablePredictor(_curved, dtype=torch.float64)
+    hits = torch.zeros(4)
+    for seed in range(100):
+        asked = SoftRestriction(predictor, reference, Relaxation(0.5, False), units, seed=seed)
+        found = asked.estimate(images_of(TINY[:2], 0), masks, jobs, 4)
+        hits += (found.mean - torch.tensor(wanted)).abs() <= 1.96 * found.stderr
+    # 40 draws and 100 trials: .95 less 3 standard errors of the share, and of Student's t.
+    assert (hits / 100 >= 0.86).all()
+
+
+@pytest.mark.parametrize("reference", REFERENCES[:3], ids=lambda r: r.law.sentence[:30])
+def test_slopes_of_relaxed_draws_are_finite_differences(reference):
+    restriction = SoftRestriction(PREDICTOR, reference, Relaxation(0.6, False, 4), seed=2)
+    images, masks = images_of(X, torch.arange(3)), MASKS.clamp(0.05, 0.95)
+    _, slope = restriction.slopes(images, masks, BOTH, 1)
+    for job in range(6):
+        for i, j in ((0, 0), (1, 3), (3, 4)):
+            moved = torch.zeros_like(masks)
+            moved[job % 3, i, j] = 1e-6
+            up, down = (restriction.predict(images, masks + s * moved, BOTH, 1)[job] for s in (1, -1))
+            assert slope[job, i, j].item() == pytest.approx((up - down).item() / 2e-6, rel=1e-5, abs=1e-8)
+
+
+def test_images_without_channels_have_the_same_answers_and_slopes():
+    flat = DifferentiablePredictor(lambda b: torch.tanh(b * WEIGHTS[0]).sum((1, 2)), dtype=torch.float64)
+    deep = DifferentiablePredictor(
+        lambda b: torch.tanh(b[:, 0] * WEIGHTS[0]).sum((1, 2)), dtype=torch.float64
+    )
+    plain = SoftRestriction(flat, BaselineReference(ROWS[0, 0])).slopes(images_of(X[:, 0], 0), MASKS, BOTH, 0)
+    single = SoftRestriction(deep, BaselineReference(ROWS[0, :1])).slopes(
+        images_of(X[:, :1], 0), MASKS, BOTH, 0
+    )
+    for one, other in zip(plain, single, strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_a_model_that_writes_into_its_batch_changes_nothing_of_ours():
+    def greedy(batch):
+        return batch.sub_(0.5).flatten(1).sum(1)
+
+    baseline, images = ROWS[0].clone(), X.clone()
+    restriction = SoftRestriction(DifferentiablePredictor(greedy, dtype=X.dtype), BaselineReference(baseline))
+    some = images_of(images, 0)
+    restriction.base(some), restriction.full(some), restriction.largest(images)
+    found, _ = restriction.slopes(some, MASKS, BOTH, 0)
+    restriction.predictor.check_gradient(images[:1])
+    assert torch.equal(baseline, ROWS[0]) and torch.equal(images, X)
+    calm = DifferentiablePredictor(lambda b: (b - 0.5).flatten(1).sum(1), dtype=X.dtype)
+    wanted, _ = replace(restriction, predictor=calm).slopes(images_of(X, 0), MASKS, BOTH, 0)
+    assert torch.allclose(found, wanted)
+
+
+def test_nan_for_the_reference_alone_is_refused():
+    def touchy(batch):
+        return batch.flatten(1).sum(1) / (batch != ROWS[0]).flatten(1).any(1)
+
+    restriction = SoftRestriction(DifferentiablePredictor(touchy, dtype=X.dtype), BaselineReference(ROWS[0]))
+    with pytest.raises(ModelError, match="NaN or infinite outputs"):
+        restriction.base(images_of(X, 0))
+
+
 @pytest.mark.parametrize("reference", REFERENCES[:3], ids=lambda r: r.law.sentence[:30])
 def test_the_base_is_the_mean_over_all_atoms(reference):
     for rows in (1000, 2):
@@ -255,6 +336,13 @@ def test_bad_images_are_refused():
         images_of(torch.rand(2, 3), 0)
     with pytest.raises(InputError, match="NaN or infinite"):
         images_of(torch.full((1, 1, 2, 2), torch.nan), 0)
+
+
+def test_targets_and_images_that_do_not_fit_are_refused():
+    with pytest.raises(SettingError, match=r"one target an image, got targets of shape \(2,\) for 3 images"):
+        images_of(X, torch.tensor([0, 1]))
+    with pytest.raises(InputError, match=r"images of floating numbers, got torch.uint8"):
+        check_images((X * 255).to(torch.uint8))
 
 
 def test_nan_outputs_and_gradients_are_refused():

@@ -2,15 +2,17 @@
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from onlyif.core.errors import InputError, Interrupted, ModelError, OnlyIfWarning, SettingError
+from onlyif.core.errors import InputError, Interrupted, LimitError, ModelError, OnlyIfWarning, SettingError
 from onlyif.core.grids import SuperpixelGrid
 from onlyif.criteria.soft import SoftObjective
 from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
+from onlyif.references.function import FunctionReference
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation
@@ -155,6 +157,91 @@ def test_the_model_is_asked_in_evaluation_mode_and_left_in_training_mode():
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_between_parts_model_and_randomness_are_the_users():
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 2)).double()
+    restriction = SoftRestriction(differentiable_module(net), BaselineReference(BASELINE), max_rows=8)
+    parts = mask_parts(RelaxedSearch(SoftObjective(restriction), SHORT), X, None, QUESTION)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = [(net.training, torch.rand(1).item()) for _ in parts] + [(True, torch.rand(1).item())]
+        torch.manual_seed(0)
+        assert drawn == [(True, torch.rand(1).item()) for _ in range(7)]
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("broken"), KeyboardInterrupt()])
+def test_all_is_left_as_found_also_on_error(error):
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.BatchNorm1d(16), nn.Linear(16, 2)).double()
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    calls = []
+
+    def count(*_):
+        calls.append(1)
+        np.random.random(), torch.rand(1)
+        if error is not None and len(calls) > 20:
+            raise error
+
+    net.register_forward_hook(count)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()
+    restriction = SoftRestriction(differentiable_module(net), BaselineReference(BASELINE))
+    search = RelaxedSearch(SoftObjective(restriction), SHORT)
+    try:
+        find_masks(search, X.clone().requires_grad_(), None, QUESTION)
+    except (RuntimeError, KeyboardInterrupt):
+        assert error is not None
+    assert len(calls) > 20 and all(part.training for part in net.modules())
+    assert all(torch.equal(p.grad, torch.ones_like(p)) for p in net.parameters())
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert np.array_equal(states[1], np.random.get_state()[1])
+
+
+@pytest.mark.parametrize("fits", [1, 5])
+def test_too_little_memory_anywhere_changes_nothing(fits):
+    rows = torch.rand(8, *SHAPE, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    failed = []
+
+    def tight(batch):
+        if len(batch) > fits:
+            failed.append(len(batch))
+            raise torch.OutOfMemoryError("full")
+        return _linear(batch)
+
+    wanted = find_masks(_search(reference=MarginalReference(rows), max_rows=64), X, None, QUESTION)
+    found = find_masks(_search(tight, MarginalReference(rows), max_rows=64), X, None, QUESTION)
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.allclose(one.soft, other.soft, atol=1e-9)
+        assert one.hard_gaps.necessity.value == pytest.approx(other.hard_gaps.necessity.value, abs=1e-9)
+    assert len(failed) <= 14
+    # One image with one atom: only the descent and the gaps ask for many rows.
+    one = find_masks(_search(tight, max_rows=64), X[:1], 0, MaskQuestion((0.5,)))
+    assert torch.allclose(one.soft(), find_masks(_search(), X[:1], 0, MaskQuestion((0.5,))).soft(), atol=1e-9)
+
+    def full(batch):
+        raise MemoryError
+
+    with pytest.raises(LimitError, match="out of memory in a model call of 1 rows"):
+        find_masks(_search(full), X, None, QUESTION)
+
+
+def test_one_target_serves_all_and_others_are_one_an_image():
+    one = find_masks(_search(), X, 1, QUESTION)
+    each = find_masks(_search(), X, torch.tensor([1, 1]), QUESTION)
+    assert torch.equal(one.soft(), each.soft()) and {m.target for m in one} == {1}
+    with pytest.raises(SettingError, match="need one target an image"):
+        find_masks(_search(), X, torch.tensor([0, 1, 0]), QUESTION)
+
+
+def test_the_base_of_a_sampled_law_is_estimated_again():
+    def noise(x, keep, n, seed):
+        return torch.rand(n, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
+
+    search = _search(reference=FunctionReference(noise, "Noise."))
+    item = find_masks(search, X[:1], 0, MaskQuestion((0.5,), 0.1, 0.1, n_fresh=10)).items[0]
+    seen = search.objective.pose(X[:1], 0, MaskQuestion((0.5,)).weights(1)).base.item()
+    assert item.base.stderr > 0 and item.base.value != seen
+    assert abs(item.base.value - WEIGHTS.sum().item() / 2) < 5 * item.base.stderr
+
+
 def test_dropout_that_stays_on_is_refused():
     def random(batch):
         return _linear(nn.functional.dropout(batch, 0.5, training=True))
@@ -185,6 +272,26 @@ def test_a_baseline_in_other_units_is_refused():
         find_masks(_search(reference=black), X * 255, None, QUESTION)
 
 
+@pytest.mark.parametrize("images", [0.45 + 0.05 * X, 0 * X + 0.5, 0 * X])
+def test_images_of_little_contrast_take_a_black_baseline(images):
+    black = BaselineReference(torch.zeros_like(BASELINE))
+    assert len(find_masks(_search(reference=black), images, 0, MaskQuestion((0.5,)))) == 2
+
+
+def test_a_baseline_with_holes_is_refused():
+    holes = torch.where(BASELINE > 0.5, torch.nan, BASELINE)
+    with pytest.raises(InputError, match="hidden pixels would be NaN or infinite"):
+        find_masks(_search(reference=BaselineReference(holes)), X, None, QUESTION)
+
+
+def test_inference_mode_is_refused_and_no_grad_is_not():
+    with torch.inference_mode(), pytest.raises(SettingError, match=r"torch.inference_mode switches them off"):
+        find_masks(_search(), X, None, QUESTION)
+    with torch.no_grad():
+        inside = find_masks(_search(), X, None, QUESTION).soft()
+    assert torch.equal(inside, find_masks(_search(), X, None, QUESTION).soft())
+
+
 def test_a_baseline_of_another_shape_is_refused():
     with pytest.raises(InputError, match=r"the baseline has shape \(1, 3, 4\)"):
         find_masks(_search(reference=BaselineReference(BASELINE[:, :3])), X, None, QUESTION)
@@ -205,7 +312,7 @@ def test_alpha_out_of_range_is_refused(alpha):
 def test_no_images_and_nan_images_are_refused():
     with pytest.raises(InputError, match="at least 1 image, got none"):
         find_masks(_search(), X[:0], None, QUESTION)
-    with pytest.raises(InputError, match="need finite images"):
+    with pytest.raises(InputError, match="NaN or infinite entries; need finite numbers"):
         find_masks(_search(), X * torch.nan, None, QUESTION)
 
 

@@ -83,4 +83,5 @@ class NormChange(Change):
         self, outputs: Float[Tensor, "#b m n t k"], base: Float[Tensor, "#b n k"]
     ) -> Float[Tensor, "b m n t"]:
         # Not a square root of squares: its slope at no change would be NaN.
-        return torch.linalg.vector_norm(outputs - base.unsqueeze(1).unsqueeze(3), dim=4)
+        norm: Tensor = torch.linalg.vector_norm(outputs - base.unsqueeze(1).unsqueeze(3), dim=4)
+        return norm

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar, final
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from onlyif.core.errors import LimitError
 from onlyif.core.shapes import Instances
+from onlyif.criteria.soft_variation import total_variation, variation_slope
 from onlyif.criteria.soft_weights import SoftWeights
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_images import Images, Jobs, check_masks, images_of
@@ -47,6 +49,11 @@ class SoftProblem:
 
     def __len__(self) -> int:
         return len(self.full)
+
+    @cached_property
+    def needed(self) -> tuple[Jobs, Tensor, Tensor]:
+        """Who is asked with S kept, then who with S hidden; α of 0 or 1 leaves one side out."""
+        return _jobs(self.weights.alpha, both=False)
 
 
 @final
@@ -138,7 +145,7 @@ class SoftObjective:
             step: Number of the step; each has its own draws.
             both: Ask both gaps also where α leaves one out.
         """
-        jobs, kept, hidden = _jobs(problem.weights.alpha, both)
+        jobs, kept, hidden = _jobs(problem.weights.alpha, both) if both else problem.needed
         found = self.restriction.predict(problem.images, masks, jobs, step)
         blank = torch.full_like(problem.full, torch.nan)
         n_kept = int(kept.sum())
@@ -146,6 +153,32 @@ class SoftObjective:
         sufficiency = blank.masked_scatter(kept, (found[:n_kept] - problem.full[kept]).abs())
         necessity = blank.masked_scatter(hidden, (found[n_kept:] - problem.base[hidden]).abs())
         return _value(problem, masks, sufficiency, necessity)
+
+    def slope(
+        self, problem: SoftProblem, masks: Float[Tensor, "b h w"], step: int
+    ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b h w"]]:
+        """The objective on the draws of one step, and its slope in the masks: `value` without a graph.
+
+        Args:
+            problem: The images.
+            masks: Their soft masks S.
+            step: Number of the step; each has its own draws.
+        """
+        jobs = problem.needed[0]
+        found, slopes = self.restriction.slopes(problem.images, masks, jobs, step)
+        alpha = problem.weights.alpha.to(masks)
+        side = jobs.hidden.to(masks.device)
+        aim = torch.where(side, problem.base[jobs.numbers], problem.full[jobs.numbers])
+        share = torch.where(side, 1 - alpha[jobs.numbers], alpha[jobs.numbers])
+        off = found - aim
+        numbers = jobs.numbers.to(masks.device)
+        size, variation = problem.weights.size.to(masks), problem.weights.variation.to(masks)
+        objective = (size * masks.abs().mean((1, 2)) + variation * total_variation(masks)).index_add(
+            0, numbers, share * off.abs()
+        )
+        mean = size.view(-1, 1, 1) * masks.sign() / masks[0].numel()
+        down = mean + variation.view(-1, 1, 1) * variation_slope(masks)
+        return objective, down.index_add(0, numbers, (share * off.sign()).view(-1, 1, 1) * slopes)
 
     def estimate(self, problem: SoftProblem, masks: Float[Tensor, "b h w"], n_draws: int) -> SoftErrors:
         """Both gaps on at least `n_draws` draws, with standard errors and without a graph.
@@ -193,18 +226,6 @@ def with_room(
                     "fewer images at once, or a device with more memory"
                 ) from error
         objective = SoftObjective(replace(objective.restriction, max_rows=rows // 2))
-
-
-def total_variation(masks: Float[Tensor, "b h w"]) -> Float[Tensor, "b"]:
-    """The sum of absolute differences of neighbours, divided by the number of pixels.
-
-    Example:
-        >>> total_variation(torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]))
-        tensor([0.5000])
-    """
-    down = (masks[:, 1:] - masks[:, :-1]).abs().sum((1, 2))
-    across = (masks[:, :, 1:] - masks[:, :, :-1]).abs().sum((1, 2))
-    return (down + across) / masks[0].numel()
 
 
 def _jobs(alpha: Tensor, both: bool) -> tuple[Jobs, Tensor, Tensor]:

@@ -100,7 +100,7 @@ class DifferentiablePredictor(Predictor):
         """
         with self.opened() as opened, torch.enable_grad():
             given = batch.detach().to(self.dtype).requires_grad_()
-            outputs = opened.respond(given)
+            outputs = opened.respond(given.clone())  # a model may write into its batch
             slope = None
             if outputs.requires_grad:
                 (slope,) = torch.autograd.grad(outputs.sum(), given, allow_unused=True)

@@ -14,11 +14,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.core.errors import LimitError, ModelError, SettingError
+from onlyif.core.errors import ModelError, SettingError
+from onlyif.core.shapes import Instances
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
 from onlyif.restrictions.soft_images import Images, Jobs, SoftEstimate, check_masks, check_target, estimate_of
+from onlyif.restrictions.soft_memory import memory_for
+from onlyif.restrictions.soft_mix import mixed_images, share_shown, slope_in_share
 
 MOST_ATOMS = 10_000
 BASE_DRAWS = 1_000
@@ -65,13 +68,19 @@ class SoftRestriction:
         """f(x)."""
         with self.opened() as opened, torch.no_grad():
             parts = torch.split(torch.arange(len(images.x)), self.max_rows)
-            with _memory(min(self.max_rows, len(images.x))):
+            with memory_for(min(self.max_rows, len(images.x))):
                 return torch.cat(
                     [
                         opened._targets(images.target[part.to(images.target.device)], images.x[part])
                         for part in parts
                     ]
                 )
+
+    def largest(self, x: Instances) -> Int64[Tensor, "b"]:
+        """The number of the largest output for each image."""
+        with self.opened() as opened, torch.no_grad(), memory_for(min(self.max_rows, len(x))):
+            parts = [opened._finite(part.clone()).argmax(1) for part in torch.split(x, self.max_rows)]
+            return torch.cat(parts).to(x.device)
 
     def base(self, images: Images) -> SoftEstimate:
         """f_0 = E f(b): exact where the law has at most 10,000 atoms, else from 1,000 draws."""
@@ -99,18 +108,28 @@ class SoftRestriction:
             InputError: if masks and images have different sizes.
             ModelError: if a gradient is not finite.
         """
-        check_masks(images, masks)
-        needs_graph = torch.is_grad_enabled() and masks.requires_grad
-        mean, slope = [], []
-        with self.opened() as opened:
-            for part in jobs.split(max(1, self.max_rows // self.relaxation.n_draws)):
-                value, gradient = opened._part(images, masks.detach(), part, step, needs_graph)
-                mean.append(value)
-                slope.append(gradient)
-        if not needs_graph:
-            return torch.cat(mean)
+        if not (torch.is_grad_enabled() and masks.requires_grad):
+            return self._parts(images, masks, jobs, step, sloped=False)[0]
+        mean, slope = self.slopes(images, masks, jobs, step)
         moved = masks[jobs.numbers] - masks[jobs.numbers].detach()
-        return torch.cat(mean) + (moved * torch.cat(slope)).sum((1, 2))
+        return mean + (moved * slope).sum((1, 2))
+
+    def slopes(
+        self, images: Images, masks: Float[Tensor, "b h w"], jobs: Jobs, step: int
+    ) -> tuple[Float[Tensor, "j"], Float[Tensor, "j h w"]]:
+        """`predict` without a graph, and the slope of each answer in its mask.
+
+        Args:
+            images: The images.
+            masks: Their soft masks S.
+            jobs: Which images are asked, and whether S is kept or hidden.
+            step: Number of the step; each has its own draws.
+
+        Raises:
+            InputError: if masks and images have different sizes.
+            ModelError: if a gradient is not finite, or there is none.
+        """
+        return self._parts(images, masks.detach(), jobs, step, sloped=True)
 
     def estimate(
         self, images: Images, masks: Float[Tensor, "b h w"], jobs: Jobs, n_steps: int
@@ -125,8 +144,8 @@ class SoftRestriction:
         """
         check_masks(images, masks)
         pieces = []
-        # The two of a pair are no independent draws, so errors are estimated without pairs.
-        single = replace(self, relaxation=replace(self.relaxation, antithetic=False))
+        # f_S is about binary draws; the two of a pair are no independent ones, which errors need.
+        single = replace(self, relaxation=replace(self.relaxation, antithetic=False, straight_through=True))
         with single.opened() as opened, torch.no_grad():
             for part in jobs.split(max(1, self.max_rows // self.relaxation.n_draws)):
                 drawn = [opened._draws(images, masks, part, step) for step in range(n_steps)]
@@ -139,8 +158,8 @@ class SoftRestriction:
         for draws in _slices(plan.total, self.max_rows):
             drawn = self.reference.draw(some.x, nothing, replace(plan, start=draws.start, stop=draws.stop))
             values = drawn.values.squeeze(1)
-            with _memory(values.shape[0] * values.shape[1]):
-                answer = self.predictor.respond(values.flatten(0, 1)).double().to(some.x.device)
+            with memory_for(values.shape[0] * values.shape[1]):
+                answer = self._finite(values.flatten(0, 1).clone()).double().to(some.x.device)
             check_target(some.target, answer.shape[1])
             outputs.append(answer.reshape(*values.shape[:2], -1).expand(len(some.x), -1, -1))
             weights.append(drawn.weights.squeeze(1).double())
@@ -152,30 +171,50 @@ class SoftRestriction:
 
     def _draws(self, images: Images, masks: Tensor, part: Jobs, step: int) -> Tensor:
         some, uniform = images.take(part.numbers), self._uniform(images, masks, part, step)
-        mine = masks[part.numbers]
-        slices = _slices(self.relaxation.n_draws, self.max_rows)
-        with _memory(min(self.max_rows, len(mine) * self.relaxation.n_draws)):
-            return torch.cat([self._rows(some, mine, part, uniform[:, s], (step, s)) for s in slices], 1)
+        mine, outputs = masks[part.numbers], []
+        for draws in _slices(self.relaxation.n_draws, self.max_rows):
+            with memory_for(len(mine) * (draws.stop - draws.start)):
+                share = share_shown(self.relaxation.draw(mine, uniform[:, draws]), part.hidden)
+                mixed, _ = mixed_images(self.reference, self._plan(step, draws), some.x, share)
+                outputs.append(self._answers(some, mixed))
+        return torch.cat(outputs, 1)
+
+    def _parts(
+        self, images: Images, masks: Tensor, jobs: Jobs, step: int, *, sloped: bool
+    ) -> tuple[Tensor, Tensor]:
+        check_masks(images, masks)
+        at_once = max(1, self.max_rows // self.relaxation.n_draws)
+        with self.opened() as opened, torch.no_grad():
+            found = [opened._part(images, masks, part, step, sloped) for part in jobs.split(at_once)]
+        if len(found) == 1:
+            return found[0]
+        mean, slope = zip(*found, strict=True)
+        return torch.cat(mean), torch.cat(slope)
 
     def _part(
-        self, images: Images, masks: Tensor, part: Jobs, step: int, needs_graph: bool
+        self, images: Images, masks: Tensor, part: Jobs, step: int, sloped: bool
     ) -> tuple[Tensor, Tensor]:
         """Means of some jobs and their slopes in the masks, slice of draws by slice."""
         some, uniform = images.take(part.numbers), self._uniform(images, masks, part, step)
-        leaf = masks[part.numbers].requires_grad_(needs_graph)
-        total, slope = torch.zeros_like(leaf[:, 0, 0]).detach(), torch.zeros_like(leaf).detach()
-        for draws in _slices(self.relaxation.n_draws, self.max_rows):
-            with torch.set_grad_enabled(needs_graph), _memory(len(leaf) * (draws.stop - draws.start)):
-                outputs = self._rows(some, leaf, part, uniform[:, draws], (step, draws))
-                if needs_graph:
-                    slope += torch.autograd.grad(_graphed(outputs).sum(), leaf)[0]
-            total += outputs.detach().sum(1).to(total)
+        mine, n = masks[part.numbers], self.relaxation.n_draws
+        total, slope = torch.zeros_like(mine[:, 0, 0]), torch.zeros_like(mine)
+        for draws in _slices(n, self.max_rows):
+            with memory_for(len(mine) * (draws.stop - draws.start)):
+                chances = uniform[:, draws]
+                share = share_shown(self.relaxation.draw(mine, chances), part.hidden)
+                mixed, change = mixed_images(self.reference, self._plan(step, draws), some.x, share)
+                with torch.set_grad_enabled(sloped):
+                    outputs = self._answers(some, mixed.requires_grad_(sloped))
+                total += outputs.detach().sum(1).to(total)
+                if sloped:
+                    pixels = slope_in_share(outputs, mixed, change)
+                    slope += (pixels * self.relaxation.slope(mine, chances)).sum(1)
         if not bool(slope.isfinite().all()):
             raise ModelError(
                 f"{self.predictor.meaning.model} gave NaN or infinite gradients; need finite ones"
             )
-        n = self.relaxation.n_draws
-        return total / n, slope / n
+        sign = 1.0 - 2.0 * part.hidden.view(-1, 1, 1).to(slope)
+        return total / n, slope * sign / n
 
     def _uniform(self, images: Images, masks: Tensor, part: Jobs, step: int) -> Tensor:
         height, width = masks.shape[1:]
@@ -183,64 +222,28 @@ class SoftRestriction:
         index = images.index[part.numbers.to(images.index.device)]
         return uniform_of(self.relaxation, index, units, self.seed, step).to(masks)
 
-    def _rows(
-        self, some: Images, masks: Tensor, part: Jobs, uniform: Tensor, when: tuple[int, slice]
-    ) -> Tensor:
-        """The target's output for every job and draw, (j, n)."""
-        drawn = self.relaxation.draw(masks, uniform)
-        hidden = part.hidden.view(-1, 1, 1, 1).to(drawn.device)
-        share = torch.where(hidden, 1 - drawn, drawn)
-        share = share.view(*share.shape[:2], *[1] * (some.x.dim() - 3), *share.shape[2:])
-        values = self._values(some.x, share.detach() > 0.5, when).to(masks.dtype)
-        mixed = torch.lerp(values, some.x.unsqueeze(1).to(masks.dtype), share)
-        n = share.shape[1]
-        target = some.target.repeat_interleave(n)
-        return self._targets(target, mixed.flatten(0, 1)).view(len(masks), n)
+    def _plan(self, step: int, draws: slice) -> Plan:
+        first = step * self.relaxation.n_draws
+        return Plan(first + self.relaxation.n_draws, first + draws.start, first + draws.stop, self.seed)
 
-    def _values(self, x: Tensor, keep: Tensor, when: tuple[int, slice]) -> Tensor:
-        """What hidden pixels become, for every job and draw, (j or 1, n or 1, *x)."""
-        step, draws = when
-        first, n, law = step * self.relaxation.n_draws, self.relaxation.n_draws, self.reference.law
-        plan = Plan(first + n, first + draws.start, first + draws.stop, self.seed)
-        if law.n_atoms == 1:
-            plan = Plan(1, 0, 1, None)
-        if law.n_atoms == 1 or not law.depends_on_x:
-            nothing = torch.zeros(1, 1, *x.shape[1:], dtype=torch.bool, device=x.device)
-            return self.reference.draw(x, nothing, plan).values.squeeze(1)
-        keep = keep.expand(*keep.shape[:2], *x.shape[1:])
-        single = [replace(plan, start=i, stop=i + 1) for i in range(plan.start, plan.stop)]
-        drawn = [self.reference.draw(x, keep[:, i : i + 1], one).values for i, one in enumerate(single)]
-        return torch.cat(drawn, 2).squeeze(1)
+    def _answers(self, some: Images, mixed: Tensor) -> Tensor:
+        """The target's output for every job and draw, (j, n)."""
+        # A model may write into its batch, which a tensor that gradients are asked for refuses.
+        batch = mixed.flatten(0, 1).clone()
+        return self._targets(some.target.repeat_interleave(mixed.shape[1]), batch).view(mixed.shape[:2])
 
     def _targets(self, target: Tensor, batch: Tensor) -> Tensor:
-        outputs = self.predictor.respond(batch)
+        outputs = self._finite(batch)
         check_target(target, outputs.shape[1])
+        return outputs.gather(1, target.to(outputs.device).unsqueeze(1)).squeeze(1).to(batch.device)
+
+    def _finite(self, batch: Tensor) -> Tensor:
+        outputs = self.predictor.respond(batch)
         if not bool(outputs.isfinite().all()):
             raise ModelError(
                 f"{self.predictor.meaning.model} answered with NaN or infinite outputs; need numbers"
             )
-        return outputs.gather(1, target.to(outputs.device).unsqueeze(1)).squeeze(1).to(batch.device)
-
-
-def _graphed(outputs: Tensor) -> Tensor:
-    if not outputs.requires_grad:
-        raise ModelError(
-            "the model gives no gradient with respect to its input; search over superpixels with beam"
-        )
-    return outputs
-
-
-@contextmanager
-def _memory(rows: int) -> Iterator[None]:
-    """Every way to run out of memory becomes one error."""
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise LimitError(f"out of memory in a model call of {rows} rows") from error
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):  # the words of torch's CPU allocator
-            raise
-        raise LimitError(f"out of memory in a model call of {rows} rows") from error
+        return outputs
 
 
 def _slices(total: int, size: int) -> list[slice]:

@@ -76,19 +76,32 @@ class Relaxation:
             uniform: Uniform numbers; size 1 in b means shared.
         """
         every = mask.unsqueeze(1)
-        if self.straight_through and not (torch.is_grad_enabled() and mask.requires_grad):
-            return (uniform >= 1 - every).to(mask)
-        relaxed = torch.sigmoid((_logit(every) + torch.logit(uniform, SPACING)) / self.temperature)
-        if not self.straight_through:
-            return relaxed
-        hard = (uniform >= 1 - every).to(mask)
-        return hard + (relaxed - relaxed.detach())
+        with torch.no_grad():
+            value = (uniform >= 1 - every).to(mask) if self.straight_through else self._relaxed(mask, uniform)
+        if not (torch.is_grad_enabled() and mask.requires_grad):
+            return value
+        return value + self.slope(mask, uniform) * (every - every.detach())
+
+    def slope(
+        self, mask: Float[Tensor, "b h w"], uniform: Float[Tensor, "#b n h w"]
+    ) -> Float[Tensor, "b n h w"]:
+        """The slope of each draw in its entry of the mask: that of the relaxed draw.
+
+        Args:
+            mask: The soft masks S.
+            uniform: Uniform numbers; size 1 in b means shared.
+        """
+        with torch.no_grad():
+            relaxed, inner = self._relaxed(mask, uniform), _inner(mask)
+            return relaxed * (1 - relaxed) / (self.temperature * inner * (1 - inner)).unsqueeze(1)
+
+    def _relaxed(self, mask: Tensor, uniform: Tensor) -> Tensor:
+        chances = torch.logit(_inner(mask)).unsqueeze(1) + torch.logit(uniform, SPACING)
+        return torch.sigmoid(chances / self.temperature)
 
 
-def _logit(mask: Tensor) -> Tensor:
-    # The slope of the clip is 1, so that entries at 0 and 1 can still move.
-    inner = mask + (mask.clamp(NEAR, 1 - NEAR) - mask).detach()
-    return torch.log(inner) - torch.log1p(-inner)
+def _inner(mask: Tensor) -> Tensor:
+    return mask.clamp(NEAR, 1 - NEAR)
 
 
 def uniform_of(
@@ -103,7 +116,9 @@ def uniform_of(
         seed: The user's seed.
         step: Number of the step.
     """
-    streams, number = torch.unique(index.cpu(), return_inverse=True)
-    n_units, units = int(together.max()) + 1, together.cpu()
-    drawn = torch.stack([relaxation.noise(n_units, seed, step, i) for i in streams.tolist()])
-    return drawn[:, :, units] if len(streams) == 1 else drawn[number][:, :, units]
+    numbers, units = index.tolist(), together.cpu()
+    streams = sorted(set(numbers))
+    n_units = int(units.max()) + 1
+    drawn = torch.stack([relaxation.noise(n_units, seed, step, i) for i in streams])
+    places = [0] if len(streams) == 1 else [streams.index(i) for i in numbers]
+    return drawn[places][:, :, units]

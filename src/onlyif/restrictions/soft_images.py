@@ -33,7 +33,7 @@ class Images:
 
 
 def images_of(
-    x: Instances, target: Int64[Tensor, "b"] | int, index: Int64[Tensor, "b"] | None = None
+    x: Instances, target: Int64[Tensor, "_"] | int, index: Int64[Tensor, "b"] | None = None
 ) -> Images:
     """Images with their targets.
 
@@ -45,12 +45,14 @@ def images_of(
 
     Raises:
         InputError: unless images have a height and a width and finite entries.
+        SettingError: unless there is one target for all or one each.
     """
-    if x.dim() < 3:
-        raise InputError(f"images need a height and a width, got instances of shape {tuple(x.shape[1:])}")
-    if not bool(x.isfinite().all()):
-        raise InputError("an image holds NaN or infinite entries; need finite numbers")
+    check_images(x)
     targets = target if isinstance(target, Tensor) else torch.full((len(x),), target)
+    if targets.shape != (len(x),):
+        raise SettingError(
+            f"need one target an image, got targets of shape {tuple(targets.shape)} for {len(x)} images"
+        )
     streams = torch.zeros(len(x), dtype=torch.int64) if index is None else index
     return Images(x, targets, streams)
 
@@ -88,6 +90,24 @@ class SoftEstimate:
     stderr: Float[Tensor, "j"]
 
 
+def check_images(x: Tensor) -> None:
+    """Refuse what is no batch of images.
+
+    Raises:
+        InputError: unless there is an image, with a height, a width and finite floating entries.
+    """
+    if not x.is_floating_point():
+        raise InputError(
+            f"need images of floating numbers, got {x.dtype}; convert them as the model needs them"
+        )
+    if x.dim() < 3:
+        raise InputError(f"images need a height and a width, got instances of shape {tuple(x.shape[1:])}")
+    if not x.numel():
+        raise InputError(f"need at least 1 image, got none: the batch has shape {tuple(x.shape)}")
+    if not bool(x.isfinite().all()):
+        raise InputError("an image holds NaN or infinite entries; need finite numbers")
+
+
 def check_masks(images: Images, masks: Float[Tensor, "b h w"]) -> None:
     """Refuse masks of another size than the images.
 
@@ -105,9 +125,10 @@ def check_target(target: Int64[Tensor, "b"], n_outputs: int) -> None:
     Raises:
         SettingError: naming one of them.
     """
-    wrong = target[(target < 0) | (target >= n_outputs)]
-    if len(wrong):
-        raise SettingError(f"target {int(wrong[0])} is out of range: the model has {n_outputs} outputs")
+    least, most = (int(end) for end in target.aminmax())
+    if least < 0 or most >= n_outputs:
+        wrong = least if least < 0 else most
+        raise SettingError(f"target {wrong} is out of range: the model has {n_outputs} outputs")
 
 
 def estimate_of(outputs: Float[Tensor, "j n"]) -> SoftEstimate:

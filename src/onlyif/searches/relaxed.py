@@ -79,10 +79,13 @@ class RelaxedSearch:
         self.objective.restriction.predictor.check_gradient(problem.images.x[:1])
         most = max(stage.relaxation.n_draws for stage in self.settings.stages)
         at_once = max(1, restriction.max_rows // (2 * most))
-        with SoftObjective(restriction).opened() as objective:
-            for numbers in torch.split(torch.arange(len(problem)), at_once):
-                first = None if start is None else start[numbers]
-                yield self._part(objective, grid, problem.take(numbers), (numbers, first))
+        for numbers in torch.split(torch.arange(len(problem)), at_once):
+            first = None if start is None else start[numbers]
+            # Closed before a part is handed out: between parts the model is as it was found.
+            with SoftObjective(restriction).opened() as objective:
+                part, rows = self._part(objective, grid, problem.take(numbers), (numbers, first))
+            restriction = replace(restriction, max_rows=rows)
+            yield part
 
     def _part(
         self,
@@ -90,7 +93,8 @@ class RelaxedSearch:
         grid: Grid,
         problem: SoftProblem,
         where: tuple[Tensor, Tensor | None],
-    ) -> Descent:
+    ) -> tuple[Descent, int]:
+        """The masks of some images, and the rows of a call that there was memory for."""
         numbers, start = where
         masks = self._start(problem, grid) if start is None else start.to(problem.full)
         steps, rows = torch.zeros_like(numbers), torch.zeros_like(numbers)
@@ -104,7 +108,7 @@ class RelaxedSearch:
         if self.settings.compare_ends:
             masks = _best_of_ends(objective, problem, masks, (self.settings.compare_ends, offset))
             rows = rows + sides * self.settings.compare_ends
-        return Descent(numbers, masks, steps, rows)
+        return Descent(numbers, masks, steps, rows), objective.restriction.max_rows
 
     def _start(self, problem: SoftProblem, grid: Grid) -> Tensor:
         n_players = grid.shape[0]

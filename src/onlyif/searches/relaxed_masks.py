@@ -11,10 +11,11 @@ from torch import Tensor
 from onlyif.core.errors import Interrupted, SettingError
 from onlyif.core.seeds import child_seed
 from onlyif.core.shapes import Instances
-from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
+from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem, with_room
 from onlyif.criteria.soft_weights import SoftWeights
 from onlyif.explanation.mask import GapPair, Mask, MaskProvenance, Masks
 from onlyif.explanation.selection import Gap
+from onlyif.restrictions.soft_images import images_of
 from onlyif.searches.relaxed import Descent, RelaxedSearch
 from onlyif.searches.relaxed_checks import check_task
 from onlyif.searches.relaxed_cuts import Cut, ThresholdCut
@@ -29,7 +30,7 @@ class MaskQuestion:
     Args:
         alphas: The α's; 1 is sufficiency, 0 necessity.
         size: λ_1.
-        variation: λ_TV; see `onlyif.criteria.soft.variation_at`.
+        variation: λ_TV; see `onlyif.criteria.soft_weights.variation_at`.
         cut: How a set of pixels is cut from each soft mask.
         n_fresh: Draws on which gaps are estimated, at least 2; the search sees none of them.
 
@@ -59,7 +60,7 @@ class MaskQuestion:
 def mask_parts(
     search: RelaxedSearch,
     x: Instances,
-    target: Int64[Tensor, "b"] | None = None,
+    target: Int64[Tensor, "_"] | int | None = None,
     question: MaskQuestion | None = None,
     start: Float[Tensor, "b h w"] | None = None,
 ) -> Iterator[Masks]:
@@ -68,7 +69,7 @@ def mask_parts(
     Args:
         search: How masks are found, with the objective.
         x: The images.
-        target: Number of the explained output of each; None takes its largest output.
+        target: Number of the explained output, one for all or one each; None takes each image's largest.
         question: What is asked; None takes three α and the paper's weights.
         start: Masks to start from, one for each image and α, α fastest; None draws them.
 
@@ -79,19 +80,17 @@ def mask_parts(
         LimitError: if memory runs out even for a single row.
     """
     asked = MaskQuestion() if question is None else question
-    weights = asked.weights(len(x))
     check_task(search.objective, x)
-    targets = _largest(search.objective, x) if target is None else target
-    n = len(asked.alphas)
-    every = search.objective.pose(x.repeat_interleave(n, 0), targets.repeat_interleave(n), weights)
-    for part in search.run(every, start):
-        yield Masks(tuple(_masks(search, asked, every.take(part.numbers), part)))
+    every, objective = with_room(search.objective, lambda one: _posed(one, x, target, asked))
+    roomy = replace(search, objective=objective)
+    for part in roomy.run(every, start):
+        yield Masks(tuple(_masks(roomy, asked, every.take(part.numbers), part)))
 
 
 def find_masks(
     search: RelaxedSearch,
     x: Instances,
-    target: Int64[Tensor, "b"] | None = None,
+    target: Int64[Tensor, "_"] | int | None = None,
     question: MaskQuestion | None = None,
     start: Float[Tensor, "b h w"] | None = None,
 ) -> Masks:
@@ -100,7 +99,7 @@ def find_masks(
     Args:
         search: How masks are found, with the objective.
         x: The images.
-        target: Number of the explained output of each; None takes its largest output.
+        target: Number of the explained output, one for all or one each; None takes each image's largest.
         question: What is asked; None takes three α and the paper's weights.
         start: Masks to start from, one for each image and α, α fastest; None draws them.
 
@@ -116,9 +115,13 @@ def find_masks(
     return Masks(tuple(finished))
 
 
-def _largest(objective: SoftObjective, x: Instances) -> Int64[Tensor, "b"]:
-    predictor, rows = objective.restriction.predictor, objective.restriction.max_rows
-    return torch.cat([predictor.predict(part).argmax(1) for part in torch.split(x, rows)])
+def _posed(
+    objective: SoftObjective, x: Instances, target: Int64[Tensor, "_"] | int | None, asked: MaskQuestion
+) -> SoftProblem:
+    numbers = torch.arange(len(x), device=x.device).repeat_interleave(len(asked.alphas))
+    targets = objective.restriction.largest(x) if target is None else target
+    images = images_of(x, targets).take(numbers)
+    return objective.pose(images.x, images.target, asked.weights(len(x)))
 
 
 def _masks(search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, part: Descent) -> Iterator[Mask]:
@@ -131,8 +134,14 @@ def _masks(search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, par
     regions = grid.gather(part.masks) if grid.together is not None else part.masks.flatten(1)
     members = asked.cut.members(regions)
     hard = grid.spread(members.to(part.masks)) if grid.together is not None else members.view_as(part.masks)
-    soft = fresh.estimate(problem, part.masks, asked.n_fresh)
-    cut = fresh.estimate(problem, hard.to(part.masks), asked.n_fresh)
+    again = problem
+    if bool(problem.base_stderr.any()):  # the search saw the draws of f_0 too
+        images = problem.images
+        again, fresh = with_room(
+            fresh, lambda one: one.pose(images.x, images.target, problem.weights, images.index)
+        )
+    soft, fresh = with_room(fresh, lambda one: one.estimate(again, part.masks, asked.n_fresh))
+    cut, _ = with_room(fresh, lambda one: one.estimate(again, hard.to(part.masks), asked.n_fresh))
     provenance = _provenance(search, asked)
     for i, number in enumerate(part.numbers.tolist()):
         yield Mask(
@@ -140,7 +149,7 @@ def _masks(search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, par
             alpha=asked.alphas[number % len(asked.alphas)],
             target=int(problem.images.target[i]),
             prediction=problem.full[i].item(),
-            base=Gap(problem.base[i].item(), problem.base_stderr[i].item()),
+            base=Gap(again.base[i].item(), again.base_stderr[i].item()),
             soft=part.masks[i],
             soft_gaps=_pair(soft, i),
             objective=soft.value.objective[i].item(),

@@ -64,9 +64,11 @@ class Run:
             adam = adam.after(slope, self.stage.momentum, self.stage.memory)
             move = adam.move(self.stage.rate_at(step), self.stage.momentum, self.stage.memory)
             values = (values + move).clamp(0, 1)
+            if not self.settings.patience:
+                continue
             trend = trend.after(worth, self.settings)
-            done = trend.since >= self.settings.patience if self.settings.patience else None
-            if done is not None and bool(done.any()):
+            done = trend.since >= self.settings.patience
+            if bool(done.any()):
                 gone, kept = done.cpu(), ~done
                 ends[left[gone]], steps[left[gone]] = values[done], step + 1
                 left, values, adam, trend = left[~gone], values[kept], adam.take(kept), trend.take(kept)
@@ -82,9 +84,10 @@ class Run:
         def ask(objective: SoftObjective) -> tuple[Tensor, Tensor]:
             with torch.enable_grad():
                 leaf = values.detach().requires_grad_()
-                found = objective.value(problem, self.grid.spread(leaf), self.offset + step).objective
-                (slope,) = torch.autograd.grad(found.sum(), leaf)
-            return slope, found.detach()
+                masks = self.grid.spread(leaf)
+            worth, down = objective.slope(problem, masks.detach(), self.offset + step)
+            (slope,) = torch.autograd.grad(masks, leaf, down)
+            return slope, worth
 
         return ask
 

@@ -1,0 +1,121 @@
+"""Masks for a torch module in one call, with every choice that is left open made as recommended."""
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from onlyif.core.errors import InputError, OnlyIfWarning
+from onlyif.criteria.soft import SoftObjective
+from onlyif.criteria.soft_weights import variation_at
+from onlyif.explanation.mask import Masks
+from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.references.baseline import BaselineReference
+from onlyif.restrictions.soft import SoftRestriction
+from onlyif.restrictions.soft_images import check_images
+from onlyif.searches.relaxed import RelaxedSearch
+from onlyif.searches.relaxed_masks import MaskQuestion, find_masks
+from onlyif.searches.relaxed_settings import recommended_settings
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """What logits mean: softmax of several, the sigmoid pair of one.
+
+    Args:
+        logits: `(rows, outputs)` or `(rows,)`.
+
+    Example:
+        >>> probabilities(torch.tensor([0.0]))
+        tensor([[0.5000, 0.5000]])
+    """
+    each = logits.unsqueeze(1) if logits.dim() == 1 else logits
+    return each.softmax(1) if each.shape[1] > 1 else torch.cat([torch.sigmoid(-each), torch.sigmoid(each)], 1)
+
+
+def module_masks(
+    module: nn.Module,
+    images: Tensor,
+    baseline: Tensor,
+    target: Int64[Tensor, "_"] | int | None = None,
+    question: MaskQuestion | None = None,
+    *,
+    transform: Callable[[Tensor], Tensor] | None = probabilities,
+    seed: int = 0,
+) -> Masks:
+    """Sufficient, necessary and unified masks of images, found by the recommended descent.
+
+    The short way for a first try. For other references, for superpixels and other settings build the
+    `RelaxedSearch` and call `find_masks`, which is what this does.
+
+    Args:
+        module: The network, from images to logits. It is asked in evaluation mode and left as found.
+        images: A batch of images, height and width last, as the module takes them.
+        baseline: What a hidden pixel becomes: one image, as the mean of the training images.
+        target: Number of the explained output, one for all or one each; None takes each image's largest.
+        question: What is asked; None asks for α = 0, .5 and 1 with the paper's weights, λ_TV scaled to
+            the size of the images.
+        transform: From the module's outputs to what is explained; None where it answers with
+            probabilities already.
+        seed: Of all draws.
+
+    Raises:
+        InputError: unless images and baseline fit together.
+        ModelError: if the module has no gradients, or is random.
+        SettingError: if α or a target is out of range.
+        Interrupted: on Ctrl-C; its `finished` holds the masks that were whole.
+
+    Example:
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+        >>> masks = module_masks(network, torch.rand(1, 3, 4, 4), torch.zeros(3, 4, 4))
+        >>> [item.alpha for item in masks]
+        [0.0, 0.5, 1.0]
+
+    References:
+        [bharti2024] equation 13, appendix A.2.1.
+    """
+    _check_pictures(images, baseline)
+    output = (
+        "value" if transform is None else "probability" if transform is probabilities else "transformed value"
+    )
+    predictor = differentiable_module(module, transform, output)
+    if transform is probabilities:
+        _warn_of_probabilities(differentiable_module(module), images)
+    restriction = SoftRestriction(predictor, BaselineReference(baseline, "the baseline image"), seed=seed)
+    search = RelaxedSearch(SoftObjective(restriction), recommended_settings(), seed=seed)
+    asked = MaskQuestion(variation=variation_at(min(images.shape[-2:]))) if question is None else question
+    return find_masks(search, images, target, asked)
+
+
+def _check_pictures(images: Tensor, baseline: Tensor) -> None:
+    for picture in (images, baseline):
+        if not torch.is_tensor(picture):
+            raise InputError(f"need images and baseline as torch tensors, got a {type(picture).__name__}")
+    check_images(images)
+    if images.shape == baseline.shape:
+        raise InputError(
+            f"need a batch of images and one baseline, got shape {tuple(images.shape)} for both: "
+            "images[None] makes a batch of one image"
+        )
+    if images.shape[1:] != baseline.shape:
+        raise InputError(
+            f"the baseline has shape {tuple(baseline.shape)}, got images of shape {tuple(images.shape[1:])}; "
+            "both must be the same"
+        )
+
+
+def _warn_of_probabilities(raw: DifferentiablePredictor, images: Float[Tensor, "b *x"]) -> None:
+    """Outputs that sum to 1 already would be flattened by another softmax."""
+    outputs = raw.predict(images[:1].clone())
+    if (
+        outputs.shape[1] > 1
+        and bool((outputs >= 0).all())
+        and bool(((outputs.sum(1) - 1).abs() < 1e-4).all())
+    ):
+        warnings.warn(
+            "the module's outputs are probabilities already; pass transform=None, lest they are taken for "
+            "logits and flattened",
+            OnlyIfWarning,
+            stacklevel=3,
+        )

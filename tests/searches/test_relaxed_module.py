@@ -1,0 +1,81 @@
+"""The short way to masks: what it builds, and what newcomers get wrong."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from onlyif.core.errors import InputError, OnlyIfWarning, SettingError
+from onlyif.criteria.soft import SoftObjective
+from onlyif.predictors.differentiable import differentiable_module
+from onlyif.references.baseline import BaselineReference
+from onlyif.restrictions.soft import SoftRestriction
+from onlyif.searches.relaxed import RelaxedSearch
+from onlyif.searches.relaxed_masks import MaskQuestion, find_masks
+from onlyif.searches.relaxed_module import module_masks, probabilities
+from onlyif.searches.relaxed_settings import recommended_settings
+
+IMAGES = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+BLACK = torch.zeros(1, 4, 4)
+
+
+def _net(n=3):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(16, n))
+
+
+def test_it_is_the_search_that_its_parts_make():
+    found = module_masks(_net(), IMAGES, BLACK, seed=3)
+    predictor = differentiable_module(_net(), nn.Softmax(1), "probability")
+    objective = SoftObjective(SoftRestriction(predictor, BaselineReference(BLACK), seed=3))
+    search = RelaxedSearch(objective, recommended_settings(), seed=3)
+    wanted = find_masks(search, IMAGES, None, MaskQuestion(variation=20 * 4 / 512))
+    assert torch.equal(found.soft(), wanted.soft()) and found.rows() == wanted.rows()
+    assert found.items[0].provenance.output == "probability"
+    assert found.items[0].provenance.search == wanted.items[0].provenance.search
+
+
+def test_question_target_and_transform_are_passed_on():
+    asked = MaskQuestion((0.25,), 0.1, 0.1, n_fresh=4)
+    (one, two) = module_masks(_net(), IMAGES, BLACK, 2, asked, transform=None)
+    raw = _net()(IMAGES)[:, 2]
+    assert [one.prediction, two.prediction] == pytest.approx(raw.tolist(), abs=1e-6)
+    assert (one.target, one.alpha, one.provenance.output) == (2, 0.25, "value")
+
+
+def test_logits_become_probabilities():
+    logits = torch.tensor([[0.0, 1.0], [2.0, -1.0]])
+    assert torch.equal(probabilities(logits), logits.softmax(1))
+    single = probabilities(torch.tensor([[0.3], [-2.0]]))
+    assert torch.allclose(single, torch.stack([torch.zeros(2), torch.tensor([0.3, -2.0])], 1).softmax(1))
+
+
+def test_probabilities_that_would_be_flattened_are_noticed():
+    asked = MaskQuestion((1.0,), n_fresh=2)
+    net = nn.Sequential(_net(), nn.Softmax(1))
+    with pytest.warns(OnlyIfWarning, match="pass transform=None"):
+        module_masks(net, IMAGES, BLACK, None, asked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        module_masks(net, IMAGES, BLACK, None, asked, transform=None)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (IMAGES[0], "one baseline, got shape .* for both: images"),
+        ((IMAGES * 255).to(torch.uint8), "images of floating numbers, got torch.uint8"),
+        (IMAGES[:0], "at least 1 image, got none"),
+        (IMAGES[..., :3], "the baseline has shape"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused(images, message):
+    with pytest.raises(InputError, match=message):
+        module_masks(_net(), images, BLACK)
+
+
+def test_targets_out_of_range_are_refused():
+    with pytest.raises(SettingError, match="target 3 is out of range: the model has 3 outputs"):
+        module_masks(_net(), IMAGES, BLACK, 3)
