@@ -46,7 +46,11 @@ PIXELS = tuple(16 * size for size in PATCHES)
 COLUMNS = (1, 2, 3, 4, 6)
 PAPER = {"ascent, paper (50 x .001)": paper_settings()}
 # All inputs of E are near copies of a digit, so that one of them a step is enough.
-ON_PATCHES = {OURS: recommended_settings(49, n_inputs=1), **PAPER}
+ON_PATCHES = {
+    OURS: recommended_settings(49, n_inputs=1),
+    "ascent, recommended (all 4 inputs a step)": recommended_settings(49),
+    **PAPER,
+}
 ON_PIXELS = {
     OURS: recommended_settings(n_inputs=1),
     "ascent, recommended (200 steps)": recommended_settings(steps=200, n_inputs=1),
