@@ -6,10 +6,12 @@ sample sizes are those of the weights of PN and of PS: means over instances and 
 
     python experiments/fans_choices.py --data DIR --models DIR [--images 3] [--people 4]
 
-Writes one CSV a table and choices.md.
+A size of 0 leaves a part out. Writes one CSV a table, adult.md and digits.md.
 """
 
+import argparse
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -165,38 +167,58 @@ def variance(subjects: Subjects, repeats: int) -> list[dict]:
     return rows
 
 
+def written(
+    given: argparse.Namespace, page: str, work: dict[str, tuple[str, Callable[[], list[dict]]]]
+) -> None:
+    """One CSV a table, and all of them as a page."""
+    parts = [f"# Choices and ablations: {page}"]
+    for name, (heading, rows_of) in work.items():
+        rows = rows_of()
+        save_rows(given.out, name, rows)
+        parts += [f"## {heading}", table(rows)]
+        write_page(given.out, page, parts)
+
+
+def on_adult(given: argparse.Namespace) -> None:
+    """The tables of Adult; all are exact."""
+    adult = read_adult(given)
+    subjects = people(adult, given.people, given.background, given.seed)
+    title = f"{given.people} people, |E| = {given.background + 1}, seed {given.seed}"
+    work = {
+        "adult": (f"b, c, distance ({title})", lambda: adult_choices(adult, subjects)),
+        "adult_samples": (f"E ({given.people} people, c = .1)", lambda: adult_samples(adult, subjects)),
+        "ablations": (f"Ablations on exact tables ({title})", lambda: ablations(subjects)),
+        "variance": (f"Variance over seeds ({title})", lambda: variance(subjects, given.repeats)),
+    }
+    written(given, "adult", work)
+
+
+def on_digits(given: argparse.Namespace) -> None:
+    """The tables of digits, with the recommended ascent."""
+    pixels, patches = digits(given, given.ablation_images), digits(given, given.images, side=4)
+    n = given.ablation_images
+    work = {
+        "digits_ablations": (
+            f"Ablations of ascent ({n} images, 784 pixels)",
+            lambda: digit_ablations(pixels, 16),
+        ),
+        "digits": (
+            f"E, distance, c (ten of 49 patches, {given.images} images)",
+            lambda: digit_choices(given, patches),
+        ),
+    }
+    written(given, "digits", work)
+
+
 def main() -> None:
     """Adult first, then digits."""
     sizes = {"images": 3, "ablation_images": 16, "people": 4, "background": 20, "repeats": 24}
     given = arguments(__doc__.splitlines()[0], "fans_choices", **sizes)
     torch.set_num_threads(1)
-    adult = read_adult(given)
-    subjects = people(adult, given.people, given.background, given.seed)
-    title = f"{given.people} people, |E| = {given.background + 1}, seed {given.seed}"
-    pixels, patches = digits(given, given.ablation_images), digits(given, given.images, side=4)
-    done = {
-        "adult": (f"Adult: b, c, distance ({title})", lambda: adult_choices(adult, subjects)),
-        "adult_samples": (
-            f"Adult: E ({given.people} people, c = .1)",
-            lambda: adult_samples(adult, subjects),
-        ),
-        "ablations": (f"Adult: ablations on exact tables ({title})", lambda: ablations(subjects)),
-        "variance": (f"Adult: variance over seeds ({title})", lambda: variance(subjects, given.repeats)),
-        "digits_ablations": (
-            f"Digits: ablations of ascent ({given.ablation_images} images, 784 pixels)",
-            lambda: digit_ablations(pixels, 16),
-        ),
-        "digits": (
-            f"Digits: E, distance, c (ten of 49 patches, {given.images} images)",
-            lambda: digit_choices(given, patches),
-        ),
-    }
-    parts = ["# Choices and ablations"]
-    for name, (heading, work) in done.items():
-        rows = work()
-        save_rows(given.out, name, rows)
-        parts += [f"## {heading}", table(rows)]
-        write_page(given.out, "choices", parts)
+    if given.people:
+        on_adult(given)
+    if given.images:
+        on_digits(given)
 
 
 if __name__ == "__main__":

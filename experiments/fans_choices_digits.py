@@ -13,7 +13,6 @@ from fans_common import (
     said,
 )
 from fans_methods import threshold_of
-from fans_starts import quick_settings
 from images import read_images
 from torch import Tensor
 
@@ -29,6 +28,7 @@ from onlyif.samples.base import Sample
 from onlyif.samples.nearest import NearestSample
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
+from onlyif.searches.ascent_settings import recommended_settings
 from onlyif.searches.mask_shapes import top_players
 
 
@@ -48,8 +48,9 @@ def digit_choices(given: argparse.Namespace, subjects: Subjects) -> list[dict]:
     """Ten patches by ascent, by Integrated Gradients and at random, under several E, b, c and distances."""
     x, d = subjects.x, subjects.test.players.count
     train = read_images(given.data, "mnist", "train").sample(2000, 1).x
+    settings = recommended_settings(d, n_inputs=1)
     scores = (
-        ascend(subjects.predictor, subjects.test, x, subjects.change, settings=quick_settings(30)).scores,
+        ascend(subjects.predictor, subjects.test, x, subjects.change, settings=settings).scores,
         by_player(integrated_gradients(subjects, subjects.test.baseline), subjects.test.players),
     )
     subset = torch.cat([top_players(s, 10) for s in (*scores, random_scores(len(x), d, 3))], dim=1)
@@ -83,8 +84,11 @@ def digit_choices(given: argparse.Namespace, subjects: Subjects) -> list[dict]:
 
 
 def digit_ablations(subjects: Subjects, n: int) -> list[dict]:
-    """Ascent with a part left out; full PNS of its top pixels, paired with the full one."""
-    base = quick_settings(30)
+    """Ascent with a part left out; full PNS of its top pixels, paired with the full one.
+
+    A step looks at all inputs of E: with one of them there would be nothing to weigh.
+    """
+    base = recommended_settings()
     settings = {
         "full PNS": base,
         "without sufficiency": replace(base, weights=(1.0, 0.0)),

@@ -15,12 +15,12 @@ import torch
 from fans_choices import best_sets
 from fans_common import C, Subjects, arguments, digits, mean_error, said, save_rows, table, write_page
 from fans_people import people, read_adult
-from fans_starts import quick_settings
 from matplotlib.figure import Figure
 
 from onlyif.causation.neighbourhood import SoftEvents
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
+from onlyif.searches.ascent_settings import recommended_settings
 from onlyif.searches.mask_shapes import top_players
 
 TIMES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -56,7 +56,7 @@ def row_of(what: str, value: float, own: torch.Tensor, reference: torch.Tensor, 
 def on_digits(given) -> list[dict]:
     """Ascent under each b and c, from all pixels alike."""
     subjects = digits(given, given.images, sample=NoisySample(4, 0.1))
-    settings, found = quick_settings(30), {}
+    settings, found = recommended_settings(), {}
     for key, one in variants(subjects).items():
         scores = ascend(one.predictor, one.test, one.x, one.change, settings=settings).scores
         found[key] = one, top_players(scores, N_PIXELS)

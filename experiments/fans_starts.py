@@ -114,7 +114,7 @@ def gain_rows(name: str, before: dict[str, Tensor], after: dict[str, Tensor], ro
 def agreement_rows(name: str, maps: dict[str, Tensor], starts: dict[str, Tensor]) -> list[dict]:
     """How alike maps are to one another and to their starts."""
     pairs = [(f"from {one}", maps[one], f"from {two}", maps[two]) for one, two in _pairs(list(maps))]
-    pairs += [(f"from {key}", maps[key], "its start", starts[key]) for key in maps]
+    pairs += [(f"from {key}", maps[key], "its start", start) for key, start in starts.items()]
     return [
         {
             "setting": name,
@@ -163,6 +163,26 @@ def baseline_rows(subjects: Subjects, own: Tensor, steps: int, seed: int) -> lis
     return [{**line, "other": "from flat, first x'"} for line in lines]
 
 
+def seed_rows(subjects: Subjects, steps: int, n: int) -> tuple[list[dict], str]:
+    """Maps of two seeds and what that does to PNS, with one and with all inputs a step."""
+    flat = torch.full((len(subjects.x), subjects.test.players.count), 0.5)
+    lines, said_of = [], []
+    for name, inputs in (("recommended, another seed", 1), ("recommended, all inputs, another seed", None)):
+        settings, maps = recommended_settings(steps=steps, n_inputs=inputs), {}
+        for seed in (subjects.test.seed, subjects.test.seed + 1):
+            moved = replace(subjects, test=replace(subjects.test, seed=seed))
+            maps[f"seed {seed}"] = ascents(moved, {FLAT: flat}, settings)[0][FLAT]
+        lines += agreement_rows(name, maps, {})
+        one, two = pns_of(subjects, maps, n).values()
+        gaps = [f"{gap:+.4f} ± {error:.4f} ({size})" for size, gap, error in _gaps(one - two)]
+        said_of.append(f"{name}: PNS of one seed's sets minus the other's, by pixels: {', '.join(gaps)}.")
+    return lines, " ".join(said_of)
+
+
+def _gaps(difference: Tensor) -> list[tuple[int, float, float]]:
+    return [(size, *mean_error(difference[:, number])) for number, size in enumerate(SIZES)]
+
+
 def main() -> None:
     """Recommended on all digits, the paper's on some."""
     given = arguments(
@@ -180,6 +200,8 @@ def main() -> None:
     )
     some = subjects.take(slice(0, given.paper_images))
     alike += baseline_rows(some, maps[FLAT][: given.paper_images], given.steps, given.seed)
+    seeds, gaps = seed_rows(some, given.steps, given.perturbations)
+    alike += seeds
     few = {name: start[: given.paper_images] for name, start in starts.items() if name != FLAT}
     paper, rows = ascents(some, few, paper_settings())
     before = {name: values[: given.paper_images] for name, values in before.items()}
@@ -197,6 +219,7 @@ def main() -> None:
         table(lines),
         all_pixels + "the empty set (a map of zeros): 0.",
         table(alike),
+        gaps,
     ]
     write_page(given.out, "starts", parts)
 
