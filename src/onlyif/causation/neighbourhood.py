@@ -181,9 +181,24 @@ class Neighbourhood:
             share: The share of each player in the distance, 0 or 1 for a subset, s² for a relaxed one.
             players: How players tile an instance.
         """
+        return self.log_near_of_all(squares.unsqueeze(0), share.unsqueeze(0), players)[0]
+
+    def log_near_of_all(
+        self, squares: Float64[Tensor, "b n d"], share: Float64[Tensor, "b m d"], players: Players
+    ) -> Float64[Tensor, "b m n"]:
+        """The same for several instances at once.
+
+        Args:
+            squares: What `squares` gave for each instance.
+            share: The share of each player in the distance.
+            players: How players tile an instance.
+        """
         owner = players.index.flatten().to(squares.device)
         counts = torch.bincount(owner, minlength=players.count).double()
-        return self.events.log_near(self.total.of(squares @ share.T, share @ counts)).T
+        (b, n, _), m = squares.shape, share.shape[1]
+        sums = (squares @ share.mT).transpose(0, 1).reshape(n, b * m)
+        near = self.events.log_near(self.total.of(sums, (share @ counts).flatten()))
+        return near.view(n, b, m).permute(1, 2, 0)
 
     @property
     def sentence(self) -> str:

@@ -25,8 +25,6 @@ from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.samples.base import Sample
 
-TINY = 1e-30
-
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -140,9 +138,7 @@ class SoftPNS:
 
     def _near(self, posed: PosedPNS, share: Float[Tensor, "b y d"]) -> Float[Tensor, "b y n"]:
         square = share.double().square()
-        each = zip(posed.squares, square, strict=True)
-        log_near = [self.neighbourhood.log_near_of(*one, self.players) for one in each]
-        return torch.stack(log_near).exp().to(share)
+        return self.neighbourhood.log_near_of_all(posed.squares, square, self.players).exp().to(share)
 
     def _weighted(
         self, posed: PosedPNS, masks: Float[Tensor, "b z d"], near: Tensor, near_rest: Tensor, step: int
