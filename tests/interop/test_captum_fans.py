@@ -118,6 +118,7 @@ def test_features_shared_by_the_tensors_of_a_tuple_have_one_attribution():
     assert not torch.equal(one[:, 0], one[:, 3])
 
 
+@pytest.mark.filterwarnings("ignore:PNS has no slope")
 def test_each_instance_may_have_its_own_features():
     masks = torch.stack([ENTRIES, PIXELS, torch.zeros(SHAPE, dtype=torch.int64)])
     together = _attributed(feature_mask=masks)

@@ -43,6 +43,7 @@ def digits():
 
 
 @each
+@pytest.mark.filterwarnings("ignore:PNS has no slope")
 def test_they_are_attributions_of_probabilities(explain, method, settings, digits):
     net, x, y = digits
     found = explain(net, x, y, **settings)

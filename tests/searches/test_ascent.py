@@ -11,7 +11,7 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.surrogate import ExponentialSurrogate
-from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.core.errors import InputError, ModelError, OnlyIfWarning, SettingError
 from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.soft_causation_draws import Draws
@@ -230,6 +230,7 @@ def test_players_that_the_model_ignores_come_last():
     assert scores[[0, 3]].min() > scores[[1, 2, 4, 5, 6, 7]].max()
 
 
+@pytest.mark.filterwarnings("ignore:PNS has no slope")
 def test_a_start_is_where_it_starts():
     test, x, change = _net(0)
     start = torch.zeros(3, D).index_fill(1, torch.tensor([2, 5]), 1.0)
@@ -322,3 +323,13 @@ def test_a_floor_of_nothing_is_refused():
 
 def test_the_weighted_mean_is_the_usual_abduction():
     assert recommended_settings().abduction == WeightedMean()
+
+
+def test_masks_that_cannot_move_are_said():
+    test, x, change = _net(b=2)
+    # Every mask changes the outputs by far more than c: the kernel of c underflows.
+    narrow = replace(test, neighbourhood=Neighbourhood(SoftEvents(1.5, 1e-9)))
+    with pytest.warns(OnlyIfWarning, match=r"no slope for instances \[0, 1\]"):
+        risen = _run(narrow, x, change)
+    assert not risen.moved.any()
+    assert bool(_run(test, x, change).moved.all())

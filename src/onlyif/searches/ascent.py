@@ -1,21 +1,24 @@
 """Ascent of PNS on a relaxed subset, for models with gradients (Sec. 4.7)."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from onlyif.causation.change import Change
 from onlyif.causation.checks import check_change, check_instances
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.core.errors import InputError, ModelError
+from onlyif.core.errors import InputError, ModelError, OnlyIfWarning
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft_causation import PosedPNS, SoftPNS
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.searches.ascent_settings import AscentSettings, recommended_settings
+
+LEAST_MOVE = 1e-6
 
 
 @final
@@ -35,6 +38,15 @@ class Ascended:
     start: Float[Tensor, "b d"]
     trace: Float[Tensor, "b steps"]
     model_rows: float
+
+    @property
+    def moved(self) -> Bool[Tensor, "b"]:
+        """Whether the masks of an instance left their start.
+
+        They do not where PNS has no slope: where every mask changes the prediction by far
+        more than c, or none does. Its scores then say nothing.
+        """
+        return ((self.scores - self.start).abs() > LEAST_MOVE).any(1)
 
 
 @final
@@ -160,7 +172,7 @@ def ascend(
     start: Float[Tensor, "b d"] | None = None,
     max_rows: int = 512,
 ) -> Ascended:
-    """All blocks of an ascent together.
+    """All blocks of an ascent together, with a warning where masks did not leave their start.
 
     Args:
         predictor: The model f, with gradients.
@@ -173,10 +185,20 @@ def ascend(
     """
     ascent = PNSAscent(predictor, test, settings or recommended_settings(test.players.count), max_rows)
     parts = list(ascent.run(x, change, start))
-    return replace(
+    risen = replace(
         parts[0],
         scores=torch.cat([part.scores for part in parts]),
         start=torch.cat([part.start for part in parts]),
         trace=torch.cat([part.trace for part in parts]),
         model_rows=sum(part.model_rows * len(part.scores) for part in parts) / len(x),
     )
+    stuck = torch.nonzero(~risen.moved).flatten().tolist()
+    if stuck:
+        warnings.warn(
+            f"PNS has no slope for instances {stuck}: their masks stayed at the start, and their scores say "
+            "nothing. Every mask changes the prediction by far more than c, or none does: try a larger c, "
+            "or a search without gradients",
+            OnlyIfWarning,
+            stacklevel=2,
+        )
+    return risen
