@@ -9,7 +9,7 @@ import torch
 
 from onlyif.causation.abduction import PlainConditional, Resampling, Unweighted, WeightedMean
 from onlyif.causation.change import NormChange, TargetChange
-from onlyif.causation.checks import check_proper, check_table
+from onlyif.causation.checks import check_table
 from onlyif.causation.dissimilarity import MeanSquare, ScaledDifference
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import HardEvents, Neighbourhood, SoftEvents
@@ -197,8 +197,8 @@ BAD_INPUT = {
         InputError,
         lambda: ABSENT.measure(X + 0.1, SUBSET, NORM),
     ),
-    "a subset is empty": (SettingError, lambda: check_proper(SUBSET)),
-    "a subset holds all players": (SettingError, lambda: check_proper(SUBSET[:, 1:])),
+    "a subset is empty": (SettingError, lambda: TEST.measure_proper(X, SUBSET, NORM)),
+    "a subset holds all players": (SettingError, lambda: TEST.measure_proper(X, SUBSET[:, 1:], NORM)),
     "take fewer inputs or players, or search with beam": (LimitError, lambda: check_table(1000, 20, 1)),
 }
 
@@ -211,7 +211,9 @@ def test_bad_input_is_named(message):
 
 
 def test_what_is_right_is_not_refused():
-    check_proper(SUBSET[:, 1:-1])
+    proper = SUBSET[:, 1:-1]
+    found, wanted = TEST.measure_proper(X, proper, NORM), TEST.measure(X, proper, NORM)
+    assert torch.equal(found.values, wanted.values)
     check_table(1000, 10, 3)
 
 

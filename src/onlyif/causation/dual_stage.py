@@ -23,7 +23,7 @@ from torch import Tensor
 from onlyif.causation.abduction import Abduction, WeightedMean
 from onlyif.causation.asking import slices
 from onlyif.causation.change import Change
-from onlyif.causation.checks import check_change, check_instances, check_table
+from onlyif.causation.checks import check_change, check_instances, check_proper, check_table
 from onlyif.causation.exceedance import Exceedance, Perturber
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.perturbation import Perturbations
@@ -78,7 +78,7 @@ class DualStageTest:
     def measure(self, x: Instances, subset: Keep, change: Change) -> Probabilities:
         """The probabilities of given subsets.
 
-        The empty subset has PNS 0; for the one of all players P(Ā, B̄) is 0.
+        The empty subset has PNS 0; for the one of all players P(Ā, B̄) is 0. `measure_proper` refuses both.
 
         Args:
             x: The instances.
@@ -96,6 +96,20 @@ class DualStageTest:
         parts = [self._some_subsets(x, rows, part, change) for part in torch.split(subset, step, dim=1)]
         return joined(parts, dim=1)
 
+    def measure_proper(self, x: Instances, subset: Keep, change: Change) -> Probabilities:
+        """As `measure`, but subsets that are empty or whole are refused.
+
+        Args:
+            x: The instances.
+            subset: The subsets s.
+            change: How a change of each instance's prediction is read.
+
+        Raises:
+            SettingError: if a subset is empty or holds all players.
+        """
+        check_proper(subset)
+        return self.measure(x, subset, change)
+
     def table(self, x: Instances, change: Change) -> Probabilities:
         """The exact probabilities of all 2^d subsets by bit code, from 2^d model rows an input of E.
 
@@ -106,9 +120,8 @@ class DualStageTest:
         Raises:
             LimitError: if the tables would not fit the memory.
         """
-        check_instances(
-            x, self.baseline, torch.zeros(1, 1, self.players.count, dtype=torch.bool), self.players.count
-        )
+        nothing = torch.zeros(1, 1, self.players.count, dtype=torch.bool)
+        check_instances(x, self.baseline, nothing, self.players.count)
         check_change(change, len(x))
         rows = self.sample.rows(x, self.seed)
         check_table(rows.count, self.players.count, int(change.distinct(len(x))[1].max()) + 1)
@@ -151,7 +164,7 @@ class DualStageTest:
             share = asked * (codes.stop - codes.start) / 2**d
             means = torch.cat([values[:, codes], rest], dim=1)
             moments = torch.cat([means, means.new_zeros(3, *means.shape[1:])])
-            stages = self._stages(x[number], _inputs(rows, number), subset, moments)
+            stages = self._stages(x[number], rows.of(number), subset, moments)
             exact = torch.ones(1, len(subset), dtype=torch.bool)
             parts.append(self._probabilities([stages], exact, rows.count, share))
         return joined(parts, dim=1)
@@ -173,10 +186,10 @@ class DualStageTest:
                 moments = held[:, i]
                 if shared is not None:
                     moments = torch.cat([moments, shared.values[:, which[number]]], dim=2)
-                inputs = _inputs(rows, number)
-                stages.append(self._stages(x[number], inputs, sets[i % len(sets)], moments))
+                stages.append(self._stages(x[number], rows.of(number), sets[i % len(sets)], moments))
             asked += 0 if shared is None else shared.model_rows / len(x) * len(numbers)
-            exact = self._enumerates(both if len(both) == 1 else both[block]).expand(len(numbers), -1)
+            own = both if len(both) == 1 else both[block]
+            exact = self.perturbations.enumerates_both(own).expand(len(numbers), -1)
             parts.append(self._probabilities(stages, exact, rows.count, asked / len(numbers)))
         return joined(parts, dim=0)
 
@@ -235,12 +248,3 @@ class DualStageTest:
             self.max_rows,
             self.seed,
         )
-
-    def _enumerates(self, both: Bool[Tensor, "#b two_m d"]) -> Bool[Tensor, "#b m"]:
-        small = [[self.perturbations.enumerates(size) for size in row] for row in both.sum(2).tolist()]
-        one, other = torch.tensor(small, dtype=torch.bool).chunk(2, dim=1)
-        return one & other
-
-
-def _inputs(rows: SampleRows, number: int) -> Float[Tensor, "n *x"]:
-    return torch.cat([rows.own[number], rows.shared])

@@ -50,6 +50,16 @@ class Perturbations:
         """Whether the choices among so many players are enumerated."""
         return size <= MOST_PLAYERS_ENUMERATED and 2**size <= self.most_masks
 
+    def enumerates_both(self, both: Bool[Tensor, "#b two_m d"]) -> Bool[Tensor, "#b m"]:
+        """Whether neither side of each subset needs random choices.
+
+        Args:
+            both: The subsets, and after them their complements.
+        """
+        small = [[self.enumerates(size) for size in row] for row in both.sum(2).tolist()]
+        one, other = torch.tensor(small, dtype=torch.bool).chunk(2, dim=1)
+        return one & other
+
     def enumerated(self, size: int) -> tuple[Bool[Tensor, "t r"], Float64[Tensor, "t"]]:
         """All choices among r players, and their probabilities.
 

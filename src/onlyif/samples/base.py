@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,6 +28,14 @@ class SampleRows:
     def count(self) -> int:
         """The number n of inputs in E."""
         return self.own.shape[1] + self.shared.shape[0]
+
+    def of(self, number: int) -> Float[Tensor, "n *x"]:
+        """E of one instance, its own inputs first.
+
+        Args:
+            number: Which instance.
+        """
+        return torch.cat([self.own[number], self.shared])
 
 
 class Sample(ABC):
