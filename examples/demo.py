@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import onlyif
+from onlyif.cli.pictures import save_figure
 from onlyif.explanation.text import explanation_text
 from onlyif.plots.continuum import plot_continuum
 from onlyif.plots.plane import plot_plane
@@ -56,7 +57,7 @@ def draw(found: onlyif.Explanations, folder: Path) -> None:
     for item in found:
         for kind, picture in PICTURES.items():
             figure = picture(item).figure
-            figure.savefig(folder / f"row-{item.row}-{kind}.png", dpi=120, bbox_inches="tight")
+            save_figure(figure, folder / f"row-{item.row}-{kind}.png", dpi=120)
             matplotlib.pyplot.close(figure)
 
 

@@ -1,11 +1,14 @@
 """A picture a row, saved beside the explanations."""
 
+import io
 import re
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from onlyif.core.errors import StorageError
+from onlyif.core.whole_files import write_whole
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.explained import Explained, OneExplained
 from onlyif.explanation.explanation import Explanation
@@ -14,20 +17,78 @@ from onlyif.plots.continuum import plot_continuum
 from onlyif.plots.tabular import plot_explanation
 
 DPI = 110
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 
-def save_pictures(found: Explained, folder: Path, first: int) -> list[Path]:
+def save_pictures(found: Explained, folder: Path, first: int) -> None:
     """The sets of every explanation and its continuum, or the features' PNS, as PNG files.
 
     Args:
         found: The explanations.
         folder: Where they go.
         first: Number of the first of them in the run; files are numbered.
+
+    Raises:
+        StorageError: if one cannot be written.
     """
-    return [_save(found[i], folder, first + i) for i in range(len(found))]
+    for i in range(len(found)):
+        _save(found[i], _place(found[i], folder, first + i))
 
 
-def _save(item: OneExplained, folder: Path, count: int) -> Path:
+def save_missing_pictures(found: Explained, folder: Path) -> None:
+    """The pictures that a run before did not come to, or that are not whole.
+
+    Args:
+        found: All explanations of the run so far.
+        folder: Where the pictures are.
+
+    Raises:
+        StorageError: if one cannot be written.
+    """
+    for i in range(len(found)):
+        place = _place(found[i], folder, i)
+        if not _is_whole(place):
+            _save(found[i], place)
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = DPI) -> None:
+    """A figure as a PNG file that is there whole or not at all.
+
+    Args:
+        figure: The figure.
+        path: The file.
+        dpi: Dots an inch.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi, bbox_inches="tight")
+    try:
+        write_whole(path, drawn.getvalue())
+    except OSError as error:
+        raise StorageError(f"cannot write the picture {path}: {error}") from error
+
+
+def _place(item: OneExplained, folder: Path, count: int) -> Path:
+    label = re.sub(r"[^\w.-]+", "_", item.row)[:40]
+    return folder / f"row-{count:06d}-{label}.png"
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_PNG_START))
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - len(_PNG_END)))
+            return start == _PNG_START and file.read() == _PNG_END
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot read the picture {path}: {error}") from error
+
+
+def _save(item: OneExplained, path: Path) -> None:
     n_shown = min(len(item.names), 20)
     figure = Figure(figsize=(18, 4.5 + 0.35 * n_shown))
     FigureCanvasAgg(figure)
@@ -39,7 +100,4 @@ def _save(item: OneExplained, folder: Path, count: int) -> Path:
         case Explanation():
             plot_explanation(item, left)
             plot_continuum(item, right)
-    label = re.sub(r"[^\w.-]+", "_", item.row)[:40]
-    path = folder / f"row-{count:06d}-{label}.png"
-    figure.savefig(path, dpi=DPI, bbox_inches="tight")
-    return path
+    save_figure(figure, path)

@@ -62,6 +62,9 @@ def many(given: OneExplained | Explained) -> Explained:
 
     Args:
         given: One or many.
+
+    Raises:
+        SettingError: if it is neither.
     """
     match given:
         case CausalExplanation():
@@ -70,6 +73,11 @@ def many(given: OneExplained | Explained) -> Explained:
             return given
         case Explanation() | Explanations():
             return collected(given)
+        case _:
+            raise SettingError(
+                "need an explanation, or explanations as onlyif.explain gives them, "
+                f"got {type(given).__name__} {str(given)[:60]!r}"
+            )
 
 
 def joined_alike(parts: Iterable[Explained]) -> Explained:

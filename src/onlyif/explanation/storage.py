@@ -24,6 +24,7 @@ from safetensors.torch import save as pack_tensors
 from torch import Tensor
 
 from onlyif.core.errors import StorageError
+from onlyif.core.whole_files import checked_path, remove_drafts, suffixed, write_whole
 from onlyif.explanation import causal_format
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.entry import Entry
@@ -53,7 +54,7 @@ def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -
     Raises:
         StorageError: if the files cannot be written.
     """
-    target = _json_path(path)
+    target = suffixed(path, SUFFIX)
     number, plain, tensors = _plain(many(explanations))
     packed = pack_tensors(tensors)
     digest = hashlib.sha256(packed).hexdigest()
@@ -65,6 +66,7 @@ def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -
         _write(arrays, packed)
         _write(target, text.encode("utf-8", "surrogatepass"))
         _remove_stale(target, arrays)
+        remove_drafts(target.parent)
     except OSError as cause:
         raise StorageError(f"cannot write the explanations {target}: {cause}") from cause
     return target
@@ -80,7 +82,7 @@ def load(path: str | os.PathLike[str]) -> Explained:
         StorageError: if a file is missing, cut short, changed since it was written, or of a
             newer format.
     """
-    target = _json_path(path)
+    target = suffixed(path, SUFFIX)
     entry = _parsed(target)
     number = entry.count("format")
     if number not in READERS:
@@ -114,10 +116,16 @@ def saved_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
     Raises:
         StorageError: if it is no folder.
     """
-    place = Path(folder)
-    if not place.is_dir():
-        raise StorageError(f"{place} is no folder: need one with saved explanations (files *{SUFFIX})")
-    return tuple(sorted(place.glob(f"*{SUFFIX}"), key=_natural))
+    place = checked_path(folder)
+    try:
+        if not place.is_dir():
+            raise StorageError(f"{place} is no folder: need one with saved explanations (files *{SUFFIX})")
+        found = [file for file in place.iterdir() if file.name.endswith(SUFFIX)]
+    except OSError as cause:
+        if isinstance(cause, StorageError):
+            raise
+        raise StorageError(f"cannot read the folder {place}: {cause}") from cause
+    return tuple(sorted(found, key=_natural))
 
 
 def _plain(found: Explained) -> tuple[int, dict[str, Any], dict[str, Tensor]]:
@@ -134,26 +142,12 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]
 
 
-def _json_path(path: str | os.PathLike[str]) -> Path:
-    given = Path(path)
-    return given.with_name(given.name.removesuffix(SUFFIX) + SUFFIX)
-
-
 def _stem(target: Path) -> str:
     return target.name.removesuffix(SUFFIX)
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Under a temporary name first, so that nobody ever sees half a file."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, content)
 
 
 def _remove_stale(target: Path, current: Path) -> None:

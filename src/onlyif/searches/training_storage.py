@@ -19,6 +19,7 @@ from safetensors.torch import save as pack_tensors
 from torch import Tensor
 
 from onlyif.core.errors import SettingError, StorageError
+from onlyif.core.whole_files import remove_drafts, suffixed, write_whole
 from onlyif.explanation.entry import Entry, plain_number
 from onlyif.searches.selector import Selector, SelectorSettings
 from onlyif.searches.training_state import MOMENTS, Checkpoint, Round, TrainingSettings, weights_of
@@ -41,7 +42,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Pat
     Raises:
         StorageError: if the file cannot be written.
     """
-    target = _target(path)
+    target = suffixed(path, SUFFIX)
     tensors = _tensors(checkpoint)
     settings = {
         "format": FORMAT,
@@ -54,7 +55,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Pat
     packed = pack_tensors(tensors, {KEY: text, DIGEST: _digest(text, tensors)})
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, packed)
+        write_whole(target, packed)
+        remove_drafts(target.parent)
     except OSError as cause:
         raise StorageError(f"cannot write the checkpoint {target}: {cause}") from cause
     return target
@@ -71,7 +73,7 @@ def load_checkpoint(path: str | os.PathLike[str], needed: SelectorSettings | Non
         StorageError: if the file is missing, cut short, changed, of a newer format or of another
             architecture.
     """
-    target = _target(path)
+    target = suffixed(path, SUFFIX)
     header, tensors = _read(target)
     text = header[KEY]
     entry = Entry.of(_parsed(text, target), f"{target}, header {KEY!r}")
@@ -86,11 +88,6 @@ def load_checkpoint(path: str | os.PathLike[str], needed: SelectorSettings | Non
             f"{target} holds a selector of another architecture: got {checkpoint.selector}, need {needed}"
         )
     return checkpoint
-
-
-def _target(path: str | os.PathLike[str]) -> Path:
-    given = Path(path)
-    return given.with_name(given.name.removesuffix(SUFFIX) + SUFFIX)
 
 
 def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
@@ -115,19 +112,6 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
         whole.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         whole.update(value.numpy().tobytes())
     return whole.hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    # One name for all drafts: what a kill leaves behind is overwritten by the next one.
-    draft = path.with_name(f".{path.name}.tmp")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _read(target: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
