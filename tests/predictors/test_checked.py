@@ -10,9 +10,9 @@ from torch import nn
 from onlyif.core.errors import InputError, ModelError
 from onlyif.core.table import fit_schema
 from onlyif.predictors.base import Meaning, Predictor
-from onlyif.predictors.checked import CheckedPredictor, Fault, checked, probe
+from onlyif.predictors.checked import CheckedPredictor, Fault, checked, probe, probe_large
 from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.outputs import AutoOutput
+from onlyif.predictors.outputs import DIGITS_SINGLE, AutoOutput
 from onlyif.recipes.detect import detect
 
 ROWS = torch.arange(24.0, dtype=torch.float64).view(8, 3)
@@ -103,7 +103,7 @@ def test_right_answers_pass_unchanged():
     predictor = checked(inner, ROWS)
     assert torch.equal(predictor.predict(ROWS), ROWS * 2)
     assert predictor.meaning == inner.meaning
-    assert probe(predictor, ROWS) == probe(inner, ROWS) == ()
+    assert probe(predictor, ROWS).notes == probe(inner, ROWS).notes == ()
 
 
 def _adds_column(frame):
@@ -143,7 +143,7 @@ def test_a_model_that_changes_its_input_is_found_and_lived_with_on_request(funct
     batch = schema.encode(table)
     with pytest.raises(ModelError, match=r"changes the input it is given .*tolerate CHANGES_INPUT"):
         probe(predictor, batch)
-    (note,) = probe(predictor, batch, {Fault.CHANGES_INPUT})
+    (note,) = probe(predictor, batch, {Fault.CHANGES_INPUT}).notes
     assert "changes the input it is given (each call gets a copy)" in note
     assert torch.equal(schema.encode(table).nan_to_num(), batch.nan_to_num())
 
@@ -190,10 +190,10 @@ def test_a_model_that_answers_differently_each_time_is_found_and_lived_with_on_r
     state = torch.get_rng_state()
     with pytest.raises(ModelError, match=r"answers differently each time \(two calls .*tolerate RANDOM"):
         probe(predictor, ROWS)
-    (note,) = probe(predictor, ROWS, {Fault.RANDOM})
+    (note,) = probe(predictor, ROWS, {Fault.RANDOM}).notes
     assert "answers differently each time (two calls with the same 8 rows differ by up to" in note
     assert torch.equal(torch.get_rng_state(), state)
-    assert len(probe(predictor, ROWS, set(Fault))) == 1
+    assert len(probe(predictor, ROWS, set(Fault)).notes) == 1
 
 
 def test_a_model_whose_answers_depend_on_the_other_rows_is_found():
@@ -210,7 +210,7 @@ def test_a_model_whose_shape_depends_on_the_call_is_found():
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_few_rows_are_enough(rows):
-    assert probe(FunctionPredictor(lambda batch: batch * 2), ROWS[:rows]) == ()
+    assert probe(FunctionPredictor(lambda batch: batch * 2), ROWS[:rows]).notes == ()
 
 
 def test_rounding_is_no_fault():
@@ -218,4 +218,67 @@ def test_rounding_is_no_fault():
     net = nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
     model = LogisticRegression().fit(ROWS.numpy(), np.arange(8) % 2)
     for one in (net, model):
-        assert probe(detect(one, fit_schema(ROWS.numpy()), AutoOutput()), ROWS) == ()
+        assert probe(detect(one, fit_schema(ROWS.numpy()), AutoOutput()), ROWS).notes == ()
+
+
+STEP = 2.0**-23  # between neighbours of 1 in single precision
+ROUNDED = {
+    "single precision": lambda batch: batch.float().sum(1) * (1 + STEP * (len(batch) % 8 > 0)),
+    "held in double": lambda batch: (batch.float().sum(1) * (1 + STEP * (len(batch) % 8 > 0))).double(),
+    "counted in single": lambda batch: batch.sum(1) * 0.3 * (1 + 3.7 * STEP * (len(batch) % 8 > 0)),
+}
+
+
+@pytest.mark.parametrize("kind", ROUNDED)
+def test_rounding_in_single_precision_is_not_called_random(kind):
+    """What differs with the size of a call by the last digits of single precision."""
+    predictor = checked(FunctionPredictor(ROUNDED[kind]), ROWS)
+    found = probe(predictor, ROWS + 0.1)
+    assert (found.notes, found.digits) == ((), DIGITS_SINGLE)
+
+
+@pytest.mark.parametrize("shift", [1e-7, 1e-4, 1.0])
+def test_what_is_no_rounding_is_found_in_double_precision(shift):
+    calls = iter(range(1000))
+    predictor = FunctionPredictor(lambda batch: batch.sum(1) / 3 + shift * next(calls))
+    with pytest.raises(ModelError, match="two calls with the same 8 rows"):
+        probe(predictor, ROWS)
+
+
+def test_digits_go_by_the_dtype_of_the_answers():
+    for dtype, digits in ((torch.float64, 30), (torch.float32, 20), (torch.bfloat16, 7), (torch.int64, 30)):
+        predictor = checked(FunctionPredictor(lambda batch, dtype=dtype: batch.sum(1).to(dtype)), ROWS)
+        assert predictor.meaning.digits == digits
+
+
+@pytest.mark.parametrize("raised", [SystemExit, SystemExit(0), BaseException("panic")])
+def test_a_model_that_would_end_the_program_is_an_error_of_the_model(raised):
+    def function(batch):
+        raise raised
+
+    for ask in (
+        CheckedPredictor(FunctionPredictor(function)).predict,
+        lambda b: probe(FunctionPredictor(function), b),
+    ):
+        with pytest.raises(ModelError, match="at row 0 of a call of 8 rows") as told:
+            ask(ROWS)
+        assert type(told.value.__cause__) in (SystemExit, BaseException)
+
+
+def test_a_model_that_answers_otherwise_in_large_calls_is_found():
+    predictor = CheckedPredictor(FunctionPredictor(lambda batch: batch.sum(1) + 0.5 * (len(batch) > 500)))
+    assert probe(predictor, ROWS).notes == probe_large(predictor, ROWS, 500) == ()
+    with pytest.raises(ModelError, match=r"by up to 0\.5 in a call of 501 rows"):
+        probe_large(predictor, ROWS, 501)
+    (note,) = probe_large(predictor, ROWS, 501, {Fault.RANDOM})
+    assert "tolerated" in note
+
+
+def test_one_row_may_answer_without_its_dimension():
+    weights = torch.arange(6.0, dtype=torch.float64).view(3, 2)
+    for k in (1, 2):
+        wanted = ROWS @ weights[:, :k]
+        for squeeze in (torch.squeeze, lambda answer: answer.squeeze().numpy()):
+            predictor = checked(FunctionPredictor(lambda b, k=k, s=squeeze: s(b @ weights[:, :k])), ROWS)
+            assert torch.equal(predictor.predict(ROWS[:1]), wanted[:1])
+            assert torch.equal(predictor.predict(ROWS), wanted)

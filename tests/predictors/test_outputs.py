@@ -113,3 +113,35 @@ BAD = {
 def test_what_holds_no_numbers_is_refused(said):
     with pytest.raises(ModelError, match=said):
         as_outputs(BAD[said])
+
+
+MASKED = {
+    "array": np.ma.array([1.0, 2.0], mask=[False, True]),
+    "array with nothing masked": np.ma.array([1.0, 2.0]),
+    "list": [np.ma.array([1.0], mask=[True]), np.ma.array([2.0])],
+    "list of numbers": [1.0, np.ma.masked],
+}
+
+
+@pytest.mark.parametrize("kind", MASKED)
+def test_masked_answers_are_refused(kind):
+    with pytest.raises(ModelError, match="masked"):
+        as_outputs(MASKED[kind])
+
+
+def test_a_bare_number_is_the_answer_to_one_row_only():
+    for answer in (3.0, np.float32(3), torch.tensor(3.0), np.array(3)):
+        assert as_outputs(answer, 1).tolist() == [[3.0]]
+        with pytest.raises(ModelError, match="0 dimensions"):
+            as_outputs(answer, 2)
+    assert as_outputs([1.0, 2.0], 1).tolist() == [[1.0, 2.0]]
+    assert as_outputs([1.0, 2.0], 2).tolist() == [[1.0], [2.0]]
+
+
+def test_log_odds_of_one_row_without_its_dimension():
+    head = LogitOutput().choose(Heads("a model", (Head(HeadKind.PROBABILITY, np.squeeze),)))
+    assert head.ask(np.array([[0.5, 0.5]])).tolist() == [[0.0, 0.0]]
+
+
+def test_long_doubles_are_taken():
+    assert as_outputs(np.array([1.5], dtype=np.longdouble)).dtype == torch.float64

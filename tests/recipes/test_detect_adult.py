@@ -113,7 +113,7 @@ def test_pandas_pipeline_gets_back_its_frames(data_folder, seed):
     predictor = detect(model, schema, AutoOutput())
     np.testing.assert_array_equal(predictor.predict(mixed), model.predict_proba(by_hand))
     assert predictor.meaning.labels == ("False", "True")
-    assert probe(predictor, mixed[:64]) == ()
+    assert probe(predictor, mixed[:64]).notes == ()
     assert checked(predictor, mixed).n_outputs == 2
 
 

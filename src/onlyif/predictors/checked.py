@@ -16,6 +16,12 @@ from onlyif.core.errors import ModelError, OnlyIfError
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.function import FunctionPredictor
+from onlyif.predictors.outputs import DIGITS_SINGLE, digits_of
+
+# What a model may raise that is no fault of its own: the user's interrupt, our errors, too little memory.
+NO_FAULT = (KeyboardInterrupt, GeneratorExit, OnlyIfError, MemoryError)
+# Kernels differ with the number of rows: more rounding is allowed for than between equal calls.
+KERNELS = 64
 
 
 class Fault(Enum):
@@ -33,6 +39,7 @@ class CheckedPredictor(Predictor):
     Args:
         inner: The predictor.
         n_outputs: How many outputs a row has, or None where that is not known yet.
+        digits: Binary digits of its answers that were found to be trusted; None for what the model says.
 
     Example:
         >>> bad = FunctionPredictor(lambda batch: batch.sum(1).log())
@@ -44,11 +51,13 @@ class CheckedPredictor(Predictor):
 
     inner: Predictor
     n_outputs: int | None = None
+    digits: int | None = None
 
     @property
     @override
     def meaning(self) -> Meaning:
-        return self.inner.meaning
+        told = self.inner.meaning
+        return told if self.digits is None else replace(told, digits=min(told.digits, self.digits))
 
     @override
     @contextmanager
@@ -65,9 +74,9 @@ class CheckedPredictor(Predictor):
     def predict(self, batch: Batch) -> Outputs:
         try:
             outputs = self.inner.predict(batch)
-        except (OnlyIfError, MemoryError):
+        except NO_FAULT:
             raise
-        except Exception as error:
+        except BaseException as error:  # SystemExit among them: a model must not end the program
             raise ModelError(self.raised(batch, error)) from error
         self._check_shape(outputs, len(batch))
         bad = torch.nonzero(~torch.isfinite(outputs).all(1)).flatten().tolist()
@@ -91,7 +100,7 @@ class CheckedPredictor(Predictor):
                 f"{model} answered with {outputs.shape[1]} outputs a row; need {needed or 'at least 1'}"
             )
 
-    def raised(self, batch: Batch, error: Exception) -> str:
+    def raised(self, batch: Batch, error: BaseException) -> str:
         """What to say when the model raised on a batch: what, and at which row."""
         first = _first_failing(self.inner, batch)
         place = (
@@ -103,7 +112,7 @@ class CheckedPredictor(Predictor):
 
 
 def checked(inner: Predictor, batch: Batch) -> CheckedPredictor:
-    """A checked predictor that also knows how many outputs there must be.
+    """A checked predictor that also knows how many outputs there must be, and in which precision they come.
 
     Args:
         inner: The predictor.
@@ -112,10 +121,25 @@ def checked(inner: Predictor, batch: Batch) -> CheckedPredictor:
     Raises:
         ModelError: if the model's answer to that row is bad.
     """
-    return CheckedPredictor(inner, CheckedPredictor(inner).predict(batch[:1]).shape[1])
+    first = CheckedPredictor(inner).predict(batch[:1])
+    return CheckedPredictor(inner, first.shape[1], digits_of(first.dtype))
 
 
-def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) -> tuple[str, ...]:
+@final
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """What a probe found.
+
+    Args:
+        notes: One sentence for each fault that is lived with.
+        digits: Binary digits to which answers that must be equal were equal.
+    """
+
+    notes: tuple[str, ...]
+    digits: int
+
+
+def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) -> Probed:
     """Look for a model that changes its input or answers differently each time.
 
     The same batch is asked twice, and its two halves apart: an answer may depend
@@ -126,21 +150,59 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
         batch: A few typical rows.
         tolerate: Faults to live with.
 
-    Returns:
-        One sentence for each fault that is lived with.
-
     Raises:
         ModelError: for each fault that is not in `tolerate`.
     """
     with _advancing_chance() as advance:
         changes = _changed(predictor, batch)
-        difference = _difference(CheckedPredictor(predictor), batch, advance)
+        difference, digits = _difference(CheckedPredictor(predictor), batch, advance)
     notes = []
     if changes:
         notes.append(_fault(predictor, Fault.CHANGES_INPUT, "each call gets a copy", tolerate))
     if difference is not None:
         notes.append(_fault(predictor, Fault.RANDOM, difference, tolerate))
-    return tuple(notes)
+    return Probed(tuple(notes), digits)
+
+
+def probe_large(
+    predictor: Predictor, batch: Batch, rows: int, tolerate: Collection[Fault] = ()
+) -> tuple[str, ...]:
+    """Look for a model that answers otherwise in large calls than in small ones.
+
+    Args:
+        predictor: The predictor.
+        batch: A few typical rows.
+        rows: Rows of the large call.
+        tolerate: Faults to live with.
+
+    Returns:
+        One sentence if the fault is lived with.
+
+    Raises:
+        ModelError: if it does, unless that is in `tolerate`.
+    """
+    small = predictor.predict(batch.clone())
+    places = torch.arange(rows) % len(batch)
+    large = predictor.predict(batch[places])
+    wanted = small[places.to(small.device)]
+    apart = float((large - wanted).abs().max())
+    if apart <= rounding(wanted, predictor.meaning.digits):
+        return ()
+    detail = f"its answer to a row changes by up to {apart:.3g} in a call of {rows:,} rows"
+    return (_fault(predictor, Fault.RANDOM, detail, tolerate),)
+
+
+def rounding(outputs: Tensor, digits: int) -> float:
+    """By how much answers to the same rows may differ when they are asked in calls of other sizes.
+
+    A model that counts in single precision and answers in double is not called random for that.
+
+    Args:
+        outputs: The answers.
+        digits: Their binary digits that can be trusted.
+    """
+    largest = float(outputs.abs().max())
+    return KERNELS * max(max(1.0, largest) * 2.0**-digits, largest * 2.0 ** -(DIGITS_SINGLE + 3))
 
 
 def _fault(predictor: Predictor, fault: Fault, detail: str, tolerate: Collection[Fault]) -> str:
@@ -153,9 +215,9 @@ def _fault(predictor: Predictor, fault: Fault, detail: str, tolerate: Collection
 def _changed(predictor: Predictor, batch: Tensor) -> bool:
     try:
         return _changes_input(predictor, batch)
-    except (OnlyIfError, MemoryError):
+    except NO_FAULT:
         raise
-    except Exception as error:
+    except BaseException as error:  # as in CheckedPredictor
         raise ModelError(CheckedPredictor(predictor).raised(batch, error)) from error
 
 
@@ -167,24 +229,40 @@ def _changes_input(predictor: Predictor, batch: Tensor) -> bool:
     return not torch.equal(given.nan_to_num(), batch.nan_to_num())
 
 
-def _difference(predictor: Predictor, batch: Tensor, advance: Callable[[], None]) -> str | None:
-    """What differs between answers that must be equal, as text."""
+def _difference(predictor: Predictor, batch: Tensor, advance: Callable[[], None]) -> tuple[str | None, int]:
+    """What differs between answers that must be equal, as text; and to how many digits they are equal."""
     first = predictor.predict(batch.clone())
     advance()
     second = predictor.predict(batch.clone())
     half = (len(batch) + 1) // 2
     halves = torch.cat([predictor.predict(part.clone()) for part in torch.split(batch, half)])
+    digits = min(predictor.meaning.digits, digits_of(first.dtype))
     if first.shape != second.shape or first.shape != halves.shape:
         shapes = [tuple(answer.shape) for answer in (first, second, halves)]
-        return f"its answers had the shapes {shapes[0]}, {shapes[1]}, and {shapes[2]} from halves"
-    scale = first.abs().max().clamp(min=1) * 2.0**-predictor.meaning.digits
-    again, apart = (first - second).abs().max(), (first - halves).abs().max()
-    if again > scale:
-        return f"two calls with the same {len(batch)} rows differ by up to {again.item():.3g}"
-    # Kernels differ with the number of rows: more rounding is allowed for than between equal calls.
-    if apart > 64 * scale:
-        return f"its answer to a row changes by up to {apart.item():.3g} with the other rows of the call"
-    return None
+        return (
+            f"its answers had the shapes {shapes[0]}, {shapes[1]}, and {shapes[2]} from halves",
+            digits,
+        )
+    again, apart = (float((first - other).abs().max()) for other in (second, halves))
+    largest = float(first.abs().max())
+    trusted = max(1.0, largest) * 2.0**-digits
+    if _counts_in_single(first, again) and (again > trusted or apart > KERNELS * trusted):
+        digits, trusted = min(digits, DIGITS_SINGLE), max(trusted, largest * 2.0**-DIGITS_SINGLE)
+    if again > trusted:
+        return f"two calls with the same {len(batch)} rows differ by up to {again:.3g}", digits
+    if apart > KERNELS * trusted:
+        said = f"its answer to a row changes by up to {apart:.3g} with the other rows of the call"
+        return said, digits
+    return None, digits
+
+
+def _counts_in_single(outputs: Tensor, again: float) -> bool:
+    """Whether answers in double precision may have been counted in single precision.
+
+    Its numbers are such that single precision holds them, or equal calls were answered equally, so that
+    what little differs between calls of other sizes is rounding.
+    """
+    return again == 0 or bool((outputs == outputs.float().to(outputs)).all())
 
 
 @contextmanager
@@ -222,6 +300,8 @@ def _first_failing(predictor: Predictor, batch: Tensor) -> int | None:
 def _raises(predictor: Predictor, batch: Tensor) -> bool:
     try:
         predictor.predict(batch)
-    except Exception:  # any error will do
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException:  # any error will do
         return True
     return False

@@ -27,6 +27,7 @@ class FunctionPredictor(Predictor):
             and arrays; by default the torch batch itself, as a copy.
         described: What the outputs are.
         guard: Around every call: what puts the model back as it was.
+        notes: What a reader of results should know of how the model is asked, each a sentence.
 
     Example:
         >>> total = FunctionPredictor(lambda batch: batch.sum(1))
@@ -38,6 +39,7 @@ class FunctionPredictor(Predictor):
     form: Form = field(default_factory=TensorForm)
     described: Meaning = field(default_factory=lambda: Meaning("a function", "value"))
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
+    notes: tuple[str, ...] = ()
 
     @property
     @override
@@ -54,7 +56,7 @@ class FunctionPredictor(Predictor):
         native = self.form.decode(batch)
         with self.guard():
             answer = self.function(native)
-        outputs = as_outputs(answer).to(batch.device)
+        outputs = as_outputs(answer, len(batch)).to(batch.device)
         if len(outputs) != len(batch):
             raise ModelError(
                 f"{self.described.model} answered with {len(outputs)} rows to {len(batch)} rows; "
@@ -101,4 +103,4 @@ def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:
         SettingError: if the model does not offer that output.
     """
     head = output.choose(heads)
-    return FunctionPredictor(head.ask, form, heads.meaning(head), heads.guard)
+    return FunctionPredictor(head.ask, form, heads.meaning(head), heads.guard, heads.notes)

@@ -19,6 +19,7 @@ from onlyif.predictors.base import Meaning
 
 DIGITS_DOUBLE = 30
 DIGITS_SINGLE = 20
+DIGITS_HALF = 7
 
 
 class HeadKind(Enum):
@@ -61,6 +62,7 @@ class Heads:
         model: The kind of model, as "sklearn RandomForestClassifier".
         all: Its heads; the first is the usual choice.
         guard: Around every call: what puts the model back as it was.
+        notes: What a reader of results should know of how the model is asked, each a sentence.
 
     Raises:
         SettingError: if there is none.
@@ -69,6 +71,7 @@ class Heads:
     model: str
     all: tuple[Head, ...]
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.all:
@@ -194,22 +197,30 @@ class LogitOutput(Output):
         head = heads.pick(HeadKind.PROBABILITY)
 
         def log_odds(native: Any) -> Any:
-            return torch.logit(as_outputs(head.ask(native)).double(), eps=self.clip)
+            return torch.logit(as_outputs(head.ask(native), n_rows(native)).double(), eps=self.clip)
 
         name = f"log-odds of the probability, clipped to [{self.clip:g}, 1 - {self.clip:g}]"
         return replace(head, ask=log_odds, name=name)
 
 
-def as_outputs(answer: Any) -> torch.Tensor:
+def as_outputs(answer: Any, rows: int | None = None) -> torch.Tensor:
     """What a model answered, as a tensor (r, k); one number a row is k = 1.
+
+    To a single row many models answer without its dimension: a bare number is then its one output,
+    and a vector are its outputs.
 
     Args:
         answer: A tensor, an array, a frame or a list.
+        rows: How many rows were asked for, where that is known.
 
     Raises:
-        ModelError: if it is not numeric or has not one or two dimensions.
+        ModelError: if it is not numeric, is masked, or has not one or two dimensions.
     """
     kind = type(answer).__name__
+    if _is_masked(answer):
+        raise ModelError(
+            f"the model answered with a masked {kind}; need plain numbers: what is masked is no prediction"
+        )
     try:
         outputs = answer.detach() if torch.is_tensor(answer) else torch.as_tensor(_plain(answer))
     except (TypeError, ValueError, RuntimeError) as error:
@@ -218,6 +229,8 @@ def as_outputs(answer: Any) -> torch.Tensor:
         ) from error
     if outputs.is_complex():
         raise ModelError(f"the model answered with complex numbers ({outputs.dtype}); need real ones")
+    if rows == 1 and outputs.ndim < 2:
+        outputs = outputs.reshape(1, -1)
     if outputs.ndim not in (1, 2):
         raise ModelError(
             f"the model answered with {outputs.ndim} dimensions, shape {tuple(outputs.shape)}; "
@@ -227,9 +240,39 @@ def as_outputs(answer: Any) -> torch.Tensor:
     return table if table.is_floating_point() else table.double()
 
 
+def digits_of(dtype: torch.dtype) -> int:
+    """Binary digits that can be trusted of numbers of a dtype, with room for some rounding.
+
+    Args:
+        dtype: The dtype of a model's outputs.
+    """
+    if dtype == torch.float64 or not dtype.is_floating_point:
+        return DIGITS_DOUBLE
+    return DIGITS_SINGLE if dtype == torch.float32 else DIGITS_HALF
+
+
+def n_rows(native: Any) -> int:
+    """How many rows a table of any kind has; sparse matrices have no len().
+
+    Args:
+        native: The table.
+    """
+    shape = getattr(native, "shape", None)
+    return int(shape[0]) if shape else len(native)
+
+
+def _is_masked(answer: Any) -> bool:
+    """Whether it is a masked array or tensor, or a list that holds some."""
+    if isinstance(answer, list | tuple):
+        return any(_is_masked(part) for part in answer)
+    return np.ma.isMaskedArray(answer) or type(answer).__name__ == "MaskedTensor"
+
+
 def _plain(answer: Any) -> Any:
     """A numpy array in memory of its own, in the machine's byte order."""
     array = np.array(answer)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
     if array.dtype.kind != "O":
         return array.astype(array.dtype.newbyteorder("="))
     if array.ndim == 0:

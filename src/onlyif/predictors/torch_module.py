@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from onlyif.core.errors import ModelError
 from onlyif.core.table_forms import TensorForm
-from onlyif.predictors.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads, as_outputs
+from onlyif.predictors.outputs import Head, HeadKind, Heads, as_outputs, digits_of
 
-DIGITS_HALF = 7
 CPU_ROWS = 2048
 
 
@@ -75,12 +74,10 @@ def module_heads(module: nn.Module) -> Heads:
         module: The module.
     """
     call = ModuleCall(module)
-    digits = {torch.float64: DIGITS_DOUBLE, torch.float32: DIGITS_SINGLE}.get(
-        module_dtype(module), DIGITS_HALF
-    )
+    digits = digits_of(module_dtype(module))
 
     def probabilities(batch: Tensor) -> Tensor:
-        logits = as_outputs(call.plain(batch))
+        logits = as_outputs(call.plain(batch), len(batch))
         if logits.shape[1] > 1:
             return logits.softmax(1)
         return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], 1)

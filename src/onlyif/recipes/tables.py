@@ -1,7 +1,7 @@
 """What every way of explaining tables needs first: the tables coded, the model checked and asked."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Any, final
@@ -16,7 +16,7 @@ from onlyif.core.players import Players, column_players
 from onlyif.core.table import Schema, fit_schema
 from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Meaning, Predictor
-from onlyif.predictors.checked import checked, probe
+from onlyif.predictors.checked import CheckedPredictor, checked, probe
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.recipes.background import Background
 from onlyif.recipes.detect import detect
@@ -66,7 +66,7 @@ def tables_of(rows: Any, background: Any, options: Options, *, needed: bool = Tr
 class Asked:
     """The model behind its checks, and what it says of the rows."""
 
-    predictor: Predictor
+    predictor: CheckedPredictor
     form: Form
     meaning: Meaning
     outputs: Float64[Tensor, "b k"]
@@ -78,10 +78,12 @@ def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     raw = model if isinstance(model, Predictor) else detect(model, tables.schema, output_of(options.output))
     predictor = checked(raw, tables.x)
     few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
-    notes = probe(raw, few, frozenset(options.tolerate))
+    probed = probe(raw, few, frozenset(options.tolerate))
+    predictor = replace(predictor, digits=min(predictor.meaning.digits, probed.digits))
     parts = [predictor.predict(part) for part in torch.split(tables.x, options.max_rows)]
     form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
-    return Asked(predictor, form, raw.meaning, torch.cat(parts).double(), notes)
+    told = raw.notes if isinstance(raw, FunctionPredictor) else ()
+    return Asked(predictor, form, predictor.meaning, torch.cat(parts).double(), (*told, *probed.notes))
 
 
 def background_of(tables: Tables, options: Options) -> Background:
