@@ -20,6 +20,7 @@ from typing import Any
 
 from onlyif.core.errors import StorageError
 from onlyif.core.extras import missing
+from onlyif.recipes.onnx_graph import read_graph
 
 _PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill", ".sav", ".p", ".pkl.gz", ".z"})
 _TORCH = frozenset({".pt", ".pth", ".pt2", ".ckpt", ".torchscript", ".ptl", ".jit"})
@@ -71,6 +72,24 @@ def read_model(path: str | Path, trust: Sequence[str] = ()) -> Any:
             f"{file.name} bears the suffix of a model of {named}, but holds one of {found}: rename it"
         )
     return _read(file, named or found or "", trust)
+
+
+def model_parts(path: str | Path) -> tuple[Path, ...]:
+    """Every file that a model consists of, the one that is named first.
+
+    An ONNX file may keep its numbers in files beside it; all other models are one file.
+
+    Args:
+        path: The file of the model.
+
+    Raises:
+        StorageError: if it is damaged, or names files outside its own folder.
+    """
+    file = Path(path)
+    if _KINDS.get(file.suffix.lower()) != "onnx":
+        return (file,)
+    _start(file)
+    return file, *(file.parent / name for name in read_graph(file).files_beside())
 
 
 def _read(file: Path, kind: str, trust: Sequence[str]) -> Any:

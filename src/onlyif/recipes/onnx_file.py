@@ -6,6 +6,7 @@ from typing import Any
 import onnxruntime
 
 from onlyif.core.errors import StorageError
+from onlyif.recipes.onnx_graph import read_graph
 
 FATAL_ONLY = 4
 
@@ -17,8 +18,11 @@ def read_onnx(path: Path) -> Any:
     operators are never loaded. Data beside the file are read from its folder alone.
 
     Raises:
-        StorageError: if onnxruntime does not accept the file.
+        StorageError: if the graph may not end or lies outside its folder, or onnxruntime does not accept it.
     """
+    graph = read_graph(path)
+    graph.files_beside()
+    graph.check()
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = FATAL_ONLY
     try:
