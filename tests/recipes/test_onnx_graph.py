@@ -130,7 +130,7 @@ def test_a_model_names_all_of_its_files(tmp_path):
     assert model_parts(tmp_path / "m.txt") == (tmp_path / "m.txt",)
 
 
-@pytest.mark.parametrize("place", ["../w.bin", "/w.bin", "a/../../w.bin", "*/_ORT_MEM_ADDR_/*", "C:\\w.bin"])
+@pytest.mark.parametrize("place", ["../w.bin", "/w.bin", "a/../../w.bin", "*/_ORT_MEM_ADDR_/*", "D:\\w.bin"])
 def test_numbers_outside_the_folder_are_refused(tmp_path, place):
     path = stored_beside(tmp_path)
     changed = onnx.load(path, load_external_data=False)
