@@ -1,5 +1,6 @@
 """The plane whose points a mask hides, for inputs in Captum's convention."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -8,12 +9,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.core.errors import SettingError
+from onlyif.core.errors import OnlyIfWarning, SettingError
 from onlyif.core.grids import Grid, PixelGrid, SuperpixelGrid
 from onlyif.criteria.soft_weights import SoftWeights, variation_at
 from onlyif.interop.captum_inputs import Layout
-
-IMAGE_DIMENSIONS = 3
+from onlyif.restrictions.soft_images import IMAGE_DIMENSIONS, looks_channels_last
 
 
 @final
@@ -24,12 +24,10 @@ class Frame:
     Args:
         shape: Of one instance, ending in height and width.
         has_neighbours: Whether points side by side are neighbours.
-        each_alone: Whether each point is a feature of its own.
     """
 
     shape: tuple[int, ...]
     has_neighbours: bool
-    each_alone: bool
 
     def grid(self, features: Int64[Tensor, "entries"]) -> Grid:
         """Who plays.
@@ -38,10 +36,10 @@ class Frame:
             features: The feature of each entry.
         """
         height, width = self.shape[-2:]
-        if self.each_alone:
+        index = torch.unique(features.view(-1, height, width)[0], return_inverse=True)[1]
+        if torch.equal(index.flatten(), torch.arange(height * width)):
             return PixelGrid(height, width)
-        plane = features.view(-1, height, width)[0]
-        return SuperpixelGrid(torch.unique(plane, return_inverse=True)[1])
+        return SuperpixelGrid(index)
 
     def entries(self, masks: Float[Tensor, "p h w"]) -> Float[Tensor, "p entries"]:
         """Masks of the plane as masks of the entries.
@@ -78,17 +76,33 @@ class Frame:
         return weights
 
 
-def frame_of(layout: Layout, features: Int64[Tensor, "b entries"]) -> Frame:
-    """An image is one tensor with channels whose features, if any, are the same in all channels.
+def frame_of(layout: Layout, features: Int64[Tensor, "b entries"] | None) -> Frame:
+    """How the entries of instances lie.
+
+    Without features only (b, channels, height, width) has a plane, which the channels share; every entry of
+    anything else is a point of its own. Given features have a plane where they are the same in all
+    that stands before the last two axes, and are obeyed either way.
 
     Args:
         layout: How inputs lie in a row.
-        features: The feature of each entry.
+        features: The feature of each entry; None where none were given.
     """
-    own = bool((features == torch.arange(features.shape[1])).all())
     shape = layout.shapes[0]
-    if layout.alone and len(shape) >= IMAGE_DIMENSIONS:
+    apart = Frame((1, sum(layout.sizes)), has_neighbours=False)
+    if not layout.alone or len(shape) < IMAGE_DIMENSIONS:
+        return apart
+    if features is not None:
         planes = features.view(len(features), -1, *shape[-2:])
-        if own or bool((planes == planes[:, :1]).all()):
-            return Frame(shape, has_neighbours=True, each_alone=own)
-    return Frame((1, features.shape[1]), has_neighbours=False, each_alone=own)
+        return Frame(shape, has_neighbours=True) if bool((planes == planes[:, :1]).all()) else apart
+    if len(shape) > IMAGE_DIMENSIONS:
+        return apart
+    if looks_channels_last(shape):
+        warnings.warn(
+            f"instances of shape {shape} look like (height, width, channels): each entry has a mask of its "
+            "own. For one mask a pixel give a feature_mask that numbers the pixels, or images as (channels, "
+            "height, width)",
+            OnlyIfWarning,
+            stacklevel=4,
+        )
+        return apart
+    return Frame(shape, has_neighbours=True)

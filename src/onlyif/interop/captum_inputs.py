@@ -29,13 +29,19 @@ class Layout:
         shapes: The shape of one instance in each tensor.
         dtypes: The dtype of each tensor.
         devices: Where each tensor lies.
-        alone: Whether a tensor was given, not a tuple.
+        in_tuple: Whether they were given in a tuple, as attributions then are: a tuple of one means what the
+            tensor in it means.
     """
 
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[torch.dtype, ...]
     devices: tuple[torch.device, ...]
-    alone: bool
+    in_tuple: bool
+
+    @property
+    def alone(self) -> bool:
+        """Whether an input is one tensor."""
+        return len(self.shapes) == 1
 
     @property
     def sizes(self) -> list[int]:
@@ -81,7 +87,7 @@ class Layout:
             rows: The rows.
         """
         tensors = self.unpack(rows)
-        return tensors[0] if self.alone else tensors
+        return tensors if self.in_tuple else tensors[0]
 
     def baselines(self, baselines: Any, b: int) -> Float[Tensor, "b entries"]:
         """The baseline of every instance, from numbers and tensors that fit the inputs.
@@ -167,7 +173,7 @@ def layout_of(inputs: Any) -> Layout:
         tuple(tuple(one.shape[1:]) for one in tensors),
         tuple(one.dtype for one in tensors),
         tuple(one.device for one in tensors),
-        not isinstance(inputs, tuple),
+        isinstance(inputs, tuple),
     )
 
 

@@ -105,9 +105,10 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
     ) -> Any:
         """Masks of the inputs' shapes, with entries in [0, 1]; those of one feature are equal.
 
-        The mask of one image `(b, ..., height, width)` is shared by its channels and smooth. Tables,
-        tuples of tensors, and feature masks that differ between channels have one number a feature and no
-        neighbours. The masks of a tuple are optimised together.
+        The mask of one image `(b, channels, height, width)` is shared by its channels and smooth. Tables,
+        volumes, videos, images with channels last, tuples of several tensors, and feature masks that differ
+        between channels have one number an entry or feature and no neighbours. The masks of a tuple are
+        optimised together.
 
         Args:
             inputs: A tensor or a tuple of tensors, one instance a row.
@@ -139,7 +140,7 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
         forward = Forward(self.forward_func, layout, further_arguments(additional_forward_args, len(x)))
         ends = layout.baselines(_zeros(layout) if baselines is None else baselines, len(x))
         features = layout.features(feature_mask, len(x))
-        frame = frame_of(layout, features)
+        frame = frame_of(layout, None if feature_mask is None else features)
         weigh = frame.weigh(alpha, size, variation)
         how = settings or recommended_settings()
         with forward.left_as_found():

@@ -11,6 +11,9 @@ from torch import Tensor
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.shapes import Instances
 
+IMAGE_DIMENSIONS = 3
+MOST_COLOURS = 4
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,19 @@ class SoftEstimate:
 
     mean: Float[Tensor, "j"]
     stderr: Float[Tensor, "j"]
+
+
+def looks_channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether an image may as well be (height, width, channels) as (channels, height, width).
+
+    Args:
+        shape: The shape of one image.
+
+    Example:
+        >>> looks_channels_last((32, 32, 3)), looks_channels_last((3, 32, 32))
+        (True, False)
+    """
+    return len(shape) == IMAGE_DIMENSIONS and shape[2] <= MOST_COLOURS and shape[2] < min(shape[:2])
 
 
 def check_images(x: Tensor) -> None:
