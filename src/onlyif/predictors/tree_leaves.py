@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int64, UInt32
+from jaxtyping import Bool, Float64, Int, Int8, Int64, UInt32
 from torch import Tensor
 
 from onlyif.core.errors import LimitError, SettingError
@@ -18,6 +18,7 @@ from onlyif.predictors.tree_paths import Cells, Conditions, cells_of, conditions
 
 Masks: TypeAlias = Int[np.ndarray, "leaves"]
 MAX_GLOBAL = 40  # players up to which masks need no translation
+_BLOCK_LEAVES = 2**13  # leaves whose paths are sorted at once
 
 
 @final
@@ -44,6 +45,12 @@ class Slot:
     categories: Int64[np.ndarray, "q"]
     allowed: Int64[np.ndarray, "q"]
     share: Float64[np.ndarray, "n"]
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the arrays."""
+        numbers = (self.column, self.first, self.width, self.missing, self.bit, self.share)
+        return sum(array.nbytes for array in (*numbers, self.categories, self.allowed))
 
 
 @final
@@ -84,7 +91,7 @@ class Leaves:
     cells: Cells
     slots: tuple[Slot, ...]
     category_cells: Bool[np.ndarray, "conditions codes"]
-    path: Int64[np.ndarray, "leaves places"]
+    path: Int[np.ndarray, "leaves places"]
     value: Float64[np.ndarray, "leaves k"]
     local: bool
 
@@ -92,6 +99,12 @@ class Leaves:
     def count(self) -> int:
         """Number of leaves."""
         return len(self.value)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of all that is held leaf by leaf."""
+        whole = self.path.nbytes + self.value.nbytes + self.category_cells.nbytes
+        return whole + sum(slot.n_bytes for slot in self.slots)
 
     @property
     def mask_type(self) -> Any:
@@ -167,53 +180,62 @@ def compile_leaves(ensemble: TreeEnsemble, players: Players) -> Leaves:
     order = np.argsort(-count, kind="stable")
     path, place = _paths(conditions, players, len(nodes))
     local = players.count > MAX_GLOBAL
-    if local and path.shape[1] > MAX_GLOBAL:
-        raise LimitError(
-            f"a path through the trees passes {path.shape[1]} of {players.count} players, at most "
-            f"{MAX_GLOBAL} are allowed beyond {MAX_GLOBAL} players; group columns or grow shallower trees"
-        )
-    bit = np.left_shift(1, place if local else players.index.numpy()[conditions.column])
     value = ensemble.value.numpy()[nodes][order]
-    slots = tuple(_slots(conditions, order, count[order], bit))
+    # Player numbers of conditions, or their places on the path, become bits slot by slot.
+    number = place if local else players.index.numpy()[conditions.column].astype(np.int8)
+    slots = tuple(_slots(conditions, order, count[order], number))
     return Leaves(ensemble, players, cells, slots, conditions.category_cells, path[order], value, local)
 
 
 def _paths(
     conditions: Conditions, players: Players, n_leaves: int
-) -> tuple[Int64[np.ndarray, "leaves places"], Int64[np.ndarray, "n"]]:
+) -> tuple[Int[np.ndarray, "leaves places"], Int8[np.ndarray, "n"]]:
     """The players on each path in increasing order, and the place of each condition's player."""
-    player = players.index.numpy()[conditions.column]
-    key, number = np.unique(conditions.leaf * players.count + player, return_inverse=True)
-    leaf = key // players.count
-    place = np.arange(len(key)) - np.searchsorted(leaf, leaf)
-    path = np.full((n_leaves, int(place.max(initial=-1)) + 1), -1)
-    path[leaf, place] = key % players.count
-    return path, place[number.reshape(-1)]
+    blocks = []
+    for first in range(0, n_leaves, _BLOCK_LEAVES):
+        start, stop = np.searchsorted(conditions.leaf, [first, first + _BLOCK_LEAVES])
+        player = players.index.numpy()[conditions.column[start:stop]]
+        own = conditions.leaf[start:stop].astype(np.int64) - first
+        key, number = np.unique(own * players.count + player, return_inverse=True)
+        leaf = key // players.count
+        place = np.arange(len(key)) - np.searchsorted(leaf, leaf)
+        blocks.append((leaf + first, place, key % players.count, place[number.reshape(-1)]))
+    longest = max(int(place.max(initial=-1)) + 1 for _, place, _, _ in blocks)
+    if players.count > MAX_GLOBAL < longest:
+        raise LimitError(
+            f"a path through the trees passes {longest} of {players.count} players, at most "
+            f"{MAX_GLOBAL} are allowed beyond {MAX_GLOBAL} players; group columns or grow shallower trees"
+        )
+    path = np.full((n_leaves, longest), -1, dtype=np.int32)
+    for leaf, place, player, _ in blocks:
+        path[leaf, place] = player
+    return path, np.concatenate([each.astype(np.int8) for *_, each in blocks])
 
 
 def _slots(
     conditions: Conditions,
     order: Int64[np.ndarray, "leaves"],
     count: Int64[np.ndarray, "leaves"],
-    bit: np.ndarray,
+    number: Int8[np.ndarray, "n"],
 ) -> list[Slot]:
-    starts = np.searchsorted(conditions.leaf, order)
-    kind = np.int32 if bit.max(initial=0) < 2**31 else np.int64
+    starts = np.searchsorted(conditions.leaf, order.astype(np.int32))
+    kind = np.int32 if number.max(initial=0) < 31 else np.int64
     slots = []
     for j in range(int(count.max())):
         # Leaves are sorted by their number of conditions, so these are the first ones.
         at = starts[: int((count > j).sum())] + j
         categories = np.flatnonzero(conditions.allowed[at] >= 0)
+        # The highest cell is one less than the largest number of 32 bits, so that this one fits too.
         width = np.maximum(conditions.last[at] - conditions.first[at] + 1, 0)
         slots.append(
             Slot(
-                conditions.column[at],
-                conditions.first[at].astype(np.int32),
+                conditions.column[at].astype(np.int64),
+                conditions.first[at],
                 width.astype(np.uint32),
                 conditions.missing[at],
-                bit[at].astype(kind),
+                np.left_shift(kind(1), number[at], dtype=kind),
                 categories,
-                conditions.allowed[at][categories],
+                conditions.allowed[at][categories].astype(np.int64),
                 conditions.share[at],
             )
         )

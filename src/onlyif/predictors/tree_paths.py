@@ -4,12 +4,18 @@ from dataclasses import dataclass
 from typing import TypeAlias, final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from onlyif.predictors.tree_ensemble import TreeEnsemble
+from onlyif.predictors.tree_memory import check_held
 
 Numbers: TypeAlias = Int64[np.ndarray, "n"]
+Short: TypeAlias = Int32[np.ndarray, "n"]
 Flags: TypeAlias = Bool[np.ndarray, "n"]
+# Paths are climbed for so many leaves at once: what is held meanwhile is some hundred bytes a step.
+_BLOCK_LEAVES = 2**13
+# A condition as it is made here and as it is held leaf by leaf in the end.
+_BYTES_A_CONDITION = 60
 
 
 @final
@@ -44,12 +50,12 @@ class Conditions:
         share: Product of the shares of training weight that took the path at this column's nodes.
     """
 
-    leaf: Numbers
-    column: Numbers
-    first: Numbers
-    last: Numbers
+    leaf: Short
+    column: Short
+    first: Short
+    last: Short
     missing: Flags
-    allowed: Numbers
+    allowed: Short
     category_cells: Bool[np.ndarray, "conditions codes"]
     share: Float64[np.ndarray, "n"]
 
@@ -83,8 +89,44 @@ def cells_of(ensemble: TreeEnsemble) -> Cells:
 
 
 def conditions_of(ensemble: TreeEnsemble, cells: Cells) -> Conditions:
-    """The conditions of all leaves."""
-    steps = _climb(ensemble)
+    """The conditions of all leaves, made block by block: memory beyond the result does not grow with them.
+
+    Raises:
+        LimitError: if they would take too much memory.
+    """
+    tree = _Upwards(ensemble, _parents(ensemble), _places(ensemble, cells))
+    leaves = leaf_nodes(ensemble)
+    parts, n_held = [], 0
+    for start in range(0, len(leaves), _BLOCK_LEAVES):
+        parts.append(_some_conditions(tree, leaves[start : start + _BLOCK_LEAVES], start))
+        n_held += len(parts[-1].leaf)
+        check_held(_BYTES_A_CONDITION * n_held, f"the paths to {len(leaves):,} leaves")
+    allowed, category_cells = _distinct(parts)
+    return Conditions(
+        leaf=np.concatenate([part.leaf for part in parts]),
+        column=np.concatenate([part.column for part in parts]),
+        first=np.concatenate([part.first for part in parts]),
+        last=np.concatenate([part.last for part in parts]),
+        missing=np.concatenate([part.missing for part in parts]),
+        allowed=allowed,
+        category_cells=category_cells,
+        share=np.concatenate([part.share for part in parts]),
+    )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Upwards:
+    """An ensemble, the parent of every node (-1 of a root), and the cell of every node's threshold."""
+
+    ensemble: TreeEnsemble
+    parent: Numbers
+    place: Numbers
+
+
+def _some_conditions(tree: _Upwards, leaves: Numbers, number: int) -> Conditions:
+    """The conditions of some leaves, the first of which has a number among all leaves."""
+    ensemble, steps = tree.ensemble, _climb(tree, leaves)
     column = ensemble.nodes.column.numpy()[steps.node]
     order = np.lexsort((column, steps.leaf))
     steps = _Steps(steps.leaf[order], steps.node[order], steps.left[order])
@@ -92,16 +134,16 @@ def conditions_of(ensemble: TreeEnsemble, cells: Cells) -> Conditions:
     fresh = np.ones(len(column), dtype=bool)
     fresh[1:] = (np.diff(column) != 0) | (np.diff(steps.leaf) != 0)
     starts = np.flatnonzero(fresh)
-    first, last = _bounds(ensemble, cells, steps)
+    first, last = _bounds(tree, steps)
     missing = ensemble.nodes.missing_left.numpy()[steps.node] == steps.left
     allowed, category_cells = _categories(ensemble, steps, starts)
     return Conditions(
-        leaf=steps.leaf[starts],
-        column=column[starts],
-        first=_reduced(np.maximum, first, starts),
-        last=_reduced(np.minimum, last, starts),
+        leaf=(steps.leaf[starts] + number).astype(np.int32),
+        column=column[starts].astype(np.int32),
+        first=_reduced(np.maximum, first, starts).astype(np.int32),
+        last=_reduced(np.minimum, last, starts).astype(np.int32),
         missing=_reduced(np.logical_and, missing, starts),
-        allowed=allowed,
+        allowed=allowed.astype(np.int32),
         category_cells=category_cells,
         share=_reduced(np.multiply, _shares(ensemble, steps), starts),
     )
@@ -111,17 +153,20 @@ def _reduced(how: np.ufunc, values: np.ndarray, starts: Numbers) -> np.ndarray:
     return how.reduceat(values, starts) if len(starts) else values
 
 
-def _climb(ensemble: TreeEnsemble) -> _Steps:
+def _parents(ensemble: TreeEnsemble) -> Numbers:
     left, right = ensemble.nodes.left.numpy(), ensemble.nodes.right.numpy()
     inner = np.flatnonzero(ensemble.nodes.column.numpy() >= 0)
     parent = np.full(len(left), -1)
     parent[left[inner]] = inner
     parent[right[inner]] = inner
-    at = leaf_nodes(ensemble)
-    leaf = np.arange(len(at))
+    return parent
+
+
+def _climb(tree: _Upwards, leaves: Numbers) -> _Steps:
+    left, at, leaf = tree.ensemble.nodes.left.numpy(), leaves, np.arange(len(leaves))
     steps = []
     while len(at):
-        up = parent[at]
+        up = tree.parent[at]
         rising = up >= 0
         leaf, at, up = leaf[rising], at[rising], up[rising]
         steps.append((leaf, up, left[up] == at))
@@ -129,18 +174,36 @@ def _climb(ensemble: TreeEnsemble) -> _Steps:
     return _Steps(*(np.concatenate(part) for part in zip(*steps, strict=True)))
 
 
-def _bounds(ensemble: TreeEnsemble, cells: Cells, steps: _Steps) -> tuple[Numbers, Numbers]:
-    """The cells that each step allows; all of them at category nodes."""
+def _places(ensemble: TreeEnsemble, cells: Cells) -> Numbers:
     column, threshold = ensemble.nodes.column.numpy(), ensemble.nodes.threshold.numpy()
     place = np.zeros(len(column), dtype=np.int64)
     for c, known in enumerate(cells.thresholds):
         at = np.flatnonzero(column == c) if len(known) else np.zeros(0, dtype=np.int64)
         place[at] = np.searchsorted(known, threshold[at])
+    return place
+
+
+def _bounds(tree: _Upwards, steps: _Steps) -> tuple[Numbers, Numbers]:
+    """The cells that each step allows; all of them at category nodes."""
     highest = np.iinfo(np.int32).max - 1
-    compared = ensemble.nodes.category_set.numpy()[steps.node] < 0
-    first = np.where(compared & ~steps.left, place[steps.node] + 1, 0)
-    last = np.where(compared & steps.left, place[steps.node], highest)
+    compared = tree.ensemble.nodes.category_set.numpy()[steps.node] < 0
+    first = np.where(compared & ~steps.left, tree.place[steps.node] + 1, 0)
+    last = np.where(compared & steps.left, tree.place[steps.node], highest)
     return first, last
+
+
+def _distinct(parts: list[Conditions]) -> tuple[Short, Bool[np.ndarray, "conditions codes"]]:
+    """The sets of allowed codes of all blocks, each once, and the one of each condition."""
+    firsts = np.cumsum([0, *(len(part.category_cells) for part in parts)])
+    moved = [
+        np.where(part.allowed >= 0, part.allowed + first, -1)
+        for part, first in zip(parts, firsts, strict=False)
+    ]
+    allowed, held = np.concatenate(moved), np.concatenate([part.category_cells for part in parts])
+    if len(held):
+        held, number = np.unique(held, axis=0, return_inverse=True)
+        allowed = np.where(allowed >= 0, number.reshape(-1)[allowed], -1)
+    return allowed.astype(np.int32), held
 
 
 def _categories(

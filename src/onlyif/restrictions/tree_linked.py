@@ -15,6 +15,7 @@ from onlyif.core.shapes import Instances, Keep
 from onlyif.predictors.readouts import Readout
 from onlyif.predictors.tree_ensemble import TreeEnsemble
 from onlyif.predictors.tree_leaves import Leaves, Masks, SeenRow, compile_leaves
+from onlyif.predictors.tree_memory import check_held
 from onlyif.restrictions.base import Estimate, Method, Restriction
 from onlyif.restrictions.tree_cubes import Cubes, add_cubes
 from onlyif.restrictions.tree_patterns import check_background, equal_weights
@@ -23,6 +24,7 @@ from onlyif.restrictions.tree_tables import predict_of, table_of
 from onlyif.restrictions.tree_transform import add_subsets
 
 _BLOCK_ENTRIES = 2**20  # margins held at once: subsets times background rows times outputs
+_BLOCK_CUBES = 2**22  # cubes held at once: leaves times background rows
 
 
 @final
@@ -58,7 +60,10 @@ class TreeLinkedRestriction(Restriction):
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
-        return table_of(x, self.leaves, readout, self._at_all)
+        k, link = self.leaves.value.shape[1], self.leaves.ensemble.link
+        n_outputs = link.outputs(torch.zeros(1, k, dtype=torch.float64)).shape[1]
+        # Margins; what the link makes of them on its way, their mean, and the sum so far; what is read.
+        return table_of(x, self.leaves, readout, self._at_all, n_held=k + 4 * n_outputs + 1)
 
     @property
     @override
@@ -72,16 +77,16 @@ class TreeLinkedRestriction(Restriction):
 
     def _at_all(self, row: SeenRow) -> Float64[Tensor, "k two_to_d"]:
         d, k = self.leaves.players.count, self.leaves.value.shape[1]
-        barred, means = self.leaves.unsatisfied(row), []
+        barred, total = self.leaves.unsatisfied(row), torch.zeros(0, dtype=torch.float64)
         for part in self._parts(k << d):
             margins = torch.zeros(k, len(self.needed[part]) << d, dtype=torch.float64)
             add_cubes(self._cubes(barred, part, d)[0], margins.numpy())
             add_subsets(margins.view(-1, 2**d))
-            means.append(self._mean(margins.view(k, -1, 2**d), part))
-        return torch.stack(means).sum(0).T
+            total = self._added(total, margins.view(k, -1, 2**d), part)
+        return total.T
 
     def _at_subsets(self, row: SeenRow, keep: Bool[Tensor, "m d"]) -> Float64[Tensor, "k m"]:
-        barred, means = self.leaves.unsatisfied(row), []
+        barred, total = self.leaves.unsatisfied(row), torch.zeros(0, dtype=torch.float64)
         for part in self._parts(len(keep) * self.leaves.value.shape[1]):
             cubes, atom = self._cubes(barred, part, 0)
             n = len(self.needed[part])
@@ -89,13 +94,13 @@ class TreeLinkedRestriction(Restriction):
             for i, inside in enumerate(inside_each(cubes, self.leaves, keep.numpy())):
                 for output, value in zip(margins, cubes.value, strict=True):
                     output[:, i] = np.bincount(atom.take(inside), value.take(inside), n)
-            means.append(self._mean(torch.from_numpy(margins), part))
-        return torch.stack(means).sum(0).T
+            total = self._added(total, torch.from_numpy(margins), part)
+        return total.T
 
     def _parts(self, entries: int) -> Iterator[slice]:
         """Background rows in parts, so that memory does not grow with their number."""
-        size = max(1, _BLOCK_ENTRIES // max(entries, 1))
-        return (slice(first, first + size) for first in range(0, len(self.needed), size))
+        size = min(_BLOCK_ENTRIES // max(entries, 1), _BLOCK_CUBES // self.leaves.count)
+        return (slice(first, first + max(size, 1)) for first in range(0, len(self.needed), max(size, 1)))
 
     def _cubes(self, barred: Masks, part: slice, n_bits: int) -> tuple[Cubes, Int[np.ndarray, "q"]]:
         """The cubes of some background rows, and each one's row, whose number stands above its mask."""
@@ -108,9 +113,14 @@ class TreeLinkedRestriction(Restriction):
         value = np.stack([column.take(leaf) for column in self.leaves.value.T])
         return Cubes(leaf, needed, barred.take(leaf), value), atom
 
-    def _mean(self, margins: Float64[Tensor, "k n m"], part: slice) -> Float64[Tensor, "m _"]:
-        whole = margins + self.leaves.ensemble.base.view(-1, 1, 1)
-        return self.leaves.ensemble.link.mean(whole.permute(1, 2, 0), self.weights[part])
+    def _added(
+        self, total: Float64[Tensor, "*so_far"], margins: Float64[Tensor, "k n m"], part: slice
+    ) -> Float64[Tensor, "m _"]:
+        """The sum so far and the outputs of some more background rows, whose margins are used up."""
+        margins += self.leaves.ensemble.base.view(-1, 1, 1)
+        mean = self.leaves.ensemble.link.mean(margins.permute(1, 2, 0), self.weights[part])
+        # In place, for a sum of the parts at the end would hold all of them.
+        return total.add_(mean) if len(total) else mean
 
 
 def compile_tree_linked(
@@ -130,10 +140,16 @@ def compile_tree_linked(
     Raises:
         InputError: if there is no row, or rows have other columns than the trees.
         SettingError: if trees and players disagree, or weights are no weights.
-        LimitError: if paths have too many players.
+        LimitError: if paths have too many players, or what is held would take too much memory.
     """
     share = equal_weights(rows) if weights is None else weights.detach().cpu()
     check_background(rows, share)
     leaves = compile_leaves(ensemble, players)
-    needed = np.stack([leaves.unsatisfied(row) for row in leaves.see(rows)])
+    masks = len(rows) * leaves.count * np.dtype(leaves.mask_type).itemsize
+    check_held(
+        leaves.n_bytes + masks, f"{leaves.count:,} leaves and their masks for {len(rows)} background rows"
+    )
+    needed = np.empty((len(rows), leaves.count), dtype=leaves.mask_type)
+    for held, row in zip(needed, leaves.see(rows), strict=True):
+        held[:] = leaves.unsatisfied(row)
     return TreeLinkedRestriction(leaves, needed, share)

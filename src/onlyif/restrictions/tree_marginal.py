@@ -73,7 +73,7 @@ class TreeMarginalRestriction(Restriction):
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
-        return table_of(x, self.leaves, readout, self._at_all)
+        return table_of(x, self.leaves, readout, self._at_all, n_held=len(self.outputs.base) + 1)
 
     @property
     @override

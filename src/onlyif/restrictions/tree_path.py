@@ -63,7 +63,7 @@ class TreePathRestriction(Restriction):
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
-        return table_of(x, self.leaves, readout, self._at_all)
+        return table_of(x, self.leaves, readout, self._at_all, n_held=2 * len(self.outputs.base) + 1)
 
     @property
     @override
@@ -108,10 +108,10 @@ class TreePathRestriction(Restriction):
         value = computed_values(self.outputs, self.leaves)
         start = value.T * np.where(satisfied, 1.0, self.shares).prod(1)
         return _Products(
-            hidden=np.where(satisfied, 0, np.left_shift(1, np.maximum(path, 0))).sum(1),
+            hidden=np.where(satisfied, 0, np.left_shift(np.int64(1), np.maximum(path, 0))).sum(1),
             value=start,
             count=free.sum(1),
-            player=np.take_along_axis(np.left_shift(1, np.maximum(path, 0)), order, 1),
+            player=np.take_along_axis(np.left_shift(np.int64(1), np.maximum(path, 0)), order, 1),
             factor=np.take_along_axis(self.shares, order, 1) - 1,
         )
 

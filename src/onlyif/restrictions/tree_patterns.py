@@ -10,8 +10,10 @@ from torch import Tensor
 
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.predictors.tree_leaves import Leaves
+from onlyif.predictors.tree_memory import check_held
 
-_BLOCK_ENTRIES = 2**22  # masks sorted at once: leaves times background rows
+_PART_ENTRIES = 2**24  # masks held at once: leaves times background rows
+_BLOCK_ENTRIES = 2**22  # of which so many are sorted at once
 
 
 @final
@@ -71,6 +73,9 @@ def compile_patterns(
 ) -> Patterns:
     """The patterns of a background.
 
+    Background rows are taken in parts whose patterns are merged, so that what is held grows with
+    the distinct patterns, not with leaves times rows.
+
     Args:
         leaves: The leaves.
         values: What each leaf adds to each output.
@@ -78,28 +83,61 @@ def compile_patterns(
         weights: The weight of each.
 
     Raises:
-        LimitError: if a mask and a row number do not fit 63 bits together.
+        LimitError: if a leaf, a mask and a row number do not fit 63 bits together, or if the
+            patterns would take too much memory.
     """
-    row_bits = len(rows).bit_length()
+    size = max(1, _PART_ENTRIES // leaves.count)
     mask_bits = leaves.path.shape[1] if leaves.local else leaves.players.count
-    if row_bits + mask_bits > 63:
-        raise LimitError(f"{len(rows)} background rows are too many for paths of {mask_bits} players")
+    if max(min(len(rows), size), leaves.count).bit_length() + mask_bits > 63:
+        raise LimitError(
+            f"{len(rows)} background rows and {leaves.count} leaves are too many for paths of "
+            f"{mask_bits} players"
+        )
+    share = weights.detach().cpu().numpy()
+    found = _weighed(leaves, rows[:size], share[:size])
+    for first in range(size, len(rows), size):
+        part = slice(first, first + size)
+        found = _merged([found, _weighed(leaves, rows[part], share[part])], mask_bits)
+        _check(leaves, values, found)
+    _check(leaves, values, found)
+    weight = found.weight
+    value = np.ascontiguousarray((weight[:, None] * values[found.leaf]).T)
+    return Patterns(found.leaf, found.needed, weight, value)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    """Patterns of some background rows, before the leaves' values meet them."""
+
+    leaf: Int64[np.ndarray, "q"]
+    needed: Int[np.ndarray, "q"]
+    weight: Float64[np.ndarray, "q"]
+
+
+def _check(leaves: Leaves, values: Float64[np.ndarray, "leaves k"], found: _Weighed) -> None:
+    each = 8 * (2 + values.shape[1]) + found.needed.itemsize
+    check_held(leaves.n_bytes + each * len(found.leaf), f"{leaves.count:,} leaves and their patterns")
+
+
+def _weighed(leaves: Leaves, rows: Float64[Tensor, "n c"], weights: Float64[np.ndarray, "n"]) -> _Weighed:
     needed = np.empty((leaves.count, len(rows)), dtype=leaves.mask_type)
     for i, row in enumerate(leaves.see(rows)):
         needed[:, i] = leaves.unsatisfied(row)
     size = max(1, _BLOCK_ENTRIES // len(rows))
-    share = weights.detach().cpu().numpy()
     blocks = [
-        _merge(needed[first : first + size], share, row_bits, first) for first in range(0, leaves.count, size)
+        _distinct(needed[first : first + size], weights, first) for first in range(0, leaves.count, size)
     ]
-    leaf, masks, weight = (np.concatenate(part) for part in zip(*blocks, strict=True))
-    return Patterns(leaf, masks, weight, np.ascontiguousarray((weight[:, None] * values[leaf]).T))
+    return _Weighed(
+        np.concatenate([block.leaf for block in blocks]),
+        np.concatenate([block.needed for block in blocks]),
+        np.concatenate([block.weight for block in blocks]),
+    )
 
 
-def _merge(
-    needed: Int[np.ndarray, "leaves n"], weights: Float64[np.ndarray, "n"], row_bits: int, first: int
-) -> tuple[Int64[np.ndarray, "q"], Int[np.ndarray, "q"], Float64[np.ndarray, "q"]]:
+def _distinct(needed: Int[np.ndarray, "leaves n"], weights: Float64[np.ndarray, "n"], first: int) -> _Weighed:
     """The distinct masks of each leaf, with the summed weights of their rows."""
+    row_bits = needed.shape[1].bit_length()
     # The row rides in the low bits, so that a plain sort does: numpy's is far faster than its argsort.
     keys = needed.astype(np.int64) << row_bits
     keys |= np.arange(needed.shape[1])
@@ -110,4 +148,16 @@ def _merge(
     starts = np.flatnonzero(fresh)
     keys &= (1 << row_bits) - 1
     weight = np.add.reduceat(weights.take(keys.ravel()), starts)
-    return starts // needed.shape[1] + first, masks.ravel()[starts], weight
+    return _Weighed(starts // needed.shape[1] + first, masks.ravel()[starts], weight)
+
+
+def _merged(parts: list[_Weighed], mask_bits: int) -> _Weighed:
+    """The patterns of several parts of a background, each once; sorted by leaf, then mask."""
+    keys = np.concatenate([(part.leaf << mask_bits) | part.needed for part in parts])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    weight = np.add.reduceat(np.concatenate([part.weight for part in parts])[order], starts)
+    keys = keys[starts]
+    masks = (keys & ((1 << mask_bits) - 1)).astype(parts[0].needed.dtype)
+    return _Weighed(keys >> mask_bits, masks, weight)

@@ -16,7 +16,11 @@ MAX_PLAYERS = 25
 
 
 def table_of(
-    x: Instances, leaves: Leaves, readout: Readout, one: Callable[[SeenRow], Float64[Tensor, "k two_to_d"]]
+    x: Instances,
+    leaves: Leaves,
+    readout: Readout,
+    one: Callable[[SeenRow], Float64[Tensor, "k two_to_d"]],
+    n_held: int,
 ) -> Estimate:
     """f_S(x) of all subsets, one instance after another: memory does not grow with the instances.
 
@@ -25,17 +29,18 @@ def table_of(
         leaves: The leaves.
         readout: Which number is explained.
         one: From one instance to its outputs for every subset.
+        n_held: How many tables of 2^d numbers are held for that, besides the results.
 
     Raises:
         SettingError: if there are more than 25 players.
+        LimitError: if results and tables would not fit the memory.
     """
     d = leaves.players.count
     if d > MAX_PLAYERS:
         raise SettingError(
             f"a table of all subsets takes at most {MAX_PLAYERS} players, got {d}; ask for given subsets"
         )
-    # Besides the result there is one instance's outputs and what is read from them.
-    check_table_size(len(x) + leaves.value.shape[1] + 1, d)
+    check_table_size(len(x) + n_held, d)
     rows = _rows(x, leaves)
     if len(rows) == 1:
         return _exact(readout.read(one(rows[0]).T.unsqueeze(0)).to(x.device))
