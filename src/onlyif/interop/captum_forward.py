@@ -1,14 +1,12 @@
 """A forward function in Captum's convention: its further arguments, its target, and how it was found."""
 
 import operator
-import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeAlias, final
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -18,6 +16,7 @@ from onlyif.interop.captum_inputs import Layout
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.predictors.outputs import DIGITS_SINGLE
+from onlyif.predictors.put_back import random_states
 from onlyif.predictors.torch_module import module_guard
 
 Target: TypeAlias = int | tuple[int, ...] | Tensor | list[int] | list[tuple[int, ...]] | None
@@ -75,17 +74,12 @@ class Forward:
         """Around all work: a module is asked in evaluation mode; modes and random states are put back."""
         owner = getattr(self.function, "__self__", None)
         modules = [one for one in (self.function, owner) if isinstance(one, nn.Module)]
-        devices = sorted({one.index or 0 for one in self.layout.devices if one.type == "cuda"})
-        plain, numbers = random.getstate(), np.random.get_state(legacy=False)
-        try:
-            with ExitStack() as stack:
-                stack.enter_context(torch.random.fork_rng(devices))
-                for module in modules:
-                    stack.enter_context(module_guard(module))
-                yield
-        finally:
-            random.setstate(plain)
-            np.random.set_state(numbers)
+        with ExitStack() as stack:
+            for device in self.layout.devices:
+                stack.enter_context(random_states(device))
+            for module in modules:
+                stack.enter_context(module_guard(module))
+            yield
 
     def output_shape(self, one: Float[Tensor, "1 entries"], end: Float[Tensor, "1 entries"]) -> list[int]:
         """The shape of one row's outputs; the function is tried on two rows, twice.

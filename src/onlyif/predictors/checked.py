@@ -17,6 +17,7 @@ from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.outputs import DIGITS_SINGLE, digits_of
+from onlyif.predictors.put_back import all_random_states
 
 # What a model may raise that is no fault of its own: the user's interrupt, our errors, too little memory.
 NO_FAULT = (KeyboardInterrupt, GeneratorExit, OnlyIfError, MemoryError)
@@ -268,19 +269,14 @@ def _counts_in_single(outputs: Tensor, again: float) -> bool:
 @contextmanager
 def _advancing_chance() -> Iterator[Callable[[], None]]:
     """A function that moves the global random states on; they are put back at the end."""
-    plain, legacy = random.getstate(), np.random.get_state()
 
     def advance() -> None:
         random.random()
         np.random.random()
         torch.rand(1)
 
-    try:
-        with torch.random.fork_rng():
-            yield advance
-    finally:
-        random.setstate(plain)
-        np.random.set_state(legacy)
+    with all_random_states():
+        yield advance
 
 
 def _first_failing(predictor: Predictor, batch: Tensor) -> int | None:

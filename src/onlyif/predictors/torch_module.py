@@ -1,19 +1,18 @@
 """torch.nn.Module: asked in evaluation mode, left exactly as it was found."""
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from onlyif.core.errors import ModelError
 from onlyif.core.table_forms import TensorForm
 from onlyif.predictors.outputs import Head, HeadKind, Heads, as_outputs, digits_of
+from onlyif.predictors.put_back import evaluation, random_states
 
 CPU_ROWS = 2048
 
@@ -23,8 +22,8 @@ CPU_ROWS = 2048
 class ModuleCall:
     """A module as a function of batches.
 
-    Under its guard it runs in evaluation mode and without gradients; the mode of every
-    submodule and the global random state are put back, also when the module raises.
+    Under its guard it runs in evaluation mode and without gradients; the mode and the buffers of every
+    submodule and the global random states are put back, also when the module raises.
 
     Args:
         module: The module.
@@ -116,37 +115,15 @@ def module_dtype(module: nn.Module) -> torch.dtype:
 
 @contextmanager
 def module_guard(module: nn.Module) -> Iterator[None]:
-    """In evaluation mode; the mode of every submodule and the random state are put back at the end.
+    """In evaluation mode; what the module changes is put back at the end: modes, buffers, random states.
+
+    Threads may share a module or its parts: the last one puts them back.
 
     Args:
         module: The module.
+
+    Raises:
+        ModelError: if a part has no evaluation mode, or was put into training mode meanwhile.
     """
-    with _evaluation(module), _random_state(module_device(module)):
+    with random_states(module_device(module)), evaluation(module):
         yield
-
-
-@contextmanager
-def _evaluation(module: nn.Module) -> Iterator[None]:
-    # The flag itself is set, for train() and eval() of a submodule may do more than that.
-    training = [part for part in module.modules() if part.training]
-    try:
-        for part in training:
-            object.__setattr__(part, "training", False)  # without the module's search for parameters
-        yield
-    finally:
-        for part in training:
-            object.__setattr__(part, "training", True)
-
-
-@contextmanager
-def _random_state(device: torch.device | None) -> Iterator[None]:
-    # Their own accessors copy the state into tuples, which takes longer than a small module.
-    legacy = np.random.get_bit_generator()  # type: ignore[attr-defined]  # public, not in the stubs
-    plain, numbers = random.getstate(), legacy.state
-    devices = [device] if device is not None and device.type == "cuda" else []
-    try:
-        with torch.random.fork_rng(devices):
-            yield
-    finally:
-        random.setstate(plain)
-        legacy.state = numbers
