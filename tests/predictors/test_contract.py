@@ -14,6 +14,7 @@ import onlyif.predictors
 from onlyif.core.table import fit_schema
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.checked import CheckedPredictor, checked
+from onlyif.predictors.decided import DecidedPredictor
 from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.predictors.function import FunctionPredictor, predictor_of
 from onlyif.predictors.outputs import ProbabilityOutput
@@ -41,6 +42,11 @@ def _of_frames():
     return FunctionPredictor(lambda frame: frame["a"] + (frame["city"] == "Rome"), SCHEMA.form)
 
 
+def _one_output():
+    described = Meaning("a machine", "margin", ("yes",), threshold=6.5)
+    return FunctionPredictor(lambda batch: batch.sum(1), described=described)
+
+
 MEMBERS = {
     FunctionPredictor: [
         (lambda: FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS),
@@ -51,6 +57,10 @@ MEMBERS = {
     CheckedPredictor: [
         (lambda: checked(FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS), ROWS),
         (lambda: CheckedPredictor(_of_frames()), SCHEMA.encode(FRAME)),
+    ],
+    DecidedPredictor: [
+        (lambda: DecidedPredictor(FunctionPredictor(lambda batch: batch.cumsum(1).sin())), ROWS),
+        (lambda: DecidedPredictor(_one_output()), ROWS),
     ],
     DifferentiablePredictor: [
         (lambda: DifferentiablePredictor(lambda batch: batch.square().sum(1)), ROWS.float()),

@@ -132,7 +132,8 @@ def test_labels_thresholds_digits_and_names():
     assert meaning(xgboost.XGBRegressor(n_estimators=2), NUMBER, AutoOutput()).digits == 20
     four = np.digitize(ARRAY[:, 0], [-0.5, 0, 0.5])
     pairs = meaning(SVC(decision_function_shape="ovo"), four, MarginOutput())
-    assert pairs.labels == ()
+    assert pairs.labels == ("0 vs 1", "0 vs 2", "0 vs 3", "1 vs 2", "1 vs 3", "2 vs 3")
+    assert pairs.exclusive is False
     assert meaning(SVC(decision_function_shape="ovr"), four, MarginOutput()).labels == ("0", "1", "2", "3")
 
 

@@ -43,7 +43,7 @@ from onlyif.predictors.tree_links import (
 from onlyif.recipes.options import Options
 from onlyif.recipes.prepare import prepare
 from onlyif.recipes.references import Given, ReferenceRecipe
-from onlyif.recipes.tree_links import LogOddsLink
+from onlyif.recipes.tree_links import DecisionLink, LogOddsLink
 from onlyif.recipes.tree_paths import TreePaths
 from onlyif.references.marginal import MarginalReference
 from onlyif.testing.choices import (
@@ -67,7 +67,7 @@ DISTANCES = [
 READOUTS = [TargetReadout(torch.tensor([0, 1, 1])), DecisionReadout()]
 OUTPUTS = [AutoOutput(), ProbabilityOutput(), MarginOutput(), ValueOutput(), LogitOutput()]
 WIDE_LINKS = [IdentityLink(), SigmoidLink(), SoftmaxLink(), OneVersusRestLink(), ExpLink()]
-NARROW_LINKS = [TwoClassLink(), LogOddsLink(SigmoidLink(), 1e-6)]
+NARROW_LINKS = [TwoClassLink(), LogOddsLink(SigmoidLink(), 1e-6), DecisionLink(TwoClassLink())]
 FRAME = {"n": [1.0, 2.0, 3.5], "c": ["u", "v", "u"]}
 TABLES = [TABLE, torch.as_tensor(TABLE), pd.DataFrame(FRAME), pl.DataFrame(FRAME)]
 RECIPES = [

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 
@@ -22,6 +22,10 @@ class Meaning:
         labels: One label an output (class names, say), or empty when unknown before the first call.
         threshold: Where a single output changes its decision (.5 for a probability, 0 for a margin), or None.
         digits: Binary digits of the outputs that can be trusted: about 30 for float64, 20 for float32.
+        exclusive: Whether several outputs are of classes that exclude each other, so that one of them is
+            predicted. None where only the answers show it: rows of probabilities that sum to 1.
+        classes: The classes as the model itself names them, of whatever type; empty where it names none.
+            They are those of the outputs in order, or two of which a single output is the second.
     """
 
     model: str
@@ -29,6 +33,8 @@ class Meaning:
     labels: tuple[str, ...] = ()
     threshold: float | None = None
     digits: int = 30
+    exclusive: bool | None = None
+    classes: tuple[Any, ...] = ()
 
 
 class Predictor(ABC):

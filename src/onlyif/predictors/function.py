@@ -12,6 +12,7 @@ from onlyif.core.errors import InputError, ModelError
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.core.table_forms import Form, TensorForm
 from onlyif.predictors.base import Meaning, Predictor
+from onlyif.predictors.decisions import Decision
 from onlyif.predictors.outputs import Heads, Output, as_outputs
 
 
@@ -28,6 +29,8 @@ class FunctionPredictor(Predictor):
         described: What the outputs are.
         guard: Around every call: what puts the model back as it was.
         notes: What a reader of results should know of how the model is asked, each a sentence.
+        decision: The model's own rule for the class of a row, in the same form; None where that is the
+            largest output.
 
     Example:
         >>> total = FunctionPredictor(lambda batch: batch.sum(1))
@@ -40,6 +43,7 @@ class FunctionPredictor(Predictor):
     described: Meaning = field(default_factory=lambda: Meaning("a function", "value"))
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
     notes: tuple[str, ...] = ()
+    decision: Decision | None = None
 
     @property
     @override
@@ -103,4 +107,4 @@ def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:
         SettingError: if the model does not offer that output.
     """
     head = output.choose(heads)
-    return FunctionPredictor(head.ask, form, heads.meaning(head), heads.guard, heads.notes)
+    return FunctionPredictor(head.ask, form, heads.meaning(head), heads.guard, heads.notes, heads.decision)

@@ -9,6 +9,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from onlyif.core.errors import SettingError
+from onlyif.predictors.decisions import Decision
 from onlyif.predictors.outputs import Head, HeadKind, Heads, as_outputs
 
 
@@ -24,12 +25,13 @@ def booster_heads(booster: lightgbm.Booster, labels: tuple[str, ...] = ()) -> He
     name = f"lightgbm Booster ({objective})"
     if objective == "binary":
         classes = labels or ("0", "1")
-        probability = Head(HeadKind.PROBABILITY, partial(_both_classes, booster), classes)
-        return Heads(name, (probability, Head(HeadKind.MARGIN, margin, classes[1:], 0.0)))
-    scores = Head(HeadKind.MARGIN, margin, labels, 0.0)
-    if objective in ("multiclass", "multiclassova"):
-        return Heads(name, (Head(HeadKind.PROBABILITY, answer, labels), scores))
-    return Heads(name, (Head(HeadKind.VALUE, answer), scores))
+        probability = Head(HeadKind.PROBABILITY, partial(_both_classes, booster), classes, exclusive=True)
+        return Heads(name, (probability, Head(HeadKind.MARGIN, margin, classes[1:], 0.0, exclusive=True)))
+    of_classes = objective in ("multiclass", "multiclassova")
+    scores = Head(HeadKind.MARGIN, margin, labels, 0.0, exclusive=of_classes)
+    if of_classes:
+        return Heads(name, (Head(HeadKind.PROBABILITY, answer, labels, exclusive=True), scores))
+    return Heads(name, (Head(HeadKind.VALUE, answer, exclusive=False), scores))
 
 
 def lightgbm_heads(model: Any) -> Heads:
@@ -46,8 +48,9 @@ def lightgbm_heads(model: Any) -> Heads:
         booster = model.booster_
     except NotFittedError as error:
         raise SettingError(f"lightgbm {name} is not fitted; call its fit first") from error
-    labels = tuple(str(label) for label in getattr(model, "classes_", ()))
-    return Heads(f"lightgbm {name}", booster_heads(booster, labels).all)
+    classes = tuple(getattr(model, "classes_", ()))
+    heads = booster_heads(booster, tuple(map(str, classes))).all
+    return Heads(f"lightgbm {name}", heads, decision=Decision(model.predict, classes) if classes else None)
 
 
 def booster_objective(booster: lightgbm.Booster) -> str:

@@ -1,7 +1,7 @@
 """ONNX sessions: one tensor for the whole table, or one input a column."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import narwhals as nw
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.table_values import is_missing, some
+from onlyif.predictors.decisions import Decision, several_labels
 from onlyif.predictors.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads
 
 DTYPES = {
@@ -52,7 +53,7 @@ class SessionCall:
         """
         table = np.concatenate([_rows(answer) for answer in self.run(native)])[: len(native)]
         low, high = self.limits
-        if table.size and not (np.nanmin(table) >= low and np.nanmax(table) <= high):
+        if low > -np.inf and table.size and not (np.nanmin(table) >= low and np.nanmax(table) <= high):
             raise ModelError(
                 f"the output {self.output!r} holds {np.nanmin(table):g} to {np.nanmax(table):g}; these "
                 "are no probabilities"
@@ -109,7 +110,7 @@ def session_heads(session: onnxruntime.InferenceSession, columns: tuple[str, ...
     ]
     named = maps or [name for name in numeric if "prob" in name.lower()]
     if named:
-        return Heads("onnx classifier", (_class_head(session, named[0], columns, row, digits),))
+        return _classifier(session, named[0], columns, row, digits)
     if not numeric:
         held = {entry.name: entry.type for entry in session.get_outputs()}
         raise SettingError(f"the ONNX model has no output of numbers; it has {held}")
@@ -129,19 +130,42 @@ def takes_columns(session: onnxruntime.InferenceSession, columns: tuple[str, ...
     return len(inputs) > 1 or _place(inputs[0].name, columns) is not None
 
 
-def _class_head(
+def _classifier(
     session: onnxruntime.InferenceSession, output: str, columns: tuple[str, ...], row: Any, digits: int
-) -> Head:
+) -> Heads:
     try:
         answer = SessionCall(session, output, columns).run(row)[0]
         scores = _rows(answer)[0]
     except Exception:  # the row is made up; what a model says to it matters to no result
         answer, scores = None, np.array([1.0])
-    labels = tuple(str(label) for label in answer[0]) if isinstance(answer, list) else ()
+    classes = tuple(answer[0]) if isinstance(answer, list) else ()
+    head = _class_head(SessionCall(session, output, columns), scores, tuple(map(str, classes)), digits)
+    said = _label_output(session)
+    # Without names of its columns what the model decides for cannot be told apart from their numbers.
+    known = said is not None and bool(classes)
+    decision = Decision(SessionCall(session, said or "", columns), classes) if known else None
+    return Heads("onnx classifier", (head,), decision=decision)
+
+
+def _label_output(session: onnxruntime.InferenceSession) -> str | None:
+    """The output with the decided class, as converters name it.
+
+    Raises:
+        SettingError: if it holds several labels a row.
+    """
+    for entry in session.get_outputs():
+        if entry.type in ("tensor(int64)", "tensor(string)") and "label" in entry.name.lower():
+            if len(entry.shape) == 2 and entry.shape[1] != 1:
+                raise SettingError(several_labels(f"its output {entry.name!r} has {entry.shape[1]} columns"))
+            return str(entry.name)
+    return None
+
+
+def _class_head(call: SessionCall, scores: NDArray[Any], labels: tuple[str, ...], digits: int) -> Head:
     if scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3:
-        bounded = SessionCall(session, output, columns, (-SLACK, 1 + SLACK))
-        return Head(HeadKind.PROBABILITY, bounded, labels, digits=digits)
-    return Head(HeadKind.MARGIN, SessionCall(session, output, columns), labels, 0.0, digits)
+        bounded = replace(call, limits=(-SLACK, 1 + SLACK))
+        return Head(HeadKind.PROBABILITY, bounded, labels, digits=digits, exclusive=True)
+    return Head(HeadKind.MARGIN, call, labels, 0.0, digits, exclusive=True)
 
 
 def _check_inputs(session: onnxruntime.InferenceSession, columns: tuple[str, ...]) -> None:

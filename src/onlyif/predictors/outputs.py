@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.predictors.base import Meaning
+from onlyif.predictors.decisions import Decision
 
 DIGITS_DOUBLE = 30
 DIGITS_SINGLE = 20
@@ -43,6 +44,8 @@ class Head:
         threshold: Where a single output changes its decision, or None.
         digits: Binary digits of the outputs that can be trusted.
         name: What one output is, as every result names it; empty for the name of its kind.
+        exclusive: Whether several outputs are of classes that exclude each other; None where only the
+            answers show it.
     """
 
     kind: HeadKind
@@ -51,6 +54,7 @@ class Head:
     threshold: float | None = None
     digits: int = DIGITS_DOUBLE
     name: str = ""
+    exclusive: bool | None = None
 
 
 @final
@@ -63,6 +67,8 @@ class Heads:
         all: Its heads; the first is the usual choice.
         guard: Around every call: what puts the model back as it was.
         notes: What a reader of results should know of how the model is asked, each a sentence.
+        decision: The model's own rule for the class of a row; None where it has none, or that is
+            the largest output.
 
     Raises:
         SettingError: if there is none.
@@ -72,6 +78,7 @@ class Heads:
     all: tuple[Head, ...]
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
     notes: tuple[str, ...] = ()
+    decision: Decision | None = None
 
     def __post_init__(self) -> None:
         if not self.all:
@@ -93,7 +100,15 @@ class Heads:
 
     def meaning(self, head: Head) -> Meaning:
         """What the outputs of one head are."""
-        return Meaning(self.model, head.name or head.kind.value, head.labels, head.threshold, head.digits)
+        return Meaning(
+            self.model,
+            head.name or head.kind.value,
+            head.labels,
+            head.threshold,
+            head.digits,
+            head.exclusive,
+            () if self.decision is None else self.decision.classes,
+        )
 
 
 class Output(ABC):

@@ -5,6 +5,8 @@ too, XGBoost's among them.
 """
 
 from collections.abc import Callable
+from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from onlyif.core.errors import SettingError
+from onlyif.predictors.decisions import Decision, several_labels
 from onlyif.predictors.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads
+
+DECISION = "decision (1 for the predicted class)"
 
 
 def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_DOUBLE) -> Heads:
@@ -25,55 +30,48 @@ def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_D
         digits: Binary digits of its outputs that can be trusted.
 
     Raises:
-        SettingError: if it is not fitted, has several targets of classes, or predicts nothing.
+        SettingError: if it is not fitted, has several labels a row, or predicts nothing.
     """
     name, digits = f"{library} {_final(model)}", min(digits, _digits(model))
     _check_fitted(model, name)
     if is_classifier(model):
-        return Heads(name, _classifier_heads(model, name, digits))
+        return _classifier_heads(model, name, digits)
     scores = getattr(model, "decision_function", None)
     if is_outlier_detector(model) and scores is not None:
-        return Heads(name, (Head(HeadKind.MARGIN, scores, ("inlier",), 0.0, digits),))
+        head = Head(HeadKind.MARGIN, scores, ("inlier",), 0.0, digits, exclusive=True)
+        return Heads(name, (head,), decision=Decision(model.predict, (-1, 1)))
     predict = getattr(model, "predict", None)
     if predict is None or not is_regressor(model):
         raise SettingError(f"{name} is no classifier, regressor or outlier detector; pass a function instead")
-    return Heads(name, (Head(HeadKind.VALUE, predict, digits=digits),))
+    return Heads(name, (Head(HeadKind.VALUE, predict, digits=digits, exclusive=False),))
 
 
-def _classifier_heads(model: Any, name: str, digits: int) -> tuple[Head, ...]:
+def _classifier_heads(model: Any, name: str, digits: int) -> Heads:
     classes = getattr(model, "classes_", None)
     if classes is None or (isinstance(classes, list) and isinstance(classes[0], np.ndarray)):
-        raise SettingError(
-            f"{name} has several targets of classes; pass a function that returns those of one"
-        )
-    labels = tuple(str(label) for label in classes)
+        raise SettingError(f"{name}: {several_labels('it has several targets of classes')}")
+    labels, decision = tuple(str(label) for label in classes), Decision(model.predict, tuple(classes))
     heads = []
     probability, scores = getattr(model, "predict_proba", None), getattr(model, "decision_function", None)
     if probability is not None:
-        heads.append(Head(HeadKind.PROBABILITY, probability, labels, digits=digits))
+        heads.append(Head(HeadKind.PROBABILITY, probability, labels, digits=digits, exclusive=True))
     if scores is not None:
-        heads.append(Head(HeadKind.MARGIN, scores, _margin_labels(model, labels), 0.0, digits))
+        heads.append(_scores(model, scores, labels, digits))
     if not heads:
-        decide = _decisions(model.predict, classes)
-        heads.append(
-            Head(HeadKind.VALUE, decide, labels, digits=digits, name="decision (1 for the predicted class)")
-        )
-    return tuple(heads)
+        decide = partial(decision.one_hot, n_classes=len(classes))
+        heads.append(Head(HeadKind.VALUE, decide, labels, digits=digits, name=DECISION, exclusive=True))
+    return Heads(name, tuple(heads), decision=decision)
 
 
-def _margin_labels(model: Any, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Labels of the scores: none where each is of a pair of classes."""
-    if len(labels) == 2:
-        return labels[1:]
+def _scores(model: Any, ask: Callable[[Any], Any], labels: tuple[str, ...], digits: int) -> Head:
+    """The scores of classes, one for two of them; or of every pair of classes, which exclude nothing."""
     last = getattr(model, "steps", [("", model)])[-1][1]
-    return () if getattr(last, "decision_function_shape", "ovr") == "ovo" else labels
-
-
-def _decisions(predict: Callable[[Any], Any], classes: Any) -> Callable[[Any], Any]:
-    def decide(native: Any) -> Any:
-        return (np.asarray(predict(native))[:, None] == np.asarray(classes)[None]).astype(np.float64)
-
-    return decide
+    in_pairs = len(labels) > 2 and getattr(last, "decision_function_shape", "ovr") == "ovo"
+    if in_pairs:
+        pairs = tuple(f"{one} vs {other}" for one, other in combinations(labels, 2))
+        return Head(HeadKind.MARGIN, ask, pairs, 0.0, digits, exclusive=False)
+    own = labels[1:] if len(labels) == 2 else labels
+    return Head(HeadKind.MARGIN, ask, own, 0.0, digits, exclusive=True)
 
 
 def _final(model: Any) -> str:

@@ -85,8 +85,8 @@ def module_heads(module: nn.Module) -> Heads:
         f"torch {type(module).__name__}",
         (
             Head(HeadKind.VALUE, call.plain, digits=digits),
-            Head(HeadKind.PROBABILITY, probabilities, digits=digits),
-            Head(HeadKind.MARGIN, call.plain, threshold=0.0, digits=digits),
+            Head(HeadKind.PROBABILITY, probabilities, digits=digits, exclusive=True),
+            Head(HeadKind.MARGIN, call.plain, threshold=0.0, digits=digits, exclusive=True),
         ),
         call.guard,
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
 
@@ -59,11 +59,12 @@ def booster_heads(booster: xgboost.Booster) -> Heads:
     elif objective in RAW_SOFTMAX:
         probability = partial(_softmax, margin)
     labels = ("0", "1") if objective in SIGMOID + RAW_SIGMOID else ()
-    scores = Head(HeadKind.MARGIN, margin, labels[1:], 0.0, DIGITS_SINGLE)
+    of_classes = probability is not None
+    scores = Head(HeadKind.MARGIN, margin, labels[1:], 0.0, DIGITS_SINGLE, exclusive=of_classes)
     usual = (
-        Head(HeadKind.VALUE, answer, digits=DIGITS_SINGLE)
+        Head(HeadKind.VALUE, answer, digits=DIGITS_SINGLE, exclusive=False)
         if probability is None
-        else Head(HeadKind.PROBABILITY, probability, labels, digits=DIGITS_SINGLE)
+        else Head(HeadKind.PROBABILITY, probability, labels, digits=DIGITS_SINGLE, exclusive=True)
     )
     return Heads(f"xgboost Booster ({objective})", (usual, scores))
 
@@ -80,8 +81,9 @@ def xgboost_heads(model: Any) -> Heads:
     heads = estimator_heads(model, "xgboost", DIGITS_SINGLE)
     usual = heads.all[0]
     labels = usual.labels[1:] if len(usual.labels) == 2 else usual.labels
-    margin = Head(HeadKind.MARGIN, partial(model.predict, output_margin=True), labels, 0.0, DIGITS_SINGLE)
-    return Heads(heads.model, (usual, margin))
+    ask = partial(model.predict, output_margin=True)
+    margin = Head(HeadKind.MARGIN, ask, labels, 0.0, DIGITS_SINGLE, exclusive=usual.exclusive)
+    return replace(heads, all=(usual, margin))
 
 
 def booster_objective(booster: xgboost.Booster) -> str:

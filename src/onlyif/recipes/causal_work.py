@@ -13,10 +13,12 @@ from onlyif.core.errors import InputError, SettingError
 from onlyif.core.table import row_labels
 from onlyif.recipes.causal_test import Ready, built_test, causal_provenance, causal_search, fresh_test
 from onlyif.recipes.causation import PNS
+from onlyif.recipes.decisions import with_decisions
 from onlyif.recipes.options import Options
 from onlyif.recipes.references import Baseline
-from onlyif.recipes.subjects import Told, subjects_of, targets_of
+from onlyif.recipes.subjects import Told, subjects_of
 from onlyif.recipes.tables import Tables, asked_of, backend_of, background_of, tables_of, versions_of
+from onlyif.recipes.targets import targets_of
 
 MOST_ROWS_A_BLOCK = 16
 TABLE_ENTRIES_A_BLOCK = 2**20
@@ -79,16 +81,17 @@ def prepare_causes(model: Any, rows: Any, background: Any, options: Options, cho
     """
     _check_unused(options)
     tables = tables_of(rows, background, options)
-    asked, ground = asked_of(model, tables, options), background_of(tables, options)
+    asked = with_decisions(asked_of(model, tables, options), tables, options)
+    ground = background_of(tables, options)
     baseline = Baseline(chosen.baseline).build(ground)
     labels = row_labels(rows)
     _check_differs(tables, baseline.value, labels)
     ready = Ready(tables, asked, ground, baseline.value, baseline.name, options)
     built = built_test(chosen, ready)
     search = causal_search(options, tables.players.count, built.n_sample)
-    targets = targets_of(options.target, asked.outputs, asked.meaning)
+    targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
     notes = (*tables.schema.notes, *asked.notes)
-    told = Told(labels, tables.schema, tables.players, asked.meaning, notes)
+    told = Told(labels, tables.schema, tables.players, asked.meaning, notes, asked.row_notes)
     whole = CausalCase(
         test=built.test,
         fresh=fresh_test(built.test, search),

@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import Any, final
-
-import numpy as np
+from typing import Any, TypeAlias, final
 
 from onlyif.case import Question
 from onlyif.core.errors import SettingError
@@ -22,8 +20,8 @@ from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 
-OneTarget = int | np.integer[Any] | str
-Target = OneTarget | Sequence[OneTarget] | None
+# A label of any type, the number of an output, one of these a row, or None.
+Target: TypeAlias = Any
 
 
 @final

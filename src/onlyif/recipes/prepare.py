@@ -15,9 +15,11 @@ from onlyif.explanation.explanation import Provenance
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.readouts import Readout
 from onlyif.recipes.choose import Parts, check_search, fresh_restriction
+from onlyif.recipes.decisions import as_decisions, with_decisions
 from onlyif.recipes.options import Options, distance_of, output_of, recipe_of, restriction_of, search_of
-from onlyif.recipes.subjects import Told, readout_of, subjects_of, targets_of
+from onlyif.recipes.subjects import Told, readout_of, subjects_of
 from onlyif.recipes.tables import Asked, Tables, asked_of, backend_of, background_of, tables_of, versions_of
+from onlyif.recipes.targets import targets_of
 from onlyif.recipes.tree_model import TreeQuestion
 from onlyif.recipes.tree_route import TreeRoute, tree_route
 from onlyif.references.base import Reference
@@ -83,7 +85,8 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     """
     recipe, distance = recipe_of(options.reference), distance_of(options.distance)
     tables = tables_of(rows, background, options, needed=recipe.needs_background)
-    asked = asked_of(model, tables, options)
+    asked = with_decisions(asked_of(model, tables, options), tables, options)
+    asked = as_decisions(asked, tables, options) if distance.kind.of_decisions else asked
     ground = background_of(tables, options)
     reference = recipe.build(ground)
     route = _route(model, asked, tables, options, reference)
@@ -91,15 +94,15 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     restriction = restriction_of(options.restriction, parts, reference)
     search = search_of(options, tables.players.count, restriction)
     check_search(search, tables.players.count)
-    targets = targets_of(options.target, asked.outputs, asked.meaning)
+    targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
     drawn = _rounded(tables.schema, reference) if route.restriction is None else ()
     notes = (*tables.schema.notes, *asked.notes, *route.notes, *drawn)
     meaning = DECISION if distance.kind.of_decisions else asked.meaning
-    told = Told(row_labels(rows), tables.schema, tables.players, meaning, notes)
+    told = Told(row_labels(rows), tables.schema, tables.players, meaning, notes, asked.row_notes)
     return Work(
         x=tables.x,
         players=tables.players,
-        readout=readout_of(distance, targets, asked.outputs, asked.meaning),
+        readout=readout_of(distance, targets, asked.meaning),
         reference=reference,
         restriction=restriction,
         fresh=fresh_restriction(parts, recipe.fresh(ground), restriction),
@@ -131,7 +134,10 @@ def _route(model: Any, asked: Asked, tables: Tables, options: Options, reference
     if options.restriction is not None:
         return TreeRoute(None)
     rows, output = torch.cat([tables.x, tables.values]), output_of(options.output)
-    question = TreeQuestion(model, asked.predictor, asked.form, output, rows, options.max_rows)
+    question = TreeQuestion(
+        model, asked.predictor, asked.form, output, rows, options.max_rows,
+        of_decisions=distance_of(options.distance).kind.of_decisions,
+    )  # fmt: skip
     return tree_route(question, tables.players, reference)
 
 

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import narwhals as nw
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from onlyif.core.errors import SettingError
@@ -64,13 +64,25 @@ def tables_of(rows: Any, background: Any, options: Options, *, needed: bool = Tr
 @final
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """The model behind its checks, and what it says of the rows."""
+    """The model behind its checks, and what it says of the rows.
+
+    Args:
+        predictor: The model.
+        form: The kind of table it takes.
+        meaning: What its outputs are.
+        outputs: Its answers to the rows to explain.
+        notes: What the reader should know, each a sentence.
+        decisions: The number of the class that it decides for in each row, where it has classes.
+        row_notes: What the reader should know of each row alone.
+    """
 
     predictor: CheckedPredictor
     form: Form
     meaning: Meaning
     outputs: Float64[Tensor, "b k"]
     notes: tuple[str, ...]
+    decisions: Int64[Tensor, "b"] | None = None
+    row_notes: tuple[tuple[str, ...], ...] = ()
 
 
 def asked_of(model: Any, tables: Tables, options: Options) -> Asked:

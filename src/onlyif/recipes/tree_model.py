@@ -52,6 +52,7 @@ class TreeQuestion:
         output: The choice of that output.
         rows: Rows to explain and background rows, on which both are compared.
         max_rows: Most rows of one model call.
+        of_decisions: Whether what is wanted are decisions: 1 for the decided class, 0 for all others.
     """
 
     model: Any
@@ -60,6 +61,7 @@ class TreeQuestion:
     output: Output
     rows: Float64[Tensor, "r c"]
     max_rows: int = 16_384
+    of_decisions: bool = False
 
 
 @final

@@ -6,7 +6,7 @@ from typing import Any
 
 from onlyif.predictors.outputs import HeadKind, LogitOutput
 from onlyif.recipes.tree_comparison import compare
-from onlyif.recipes.tree_links import LogOddsLink
+from onlyif.recipes.tree_links import DecisionLink, LogOddsLink
 from onlyif.recipes.tree_model import TreeModel, TreeQuestion, TreesRead, UnreadableTreesError, tree_model
 
 _FILE = "onlyif.recipes.tree_{}"
@@ -94,7 +94,7 @@ def _is(model: Any, package: str, name: str) -> bool:
 
 
 def _kind(question: TreeQuestion) -> HeadKind:
-    if isinstance(question.output, LogitOutput):
+    if question.of_decisions or isinstance(question.output, LogitOutput):
         return HeadKind.PROBABILITY
     name = question.predictor.meaning.output
     kinds = {kind.value: kind for kind in HeadKind}
@@ -104,6 +104,9 @@ def _kind(question: TreeQuestion) -> HeadKind:
 
 
 def _with_output(read: TreesRead, question: TreeQuestion) -> TreesRead:
+    if question.of_decisions:
+        decision = DecisionLink(read.ensemble.link)
+        return replace(read, ensemble=replace(read.ensemble, link=decision))
     if not isinstance(question.output, LogitOutput):
         return read
     link = LogOddsLink(read.ensemble.link, question.output.clip)

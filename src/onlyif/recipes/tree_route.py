@@ -9,6 +9,7 @@ from torch import Tensor
 
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players
+from onlyif.recipes.tree_links import DecisionLink
 from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesError
 from onlyif.recipes.tree_reading import trees_of
 from onlyif.references.base import Plan, Reference
@@ -67,6 +68,8 @@ def tree_route(question: TreeQuestion, players: Players, reference: Reference) -
 def _restriction(trees: TreeModel, players: Players, reference: Reference) -> EncodedRestriction:
     ensemble, own = trees.ensemble, trees.players(players)
     if isinstance(reference, TreePathReference):
+        if isinstance(ensemble.link, DecisionLink):
+            raise UnreadableTreesError("its decisions are no sum over trees; choose another distance")
         if not ensemble.link.additive:
             raise UnreadableTreesError(
                 'its output is no sum over trees; explain the margin (output="margin")'
