@@ -37,8 +37,8 @@ def with_decisions(asked: Asked, tables: Tables, options: Options) -> Asked:
         return replace(asked, notes=notes, row_notes=((),) * len(tables.x))
     if decisions is None:
         return replace(asked, row_notes=((),) * len(tables.x))
-    notes = disagreements(asked.outputs, asked.meaning, decisions)
-    return replace(asked, decisions=decisions, row_notes=notes)
+    differing = disagreements(asked.outputs, asked.meaning, decisions)
+    return replace(asked, decisions=decisions, row_notes=differing)
 
 
 def as_decisions(asked: Asked, tables: Tables, options: Options) -> Asked:
