@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from onlyif.core.errors import StorageError
 from onlyif.explanation import storage
 from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.sealed import sealed_text
 from onlyif.explanation.selection import Gap
 from onlyif.explanation.storage import SUFFIX, load, load_folder, save, saved_in
 from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
@@ -45,9 +46,11 @@ def arrays_of(path):
 
 
 def change(path, edit):
+    """Edit the entries of a saved file as someone who knows how to renew the digest."""
     content = json.loads(path.read_text())
     edit(content)
-    path.write_text(json.dumps(content))
+    content.pop("sha256")
+    path.write_text(sealed_text(content))
 
 
 @pytest.mark.parametrize("stderr", [0.0, 0.02])
@@ -222,8 +225,8 @@ def test_no_safetensors_file_is_refused_even_with_its_right_digest(tmp_path):
 
 def test_a_newer_format_asks_for_a_newer_onlyif(tmp_path):
     path = save(example_explanations(), tmp_path / "x")
-    change(path, lambda content: content.update(format=3))
-    with pytest.raises(StorageError, match=r"has format 3, this onlyif reads formats \[1, 2\]"):
+    change(path, lambda content: content.update(format=9))
+    with pytest.raises(StorageError, match=r"has format 9, this onlyif reads formats \[1, 2, 3, 4\]"):
         load(path)
 
 
@@ -240,6 +243,11 @@ def test_a_newer_format_asks_for_a_newer_onlyif(tmp_path):
         (lambda c: c["explanations"][0].update(alpha=True), "'alpha' must be a number"),
         (lambda c: c["explanations"][0].update(size=1.5), "'size' must be a whole number"),
         (lambda c: c["explanations"][0].update(size=True), "'size' must be a whole number"),
+        (lambda c: c["explanations"][0].update(seconds=10**400), "'seconds' must be a number"),
+        (lambda c: c["explanations"][0]["provenance"].update(seed=10**30), "'seed' must be a whole number"),
+        (lambda c: c["explanations"][0]["sufficient"].update(players=[2**63]), "'players' must be"),
+        (lambda c: c["explanations"][0].update(size=7), "no continuum for size 7"),
+        (lambda c: c["explanations"][0].update(alpha=2), "with α = 2.0 in it"),
         (lambda c: c["explanations"][0].update(exact_size=0), "'exact_size' must be true or false"),
         (lambda c: c["explanations"][0].update(row=3), "'row' must be a text"),
         (lambda c: c["explanations"][0].update(notes="none"), "'notes' must be a list"),
@@ -264,6 +272,41 @@ def test_changed_entries_are_refused_and_named(tmp_path, edit, message):
     path = save(example_explanations(), tmp_path / "x")
     change(path, edit)
     with pytest.raises(StorageError, match=message):
+        load(path)
+
+
+def test_every_changed_bit_of_the_json_is_noticed(tmp_path):
+    path = save(example_explanations()[:1], tmp_path / "x")
+    whole, read = path.read_bytes(), load(path)
+    refused = 0
+    for place in range(0, len(whole), 7):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        try:
+            found = load(path)
+        except StorageError:
+            refused += 1
+        else:
+            assert same(found, read)
+    # What is left is white space between entries.
+    assert refused > 0.5 * len(range(0, len(whole), 7))
+
+
+def test_a_changed_number_is_named_as_a_change(tmp_path):
+    path = save(example_explanations()[:1], tmp_path / "x")
+    path.write_text(path.read_text().replace('"seconds": 0.25', '"seconds": 0.75', 1))
+    with pytest.raises(StorageError, match="changed since it was written"):
+        load(path)
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "1e999", "-1e999", "1" + "0" * 5000])
+def test_a_number_that_no_float_holds_is_refused(tmp_path, number):
+    path = tmp_path / "format1.onlyif.json"
+    for file in GOLDEN.glob("format1.*"):
+        shutil.copy(file, tmp_path)
+    path.write_text(path.read_text("utf-8").replace('"epsilon": 0.125', f'"epsilon": {number}', 1), "utf-8")
+    with pytest.raises(StorageError, match=r"format1\.onlyif\.json"):
         load(path)
 
 
@@ -308,9 +351,10 @@ def test_other_json_is_refused(tmp_path, text):
         load(path)
 
 
-def test_files_of_the_first_format_still_load(tmp_path):
-    """Remade, after a new format, by `save(golden_explanations(), GOLDEN / "format<number>")`."""
-    assert same(load(GOLDEN / "format1"), golden_explanations())
+@pytest.mark.parametrize("number", [1, 3])
+def test_files_of_every_format_still_load(number):
+    """Made, for a new format, by `save(golden_explanations(), GOLDEN / "format<number>")`."""
+    assert same(load(GOLDEN / f"format{number}"), golden_explanations())
 
 
 def test_the_newest_format_has_a_golden_file():
@@ -323,7 +367,8 @@ def test_the_newest_format_writes_what_its_golden_file_holds(tmp_path):
         json.loads(p.read_text()) for p in (save(golden_explanations(), tmp_path / stem), GOLDEN / stem)
     )
     # The bytes of the arrays, hence their digest, may differ between versions of safetensors.
-    written.pop("tensors"), golden.pop("tensors")
+    for name in ("tensors", "sha256"):
+        assert written.pop(name) and golden.pop(name)
     assert written == golden
 
 

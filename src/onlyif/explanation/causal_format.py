@@ -1,6 +1,10 @@
-"""Format 2 of saved explanations: causes. Everything is in the JSON; there are no arrays."""
+"""Formats 2 and 4 of saved explanations, causes: everything is in the JSON, there are no arrays.
+
+Their entries are the same; format 4 has a digest of them beside.
+"""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +16,7 @@ from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.cause import Cause, Measured
 from onlyif.explanation.entry import Entry, plain_number
 
-FORMAT = 2
+FORMAT = 4
 _MEASURED = ("pn", "ps", "p_changed", "p_unchanged", "pns")
 _PLAIN = (
     "row",
@@ -30,12 +34,12 @@ _NUMBERS = ("prediction", "baseline_prediction", "seconds")
 
 
 def plain_causes(found: CausalExplanations) -> dict[str, Any]:
-    """Causal explanations in format 2: values for strict JSON."""
+    """Causal explanations in format 4: values for strict JSON."""
     return {"backend": found.backend, "causes": [_plain(item) for item in found]}
 
 
 def read_format_2(entry: Entry, tensors: Mapping[str, Tensor]) -> CausalExplanations:
-    """Causal explanations from a file of format 2.
+    """Causal explanations from a file of format 2 or 4.
 
     Raises:
         StorageError: if an entry is missing, unknown or does not fit the others, or there is an array.
@@ -144,8 +148,11 @@ def _provenance(entry: Entry) -> CausalProvenance:
     pairs, weights = entry.values("versions"), entry.values("weights")
     if not all(isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in pairs):
         raise StorageError(f"{entry.where}: versions must be pairs of texts, got {str(pairs)[:60]!r}")
-    if len(weights) != 2 or not all(type(weight) in (int, float) for weight in weights):
+    if len(weights) != 2:
         raise StorageError(f"{entry.where}: weights must be two numbers, got {str(weights)[:60]!r}")
+    first, second = (Entry.of({"weights": held}, entry.where).number("weights") for held in weights)
+    if not (math.isfinite(first) and math.isfinite(second)):
+        raise StorageError(f"{entry.where}: weights must be finite, got {first} and {second}")
     made = CausalProvenance(
         predictor=entry.text("predictor"),
         output=entry.text("output"),
@@ -160,7 +167,7 @@ def _provenance(entry: Entry) -> CausalProvenance:
         distance=entry.text("distance"),
         p_replace=entry.number("p_replace"),
         abduction=entry.text("abduction"),
-        weights=(float(weights[0]), float(weights[1])),
+        weights=(first, second),
         search=entry.text("search"),
         seed=entry.count("seed"),
         max_rows=entry.count("max_rows"),

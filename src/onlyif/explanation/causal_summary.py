@@ -1,9 +1,6 @@
 """Summary of causes over rows: how often each player is in the cause, and its PNS alone."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import Any, final
 
 from typing_extensions import override
@@ -12,7 +9,7 @@ from onlyif.core.errors import SettingError
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, error, number, sentence
-from onlyif.explanation.summary import Mean, Share
+from onlyif.explanation.summary import Mean, Share, mean_of
 
 
 @final
@@ -110,8 +107,8 @@ def summary_of_causes(found: CausalExplanations) -> CausalSummary:
     return CausalSummary(
         n_rows=len(found),
         n_caused=sum(not item.reason for item in found),
-        size=_mean([float(item.size) for item in found]),
-        pns=_mean([item.cause.pns.value for item in found]),
+        size=mean_of([float(item.size) for item in found]),
+        pns=mean_of([item.cause.pns.value for item in found]),
         players=tuple(_player(name, found) for name in names),
         baselines=tuple(dict.fromkeys(item.provenance.baseline for item in found)),
         backend=found.backend,
@@ -122,11 +119,7 @@ def _player(name: str, found: CausalExplanations) -> PlayerCauses:
     having = [item for item in found if name in item.names]
     count = sum(name in item.cause.names and not item.reason for item in having)
     alone = [item.singles[item.names.index(name)].pns.value for item in having]
-    return PlayerCauses(name, Share(count, len(having)), _mean(alone))
-
-
-def _mean(values: Sequence[float]) -> Mean:
-    return Mean(fmean(values), stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan)
+    return PlayerCauses(name, Share(count, len(having)), mean_of(alone))
 
 
 def _share_text(share: Share) -> str:

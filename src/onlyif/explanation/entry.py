@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, final
+from typing import Any, NoReturn, TypeGuard, final
 
 from onlyif.core.errors import StorageError
 
@@ -77,14 +77,14 @@ class Entry:
         return tuple(held) if all(isinstance(value, str) for value in held) else self._refuse(key, "texts")
 
     def count(self, key: str) -> int:
-        """The whole number under a key."""
+        """The whole number of 64 bits under a key."""
         value = self._value(key)
-        return value if type(value) is int else self._refuse(key, "a whole number")
+        return value if _is_count(value) else self._refuse(key, "a whole number")
 
     def counts(self, key: str) -> tuple[int, ...]:
         """The list of whole numbers under a key."""
         held = self.values(key)
-        return tuple(held) if all(type(value) is int for value in held) else self._refuse(key, "numbers")
+        return tuple(held) if all(map(_is_count, held)) else self._refuse(key, "numbers")
 
     def flag(self, key: str) -> bool:
         """True or false."""
@@ -95,7 +95,9 @@ class Entry:
         """The number under a key, or one of the words "nan", "inf" and "-inf"."""
         value = self._value(key)
         value = SPECIAL.get(value, value) if isinstance(value, str) else value
-        return float(value) if type(value) in (int, float) else self._refuse(key, "a number")
+        if type(value) is int and abs(value) < 2**1023:
+            return float(value)
+        return value if type(value) is float else self._refuse(key, "a number")
 
     def known(self, key: str) -> bool:
         """Whether the value under a key is not null; a null counts as read."""
@@ -124,3 +126,7 @@ class Entry:
 
     def _refuse(self, key: str, needed: str) -> NoReturn:
         raise StorageError(f"{self.where}: {key!r} must be {needed}, got {str(self.content[key])[:60]!r}")
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and -(2**63) <= value < 2**63

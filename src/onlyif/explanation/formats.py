@@ -1,4 +1,6 @@
-"""Format 1 of saved explanations, sets: its writer and its reader. `storage.READERS` lists all formats.
+"""Formats 1 and 3 of saved explanations, sets: writer and reader of their entries, which are the same.
+
+Format 3 has a digest of them beside. `storage.READERS` lists all formats.
 
 A change of what is stored gets the next number, a reader of its own, and a golden
 file in the tests; readers of earlier numbers stay. Within a format unknown and
@@ -12,7 +14,7 @@ from typing import Any, TypeVar, final
 import torch
 from torch import Tensor
 
-from onlyif.core.errors import StorageError
+from onlyif.core.errors import SettingError, StorageError
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continua
 from onlyif.explanation.entry import Entry, plain_number
@@ -20,7 +22,7 @@ from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.selection import Gap, Selection
 
-FORMAT = 1
+FORMAT = 3
 _COLUMNS: Mapping[str, tuple[torch.dtype, int]] = {
     "size": (torch.int64, 1),
     "exact_size": (torch.bool, 1),
@@ -47,7 +49,7 @@ def plain_explanations(explanations: Explanations) -> tuple[dict[str, Any], dict
 
 
 def read_format_1(entry: Entry, tensors: Mapping[str, Tensor]) -> Explanations:
-    """Explanations from a file of format 1.
+    """Explanations from a file of format 1 or 3.
 
     Raises:
         StorageError: if an entry or array is missing, unknown or does not fit the others.
@@ -149,7 +151,22 @@ def _explanation(entry: Entry, arrays: _Arrays) -> Explanation:
         notes=entry.texts("notes"),
     )
     entry.done()
+    _check_continuum(item, entry.where)
     return item
+
+
+def _check_continuum(item: Explanation, where: str) -> None:
+    """Whether the continuum of the explanation's own size rule is there, from α = 0 to 1, and α in it."""
+    try:
+        held = item.continuum
+    except SettingError as cause:
+        raise StorageError(f"{where}: {cause}") from cause
+    ends = held.breakpoints[:1] + held.breakpoints[-1:]
+    if ends != (0.0, 1.0) or len(held.pieces) != len(held.breakpoints) - 1 or not 0.0 <= item.alpha <= 1.0:
+        raise StorageError(
+            f"{where}: need a continuum from α = 0 to 1 with α = {item.alpha} in it, got "
+            f"{len(held.pieces)} pieces between the breakpoints {str(held.breakpoints)[:60]}"
+        )
 
 
 def _gap(entry: Entry) -> Gap:

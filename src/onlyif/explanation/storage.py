@@ -2,7 +2,8 @@
 
 One save writes two files beside each other:
 
-    <stem>.onlyif.json                 settings, texts, selections, certificates; names the other file
+    <stem>.onlyif.json                 settings, texts, selections, certificates; names the other file,
+                                       and holds a digest of all its entries
     <stem>.<digest>.safetensors        all arrays; its SHA-256 is in the JSON
 
 Both are written under temporary names and moved into place, the arrays first and
@@ -11,7 +12,6 @@ leaves either the old explanations or the new ones, never a mixture.
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -31,13 +31,18 @@ from onlyif.explanation.entry import Entry
 from onlyif.explanation.explained import Explained, OneExplained, joined_alike, many
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.formats import FORMAT, plain_explanations, read_format_1
+from onlyif.explanation.sealed import SEAL, need_seal, parsed, sealed_text
 
 SUFFIX = ".onlyif.json"
 _TENSORS = re.compile(r"\.[0-9a-f]{16}\.safetensors")
 READERS: Mapping[int, Callable[[Entry, Mapping[str, Tensor]], Explained]] = {
+    1: read_format_1,
+    2: causal_format.read_format_2,
+    # The same entries, with a digest of them.
     FORMAT: read_format_1,
     causal_format.FORMAT: causal_format.read_format_2,
 }
+_UNSEALED = frozenset({1, 2})
 
 
 def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -> Path:
@@ -60,7 +65,7 @@ def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -
     digest = hashlib.sha256(packed).hexdigest()
     arrays = target.with_name(f"{_stem(target)}.{digest[:16]}.safetensors")
     whole = {"format": number, "tensors": {"file": arrays.name, "sha256": digest}, **plain}
-    text = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
+    text = sealed_text(whole)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(arrays, packed)
@@ -90,6 +95,9 @@ def load(path: str | os.PathLike[str]) -> Explained:
             f"{target} has format {number}, this onlyif reads formats {sorted(READERS)}: "
             "it needs a newer version of onlyif"
         )
+    if number not in _UNSEALED:
+        need_seal(entry.content, str(target))
+        entry.text(SEAL)
     tensors = _tensors(target, entry.inner("tensors"))
     return READERS[number](entry, tensors)
 
@@ -161,7 +169,7 @@ def _remove_stale(target: Path, current: Path) -> None:
 def _parsed(target: Path) -> Entry:
     try:
         text = target.read_bytes().decode("utf-8", "surrogatepass")
-        content = json.loads(text, parse_constant=_refuse)
+        content = parsed(text)
     except FileNotFoundError as cause:
         raise StorageError(f"no saved explanations: {target} does not exist") from cause
     except OSError as cause:
@@ -169,10 +177,6 @@ def _parsed(target: Path) -> Entry:
     except (ValueError, RecursionError) as cause:
         raise StorageError(f"{target} is cut short or no JSON: {cause}") from cause
     return Entry.of(content, str(target))
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no strict JSON")
 
 
 def _tensors(target: Path, entry: Entry) -> Mapping[str, Tensor]:

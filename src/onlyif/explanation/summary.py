@@ -19,6 +19,10 @@ from onlyif.explanation.selection import NORMAL_95, Selection
 KINDS = ("sufficient", "necessary", "unified")
 
 
+# Squares of what is larger overflow.
+_ENORMOUS = 1e150
+
+
 @final
 @dataclass(frozen=True)
 class Share:
@@ -208,13 +212,20 @@ def _player(name: str, items: Sequence[Explanation]) -> PlayerSummary:
 
 def _gap(kind: str, chosen: Sequence[Selection]) -> GapSummary:
     gaps = [each.fresh or (each.sufficiency, each.necessity) for each in chosen]
-    sizes = _mean([float(each.size) for each in chosen])
+    sizes = mean_of([float(each.size) for each in chosen])
     return GapSummary(
-        kind, sizes, _mean([suf.value for suf, _ in gaps]), _mean([nec.value for _, nec in gaps])
+        kind, sizes, mean_of([suf.value for suf, _ in gaps]), mean_of([nec.value for _, nec in gaps])
     )
 
 
-def _mean(values: Sequence[float]) -> Mean:
+def mean_of(values: Sequence[float]) -> Mean:
+    """The mean of some numbers; without an error where one of them is infinite, unknown or enormous.
+
+    Args:
+        values: At least one.
+    """
+    if not all(abs(value) < _ENORMOUS for value in values):
+        return Mean(sum(values) / len(values), math.nan)
     spread = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return Mean(fmean(values), spread)
 

@@ -46,6 +46,8 @@ class Options:
 
     def __post_init__(self) -> None:
         child_seed(self.seed, "check")
+        if not -(2**63) <= self.seed < 2**63:
+            raise SettingError(f"seed must be a whole number of 64 bits, got {str(self.seed)[:60]}")
         _check_whole("max_rows", self.max_rows)
         _check_whole("budget", self.budget)
         _check_kind("reference", self.reference, (str, Reference, ReferenceRecipe))
