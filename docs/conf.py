@@ -5,10 +5,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
 import onlyif
@@ -18,7 +19,8 @@ release = version = onlyif.__version__
 copyright = "the onlyif authors"
 html_theme = "furo"
 html_title = f"onlyif {release}"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
@@ -55,7 +57,21 @@ class CommandHelp(Directive):
         return [nodes.literal_block(text, text, language="text")]
 
 
+def formula(writer: Any, node: nodes.math) -> None:
+    """A formula within a line as MathML, which browsers draw themselves, without a network."""
+    writer.body.append(tex2mathml(node.astext().strip()))
+    raise nodes.SkipNode
+
+
+def display(writer: Any, node: nodes.math_block) -> None:
+    """A formula of its own line as MathML."""
+    mathml = tex2mathml(node.astext().strip(), as_block=True)
+    writer.body.append(f'<div class="math" style="overflow-x: auto">{mathml}</div>\n')
+    raise nodes.SkipNode
+
+
 def setup(app: Sphinx) -> None:
-    """Registers both with Sphinx."""
+    """Registers all of this with Sphinx."""
     app.connect("autodoc-process-docstring", escaped, priority=400)
     app.add_directive("command-help", CommandHelp)
+    app.add_html_math_renderer("mathml", (formula, None), (display, None))

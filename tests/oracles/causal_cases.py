@@ -158,6 +158,7 @@ def case_of(settings, background=None, x=None):
             square,
             choices,
             settings.abduction,
+            20 if settings.single else 30,
         )
         for i in range(len(x))
     ]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
 
@@ -55,6 +56,12 @@ class Asked:
     square: Callable = plain_square
     choices: Callable = field(default_factory=lambda: all_choices(0.5))
     abduction: str = "weighted"
+    digits: int = 30
+
+    @cached_property
+    def answers(self):
+        """The model's answers to all inputs as they are."""
+        return [self.model(row) for row in self.inputs]
 
 
 def near(asked, row, players):
@@ -68,13 +75,20 @@ def near(asked, row, players):
     return 1.0 if math.sqrt(total) <= asked.b * (1 + 1e-12) else 0.0
 
 
+def read(asked, change):
+    """A change without rounding: 0, or c, where it differs from that in digits not to be trusted alone."""
+    rounding = 2.0**-asked.digits * max(asked.c, *(asked.change(f, [0.0] * len(f)) for f in asked.answers))
+    close = [value for value in (asked.c, 0.0) if abs(change - value) <= rounding]
+    return close[-1] if close else change
+
+
 def perturbed(asked, number, players):
     """Expected soft event and probability of |Δf| > c, when some of these players go to the baseline."""
     row = asked.inputs[number]
     start, soft, hard = asked.model(row), 0.0, 0.0
     for at_baseline, probability in asked.choices(number, players):
         moved = [asked.baseline[j] if asked.owner[j] in at_baseline else row[j] for j in range(len(row))]
-        change = asked.change(asked.model(moved), start)
+        change = read(asked, asked.change(asked.model(moved), start))
         above = 1.0 if change > asked.c else 0.0
         soft += probability * (1 - math.exp(-(change**2) / (2 * asked.c**2)) if asked.soft else above)
         hard += probability * above
@@ -87,7 +101,10 @@ def per_input(asked, s):
     found = []
     for number, row in enumerate(asked.inputs):
         near_s, near_rest = near(asked, row, s), (near(asked, row, rest) if rest else 0.0)
-        found.append((near_s, near_rest, *perturbed(asked, number, s), *perturbed(asked, number, rest)))
+        soft_rest, hard_rest = perturbed(asked, number, rest)
+        # 1 minus a mean this near to 1 is rounding: the event never happens.
+        soft_rest = 1.0 if 1 - soft_rest <= 2.0**-48 else soft_rest
+        found.append((near_s, near_rest, *perturbed(asked, number, s), soft_rest, hard_rest))
     return found
 
 

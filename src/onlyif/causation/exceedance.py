@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from onlyif.causation.asking import Asker, ask, slices
+from onlyif.causation.asking import Asker, answers, slices, trusted_digits
 from onlyif.causation.change import Change
 from onlyif.causation.neighbourhood import Events
 from onlyif.causation.perturbation import Perturbations
@@ -147,8 +147,19 @@ class Perturber:
         with self.predictor.opened() as predictor:
             parts = torch.split(rows.flatten(0, 1), self.max_rows)
             # Copies, for an opened predictor may change its batch.
-            base = torch.cat([ask(predictor, part.clone()) for part in parts]).reshape(*rows.shape[:2], -1)
-            yield Asker(predictor, self.players, self.baseline.to(rows), rows, base, change, b)
+            base = torch.cat([answers(predictor, part.clone()) for part in parts])
+            base, digits = base.reshape(*rows.shape[:2], -1), trusted_digits(predictor, base.dtype)
+            yield Asker(
+                predictor,
+                self.players,
+                self.baseline.to(rows),
+                rows,
+                base.double(),
+                change,
+                b,
+                digits,
+                self.events.threshold,
+            )
 
     def _enumerated(self, asker: Asker, flat: Bool[Tensor, "p d"], m: int) -> Iterator["_Block"]:
         """All choices of the sets that are small enough, sets of one size together."""

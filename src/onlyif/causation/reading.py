@@ -15,6 +15,9 @@ SOFT, HARD = 0, 1
 # Largest logarithm of a scaled weight: an input whose event is impossible may be nearer than all others
 # by any factor, and infinity times 0 is no number.
 MOST_LOG = 700.0
+# 1 minus a mean this near to 1 is the rounding of the mean: an event that never happens, and not one of
+# probability 1e-16 on which PN or PS could be conditioned.
+NULL = 2.0**-48
 
 
 @final
@@ -98,7 +101,8 @@ def _side(moments: Float64[Tensor, "five m n"], *, complement: bool) -> _Side:
     one = torch.ones_like(moments[0])
     means = torch.stack([one, moments[SOFT], moments[HARD]])
     if complement:
-        means[1:] = (1.0 - means[1:]).clamp(min=0.0)
+        rest = 1.0 - means[1:]
+        means[1:] = torch.where(rest > NULL, rest, 0.0)
     if not bool(moments[2:].any()):
         return _Side(means, {})
     covariance = {(1, 1): moments[2], (2, 2): moments[3], (1, 2): moments[4], (2, 1): moments[4]}
