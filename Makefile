@@ -3,6 +3,11 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+# How often `make hunt` draws new examples, and what `make variants` takes from numpy's kernels.
+ROUNDS ?= 3
+OLD_CPU ?= X86_V3
+# Other versions may warn of other things: what is deprecated there is no fault here.
+WARN ?= default
 # Trained networks for the benchmarks with images, made by experiments/train_networks.py.
 MODELS ?= models
 # One thread a process: tests run side by side, and threads of small matrices only wait for each other.
@@ -16,7 +21,7 @@ DEMO := $(VENV)/ready-for-demo
 READY := $(VENV)/ready
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint unit slow docs bench clean
+.PHONY: help demo test lint unit slow docs bench hunt quantus variants lowest highest clean
 
 help:
 	@echo "make demo    train two models, explain ten rows, write results and pictures to onlyif-demo/"
@@ -24,6 +29,9 @@ help:
 	@echo "make lint    format, lint, types and layers only"
 	@echo "make unit    tests and doctests only"
 	@echo "make slow    tests that take minutes"
+	@echo "make hunt    property tests on new random examples, ROUNDS=$(ROUNDS) times"
+	@echo "make quantus comparisons with Quantus (GPLv3, so in an environment of its own)"
+	@echo "make variants, lowest, highest   the tests as other machines run them, and with other versions"
 	@echo "make docs    the documentation, to build/docs/index.html"
 	@echo "make bench   speed and memory, as ratios"
 	@echo "make clean   remove .venv and everything built"
@@ -62,6 +70,37 @@ slow: $(READY)
 
 docs: $(READY)
 	@$(RUN) -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
+	ONLYIF_PAGES=build/docs $(RUN) -m pytest -q tests/packaging/test_pages.py
+
+hunt: $(READY)
+	for round in $$(seq $(ROUNDS)); do \
+	$(RUN) -m pytest -q -n $(JOBS) --hypothesis-profile=hunt -m "hypothesis and not slow and not gpu" || exit 1; done
+
+# The same tests with threads, with the matrix kernels of other processors, in another order, with other hashes of
+# strings, without data sets, and from a folder with a space in its name.
+variants: $(READY)
+	OMP_NUM_THREADS=2 PYTHONHASHSEED=1 $(RUN) -m pytest -q -n $(JOBS) --shuffle 1
+	env -u ONLYIF_DATA ATEN_CPU_CAPABILITY=default NPY_DISABLE_CPU_FEATURES="$(OLD_CPU)" OPENBLAS_CORETYPE=Nehalem \
+	PYTHONHASHSEED=2 $(RUN) -m pytest -q -n $(JOBS) --shuffle 2
+	ATEN_CPU_CAPABILITY=avx2 OPENBLAS_CORETYPE=Haswell $(RUN) -m pytest -q -n $(JOBS)
+	rm -rf "build/a folder" && mkdir -p "build/a folder" && git archive HEAD | tar -x -C "build/a folder"
+	cd "build/a folder" && ln -s ../../$(VENV) $(VENV) && PYTHONPATH="$$PWD/src" $(RUN) -m pytest -q -n $(JOBS)
+
+# Environments of their own: the lowest versions that pyproject.toml allows, and the newest there are.
+lowest: VERSIONS := --constraint constraints-lowest.txt
+highest: VERSIONS := --upgrade torch==2.13.0
+lowest highest:
+	$(PYTHON) -m venv .venv-$@
+	.venv-$@/bin/python -m pip install --quiet hatchling editables
+	.venv-$@/bin/python -m pip install --quiet --no-build-isolation --editable '.[dev]' $(VERSIONS)
+	.venv-$@/bin/python -m pip freeze --exclude-editable > build/versions-$@.txt
+	.venv-$@/bin/python -m pytest -q -n $(JOBS) -W "$(WARN)" --ignore tests/packaging --ignore tests/architecture
+
+quantus:
+	$(PYTHON) -m venv .venv-$@
+	.venv-$@/bin/python -m pip install --quiet --constraint constraints.txt hatchling editables
+	.venv-$@/bin/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,quantus]'
+	.venv-$@/bin/python -m pytest -q tests/interop/test_quantus.py tests/metrics -k quantus
 
 bench: $(READY)
 	for script in tables trees; do $(RUN) "benchmarks/$$script.py" || exit 1; done
@@ -69,4 +108,4 @@ bench: $(READY)
 	else echo "fans and masks are left out: no trained networks in $(MODELS)/ (experiments/train_networks.py makes them)"; fi
 
 clean:
-	rm -rf $(VENV) build dist onlyif-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* build dist onlyif-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

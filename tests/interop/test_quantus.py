@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import quantus
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
@@ -71,7 +70,7 @@ def test_arrays_of_other_dtypes_and_one_target_are_taken(explain, method, settin
 
 
 @each
-def test_metrics_that_ask_once_and_again(explain, method, settings, digits):
+def test_metrics_that_ask_once_and_again(explain, method, settings, digits, quantus):
     net, x, y = digits
     given = {"model": net, "x_batch": x, "y_batch": y, "a_batch": None, "device": "cpu"}
     sparse = quantus.Sparseness(disable_warnings=True)

@@ -5,7 +5,6 @@ import warnings
 import captum.metrics
 import numpy as np
 import pytest
-import quantus
 import torch
 
 import oracles.metrics as oracle
@@ -46,7 +45,7 @@ def test_captum_agrees_once_divided_by_the_norm(images):
     torch.testing.assert_close(ours.values, theirs)
 
 
-def test_quantus_agrees_once_divided_by_the_norm(images):
+def test_quantus_agrees_once_divided_by_the_norm(images, quantus):
     ball, calls = MaxNormBall(0.3), iter(range(8))
 
     class Model(torch.nn.Module):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import quantus
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +50,7 @@ def test_descending_order_would_turn_the_sign():
     assert oracle.gini(values) > 0
 
 
-def test_quantus_agrees_up_to_its_1e_7(images):
+def test_quantus_agrees_up_to_its_1e_7(images, quantus):
     metric = quantus.Sparseness(normalise=False, disable_warnings=True)
     theirs = metric.evaluate_batch(images.x.numpy(), np.abs(images.maps.numpy()))
     np.testing.assert_allclose(_measured(images.maps), theirs, atol=1e-6)

@@ -152,7 +152,7 @@ def test_trees_that_answer_otherwise_are_not_used(cancer, forest, monkeypatch):
     found, table = _tables(forest, x[:2], x)
     assert not found[0].provenance.restriction.startswith(BY_TREES)
     assert "differ from the model by up to 0.01 on rows given" in found[0].notes[0]
-    np.testing.assert_array_equal(table, _tables(forest.predict_proba, x[:2], x)[1])
+    np.testing.assert_allclose(table, _tables(forest.predict_proba, x[:2], x)[1], rtol=0, atol=1e-12)
 
 
 def test_a_difference_on_thresholds_alone_is_seen(cancer, forest, monkeypatch):
@@ -172,7 +172,7 @@ def test_trees_that_cannot_be_read_are_asked_as_a_function(cancer):
     assert found[0].notes == (
         "lightgbm LGBMRegressor is asked row by row instead of tree by tree: its leaves hold linear models",
     )
-    np.testing.assert_array_equal(table, _tables(model.predict, x[:2], x)[1])
+    np.testing.assert_allclose(table, _tables(model.predict, x[:2], x)[1], rtol=0, atol=1e-9)
 
 
 class _Foreign:

@@ -135,7 +135,7 @@ def test_x_equal_to_the_baseline_makes_every_subset_alike():
     for row in x:
         restriction = EnumeratedRestriction(Watched(), BaselineReference(row), GROUPED)
         table = restriction.table(row.unsqueeze(0), TargetReadout(torch.tensor([1]))).mean
-        assert torch.equal(table, table[:, :1].expand_as(table))
+        torch.testing.assert_close(table, table[:, :1].expand_as(table), rtol=0, atol=1e-12)
 
 
 def test_decisions_are_made_from_averaged_outputs_not_averaged():
