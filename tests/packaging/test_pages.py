@@ -1,4 +1,4 @@
-"""The built documentation, looked at: no page is empty, no formula is left as source, nothing comes from a network."""
+"""The built documentation, looked at: no page is empty, no formula is left as source, no host is asked."""
 
 import os
 import re

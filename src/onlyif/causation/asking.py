@@ -70,7 +70,7 @@ class Asker:
         return torch.where(values <= rounding, 0.0, values)
 
     def _rounding(self, change: Change, base: Float64[Tensor, "p n k"]) -> Float64[Tensor, "r"]:
-        """The largest change that may be rounding: in digits not to be trusted of the predictions and of c."""
+        """The largest change that may be rounding: in the digits of f and of c that cannot be trusted."""
         nothing = torch.zeros_like(base)
         size = change.between(base.unsqueeze(1).unsqueeze(3), nothing).flatten(1).amax(1)
         return size.clamp(min=self.threshold) * 2.0**-self.digits
