@@ -13,6 +13,9 @@ from onlyif.core.errors import StorageError
 
 Vector: TypeAlias = Int[np.ndarray, "n"]
 
+# Deeper than any tree that is grown from a table; libraries go down a tree by recursion.
+MAX_DEPTH = 4096
+
 
 def check_children(left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], count: int, where: str) -> None:
     """Each inner node's children exist, and no node is anybody's child twice, nor the root.
@@ -36,6 +39,32 @@ def check_children(left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], co
     check_range(children, 1, count, f"child in {where}")
     if len(np.unique(children)) != len(children):
         raise StorageError(f"{where} is no tree: a node is the child of two nodes; the file is damaged")
+    reached(left, right, inner, where)
+
+
+def reached(left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], where: str) -> Bool[np.ndarray, "n"]:
+    """Which nodes a path from the root leads to.
+
+    Args:
+        left: Number of the left child, for each node with children; numbers past the last node are leaves.
+        right: Number of the right child.
+        inner: Which nodes have children.
+        where: The tree's name, for the error.
+
+    Raises:
+        StorageError: if the tree is deeper than any that is grown.
+    """
+    alive = np.zeros(len(left), dtype=bool)
+    level, depth = np.zeros(min(1, len(left)), dtype=np.int64), 0
+    while len(level):
+        alive[level] = True
+        splits = level[inner[level]]
+        level = np.concatenate([left[splits], right[splits]])
+        level = level[level < len(left)]
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise StorageError(f"{where} is deeper than {MAX_DEPTH} levels; the file is damaged")
+    return alive
 
 
 def check_range(values: Shaped[np.ndarray, "..."], low: int, high: int, what: str) -> None:

@@ -14,6 +14,8 @@ MAX_COUNT = 10**9
 # Most columns, classes and categories: far above any table, and low enough that nothing
 # sized by them exhausts the memory.
 MAX_WIDTH = 10**7
+# Outputs without a tree of their own, whose number nothing in the file bears out.
+MAX_OUTPUTS = 1000
 NO_PARENT = 2**31 - 1
 _NODE_LISTS = ("right_children", "split_indices", "split_conditions", "default_left", "split_type")
 
@@ -58,6 +60,8 @@ def _check_trees(model: Mapping[str, Any], n_features: int, n_groups: int) -> in
     trees, groups = _list(model, "trees"), _integers(model, "tree_info")
     params = _mapping(model.get("gbtree_model_param"), "'gbtree_model_param'")
     check_length(len(trees), _count(params, "num_trees"), "'trees'")
+    widths = sum(len(_list(_mapping(tree, "a tree"), "left_children")) for tree in trees)
+    check_range(np.array([n_groups]), 1, max(MAX_OUTPUTS, widths) + 1, "outputs of the model")
     check_length(len(groups), len(trees), "'tree_info'")
     check_range(groups, 0, n_groups, "number of a tree's class")
     if _count(params, "num_parallel_tree", default="1") > max(1, len(trees)):
@@ -83,7 +87,8 @@ def _check_tree(tree: Mapping[str, Any], where: str, n_features: int, n_groups: 
         check_length(len(_list(tree, name)), n_nodes, f"'{name}' of {where}")
     inner = left != -1
     check_children(left, right, inner, n_nodes, where)
-    check_range(_integers(tree, "split_indices"), 0, max(1, n_features), f"column in {where}")
+    check_range(_integers(tree, "split_indices")[inner], 0, max(1, n_features), f"column in {where}")
+    check_range(_integers(tree, "default_left"), 0, 2, f"default in {where}")
     _check_parents(_integers(tree, "parents"), left, right, where)
     split_type = _integers(tree, "split_type")
     check_range(split_type, 0, 2, f"split type in {where}")

@@ -1,7 +1,7 @@
 """XGBoost models from .json and .ubj files, checked before the library sees them.
 
-The file is decoded here, its trees are checked, and the library is given the
-checked values written out as JSON text. It never reads the file itself.
+The file is decoded here, its fields are checked, and the library is given a document
+that is built anew from them, as JSON text. It never reads the file itself.
 """
 
 import json
@@ -13,7 +13,7 @@ import xgboost
 
 from onlyif.core.errors import StorageError
 from onlyif.recipes.ubjson import decode_ubjson
-from onlyif.recipes.xgboost_checks import check_xgboost_model
+from onlyif.recipes.xgboost_rebuilt import rebuilt_model
 
 
 def read_xgboost(path: Path) -> Any:
@@ -31,21 +31,18 @@ def read_xgboost(path: Path) -> Any:
 
 
 def serialised(document: Any) -> bytes:
-    """A decoded model, checked, in the library's own form of a pickled Booster."""
-    check_xgboost_model(document)
-    booster = xgboost.Booster(model_file=bytearray(json.dumps(document).encode()))
+    """A decoded model, rebuilt, in the library's own form of a pickled Booster."""
+    booster = xgboost.Booster(model_file=bytearray(json.dumps(rebuilt_model(document)).encode()))
     return bytes(booster.__getstate__()["handle"])
 
 
 def checked_json(data: bytes) -> bytes:
-    """The checked model as JSON text, from JSON or UBJSON bytes.
+    """The model rebuilt as JSON text, from JSON or UBJSON bytes.
 
     Raises:
         StorageError: if it is damaged or no XGBoost model.
     """
-    document = decoded(data)
-    check_xgboost_model(document)
-    return json.dumps(document).encode()
+    return json.dumps(rebuilt_model(decoded(data))).encode()
 
 
 def decoded(data: bytes) -> Any:
