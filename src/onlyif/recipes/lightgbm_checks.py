@@ -1,7 +1,13 @@
-"""What must hold in a LightGBM text model before its trees may be walked."""
+"""What must hold in a LightGBM text model before its trees may be walked, and the text made of that.
 
+The library is given a text that is written anew from the fields that were checked. Sections that
+prediction does not use (parameters, importances, byte offsets) are not taken over.
+"""
+
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -26,13 +32,19 @@ _TREE = frozenset(
     )
 )
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf|nan)"
-_OBJECTIVE = re.compile(rf"[a-z_0-9]+(?: sqrt| [a-z_]+:{_NUMBER})*")
+_OBJECTIVE = re.compile(
+    r"(?:regression(?:_l1)?|huber|fair|poisson|quantile|mape|gamma|tweedie|binary|multiclass(?:ova)?"
+    rf"|cross_entropy(?:_lambda)?|lambdarank|rank_xendcg|custom)(?: sqrt| [a-z_]+:{_NUMBER})*"
+)
+_RANGE = re.compile(rf"none|\[{_NUMBER}:{_NUMBER}\]|-?\d+(?::-?\d+)*")
+# Outputs that no tree bears out.
+_MAX_OUTPUTS = 1000
 
 Fields = Mapping[str, str]
 
 
 def checked_text(text: str) -> str:
-    """The model's text, after all numbers that are used as positions proved in range.
+    """The model's text written anew, after all numbers that are used as positions proved in range.
 
     Args:
         text: What `Booster.save_model` or `model_to_string` wrote.
@@ -52,16 +64,72 @@ def checked_text(text: str) -> str:
     if re.search(r"^(?:Tree=|end of trees)", rest, re.MULTILINE):
         raise StorageError("the LightGBM model has trees after their end; the file is damaged")
     header, *trees = re.split(r"^Tree=", head, flags=re.MULTILINE)
-    fields = _fields(header.splitlines()[1:], _HEADER, "the header")
+    fields = _fields(header.split("\n")[1:], _HEADER, "the header")
     n_features = _check_header(fields, len(trees))
+    made = ["tree", *_header_lines(fields), ""]
     for i, tree in enumerate(trees):
-        number, *lines = tree.splitlines()
+        number, *lines = tree.split("\n")
         if number != str(i):
             raise StorageError(
                 f"tree {i} of the LightGBM model is numbered {number[:20]!r}; the file is damaged"
             )
-        _check_tree(_fields(lines, _TREE, f"tree {i}"), f"tree {i}", n_features)
-    return re.sub(r"^tree_sizes=.*\n", "", head, flags=re.MULTILINE) + mark + rest
+        found = _fields(lines, _TREE, f"tree {i}")
+        _check_tree(found, f"tree {i}", n_features)
+        made += [f"Tree={i}", *_tree_lines(found), "", ""]
+    return "\n".join([*made, "end of trees", "", *_levels(rest)])
+
+
+def _header_lines(fields: Fields) -> Iterator[str]:
+    yield f"version={fields['version']}"
+    for name in ("num_class", "num_tree_per_iteration", "label_index", "max_feature_idx"):
+        yield f"{name}={int(fields.get(name, '0'))}"
+    for name in ("objective", "feature_names", "monotone_constraints", "feature_infos"):
+        if name in fields:
+            yield f"{name}={fields[name]}"
+    if "average_output" in fields:
+        yield "average_output"
+
+
+def _tree_lines(fields: Fields) -> Iterator[str]:
+    """Every number of a tree that was checked; a tree of one leaf has no splits."""
+    n_leaves, linear = int(fields["num_leaves"]), int(fields.get("is_linear", "0"))
+    n_cat = int(fields["num_cat"]) if n_leaves > 1 else 0
+    yield f"num_leaves={n_leaves}"
+    yield f"num_cat={n_cat}"
+    for name in (*_OF_NODES, *_NODE_NOTES):
+        if name in _OF_NODES or fields.get(name):
+            yield f"{name}={_spaced(fields.get(name, '') if n_leaves > 1 else '')}"
+    taken = ["leaf_value", *(name for name in _LEAF_NOTES if fields.get(name))]
+    taken += (["cat_boundaries", "cat_threshold"] if n_cat else []) + (list(_LINEAR) if linear else [])
+    for name in taken:
+        yield f"{name}={_spaced(fields[name])}"
+    yield f"is_linear={linear}"
+    yield f"shrinkage={fields.get('shrinkage', '1')}"
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _levels(rest: str) -> list[str]:
+    """The levels of the category columns, as lightgbm for Python keeps them in the last line."""
+    found = re.findall(r"^pandas_categorical:(.*)$", rest, re.MULTILINE)
+    if not found:
+        return []
+    try:
+        levels = json.loads(found[-1])
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"'pandas_categorical' of the LightGBM model is damaged ({error})") from error
+    if len(found) > 1 or not (levels is None or _is_table(levels)):
+        raise StorageError("'pandas_categorical' of the LightGBM model holds no lists of levels")
+    return [f"pandas_categorical:{json.dumps(levels)}", ""]
+
+
+def _is_table(levels: Any) -> bool:
+    plain = (str, int, float, type(None))
+    return isinstance(levels, list) and all(
+        isinstance(column, list) and all(isinstance(level, plain) for level in column) for column in levels
+    )
 
 
 def _fields(lines: Iterable[str], known: frozenset[str], where: str) -> Fields:
@@ -75,6 +143,9 @@ def _fields(lines: Iterable[str], known: frozenset[str], where: str) -> Fields:
 
 
 def _check_header(fields: Fields, n_trees: int) -> int:
+    if not re.fullmatch(r"v\d", _needed(fields, "version", "the header")):
+        raise StorageError(f"LightGBM model of an unknown version {fields['version'][:20]!r}")
+    _count(fields, "label_index", "the header", "0")
     n_features = _count(fields, "max_feature_idx", "the header") + 1
     n_classes = _count(fields, "num_class", "the header")
     per_round = _count(fields, "num_tree_per_iteration", "the header")
@@ -84,6 +155,15 @@ def _check_header(fields: Fields, n_trees: int) -> int:
         raise StorageError(
             f"LightGBM model with {n_classes} classes, {per_round} trees a round, {n_trees} trees: damaged"
         )
+    check_range(np.array([n_classes]), 1, max(_MAX_OUTPUTS, n_trees) + 1, "classes of the LightGBM model")
+    if not all(_RANGE.fullmatch(part) for part in fields["feature_infos"].split(" ")):
+        raise StorageError("'feature_infos' of the LightGBM model holds no ranges; the file is damaged")
+    if re.search(r"[\x00-\x1f]", fields["feature_names"]):
+        raise StorageError("'feature_names' of the LightGBM model hold control characters")
+    if "monotone_constraints" in fields:
+        directions = _integers(fields, "monotone_constraints", "the header")
+        check_length(len(directions), n_features, "'monotone_constraints'")
+        check_range(directions, -1, 2, "monotone constraint")
     objective = fields.get("objective", "regression")
     if not _OBJECTIVE.fullmatch(objective):
         raise StorageError(f"unknown objective {objective[:60]!r} of a LightGBM model")
@@ -99,6 +179,9 @@ def _check_tree(fields: Fields, where: str, n_features: int) -> None:
         raise StorageError(f"{where} of the LightGBM model has no leaves; the file is damaged")
     check_length(len(_decimals(fields, "leaf_value", where)), n_leaves, f"'leaf_value' of {where}")
     _check_notes(fields, where, n_leaves)
+    if not re.fullmatch(_NUMBER, fields.get("shrinkage", "1")):
+        raise StorageError(f"'shrinkage' of {where} is no number; the file is damaged")
+    check_range(np.array([_count(fields, "is_linear", where, "0")]), 0, 2, f"'is_linear' of {where}")
     n_cat = _count(fields, "num_cat", where)
     if n_leaves > 1:
         _check_splits(fields, where, n_leaves, n_features, n_cat)

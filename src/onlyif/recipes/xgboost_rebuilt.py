@@ -132,16 +132,16 @@ def _booster(held: Mapping[str, Any], params: Document) -> tuple[Document, int |
     """The boosted part, and its number of rounds; None where it has none."""
     name = held["name"]
     if name == "gblinear":
-        model = {"weights": _decimals(held["model"]["weights"], "weights")}
+        model: Document = {"weights": _decimals(held["model"]["weights"], "weights")}
         if "boosted_rounds" in held["model"]:
             model["boosted_rounds"] = _whole(held["model"], "boosted_rounds")
         return {"name": name, "model": model}, None
     if name == "dart":
-        model, rounds = _forest(held["gbtree"]["model"], params)
+        forest, rounds = _forest(held["gbtree"]["model"], params)
         drop = _decimals(held["weight_drop"], "weight_drop")
-        return {"name": name, "gbtree": {"name": "gbtree", "model": model}, "weight_drop": drop}, rounds
-    model, rounds = _forest(held["model"], params)
-    return {"name": name, "model": model}, rounds
+        return {"name": name, "gbtree": {"name": "gbtree", "model": forest}, "weight_drop": drop}, rounds
+    forest, rounds = _forest(held["model"], params)
+    return {"name": name, "model": forest}, rounds
 
 
 def _forest(held: Mapping[str, Any], params: Document) -> tuple[Document, int]:
@@ -223,7 +223,7 @@ def _categories(held: Mapping[str, Any]) -> Document:
     encoders = []
     for each in held["enc"]:
         if "offsets" in each:
-            made = {name: [int(value) for value in each[name]] for name in ("offsets", "values")}
+            made: Document = {name: [int(value) for value in each[name]] for name in ("offsets", "values")}
             check_range(np.array(made["values"], dtype=np.int64), -128, 256, "letter of a level")
         else:
             made = {"values": _alike(each["values"]), "type": _whole(each, "type")}
