@@ -180,14 +180,30 @@ def _stopped_early(objective, targets):
     )
 
 
-def test_trees_after_the_best_iteration_are_not_used():
+def test_a_booster_answers_as_its_own_predict_whatever_its_best_iteration():
     booster = _stopped_early("reg:squarederror", RNG.permutation(NUMBER))
-    assert booster.best_iteration + 1 < booster.num_boosted_rounds()
+    rounds = booster.num_boosted_rounds()
+    assert booster.best_iteration + 1 < rounds
     schema = fit_schema(FRAME)
-    got = detect(booster, schema, AutoOutput()).predict(schema.encode(FRAME))
-    best = booster.predict(xgboost.DMatrix(FRAME), iteration_range=(0, booster.best_iteration + 1))
-    np.testing.assert_array_equal(got, _columns(best))
-    assert np.abs(_columns(booster.predict(xgboost.DMatrix(FRAME))) - got.numpy()).max() > 0
+    predictor = detect(booster, schema, AutoOutput())
+    own = booster.predict(xgboost.DMatrix(FRAME))
+    np.testing.assert_array_equal(predictor.predict(schema.encode(FRAME)), _columns(own))
+    (note,) = predictor.notes
+    assert f"all {rounds} rounds" in note
+    assert f"best_iteration {booster.best_iteration} is not respected" in note
+    best = detect(booster[: booster.best_iteration + 1], schema, AutoOutput())
+    assert best.notes == ()
+
+
+def test_a_lightgbm_booster_says_which_trees_it_leaves_out():
+    booster = lightgbm.train({"verbose": -1}, lightgbm.Dataset(FRAME, NUMBER), 9)
+    schema = fit_schema(FRAME)
+    assert detect(booster, schema, AutoOutput()).notes == ()
+    booster.best_iteration = 4
+    predictor = detect(booster, schema, AutoOutput())
+    np.testing.assert_array_equal(predictor.predict(schema.encode(FRAME))[:, 0], booster.predict(FRAME))
+    (note,) = predictor.notes
+    assert "4 of the 9 rounds" in note
 
 
 LGB_OBJECTIVES = {"binary": TWO == "yes", "multiclass": THREE, "regression": NUMBER, "poisson": THREE}
@@ -333,8 +349,8 @@ UNKNOWN = {
     "sklearn LogisticRegression is not fitted": LogisticRegression(),
     "xgboost XGBClassifier is not fitted": xgboost.XGBClassifier(),
     "lightgbm LGBMRegressor is not fitted": lightgbm.LGBMRegressor(),
-    "StandardScaler is no classifier, regressor": StandardScaler().fit(FRAME),
-    "NearestNeighbors is no classifier": NearestNeighbors().fit(FRAME),
+    "StandardScaler has neither predict nor predict_proba": StandardScaler().fit(FRAME),
+    "NearestNeighbors has neither predict": NearestNeighbors().fit(FRAME),
     "several targets of classes": RandomForestClassifier(2).fit(FRAME, np.stack([TWO, TWO], 1)),
 }
 

@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from onlyif.core.errors import SettingError
 from onlyif.predictors.decisions import Decision, several_labels
+from onlyif.predictors.methods import DECISION, method_heads
 from onlyif.predictors.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads
 
-DECISION = "decision (1 for the predicted class)"
+LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm"})
 
 
 def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_DOUBLE) -> Heads:
@@ -41,14 +42,19 @@ def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_D
         head = Head(HeadKind.MARGIN, scores, ("inlier",), 0.0, digits, exclusive=True)
         return Heads(name, (head,), decision=Decision(model.predict, (-1, 1)))
     predict = getattr(model, "predict", None)
-    if predict is None or not is_regressor(model):
-        raise SettingError(f"{name} is no classifier, regressor or outlier detector; pass a function instead")
-    return Heads(name, (Head(HeadKind.VALUE, predict, digits=digits, exclusive=False),))
+    if predict is not None and is_regressor(model):
+        return Heads(name, (Head(HeadKind.VALUE, predict, digits=digits, exclusive=False),))
+    heads = method_heads(model, name, digits)
+    if heads is None:
+        raise SettingError(f"{name} has neither predict nor predict_proba; pass a function instead")
+    return heads
 
 
 def _classifier_heads(model: Any, name: str, digits: int) -> Heads:
     classes = getattr(model, "classes_", None)
-    if classes is None or (isinstance(classes, list) and isinstance(classes[0], np.ndarray)):
+    if classes is None:
+        return _unnamed_classes(model, name, digits)
+    if isinstance(classes, list) and isinstance(classes[0], np.ndarray):
         raise SettingError(f"{name}: {several_labels('it has several targets of classes')}")
     labels, decision = tuple(str(label) for label in classes), Decision(model.predict, tuple(classes))
     heads = []
@@ -61,6 +67,16 @@ def _classifier_heads(model: Any, name: str, digits: int) -> Heads:
         decide = partial(decision.one_hot, n_classes=len(classes))
         heads.append(Head(HeadKind.VALUE, decide, labels, digits=digits, name=DECISION, exclusive=True))
     return Heads(name, tuple(heads), decision=decision)
+
+
+def _unnamed_classes(model: Any, name: str, digits: int) -> Heads:
+    """What a classifier offers that names no classes."""
+    heads = method_heads(model, name, digits)
+    if heads is None or heads.all[0].kind is HeadKind.VALUE:
+        raise SettingError(
+            f"{name} has no classes_ and no predict_proba; pass a function that returns one number a class"
+        )
+    return heads
 
 
 def _scores(model: Any, ask: Callable[[Any], Any], labels: tuple[str, ...], digits: int) -> Head:
@@ -95,8 +111,15 @@ def _check_fitted(model: Any, name: str) -> None:
     try:
         check_is_fitted(model)
     except NotFittedError as error:
-        raise SettingError(f"{name} is not fitted; call its fit first") from error
-    except TypeError as error:
-        raise SettingError(
-            f"{name} is no estimator ({error}); need an object with fit and predict"
-        ) from error
+        # A class of the user's own may keep what it learned, or need not learn, under any names.
+        if type(_last(model)).__module__.partition(".")[0] in LIBRARIES:
+            raise SettingError(f"{name} is not fitted; call its fit first") from error
+    except TypeError:
+        # Without fit it is an estimator by name only, that came trained.
+        return
+
+
+def _last(model: Any) -> Any:
+    """The last step of a pipeline, else the model itself."""
+    steps = getattr(model, "steps", None)
+    return _last(steps[-1][1]) if steps else model

@@ -19,7 +19,7 @@ RAW_SIGMOID, RAW_SOFTMAX = ("binary:logitraw",), ("multi:softmax",)
 @final
 @dataclass(frozen=True, eq=False)
 class BoosterCall:
-    """A native booster as a function of tables; the trees after its best iteration are not used.
+    """A native booster as a function of tables: what `booster.predict` answers, with all its trees.
 
     Args:
         booster: The booster.
@@ -32,11 +32,9 @@ class BoosterCall:
     def __call__(self, native: Any) -> Any:
         """The booster's answer, one row an instance."""
         matrix = xgboost.DMatrix(native, enable_categorical=True)
-        last = getattr(self.booster, "best_iteration", None)
         return self.booster.predict(
             matrix,
             output_margin=self.margin,
-            iteration_range=(0, 0 if last is None else last + 1),
             validate_features=self.booster.feature_names is not None and matrix.feature_names is not None,
         )
 
@@ -66,7 +64,7 @@ def booster_heads(booster: xgboost.Booster) -> Heads:
         if probability is None
         else Head(HeadKind.PROBABILITY, probability, labels, digits=DIGITS_SINGLE, exclusive=True)
     )
-    return Heads(f"xgboost Booster ({objective})", (usual, scores))
+    return Heads(f"xgboost Booster ({objective})", (usual, scores), notes=_all_trees(booster))
 
 
 def xgboost_heads(model: Any) -> Heads:
@@ -84,6 +82,17 @@ def xgboost_heads(model: Any) -> Heads:
     ask = partial(model.predict, output_margin=True)
     margin = Head(HeadKind.MARGIN, ask, labels, 0.0, DIGITS_SINGLE, exclusive=usual.exclusive)
     return replace(heads, all=(usual, margin))
+
+
+def _all_trees(booster: xgboost.Booster) -> tuple[str, ...]:
+    """A note where early stopping found a best iteration, which `booster.predict` knows nothing of."""
+    best, rounds = booster.attr("best_iteration"), booster.num_boosted_rounds()
+    if best is None or int(best) + 1 >= rounds:
+        return ()
+    return (
+        f"all {rounds} rounds of the Booster are used, as booster.predict does: its best_iteration {best} is "
+        f"not respected; for the best rounds alone pass booster[: {int(best) + 1}]",
+    )
 
 
 def booster_objective(booster: xgboost.Booster) -> str:

@@ -5,19 +5,22 @@ other models never need it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import torch
 
-from onlyif.core.errors import SettingError
+from onlyif.core.errors import ModelError, OnlyIfError, SettingError
 from onlyif.core.table import Schema
 from onlyif.core.table_arrays import ArrayForm
 from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.function import predictor_of
+from onlyif.predictors.methods import method_heads
 from onlyif.predictors.outputs import Head, HeadKind, Heads, Output
+from onlyif.recipes.own_methods import is_of_library, parts_of
 
 Detected = tuple[Heads, Form]
 
@@ -26,14 +29,16 @@ def detect(model: Any, schema: Schema, output: Output) -> Predictor:
     """The predictor of a model, by its type.
 
     Args:
-        model: A fitted model of a known library, or a callable that takes the user's own
-            kind of table and returns one row of numbers an instance.
+        model: A fitted model of a known library, an object with `predict` or `predict_proba`, or a
+            callable; the latter two take the user's own kind of table and return one row of numbers
+            an instance. An object that is callable and has `predict` is asked by `predict`.
         schema: The kind of table the model is given.
         output: What is explained.
 
     Raises:
         SettingError: if the type is unknown, the model is not fitted, or it does not offer the output.
         InputError: if the model was fitted on other columns.
+        ModelError: if the model raises when it is looked at.
 
     Example:
         >>> from onlyif.core.table import fit_schema
@@ -45,15 +50,29 @@ def detect(model: Any, schema: Schema, output: Output) -> Predictor:
     """
     if isinstance(model, Predictor):
         return model
+    try:
+        return _detected(model, schema, output)
+    except (OnlyIfError, MemoryError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # whatever a library or the user's class raises when it is looked at
+        raise ModelError(
+            f"a {_named(model)} could not be described: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _detected(model: Any, schema: Schema, output: Output) -> Predictor:
     for kind in type(model).__mro__:
         reader = READERS.get((kind.__module__.partition(".")[0], kind.__name__))
         if reader is not None:
             heads, form = reader(model, schema)
             return predictor_of(heads, output, form)
+    asked = None if isinstance(model, type) else method_heads(model, _called(model))
+    if asked is not None:
+        return predictor_of(asked, output, schema.form)
     if isinstance(model, type) or not callable(model):
         raise SettingError(
-            f"cannot tell how to ask a {_named(model)} for predictions; need {SUPPORTED}, "
-            "or a function from a table to one row of numbers an instance (as model.predict)"
+            f"cannot tell how to ask a {_named(model)} for predictions; need {SUPPORTED}, an object with "
+            "predict or predict_proba, or a function from a table to one row of numbers an instance"
         )
     function = Heads(f"the function {_name(model)}", (Head(HeadKind.VALUE, model),))
     return predictor_of(function, output, schema.form)
@@ -64,7 +83,7 @@ def _sklearn(model: Any, schema: Schema) -> Detected:
     heads: Heads = file.estimator_heads(model)
     names = getattr(model, "feature_names_in_", None)
     schema.need_columns(heads.model, getattr(model, "n_features_in_", None), names)
-    return heads, schema.form if names is not None else _unnamed(schema)
+    return _as_fitted(model, heads, schema)
 
 
 def _xgboost_model(model: Any, schema: Schema) -> Detected:
@@ -72,7 +91,7 @@ def _xgboost_model(model: Any, schema: Schema) -> Detected:
     heads: Heads = file.xgboost_heads(model)
     names = getattr(model, "feature_names_in_", None)
     schema.need_columns(heads.model, model.n_features_in_, names)
-    return heads, schema.form if names is not None else _unnamed(schema)
+    return _as_fitted(model, heads, schema)
 
 
 def _xgboost_booster(model: Any, schema: Schema) -> Detected:
@@ -115,11 +134,37 @@ def _onnx(model: Any, schema: Schema) -> Detected:
     return file.session_heads(model, schema.columns, row), form
 
 
-def _unnamed(schema: Schema) -> Form:
-    """Arrays instead of frames of numbers, for models that were fitted on arrays."""
-    if not schema.named or not all(column.levels is None for column in schema.described):
-        return schema.form
-    return ArrayForm(np.dtype(np.float64), schema.described, (None,) * len(schema.columns))
+def _as_fitted(model: Any, heads: Heads, schema: Schema) -> Detected:
+    """The table as it is; an array instead of a frame only for what is known to have been fitted on arrays.
+
+    That is known where every part is a library's own, for these keep the names of a frame's columns. A
+    class of the user's own may find its columns by their names and keep none.
+    """
+    names, count = (getattr(model, name, None) for name in ("feature_names_in_", "n_features_in_"))
+    if names is not None or count is None or not _is_frame_of_numbers(schema):
+        return heads, schema.form
+    if not all(is_of_library(part) for part in parts_of(model)):
+        return heads, schema.form
+    note = (
+        f"{heads.model} was fitted on arrays without names, so that it is given arrays of the frame's numbers"
+    )
+    form = ArrayForm(np.dtype(np.float64), schema.described, (None,) * len(schema.columns))
+    return replace(heads, notes=(*heads.notes, note)), form
+
+
+def _is_frame_of_numbers(schema: Schema) -> bool:
+    """Whether it is a frame, with text for names, for by no other names does a library know one."""
+    row = schema.form.decode(torch.zeros(1, len(schema.columns), dtype=torch.float64))
+    names = getattr(row, "columns", None)
+    if names is None or not all(isinstance(name, str) for name in names):
+        return False
+    return all(column.levels is None for column in schema.described)
+
+
+def _called(model: Any) -> str:
+    """The name of an object in results."""
+    package, name = type(model).__module__.partition(".")[0], type(model).__name__
+    return name if package in {"__main__", "builtins"} else f"{package} {name}"
 
 
 def _named(model: Any) -> str:

@@ -6,6 +6,7 @@ background rows. Only models whose every part is affine by its name are asked:
 agreement on some rows alone would be a guess.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -14,6 +15,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from onlyif.predictors.base import Predictor
+from onlyif.predictors.outputs import DIGITS_DOUBLE
+from onlyif.recipes.own_methods import own_methods
 
 AFFINE_STEPS = frozenset({"StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"})
 AFFINE_MODELS = frozenset(
@@ -51,6 +54,7 @@ AFFINE_MODELS = frozenset(
     }
 )
 TOLERANCE = 1e-9
+ROUNDING = 16  # times the last digit of answers in single precision
 
 
 @final
@@ -85,13 +89,23 @@ def affine_of(model: Any, predictor: Predictor, background: Float64[Tensor, "row
     wanted = predictor.predict(background).double()
     got = background @ affine.weights + affine.intercept
     spread = wanted.abs().max().clamp(min=1e-12)
-    return affine if bool((got - wanted).abs().max() <= TOLERANCE * spread) else None
+    digits = predictor.meaning.digits
+    tolerance = TOLERANCE if digits >= DIGITS_DOUBLE else ROUNDING * 2.0**-digits
+    return affine if bool((got - wanted).abs().max() <= tolerance * spread) else None
 
 
 def _is_affine_by_name(model: Any) -> bool:
     steps = getattr(model, "steps", None)
     if not isinstance(steps, list):
-        return type(model).__module__.startswith("sklearn.") and type(model).__name__ in AFFINE_MODELS
+        return _is_plain(model, AFFINE_MODELS)
     *before, (_, last) = steps
-    scalers = all(step == "passthrough" or type(step).__name__ in AFFINE_STEPS for _, step in before)
-    return scalers and _is_affine_by_name(last)
+    scalers = all(
+        isinstance(step, str) or step is None or _is_plain(step, AFFINE_STEPS) for _, step in before
+    )
+    return _is_plain(model, {"Pipeline"}) and scalers and _is_affine_by_name(last)
+
+
+def _is_plain(part: Any, names: Collection[str]) -> bool:
+    """Whether it is one of scikit-learn's own, with no method replaced."""
+    kind = type(part)
+    return kind.__module__.startswith("sklearn.") and kind.__name__ in names and not own_methods(part)

@@ -34,7 +34,13 @@ def read_lightgbm_model(model: Any, kind: HeadKind) -> TreesRead:
     Args:
         model: A fitted LGBMClassifier, LGBMRegressor or the like.
         kind: The output that is explained.
+
+    Raises:
+        UnreadableTreesError: if it stops before its last tree for some rows, or its trees cannot be walked.
     """
+    settings = model.get_params()
+    if settings.get("pred_early_stop"):
+        raise UnreadableTreesError("it stops early when it predicts (pred_early_stop)")
     return read_lightgbm_booster(model.booster_, kind)
 
 

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from onlyif.predictors.outputs import HeadKind, LogitOutput
+from onlyif.recipes.own_methods import own_methods
 from onlyif.recipes.tree_comparison import compare
 from onlyif.recipes.tree_links import DecisionLink, LogOddsLink
 from onlyif.recipes.tree_model import TreeModel, TreeQuestion, TreesRead, UnreadableTreesError, tree_model
@@ -37,6 +38,7 @@ def trees_of(question: TreeQuestion) -> TreeModel | None:
     reader = _reader(final)
     if reader is None:
         return None
+    _need_library_methods(question.model)
     file, name = reader
     try:
         read = getattr(import_module(_FILE.format(file)), name)(final, _kind(question))
@@ -58,6 +60,21 @@ def _final(model: Any) -> Any:
     if _is(model, "sklearn", "BaseSearchCV"):
         return _final(getattr(model, "best_estimator_", None))
     return _final(model.steps[-1][1]) if _is(model, "sklearn", "Pipeline") else model
+
+
+def _need_library_methods(model: Any) -> None:
+    """Refuse models that answer by methods of their own, which the trees know nothing of."""
+    while True:
+        own = own_methods(model)
+        if own:
+            named = ", ".join(own[:3])
+            raise UnreadableTreesError(f"{type(model).__name__} has methods of its own ({named})")
+        if _is(model, "sklearn", "BaseSearchCV"):
+            model = model.best_estimator_
+        elif _is(model, "sklearn", "Pipeline"):
+            model = model.steps[-1][1]
+        else:
+            return
 
 
 def _behind(question: TreeQuestion, read: TreesRead) -> TreesRead:

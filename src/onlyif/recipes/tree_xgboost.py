@@ -32,7 +32,7 @@ _IDENTITY = frozenset(
 
 
 def read_xgboost_model(model: Any, kind: HeadKind) -> TreesRead:
-    """A model of XGBoost's scikit-learn classes.
+    """A model of XGBoost's scikit-learn classes; the trees after its best iteration are left out.
 
     Args:
         model: A fitted XGBClassifier, XGBRegressor or the like.
@@ -43,11 +43,11 @@ def read_xgboost_model(model: Any, kind: HeadKind) -> TreesRead:
     """
     if not (isinstance(model.missing, float) and np.isnan(model.missing)):
         raise UnreadableTreesError(f"it takes {model.missing!r} for a missing value")
-    return read_xgboost_booster(model.get_booster(), kind)
+    return _read(model.get_booster(), kind, best=True)
 
 
 def read_xgboost_booster(booster: Any, kind: HeadKind) -> TreesRead:
-    """A native booster; the trees after its best iteration are left out.
+    """A native booster, which predicts with all its trees, those after its best iteration too.
 
     Args:
         booster: The booster.
@@ -56,6 +56,10 @@ def read_xgboost_booster(booster: Any, kind: HeadKind) -> TreesRead:
     Raises:
         UnreadableTreesError: if its trees cannot be walked as they are.
     """
+    return _read(booster, kind, best=False)
+
+
+def _read(booster: Any, kind: HeadKind, *, best: bool) -> TreesRead:
     document = json.loads(bytes(booster.save_raw("json")))
     try:
         check_xgboost_model(document)
@@ -67,7 +71,7 @@ def read_xgboost_booster(booster: Any, kind: HeadKind) -> TreesRead:
     objective, params = learner["objective"]["name"], learner["learner_model_param"]
     model, scales = _boosted(learner["gradient_booster"])
     k = max(1, int(params["num_class"]), int(params.get("num_target", "1")))
-    used = _used_trees(learner, model, k)
+    used = _used_trees(learner, model, k) if best else len(model["trees"])
     trees = [
         _grown(tree, k, number, scale)
         for tree, number, scale in zip(model["trees"][:used], model["tree_info"], scales, strict=False)
