@@ -20,6 +20,7 @@ from onlyif.cli.saving import Folder, record_of
 from onlyif.cli.settings import options_of
 from onlyif.core.errors import Interrupted, StorageError
 from onlyif.core.extras import missing
+from onlyif.core.visible import visible
 from onlyif.door import run as run_work
 from onlyif.door import with_progress
 from onlyif.explanation.explained import Explained, joined_alike, many
@@ -143,7 +144,7 @@ def _failed(error: Exception, *, debug: bool) -> int:
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(f"onlyif: {text}\n")
+    sys.stderr.write(f"onlyif: {visible(text)}\n")
 
 
 @contextmanager

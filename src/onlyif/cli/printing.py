@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable
 from enum import Enum
@@ -22,6 +23,7 @@ from onlyif.explanation.text import empty_reason
 from onlyif.version import __version__
 
 MOST_WIDE = 120
+_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LABEL_WIDTH = 16
 
 
@@ -119,7 +121,9 @@ def json_text(found: Explained, *, complete: bool) -> str:
         "complete": complete,
         "explanations": [_record(item) for item in found],
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    # JSON reads its own escapes of control characters as these, and a terminal does not obey them.
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _record(item: OneExplained) -> dict[str, Any]:

@@ -4,9 +4,18 @@ A message says what was got and what was needed. All errors but an interrupt
 derive from `OnlyIfError`, so one `except` catches what this library raises.
 """
 
+from typing_extensions import override
+
+from onlyif.core.visible import visible
+
 
 class OnlyIfError(Exception):
     """Base of every error that onlyif raises on purpose."""
+
+    @override
+    def __str__(self) -> str:
+        # Names from a data file must not steer the terminal that shows the error.
+        return visible(super().__str__())
 
 
 class SettingError(OnlyIfError, ValueError):

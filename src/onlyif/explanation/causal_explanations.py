@@ -7,6 +7,7 @@ from typing import Any, final, overload
 
 from typing_extensions import override
 
+from onlyif.core.errors import SettingError
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause
 from onlyif.explanation.frames import frame
@@ -46,6 +47,9 @@ class CausalExplanations:
         items: The explanations, one a row.
         backend: The data frame library that frames are made with, as in `Explanations`.
 
+    Raises:
+        SettingError: if an item is of another kind.
+
     Example:
         >>> from onlyif.testing.causes import example_causes
         >>> found = example_causes()
@@ -55,6 +59,11 @@ class CausalExplanations:
 
     items: tuple[CausalExplanation, ...]
     backend: str = ""
+
+    def __post_init__(self) -> None:
+        for i, item in enumerate(self.items):
+            if not isinstance(item, CausalExplanation):
+                raise SettingError(f"item {i} is a {type(item).__name__}; need CausalExplanation")
 
     def __len__(self) -> int:
         return len(self.items)

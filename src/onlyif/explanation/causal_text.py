@@ -1,5 +1,6 @@
 """One causal explanation as plain text, for a reader who does not know the paper."""
 
+from onlyif.core.visible import visible
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause, Measured
 from onlyif.explanation.layout import aligned, clipped, counted, error, number, sentence, wrapped
@@ -31,7 +32,7 @@ def causal_text(item: CausalExplanation, width: int = 100) -> str:
         _provenance(item, width),
         [wrapped(note, width, "  ! ", "    ") for note in item.notes],
     ]
-    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+    return visible("\n\n".join("\n".join(lines) for lines in sections if lines))
 
 
 def cause_pairs(item: CausalExplanation, cause: Cause) -> list[str]:

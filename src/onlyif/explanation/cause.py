@@ -5,6 +5,8 @@ from typing import final
 
 from typing_extensions import override
 
+from onlyif.core.visible import on_one_line
+
 
 @final
 @dataclass(frozen=True)
@@ -77,4 +79,4 @@ class Cause:
 
     @override
     def __str__(self) -> str:
-        return "{" + ", ".join(self.names) + "}"
+        return "{" + on_one_line(", ".join(self.names)) + "}"

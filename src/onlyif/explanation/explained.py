@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from onlyif.core.arguments import Whole
 from onlyif.core.errors import SettingError
 from onlyif.explanation import summary as of_sets
 from onlyif.explanation import text as text_of_sets
@@ -23,17 +24,36 @@ def explanation_text(item: OneExplained, width: int = 100) -> str:
         item: The explanation of one row.
         width: Longest line, in characters; at least 60 are used.
 
+    Raises:
+        SettingError: if it is no single explanation, or the width no whole number.
+
     Example:
         >>> from onlyif.testing.explanations import example_explanations
         >>> print(explanation_text(example_explanations()[0]))
         Row 0: probability of 'yes' (python function)
         ...
     """
+    longest = Whole().take("width", width)
     match item:
         case CausalExplanation():
-            return causal_text(item, width)
+            return causal_text(item, longest)
         case Explanation():
-            return text_of_sets.explanation_text(item, width)
+            return text_of_sets.explanation_text(item, longest)
+        case _:
+            raise not_one(item, "explanation_text")
+
+
+def not_one(given: object, user: str) -> SettingError:
+    """The error for what is no single explanation.
+
+    Args:
+        given: What was given.
+        user: What needs one.
+    """
+    hint = ""
+    if isinstance(given, Explanations | CausalExplanations):
+        hint = f" of {len(given)} rows: choose one, as found[0]"
+    return SettingError(f"{user} takes the explanation of one row, got {type(given).__name__}{hint}")
 
 
 def summary(explanations: OneExplained | Explained) -> of_sets.Summary | CausalSummary:
@@ -55,6 +75,8 @@ def summary(explanations: OneExplained | Explained) -> of_sets.Summary | CausalS
             return summary_of_causes(found)
         case Explanations() as found:
             return of_sets.summary(found)
+        case _:
+            raise SettingError(f"cannot sum up a {type(explanations).__name__}; need explanations")
 
 
 def many(given: OneExplained | Explained) -> Explained:

@@ -6,6 +6,7 @@ from typing import Any, final, overload
 
 from typing_extensions import override
 
+from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, number
@@ -35,6 +36,9 @@ class Explanations:
         backend: The data frame library that frames are made with: "pandas", "polars" or
             "pyarrow"; empty where the user came with none, which means any that is installed.
 
+    Raises:
+        SettingError: if an item is of another kind.
+
     Example:
         >>> from onlyif.testing.explanations import example_explanations
         >>> explanations = example_explanations()
@@ -44,6 +48,11 @@ class Explanations:
 
     items: tuple[Explanation, ...]
     backend: str = ""
+
+    def __post_init__(self) -> None:
+        for i, item in enumerate(self.items):
+            if not isinstance(item, Explanation):
+                raise SettingError(f"item {i} is a {type(item).__name__}; need Explanation")
 
     def __len__(self) -> int:
         return len(self.items)

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from onlyif.core.visible import on_one_line, visible
 from onlyif.explanation.selection import Gap
 
 
@@ -48,7 +49,8 @@ def clipped(text: str, width: int) -> str:
         >>> clipped("mean concave points", 12)
         'mean concav…'
     """
-    return text if len(text) <= width else text[: width - 1] + "…"
+    shown = on_one_line(text)
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
 def counted(count: int, noun: str) -> str:
@@ -78,13 +80,14 @@ def sentence(text: str) -> str:
         >>> sentence("all of them"), sentence("All of them.")
         ('All of them.', 'All of them.')
     """
-    return text[:1].upper() + text[1:].removesuffix(".") + "."
+    shown = visible(text)
+    return shown[:1].upper() + shown[1:].removesuffix(".") + "."
 
 
 def wrapped(text: str, width: int, indent: str = "  ", hanging: str = "  ") -> str:
     """The text in lines of at most `width`, names of features kept whole where they fit."""
     return textwrap.fill(
-        text, width, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False
+        visible(text), width, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False
     )
 
 
@@ -98,9 +101,10 @@ def aligned(
         α    set
         0.5  {age}
     """
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    cells = [[on_one_line(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     lines = []
-    for row in (header, *rows):
+    for row in cells:
         start = indent + "".join(f"{cell:<{size}}  " for cell, size in zip(row[:-1], widths, strict=False))
         lines += wrapped(row[-1], max(width, len(start) + 20), start, " " * len(start)).splitlines()
     return [line.rstrip() for line in lines]

@@ -1,5 +1,6 @@
 """Mask: one image's soft mask for one α, the set of pixels cut from it, and the gaps of both."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
@@ -7,9 +8,13 @@ from typing import final
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.explanation.layout import aligned, counted, number
 from onlyif.explanation.selection import Gap
+
+N_SHOWN = 10
 
 
 @final
@@ -99,6 +104,18 @@ class Mask:
         """Pixels in the set."""
         return int(self.hard.sum())
 
+    def share(self) -> str:
+        """The size of the set in words: "empty", else its share of all pixels, rounded to neither end."""
+        return share_text(self.size, self.hard.numel())
+
+    @override
+    def __repr__(self) -> str:
+        shape, pair = " x ".join(map(str, self.hard.shape)), self.hard_gaps
+        return (
+            f"Mask(image={self.image}, alpha={self.alpha:.4g}, target={self.target}, {shape} pixels, "
+            f"set: {self.share()}, Δsuf={pair.sufficiency.value:.4g}, Δnec={pair.necessity.value:.4g})"
+        )
+
     def row(self) -> dict[str, int | float]:
         """All numbers in one row of a table."""
         return {
@@ -129,6 +146,18 @@ class Masks:
     """
 
     items: tuple[Mask, ...]
+
+    @override
+    def __repr__(self) -> str:
+        if not self.items:
+            return "no masks"
+        half = N_SHOWN // 2
+        shown = self.items if len(self) <= N_SHOWN else self.items[:half] + self.items[-half:]
+        header = ["image", "α", "target", "f(x)", "f_0", "Δsuf", "Δnec", "set"]
+        lines = aligned(header, [_line(item) for item in shown], indent="")
+        if len(shown) < len(self):
+            lines.insert(1 + half, f"… {len(self) - len(shown)} more …")
+        return "\n".join([counted(len(self), "mask"), *lines])
 
     def __len__(self) -> int:
         return len(self.items)
@@ -164,3 +193,30 @@ class Masks:
     def rows(self) -> list[dict[str, int | float]]:
         """One dictionary a mask, ready for a data frame."""
         return [item.row() for item in self.items]
+
+
+def share_text(size: int, n_pixels: int) -> str:
+    """How large a set of pixels is, in words; only the empty one is 0, only the whole one is all.
+
+    Args:
+        size: Pixels in the set.
+        n_pixels: All pixels.
+
+    Example:
+        >>> share_text(0, 4096), share_text(2, 4096), share_text(512, 4096)
+        ('empty: no pixel', '0.049 % of pixels', '12.5 % of pixels')
+        >>> share_text(4095, 4096), share_text(4096, 4096)
+        ('99.976 % of pixels', 'all pixels')
+    """
+    if size in (0, n_pixels):
+        return "all pixels" if size else "empty: no pixel"
+    percent = 100 * size / n_pixels
+    near = min(percent, 100 - percent)  # the digits that tell it from nothing, or from everything
+    digits = 1 if near >= 1 else 1 - math.floor(math.log10(near))
+    return f"{percent:.{digits}f} % of pixels"
+
+
+def _line(item: Mask) -> list[str]:
+    pair = item.hard_gaps
+    numbers = (item.prediction, item.base.value, pair.sufficiency.value, pair.necessity.value)
+    return [str(item.image), number(item.alpha), str(item.target), *map(number, numbers), item.share()]

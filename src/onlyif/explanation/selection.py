@@ -6,6 +6,7 @@ from typing import final
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.core.visible import on_one_line
 
 NORMAL_95 = 1.959963984540054
 
@@ -71,4 +72,4 @@ class Selection:
 
     @override
     def __str__(self) -> str:
-        return "{" + ", ".join(self.names) + "}"
+        return "{" + on_one_line(", ".join(self.names)) + "}"

@@ -2,6 +2,7 @@
 
 import math
 
+from onlyif.core.visible import visible
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
@@ -35,7 +36,7 @@ def explanation_text(item: Explanation, width: int = 100) -> str:
         _provenance(item, width),
         [wrapped(note, width, "  ! ", "    ") for note in item.notes],
     ]
-    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+    return visible("\n\n".join("\n".join(lines) for lines in sections if lines))
 
 
 def empty_reason(item: Explanation) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.shapes import Batch, Instances
 from onlyif.predictors.base import Predictor
+from onlyif.predictors.differentiable import differentiable_module
 from onlyif.predictors.readouts import DecisionReadout
 
 # Activations of more images leave a CPU's cache.
@@ -52,6 +53,27 @@ def check_maps(maps: Tensor, x: Instances) -> None:
         )
     if not bool(maps.isfinite().all()):
         raise InputError("a map has NaN or infinite values; need finite ones")
+
+
+def predictor_for(model: Predictor | nn.Module) -> Predictor:
+    """A model as a predictor: a module is asked for its outputs as they are, in evaluation mode.
+
+    Args:
+        model: A predictor, or a torch module.
+
+    Raises:
+        SettingError: if it is neither.
+    """
+    match model:
+        case Predictor():
+            return model
+        case nn.Module():
+            return differentiable_module(model)
+        case _:
+            raise SettingError(
+                f"need a Predictor or a torch module, got {type(model).__name__}; "
+                "FunctionPredictor makes one of any function of a batch"
+            )
 
 
 def ask(predictor: Predictor, rows: Batch, max_rows: int = MAX_ROWS) -> Float64[Tensor, "r k"]:

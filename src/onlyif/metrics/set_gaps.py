@@ -5,7 +5,7 @@ from typing import final
 
 import torch
 from jaxtyping import Bool, Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.grids import image_players
@@ -13,7 +13,7 @@ from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
-from onlyif.metrics.asking import MAX_ROWS, ask, blocks, check_counts, check_instances, chosen
+from onlyif.metrics.asking import MAX_ROWS, ask, blocks, check_counts, check_instances, chosen, predictor_for
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.readouts import TargetReadout
 from onlyif.references.base import Reference
@@ -81,7 +81,7 @@ class SetGaps:
 
 def set_gaps(
     sets: Bool[Tensor, "_ ..."],
-    predictor: Predictor,
+    predictor: Predictor | nn.Module,
     x: Instances,
     target: Int64[Tensor, "_"],
     hiding: Hiding,
@@ -90,7 +90,8 @@ def set_gaps(
 
     Args:
         sets: The pixels in each of m sets of each image, (b, m, h, w).
-        predictor: The model.
+        predictor: The model. A torch module is asked for its outputs as they are: end it with a softmax,
+            or pass a predictor, where probabilities are meant.
         x: The images.
         target: Number of the explained output of each image.
         hiding: What a hidden pixel becomes.
@@ -98,7 +99,9 @@ def set_gaps(
     Raises:
         InputError: if the sets have another size than the images, or a target is missing or out of range.
         ModelError: if the model answers with NaN or infinite values.
+        SettingError: if it is neither a predictor nor a module.
     """
+    model = predictor_for(predictor)
     check_instances(x, target)
     if x.dim() < 3 or sets.dim() != 4 or len(sets) != len(x) or sets.shape[2:] != x.shape[-2:]:
         raise InputError(
@@ -108,7 +111,7 @@ def set_gaps(
     height, width = x.shape[-2:]
     players = image_players(torch.arange(height * width).view(height, width), tuple(x.shape[1:]))
     found = torch.empty(4, *sets.shape[:2], dtype=torch.float64, device=x.device)
-    with predictor.opened() as opened:
+    with model.opened() as opened:
         chosen(ask(opened, x[:1]).expand(len(x), -1), target)
         restriction = hiding.restriction(opened, players)
         # A set is asked from both sides.
@@ -119,5 +122,5 @@ def set_gaps(
             found[:2, rows, part] = gaps.parts.permute(2, 0, 1)
             found[2:, rows, part] = gaps.stderr.permute(2, 0, 1)
     if not bool(found[:2].isfinite().all()):
-        raise ModelError(f"{predictor.meaning.model} answered with NaN or infinite values to masked images")
+        raise ModelError(f"{model.meaning.model} answered with NaN or infinite values to masked images")
     return SetGaps(*found)

@@ -7,7 +7,7 @@ from typing import final
 
 import torch
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.shapes import Instances
@@ -104,7 +104,7 @@ class ThresholdCurves:
 
 def threshold_curves(
     scores: Float[Tensor, "_ ..."],
-    predictor: Predictor,
+    predictor: Predictor | nn.Module,
     x: Instances,
     target: Int64[Tensor, "_"],
     hiding: Hiding,
@@ -119,7 +119,8 @@ def threshold_curves(
 
     Args:
         scores: One score a pixel, at least 0; of a signed map the positive part or the absolute value.
-        predictor: The model.
+        predictor: The model. A torch module is asked for its outputs as they are: end it with a softmax,
+            or pass a predictor, where probabilities are meant.
         x: The images.
         target: Number of the explained output of each image.
         hiding: What a hidden pixel becomes.

@@ -20,7 +20,11 @@ def plot_causes(item: CausalExplanation, ax: Axes | None = None, *, max_players:
 
     Returns:
         The axes given, or the new ones.
+
+    Raises:
+        SettingError: if it is not the explanation of one row.
     """
+    item = style.one_row(item, CausalExplanation, "plot_causes", "plot_explanation")
     shown = _shown(item, max_players)
     ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.4)
     style.plain(ax)
@@ -51,7 +55,11 @@ def plot_path(item: CausalExplanation, ax: Axes | None = None) -> Axes:
 
     Returns:
         The axes given, or the new ones.
+
+    Raises:
+        SettingError: if it is not the explanation of one row.
     """
+    item = style.one_row(item, CausalExplanation, "plot_path", "plot_continuum")
     ax = style.axes_or_new(ax, 7.0, 4.4)
     style.plain(ax)
     sizes = [cause.size for cause in item.path]

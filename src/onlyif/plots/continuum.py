@@ -28,7 +28,11 @@ def plot_continuum(item: Explanation, ax: Axes | None = None) -> Axes:
 
     Returns:
         The axes given, or the new ones.
+
+    Raises:
+        SettingError: if it is not the explanation of one row.
     """
+    item = style.one_row(item, Explanation, "plot_continuum", "plot_causes or plot_path")
     held = item.continuum
     shown = sorted({i for chosen in (*held.pieces, *held.corners) for i in chosen.players})
     height = 0.28 * max(len(shown), 3)

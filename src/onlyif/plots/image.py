@@ -72,6 +72,8 @@ def plot_mask_montage(image: Float[Tensor, "*channels h w"], masks: Masks, ax: A
     Raises:
         SettingError: if there is no mask, they are of several images, or for another size.
     """
+    if not isinstance(masks, Masks):
+        raise SettingError(f"need the masks of one image, got {type(masks).__name__}")
     items = sorted(masks.items, key=lambda item: item.alpha)
     if not items or len({item.image for item in items}) > 1:
         raise SettingError(
@@ -185,6 +187,8 @@ def _picture(image: Tensor, items: tuple[Mask, ...]) -> "np.ndarray[tuple[int, .
 
 def _check(image: Tensor, items: tuple[Mask, ...]) -> None:
     for item in items:
+        if not isinstance(item, Mask):
+            raise SettingError(f"need masks as module_masks gives them, got {type(item).__name__}")
         if item.hard.shape != image.shape[-2:]:
             raise SettingError(
                 f"a mask has {tuple(item.hard.shape)} pixels, "
@@ -215,8 +219,7 @@ def _between(alpha: float) -> str:
 
 def _gaps(item: Mask) -> str:
     pair = item.hard_gaps
-    share = item.size / item.hard.numel()
-    return f"{share:.1%} of pixels\nΔsuf {pair.sufficiency.value:.2g}\nΔnec {pair.necessity.value:.2g}"
+    return f"{item.share()}\nΔsuf {pair.sufficiency.value:.2g}\nΔnec {pair.necessity.value:.2g}"
 
 
 def _heading(item: Mask) -> str:

@@ -34,8 +34,10 @@ def plot_plane(item: Explanation, ax: Axes | None = None, *, distance: Distance 
         The axes given, or the new ones.
 
     Raises:
-        SettingError: if the gaps under this distance are not those of the explanation.
+        SettingError: if it is not the explanation of one row, or the gaps under this distance are
+            not those of the explanation.
     """
+    item = style.one_row(item, Explanation, "plot_plane", "plot_causes or plot_path")
     ax = style.axes_or_new(ax, 7.0, 6.2)
     style.plain(ax)
     if item.table is not None:

@@ -5,14 +5,25 @@ Nothing global is changed: every size and colour is given to the artist that bea
 
 import textwrap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
+from onlyif.core.errors import SettingError
+from onlyif.core.visible import on_one_line, visible
+from onlyif.explanation.causal import CausalExplanation
+from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.certificate import Basis
+from onlyif.explanation.explained import not_one
 from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import clipped, number, sentence
+
+T = TypeVar("T")
 
 # Okabe and Ito's colours.
 SUFFICIENT, NECESSARY, UNIFIED = "#0072B2", "#D55E00", "#009E73"
@@ -99,6 +110,27 @@ def message(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, lines, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL, color=INK)
 
 
+def one_row(given: Any, kind: type[T], user: str, other: str) -> T:
+    """The explanation of one row that a picture is of; of a collection of one row, that row's.
+
+    Args:
+        given: What was given.
+        kind: What is drawn.
+        user: What draws it.
+        other: What draws explanations of the other kind.
+
+    Raises:
+        SettingError: if it is of another kind, or several rows.
+    """
+    if isinstance(given, Explanations | CausalExplanations) and len(given) == 1:
+        return one_row(given[0], kind, user, other)
+    if isinstance(given, kind):
+        return given
+    if isinstance(given, Explanation | CausalExplanation):
+        raise SettingError(f"{user} draws a {kind.__name__}, got {type(given).__name__}; use {other}")
+    raise not_one(given, user)
+
+
 def heading(item: Explanation) -> str:
     """Which row and prediction a picture is about."""
     label = f" of '{clipped(item.target_label, 24)}'" if item.target_label else ""
@@ -117,8 +149,9 @@ def credit(item: Explanation) -> str:
 def words(ax: Axes, title: str, subtitle: str, caption: str) -> None:
     """A title above and a caption below all that the axes show, wrapped to its width.
 
-    Call it last: it measures what has been drawn.
+    Call it last: it measures what has been drawn. From here on no text of the axes is a formula.
     """
+    plain_text(ax)
     ax.figure.figure.draw_without_rendering()
     frame = ax.get_window_extent()
     box = ax.get_tightbbox() or frame
@@ -133,6 +166,26 @@ def words(ax: Axes, title: str, subtitle: str, caption: str) -> None:
         above += (lines.count("\n") + 1) * LABEL * 1.25 + 3.0
     bold = {"va": "bottom", "fontsize": TITLE, "color": INK, "fontweight": "bold"}
     _write(ax, 1.0, (left, above), _wrapped(title, width, ax, TITLE * 1.08), bold)
+    plain_text(ax)
+
+
+def plain_text(ax: Axes) -> None:
+    """Draw all texts of the axes and their panels as they are: a dollar sign in a name starts no formula.
+
+    Labels that matplotlib itself makes for numbers stay as they are.
+
+    Args:
+        ax: The axes.
+    """
+    axes = [axis for panel in ax.findobj(Axes) for axis in (panel.xaxis, panel.yaxis)]
+    numbers = {id(t) for axis in axes if not _is_given(axis) for t in axis.get_ticklabels(which="both")}
+    for text in ax.findobj(Text):
+        if id(text) not in numbers:
+            text.set_parse_math(False)
+
+
+def _is_given(axis: Axis) -> bool:
+    return isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter)
 
 
 def _write(ax: Axes, edge: float, offset: tuple[float, float], text: str, look: Mapping[str, Any]) -> None:
@@ -161,7 +214,7 @@ def label_alpha(ax: Axes, whole: Axes, zero: str, one: str) -> None:
 
 def _wrapped(text: str, width: float, ax: Axes, size: float) -> str:
     points = width / ax.figure.figure.dpi * 72.0
-    return textwrap.fill(text, max(24, int(points / (size * 0.54))))
+    return textwrap.fill(visible(text), max(24, int(points / (size * 0.54))))
 
 
 def named_values(item: Explanation, players: list[int]) -> list[str]:
@@ -175,6 +228,7 @@ def named_values(item: Explanation, players: list[int]) -> list[str]:
 
 def shortened(name: str, width: int) -> str:
     """The name, its middle left out where it is too long: names often differ at their ends."""
-    if len(name) <= width:
-        return name
-    return f"{name[: (width - 1) // 2]}…{name[-(width // 2) :]}"
+    shown = on_one_line(name)
+    if len(shown) <= width:
+        return shown
+    return f"{shown[: (width - 1) // 2]}…{shown[-(width // 2) :]}"

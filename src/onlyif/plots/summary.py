@@ -2,24 +2,31 @@
 
 from matplotlib.axes import Axes
 
+from onlyif.core.errors import SettingError
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted, sentence
-from onlyif.explanation.summary import Share, Summary
+from onlyif.explanation.summary import Share, Summary, summary
 from onlyif.plots import style
 
 
-def plot_summary(held: Summary, ax: Axes | None = None, *, max_players: int = 20) -> Axes:
+def plot_summary(held: Summary | Explanations, ax: Axes | None = None, *, max_players: int = 20) -> Axes:
     """Shares of rows whose sufficient, necessary and unified set hold each player.
 
     Players that are in most sets come first; the lines are 95 % intervals.
 
     Args:
-        held: What `summary` returned.
+        held: What `summary` returned, or the explanations themselves.
         ax: Where to draw; None makes a figure of fitting size.
         max_players: Most players shown.
 
     Returns:
         The axes given, or the new ones.
+
+    Raises:
+        SettingError: if there is no explanation, or they are not explanations by sets.
     """
+    held = _summary(held)
     order = sorted(held.players, key=lambda p: -(p.sufficient.value + p.necessary.value + p.unified.value))
     shown = order[:max_players]
     ax = style.axes_or_new(ax, 8.0, 0.5 * len(shown) + 2.4)
@@ -45,6 +52,17 @@ def plot_summary(held: Summary, ax: Axes | None = None, *, max_players: int = 20
         ax, "How often each feature is in the set", rows, f"Lines: 95 % intervals.{left_out} {hiding}"
     )
     return ax
+
+
+def _summary(held: Summary | Explanations) -> Summary:
+    if isinstance(held, Summary):
+        return held
+    if isinstance(held, Explanation | Explanations):
+        return summary(held)
+    raise SettingError(
+        f"plot_summary draws explanations by sets or their summary, got {type(held).__name__}"
+        + ("; draw causes row by row with plot_causes" if "Causal" in type(held).__name__ else "")
+    )
 
 
 def _draw_shares(ax: Axes, shift: float, shares: list[Share], colour: str, word: str) -> None:

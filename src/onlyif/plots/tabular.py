@@ -22,7 +22,11 @@ def plot_explanation(item: Explanation, ax: Axes | None = None, *, max_players: 
 
     Returns:
         The axes given, or the new ones.
+
+    Raises:
+        SettingError: if it is not the explanation of one row.
     """
+    item = style.one_row(item, Explanation, "plot_explanation", "plot_causes")
     shown = _shown(item, max_players)
     ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.6)
     if item.shapley is None:

@@ -1,6 +1,7 @@
 """Threshold curves of several methods, as in figures 2a and 3 of the paper."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -45,6 +46,7 @@ def plot_threshold_curves(
     References:
         [bharti2024] figures 2a and 3.
     """
+    _check(curves)
     floors = {each.floor for each in curves.values()}
     if len(floors) != 1:
         raise SettingError(f"need curves with one floor of the gaps, got {sorted(floors)}")
@@ -76,6 +78,13 @@ def plot_threshold_curves(
         _caption(curves, reference),
     )
     return ax
+
+
+def _check(curves: Any) -> None:
+    if not isinstance(curves, Mapping) or not all(isinstance(c, ThresholdCurves) for c in curves.values()):
+        raise SettingError(
+            f"need a mapping from names of methods to their threshold curves, got {type(curves).__name__}"
+        )
 
 
 def _line(panel: Axes, curve: Curve, name: str, i: int, *, thick: bool) -> None:
