@@ -3,12 +3,15 @@
 from matplotlib.axes import Axes
 
 from onlyif.explanation.causal import CausalExplanation
+from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.cause import Cause
 from onlyif.explanation.layout import clipped, counted, number, sentence
 from onlyif.plots import style
 
 
-def plot_causes(item: CausalExplanation, ax: Axes | None = None, *, max_players: int = 20) -> Axes:
+def plot_causes(
+    item: CausalExplanation | CausalExplanations, ax: Axes | None = None, *, max_players: int = 20
+) -> Axes:
     """Bars of each player's PNS alone, in its two parts; members of the chosen cause are marked.
 
     The line at the end of a bar is one standard error over E to either side.
@@ -24,29 +27,29 @@ def plot_causes(item: CausalExplanation, ax: Axes | None = None, *, max_players:
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    item = style.one_row(item, CausalExplanation, "plot_causes", "plot_explanation")
-    shown = _shown(item, max_players)
+    one = style.one_row(item, CausalExplanation, "plot_causes", "plot_explanation")
+    shown = _shown(one, max_players)
     ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.4)
     style.plain(ax)
-    singles = [item.singles[i] for i in shown]
+    singles = [one.singles[i] for i in shown]
     _bars(ax, singles)
-    inside = set(item.cause.players) if not item.reason else set()
+    inside = set(one.cause.players) if not one.reason else set()
     for y, player in enumerate(shown):
         if player in inside:
             ax.axhspan(y - 0.46, y + 0.46, color=style.FAINT, zorder=0)
     ax.set_ylim(len(shown) - 0.5, -0.5)
-    ax.set_yticks(range(len(shown)), [_label(item, i) for i in shown])
+    ax.set_yticks(range(len(shown)), [_label(one, i) for i in shown])
     for tick, player in zip(ax.get_yticklabels(), shown, strict=True):
         tick.set_fontweight("bold" if player in inside else "normal")
     ax.set_xlabel("PNS of the feature alone", fontsize=style.LABEL, color=style.INK)
     style.legend_above(ax, 2)
-    left_out = len(item.names) - len(shown)
+    left_out = len(one.names) - len(shown)
     rest = f" {counted(left_out, 'feature')} with a lower PNS left out." if left_out else ""
-    style.words(ax, _title(item), _heading(item), f"{_reading(item)}{rest} {_credit(item)}")
+    style.words(ax, _title(one), _heading(one), f"{_reading(one)}{rest} {_credit(one)}")
     return ax
 
 
-def plot_path(item: CausalExplanation, ax: Axes | None = None) -> Axes:
+def plot_path(item: CausalExplanation | CausalExplanations, ax: Axes | None = None) -> Axes:
     """The highest PNS of each size, beside the mean of all sets of that size; the chosen one is marked.
 
     Args:
@@ -59,23 +62,23 @@ def plot_path(item: CausalExplanation, ax: Axes | None = None) -> Axes:
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    item = style.one_row(item, CausalExplanation, "plot_path", "plot_continuum")
+    one = style.one_row(item, CausalExplanation, "plot_path", "plot_continuum")
     ax = style.axes_or_new(ax, 7.0, 4.4)
     style.plain(ax)
-    sizes = [cause.size for cause in item.path]
+    sizes = [cause.size for cause in one.path]
     values, errors = (
-        [cause.pns.value for cause in item.path],
-        [cause.pns.sample_stderr for cause in item.path],
+        [cause.pns.value for cause in one.path],
+        [cause.pns.sample_stderr for cause in one.path],
     )
     ax.errorbar(
         sizes, values, errors, color=style.LINES[0], marker="o", capsize=2.5, label="best set of the size"
     )
-    known = [(cause.size, cause.typical) for cause in item.path if cause.typical is not None]
+    known = [(cause.size, cause.typical) for cause in one.path if cause.typical is not None]
     if known:
         ax.plot(*zip(*known, strict=True), color=style.NEUTRAL, linestyle="--", label="mean of all its sets")
     ax.plot(
-        [item.size],
-        [item.cause.pns.value],
+        [one.size],
+        [one.cause.pns.value],
         "o",
         color=style.LINES[1],
         markersize=9,
@@ -90,7 +93,7 @@ def plot_path(item: CausalExplanation, ax: Axes | None = None) -> Axes:
     caption = (
         "Larger sets usually have the higher PNS: compare sets of one size. Bars: one standard error over E."
     )
-    style.words(ax, "The best set of each size", _heading(item), f"{caption} {_credit(item)}")
+    style.words(ax, "The best set of each size", _heading(one), f"{caption} {_credit(one)}")
     return ax
 
 

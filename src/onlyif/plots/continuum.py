@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 
 from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted, number
 from onlyif.explanation.selection import NORMAL_95, Selection
 from onlyif.explanation.text import empty_reason, size_rule
@@ -15,7 +16,7 @@ CLOSEST = 0.07
 MOST_LISTED = 8
 
 
-def plot_continuum(item: Explanation, ax: Axes | None = None) -> Axes:
+def plot_continuum(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
     """Who is in the solution at each α, above the two gaps that this solution has.
 
     Bars say over which α a player belongs to the solution; dashed lines are the
@@ -32,21 +33,21 @@ def plot_continuum(item: Explanation, ax: Axes | None = None) -> Axes:
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    item = style.one_row(item, Explanation, "plot_continuum", "plot_causes or plot_path")
-    held = item.continuum
+    one = style.one_row(item, Explanation, "plot_continuum", "plot_causes or plot_path")
+    held = one.continuum
     shown = sorted({i for chosen in (*held.pieces, *held.corners) for i in chosen.players})
     height = 0.28 * max(len(shown), 3)
     ax = style.axes_or_new(ax, 8.0, height + 3.3)
     upper, lower = style.panels(ax, (height, 1.2), max(0.55 / (height + 1.75), style.inches(ax, 0.5)))
-    _draw_members(upper, item, held, shown)
-    _draw_gaps(lower, item)
+    _draw_members(upper, one, held, shown)
+    _draw_gaps(lower, one)
     style.label_alpha(lower, ax, "hiding these undoes the prediction", "keeping these preserves it")
     for panel in (upper, lower):
         panel.set_xlim(0.0, 1.0)
         for alpha in held.breakpoints[1:-1]:
             panel.axvline(alpha, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)
-    title = f"Best sets of {size_rule(item)}, from necessary to sufficient"
-    style.words(ax, title, style.heading(item), f"{_reading(item, held, len(shown))} {style.credit(item)}")
+    title = f"Best sets of {size_rule(one)}, from necessary to sufficient"
+    style.words(ax, title, style.heading(one), f"{_reading(one, held, len(shown))} {style.credit(one)}")
     return ax
 
 

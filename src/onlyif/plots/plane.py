@@ -10,6 +10,7 @@ from onlyif.core.seeds import generator
 from onlyif.core.subsets import code_of, subset_sizes
 from onlyif.criteria.distances import AbsoluteDistance, Distance
 from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import number
 from onlyif.explanation.text import size_rule
 from onlyif.plots import style
@@ -18,7 +19,9 @@ MOST_POINTS = 50_000
 AGREEMENT = 1e-6
 
 
-def plot_plane(item: Explanation, ax: Axes | None = None, *, distance: Distance | None = None) -> Axes:
+def plot_plane(
+    item: Explanation | Explanations, ax: Axes | None = None, *, distance: Distance | None = None
+) -> Axes:
     """Every set as a point: how insufficient it is against how unnecessary it is.
 
     Perfect sets lie at the origin. The line is the hull of the sets that the size
@@ -37,18 +40,18 @@ def plot_plane(item: Explanation, ax: Axes | None = None, *, distance: Distance 
         SettingError: if it is not the explanation of one row, or the gaps under this distance are
             not those of the explanation.
     """
-    item = style.one_row(item, Explanation, "plot_plane", "plot_causes or plot_path")
+    one = style.one_row(item, Explanation, "plot_plane", "plot_causes or plot_path")
     ax = style.axes_or_new(ax, 7.0, 6.2)
     style.plain(ax)
-    if item.table is not None:
-        _draw_sets(ax, item, item.table, distance or AbsoluteDistance())
-    _draw_hull(ax, item)
-    _draw_epsilon(ax, item)
+    if one.table is not None:
+        _draw_sets(ax, one, one.table, distance or AbsoluteDistance())
+    _draw_hull(ax, one)
+    _draw_epsilon(ax, one)
     ax.set_xlabel("Δsuf: moved when only these are kept", fontsize=style.LABEL, color=style.INK)
     ax.set_ylabel("Δnec: off the average\nwhen only these are hidden", fontsize=style.LABEL, color=style.INK)
     style.legend_above(ax, 2)
     title = "Sets by their two gaps: the nearer to 0, 0 the better"
-    style.words(ax, title, style.heading(item), f"{_reading(item)} {style.credit(item)}")
+    style.words(ax, title, style.heading(one), f"{_reading(one)} {style.credit(one)}")
     return ax
 
 

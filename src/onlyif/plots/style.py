@@ -170,7 +170,8 @@ def words(ax: Axes, title: str, subtitle: str, caption: str) -> None:
 
 
 def plain_text(ax: Axes) -> None:
-    """Draw all texts of the axes and their panels as they are: a dollar sign in a name starts no formula.
+    """Draw all texts of the axes and their panels as they are: a dollar sign in a name starts no formula, and
+    a control character is shown.
 
     Labels that matplotlib itself makes for numbers stay as they are.
 
@@ -182,6 +183,7 @@ def plain_text(ax: Axes) -> None:
     for text in ax.findobj(Text):
         if id(text) not in numbers:
             text.set_parse_math(False)
+            text.set_text(visible(text.get_text()))
 
 
 def _is_given(axis: Axis) -> bool:

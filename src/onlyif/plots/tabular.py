@@ -3,13 +3,16 @@
 from matplotlib.axes import Axes
 
 from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted, number
 from onlyif.explanation.selection import Selection
 from onlyif.explanation.text import empty_reason, size_rule
 from onlyif.plots import style
 
 
-def plot_explanation(item: Explanation, ax: Axes | None = None, *, max_players: int = 20) -> Axes:
+def plot_explanation(
+    item: Explanation | Explanations, ax: Axes | None = None, *, max_players: int = 20
+) -> Axes:
     """Which players are in the three sets, with Shapley values beside where there are any.
 
     Players stand in the order of their Shapley values (largest effect first), else of
@@ -26,16 +29,16 @@ def plot_explanation(item: Explanation, ax: Axes | None = None, *, max_players: 
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    item = style.one_row(item, Explanation, "plot_explanation", "plot_causes")
-    shown = _shown(item, max_players)
+    one = style.one_row(item, Explanation, "plot_explanation", "plot_causes")
+    shown = _shown(one, max_players)
     ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.6)
-    if item.shapley is None:
+    if one.shapley is None:
         (sets,) = style.columns(ax, (1.0,), 0.0)
     else:
         sets, bars = style.columns(ax, (1.0, 1.15), 0.04)
-        _draw_shapley(bars, item, shown)
-    _draw_sets(sets, item, shown)
-    style.words(ax, _title(item), style.heading(item), f"{_reading(item, len(shown))} {style.credit(item)}")
+        _draw_shapley(bars, one, shown)
+    _draw_sets(sets, one, shown)
+    style.words(ax, _title(one), style.heading(one), f"{_reading(one, len(shown))} {style.credit(one)}")
     return ax
 
 
