@@ -101,8 +101,8 @@ def test_only_empty_and_whole_sets_are_called_so(n_pixels):
     said = [share_text(size, n_pixels) for size in (0, 1, 2, n_pixels - 1, n_pixels)]
     assert len(set(said)) == len(said)
     for text, share in zip(said[1:-1], (1 / n_pixels, 2 / n_pixels, 1 - 1 / n_pixels), strict=True):
-        assert 0 < float(text.split()[0]) < 100
-        assert float(text.split()[0]) / 100 == pytest.approx(share, rel=0.05)
+        assert 0 < float(text.split("%")[0]) < 100
+        assert float(text.split("%")[0]) / 100 == pytest.approx(share, rel=0.05)
 
 
 def test_masks_are_printed_in_a_few_lines():

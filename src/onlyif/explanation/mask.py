@@ -204,16 +204,16 @@ def share_text(size: int, n_pixels: int) -> str:
 
     Example:
         >>> share_text(0, 4096), share_text(2, 4096), share_text(512, 4096)
-        ('empty: no pixel', '0.049 % of pixels', '12.5 % of pixels')
+        ('empty: no pixel', '0.049% of pixels', '12.5% of pixels')
         >>> share_text(4095, 4096), share_text(4096, 4096)
-        ('99.976 % of pixels', 'all pixels')
+        ('99.976% of pixels', 'all pixels')
     """
     if size in (0, n_pixels):
         return "all pixels" if size else "empty: no pixel"
     percent = 100 * size / n_pixels
     near = min(percent, 100 - percent)  # the digits that tell it from nothing, or from everything
     digits = 1 if near >= 1 else 1 - math.floor(math.log10(near))
-    return f"{percent:.{digits}f} % of pixels"
+    return f"{percent:.{digits}f}% of pixels"
 
 
 def _line(item: Mask) -> list[str]:
