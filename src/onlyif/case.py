@@ -7,6 +7,7 @@ from typing import final
 from onlyif.core.errors import SettingError
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanation import Provenance
+from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
 
@@ -82,6 +83,7 @@ class Case:
         digits: Binary digits of the outputs that can be trusted.
         provenance: What was chosen.
         keep_table: Whether the explanations keep f_S(x) of all subsets.
+        own: What the model answered to the instances when it was asked for nothing else, if it was.
     """
 
     set_function: SetFunction
@@ -94,6 +96,7 @@ class Case:
     digits: int
     provenance: Provenance
     keep_table: bool = False
+    own: OwnAnswers | None = None
 
     def __post_init__(self) -> None:
         size, n_players = self.question.size, len(self.names)

@@ -12,6 +12,7 @@ from onlyif.causation.change import Change, TargetChange
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.core.errors import SettingError
 from onlyif.explanation.causal import CausalProvenance
+from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.searches.base import Search
 
 DEFAULT_SIZE = 3
@@ -36,6 +37,7 @@ class CausalCase:
         baseline: The players' values at x', as text.
         digits: Binary digits of the outputs that can be trusted.
         provenance: What was chosen.
+        own: What the model answered to the instances when it was asked for nothing else, if it was.
 
     Raises:
         SettingError: unless 1 <= size < number of players; a single player may be a cause alone.
@@ -53,6 +55,7 @@ class CausalCase:
     baseline: tuple[str, ...]
     digits: int
     provenance: CausalProvenance
+    own: OwnAnswers | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= self.largest:

@@ -19,6 +19,7 @@ from onlyif.core.subsets import canonical_order
 from onlyif.criteria.causation import PNS, gaps_of
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause, Measured
+from onlyif.predictors.readouts import TargetReadout
 from onlyif.searches.base import Cloud
 
 LOW_SAMPLE_SIZE = 10.0
@@ -48,13 +49,15 @@ def explain_causes(case: CausalCase) -> tuple[CausalExplanation, ...]:
         compared = case.search.compare(criterion, len(case.names), case.digits)
         clouds, spent = compared.clouds, compared.model_rows
     predicted = _predictions(case)
+    doubts = _doubts(case, predicted)
     found = []
     for i, cloud in enumerate(clouds):
         best = best_of_sizes(cloud, case)
         numbers = torch.tensor([one.number for one in best])
         causes, more = _measured(case, i, table, cloud, numbers)
         spent_here = round(spent + more) + 2
-        found.append(_explanation(case, i, predicted[i], _path(causes, best, cloud), spent_here))
+        told = _explanation(case, i, predicted[i], _path(causes, best, cloud), spent_here)
+        found.append(replace(told, notes=(*told.notes, *doubts[i])))
     seconds = (perf_counter() - started) / len(found)
     return tuple(replace(item, seconds=seconds) for item in found)
 
@@ -134,6 +137,15 @@ def _predictions(case: CausalCase) -> list[tuple[float, float]]:
         full = torch.cat([ask(predictor, part.clone()) for part in parts]).gather(1, targets)
         base = ask(predictor, test.baseline.to(case.x).clone()).expand(len(full), -1).gather(1, targets)
     return [*zip(full.flatten().tolist(), base.flatten().tolist(), strict=True)]
+
+
+def _doubts(case: CausalCase, predicted: list[tuple[float, float]]) -> list[tuple[str, ...]]:
+    """What is to be said of each f(x) that is not the model's own answer."""
+    if case.own is None:
+        return [()] * len(predicted)
+    reported = torch.tensor([full for full, _ in predicted], dtype=torch.float64)
+    labels = [subject.row for subject in case.subjects]
+    return case.own.compare(reported, TargetReadout(torch.tensor(case.targets)), labels)
 
 
 def _explanation(

@@ -209,6 +209,7 @@ def _block(work: Work, rows: slice) -> tuple[Explanation, ...]:
         digits=work.digits,
         provenance=work.provenance,
         keep_table=work.keep_table,
+        own=work.own.part(rows),
     )
     return _with_warnings(work, x, explain_case(case))
 

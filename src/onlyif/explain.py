@@ -53,6 +53,7 @@ def explain_case(case: Case) -> tuple[Explanation, ...]:
     criterion = Unified(function, case.distance, case.question.alpha)
     compared = case.search.compare(criterion, len(case.names), case.digits)
     ends = function.predict(_ends(len(case.names)))
+    doubts = _doubts(case, ends)
     total = _total_gaps(case.distance, ends)
     solved = [_solve(cloud, case, gap) for cloud, gap in zip(compared.clouds, total, strict=True)]
     chosen = torch.stack([_keep([s.sufficient, s.necessary, s.unified], len(case.names)) for s in solved])
@@ -76,6 +77,7 @@ def explain_case(case: Case) -> tuple[Explanation, ...]:
             hidden_sufficiency=0.0 if hidden is None else float(hidden.parts[i, 0, 0]),
             tables=(None if values is None else values[i], kept[i]),
             cost=(round(sum(asked)), spent),
+            doubts=doubts[i],
         )
         for i, one in enumerate(solved)
     )
@@ -83,6 +85,14 @@ def explain_case(case: Case) -> tuple[Explanation, ...]:
 
 def _ends(n_players: int) -> Bool[Tensor, "1 2 d"]:
     return torch.tensor([False, True]).view(1, 2, 1).expand(1, 2, n_players)
+
+
+def _doubts(case: Case, ends: Estimate) -> list[tuple[str, ...]]:
+    """What is to be said of each f(x) that is not the model's own answer."""
+    if case.own is None:
+        return [()] * len(case.subjects)
+    labels = [subject.row for subject in case.subjects]
+    return case.own.compare(ends.mean[:, 1], case.set_function.readout, labels)
 
 
 def _total_gaps(distance: Distance, ends: Estimate) -> list[Gap]:
@@ -134,6 +144,7 @@ def _explanation(
     hidden_sufficiency: float,
     tables: tuple[Tensor | None, Tensor | None],
     cost: tuple[int, float],
+    doubts: tuple[str, ...],
 ) -> Explanation:
     subject, question = case.subjects[i], case.question
     facts = _facts(case, solved, hidden_sufficiency)
@@ -161,7 +172,7 @@ def _explanation(
         provenance=case.provenance,
         model_rows=cost[0],
         seconds=cost[1],
-        notes=subject.notes,
+        notes=(*subject.notes, *doubts),
     )
 
 

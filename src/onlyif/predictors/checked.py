@@ -159,9 +159,11 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
         difference, digits = _difference(CheckedPredictor(predictor), batch, advance)
     notes = []
     if changes:
-        notes.append(_fault(predictor, Fault.CHANGES_INPUT, "each call gets a copy", tolerate))
+        notes.append(
+            fault_note(predictor.meaning.model, Fault.CHANGES_INPUT, "each call gets a copy", tolerate)
+        )
     if difference is not None:
-        notes.append(_fault(predictor, Fault.RANDOM, difference, tolerate))
+        notes.append(fault_note(predictor.meaning.model, Fault.RANDOM, difference, tolerate))
     return Probed(tuple(notes), digits)
 
 
@@ -190,7 +192,7 @@ def probe_large(
     if apart <= rounding(wanted, predictor.meaning.digits):
         return ()
     detail = f"its answer to a row changes by up to {apart:.3g} in a call of {rows:,} rows"
-    return (_fault(predictor, Fault.RANDOM, detail, tolerate),)
+    return (fault_note(predictor.meaning.model, Fault.RANDOM, detail, tolerate),)
 
 
 def rounding(outputs: Tensor, digits: int) -> float:
@@ -206,8 +208,18 @@ def rounding(outputs: Tensor, digits: int) -> float:
     return KERNELS * max(max(1.0, largest) * 2.0**-digits, largest * 2.0 ** -(DIGITS_SINGLE + 3))
 
 
-def _fault(predictor: Predictor, fault: Fault, detail: str, tolerate: Collection[Fault]) -> str:
-    model = predictor.meaning.model
+def fault_note(model: str, fault: Fault, detail: str, tolerate: Collection[Fault]) -> str:
+    """A sentence on a fault that is lived with.
+
+    Args:
+        model: The kind of model.
+        fault: The fault.
+        detail: How it was seen.
+        tolerate: Faults to live with.
+
+    Raises:
+        ModelError: unless the fault is one of these.
+    """
     if fault not in tolerate:
         raise ModelError(f"{model} {fault.value} ({detail}); to go on nevertheless, tolerate {fault.name}")
     return f"{model} {fault.value} ({detail}); this was tolerated on request"

@@ -17,7 +17,15 @@ from onlyif.recipes.decisions import with_decisions
 from onlyif.recipes.options import Options
 from onlyif.recipes.references import Baseline
 from onlyif.recipes.subjects import Told, subjects_of
-from onlyif.recipes.tables import Tables, asked_of, backend_of, background_of, tables_of, versions_of
+from onlyif.recipes.tables import (
+    Tables,
+    asked_of,
+    backend_of,
+    background_of,
+    large_call,
+    tables_of,
+    versions_of,
+)
 from onlyif.recipes.targets import targets_of
 
 MOST_ROWS_A_BLOCK = 16
@@ -61,7 +69,10 @@ class CausalWork:
             rows: Which.
         """
         whole = self.whole
-        return replace(whole, x=whole.x[rows], targets=whole.targets[rows], subjects=whole.subjects[rows])
+        own = None if whole.own is None else whole.own.part(rows)
+        return replace(
+            whole, x=whole.x[rows], targets=whole.targets[rows], subjects=whole.subjects[rows], own=own
+        )
 
 
 def prepare_causes(model: Any, rows: Any, background: Any, options: Options, chosen: PNS) -> CausalWork:
@@ -90,7 +101,8 @@ def prepare_causes(model: Any, rows: Any, background: Any, options: Options, cho
     built = built_test(chosen, ready)
     search = causal_search(options, tables.players.count, built.n_sample)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
-    notes = (*tables.schema.notes, *asked.notes)
+    # Their f(x) is asked for apart from the large calls, whatever the search.
+    notes = (*tables.schema.notes, *asked.notes, *large_call(asked, tables, options))
     told = Told(labels, tables.schema, tables.players, asked.meaning, notes, asked.row_notes)
     whole = CausalCase(
         test=built.test,
@@ -105,6 +117,7 @@ def prepare_causes(model: Any, rows: Any, background: Any, options: Options, cho
         baseline=told.values(baseline.value),
         digits=asked.meaning.digits,
         provenance=causal_provenance(chosen, built, ready, search, versions_of(model)),
+        own=asked.own(options),
     )
     return CausalWork(whole, backend_of(rows))
 

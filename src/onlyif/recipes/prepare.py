@@ -13,12 +13,22 @@ from onlyif.core.table import Schema, row_labels
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanation import Provenance
 from onlyif.predictors.base import Meaning
+from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.predictors.readouts import Readout
 from onlyif.recipes.choose import Parts, check_search, fresh_restriction
 from onlyif.recipes.decisions import as_decisions, with_decisions
 from onlyif.recipes.options import Options, distance_of, output_of, recipe_of, restriction_of, search_of
 from onlyif.recipes.subjects import Told, readout_of, subjects_of
-from onlyif.recipes.tables import Asked, Tables, asked_of, backend_of, background_of, tables_of, versions_of
+from onlyif.recipes.tables import (
+    Asked,
+    Tables,
+    asked_of,
+    backend_of,
+    background_of,
+    large_call,
+    tables_of,
+    versions_of,
+)
 from onlyif.recipes.targets import targets_of
 from onlyif.recipes.tree_model import TreeQuestion
 from onlyif.recipes.tree_route import TreeRoute, tree_route
@@ -50,6 +60,7 @@ class Work:
         provenance: What was chosen.
         keep_table: Whether explanations keep f_S(x) of all subsets.
         backend: The library of the user's frames.
+        own: What the model answered to the rows when it was asked for nothing else.
     """
 
     x: Float64[Tensor, "b c"]
@@ -66,6 +77,7 @@ class Work:
     provenance: Provenance
     keep_table: bool
     backend: str
+    own: OwnAnswers
 
 
 def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
@@ -96,7 +108,9 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     check_search(search, tables.players.count)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
     drawn = _rounded(tables.schema, reference) if route.restriction is None else ()
-    notes = (*tables.schema.notes, *asked.notes, *route.notes, *drawn)
+    in_part = route.restriction is None and not search.plan.complete
+    large = large_call(asked, tables, options) if in_part else ()
+    notes = (*tables.schema.notes, *asked.notes, *route.notes, *drawn, *large)
     meaning = DECISION if distance.kind.of_decisions else asked.meaning
     told = Told(row_labels(rows), tables.schema, tables.players, meaning, notes, asked.row_notes)
     return Work(
@@ -126,6 +140,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
         ),
         keep_table=options.keep_table,
         backend=backend_of(rows),
+        own=asked.own(options),
     )
 
 

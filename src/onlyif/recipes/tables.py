@@ -16,8 +16,9 @@ from onlyif.core.players import Players, column_players
 from onlyif.core.table import Schema, fit_schema
 from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Meaning, Predictor
-from onlyif.predictors.checked import CheckedPredictor, checked, probe
+from onlyif.predictors.checked import CheckedPredictor, checked, probe, probe_large
 from onlyif.predictors.function import FunctionPredictor
+from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.recipes.background import Background
 from onlyif.recipes.detect import detect
 from onlyif.recipes.groups import read_groups
@@ -84,6 +85,15 @@ class Asked:
     decisions: Int64[Tensor, "b"] | None = None
     row_notes: tuple[tuple[str, ...], ...] = ()
 
+    def own(self, options: Options) -> OwnAnswers:
+        """Its answers to the rows, to compare explanations with.
+
+        Args:
+            options: What is tolerated.
+        """
+        meaning = self.meaning
+        return OwnAnswers(self.outputs, meaning.model, meaning.digits, frozenset(options.tolerate))
+
 
 def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     """The model, probed on some rows and asked for all that are explained."""
@@ -96,6 +106,24 @@ def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
     told = raw.notes if isinstance(raw, FunctionPredictor) else ()
     return Asked(predictor, form, predictor.meaning, torch.cat(parts).double(), (*told, *probed.notes))
+
+
+def large_call(asked: Asked, tables: Tables, options: Options) -> tuple[str, ...]:
+    """Ask the model once for as many rows as it will be asked for at once, and compare with few.
+
+    Where all subsets are compared f(x) is itself among them, and is compared with the model's own answer;
+    a search that looks at some subsets only need not meet it in a large call.
+
+    Args:
+        asked: The model.
+        tables: The tables.
+        options: How much work may be done; a sixteenth of it is spent on this at most.
+    """
+    rows = min(options.max_rows, options.budget // 16)
+    few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
+    if rows <= len(few):
+        return ()
+    return probe_large(asked.predictor, few, rows, frozenset(options.tolerate))
 
 
 def background_of(tables: Tables, options: Options) -> Background:
