@@ -107,10 +107,8 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     search = search_of(options, tables.players.count, restriction)
     check_search(search, tables.players.count)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
-    drawn = _rounded(tables.schema, reference) if route.restriction is None else ()
-    in_part = route.restriction is None and not search.plan.complete
-    large = large_call(asked, tables, options) if in_part else ()
-    notes = (*tables.schema.notes, *asked.notes, *route.notes, *drawn, *large)
+    more = () if route.restriction else _of_calls(asked, tables, options, reference, search)
+    notes = (*tables.schema.notes, *asked.notes, *route.notes, *more)
     meaning = DECISION if distance.kind.of_decisions else asked.meaning
     told = Told(row_labels(rows), tables.schema, tables.players, meaning, notes, asked.row_notes)
     return Work(
@@ -166,6 +164,14 @@ def _parts(model: Any, asked: Asked, tables: Tables, options: Options, route: Tr
         seed=options.seed,
         trees=route.restriction,
     )
+
+
+def _of_calls(
+    asked: Asked, tables: Tables, options: Options, reference: Reference, search: Search
+) -> tuple[str, ...]:
+    """Notes on what the model is asked, where it is."""
+    large = () if search.plan.complete else large_call(asked, tables, options)
+    return (*_rounded(tables.schema, reference), *large)
 
 
 def _rounded(schema: Schema, reference: Reference) -> tuple[str, ...]:
