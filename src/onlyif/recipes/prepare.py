@@ -97,8 +97,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
     """
     recipe, distance = recipe_of(options.reference), distance_of(options.distance)
     tables = tables_of(rows, background, options, needed=recipe.needs_background)
-    asked = with_decisions(asked_of(model, tables, options), tables, options)
-    asked = as_decisions(asked, tables, options) if distance.kind.of_decisions else asked
+    asked = _asked(model, tables, options, distance)
     ground = background_of(tables, options)
     reference = recipe.build(ground)
     route = _route(model, asked, tables, options, reference)
@@ -140,6 +139,11 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
         backend=backend_of(rows),
         own=asked.own(options),
     )
+
+
+def _asked(model: Any, tables: Tables, options: Options, distance: Distance) -> Asked:
+    asked = with_decisions(asked_of(model, tables, options), tables, options)
+    return as_decisions(asked, tables, options) if distance.kind.of_decisions else asked
 
 
 def _route(model: Any, asked: Asked, tables: Tables, options: Options, reference: Reference) -> TreeRoute:
