@@ -47,9 +47,7 @@ def _two(category, number, **settings):
 
 
 FILLED = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
-BINNED = make_pipeline(
-    SimpleImputer(), KBinsDiscretizer(3, encode="onehot-dense", quantile_method="averaged_inverted_cdf")
-)
+BINNED = make_pipeline(SimpleImputer(), KBinsDiscretizer(3, encode="onehot-dense", strategy="uniform"))
 TRANSFORMERS = {
     "one-hot": _two(_dense(), SimpleImputer()),
     "no prefixes": _two(_dense(), SimpleImputer(), verbose_feature_names_out=False),

@@ -281,7 +281,7 @@ NO_LABEL = [
 ]
 
 
-@pytest.mark.parametrize("target", NO_LABEL, ids=repr)
+@pytest.mark.parametrize("target", NO_LABEL, ids=lambda target: type(target).__name__)
 def test_a_target_that_is_no_label_is_refused(target):
     with pytest.raises(onlyif.SettingError):
         targets_of(target, torch.zeros(2, 3).double(), meaning_of(1, 2, 3), None)
