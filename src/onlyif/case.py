@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import final
 
 from onlyif.core.errors import SettingError
+from onlyif.core.labels import Row
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanation import Provenance
 from onlyif.predictors.own_answers import OwnAnswers
@@ -60,7 +61,7 @@ class Subject:
         notes: What the reader should know, each a sentence.
     """
 
-    row: str
+    row: Row
     values: tuple[str, ...]
     target: int
     target_label: str

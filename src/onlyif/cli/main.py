@@ -118,8 +118,8 @@ def _pictures() -> Any:
 
 
 def _need_same_rows(found: Explained, work: AnyWork) -> None:
-    labels = [subject.row for subject in work.subjects]
-    if [item.row for item in found] != labels[: len(found)]:
+    labels = [str(subject.row) for subject in work.subjects]
+    if [str(item.row) for item in found] != labels[: len(found)]:
         raise StorageError("the saved explanations are not of the first rows; name another folder with --out")
 
 

@@ -71,7 +71,7 @@ def save_figure(figure: Figure, path: Path, dpi: int = DPI) -> None:
 
 
 def _place(item: OneExplained, folder: Path, count: int) -> Path:
-    label = re.sub(r"[^\w.-]+", "_", item.row)[:40]
+    label = re.sub(r"[^\w.-]+", "_", str(item.row))[:40]
     return folder / f"row-{count:06d}-{label}.png"
 
 

@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable
+from datetime import date
 from enum import Enum
 from typing import Any
 
@@ -64,7 +65,7 @@ def _causes_text(found: CausalExplanations, width: int) -> str:
 def _cause_line(item: CausalExplanation) -> list[str]:
     cause = item.cause
     return [
-        clipped(item.row, _LABEL_WIDTH),
+        clipped(str(item.row), _LABEL_WIDTH),
         number(item.prediction),
         number(item.baseline_prediction),
         clipped(item.target_label, _LABEL_WIDTH),
@@ -92,7 +93,7 @@ def _sets_text(found: Explanations, width: int) -> str:
 
 def _lines(item: Explanation) -> list[list[str]]:
     first = [
-        clipped(item.row, _LABEL_WIDTH),
+        clipped(str(item.row), _LABEL_WIDTH),
         number(item.prediction),
         number(item.base),
         clipped(item.target_label, _LABEL_WIDTH),
@@ -159,6 +160,7 @@ def plain_value(value: Any) -> Any:
 
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {
+    date: str,
     float: lambda value: value if math.isfinite(value) else None,
     tuple: lambda value: [plain_value(item) for item in value],
     list: lambda value: [plain_value(item) for item in value],

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from math import isnan
-from typing import Any, final
+from math import isfinite, isnan
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
 _MISSING = object()
+# The label of a row, as the user's own table has it.
+Row: TypeAlias = str | int | float | date | tuple[Any, ...]
 
 
 @final
@@ -62,6 +64,30 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and isnan(value):  # NaN is no label, not even of itself
         return _MISSING
     return value
+
+
+def row_of(label: Any) -> Row:
+    """The label of a row: of the index's own type where that is a number, text, a date or a tuple of these.
+
+    Whatever else an index may hold (periods, intervals, missing labels) becomes text.
+
+    Args:
+        label: From the index.
+
+    Example:
+        >>> row_of(np.int64(7)), row_of(("a", np.int32(1))), row_of(np.float64("nan"))
+        (7, ('a', 1), 'nan')
+    """
+    value = label.item() if isinstance(label, np.generic) and not isinstance(label, np.datetime64) else label
+    if isinstance(value, tuple):
+        return tuple(row_of(part) for part in value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    # Nanoseconds fit into no datetime of Python.
+    fits = isinstance(value, int | date) and not getattr(value, "nanosecond", 0) and str(value) != "NaT"
+    return value if fits else str(value)
 
 
 def _is_binary(label: Any) -> bool:

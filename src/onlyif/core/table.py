@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from onlyif.core.errors import InputError
+from onlyif.core.labels import Row
 from onlyif.core.players import duplicates
 from onlyif.core.table_arrays import fit_array
 from onlyif.core.table_columns import Column, Kind
@@ -182,14 +183,14 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
     return Schema(arrays.columns, arrays, notes, named=names is not None)
 
 
-def row_labels(data: Any) -> tuple[str, ...]:
+def row_labels(data: Any) -> tuple[Row, ...]:
     """A name for each row: the labels of a pandas index, else positions.
 
     Example:
         >>> row_labels([[1.0], [2.0]])
-        ('0', '1')
+        (0, 1)
     """
-    return row_names(data) or tuple(str(i) for i in range(len(data)))
+    return row_names(data) or tuple(range(len(data)))
 
 
 def _is_frame(data: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import narwhals as nw
 
 from onlyif.core.errors import InputError
+from onlyif.core.labels import Row, row_of
 from onlyif.core.table_values import is_missing, some
 
 
@@ -57,11 +58,11 @@ def conform(data: Any, background: Any, role: str) -> Any:
     return nw.from_native(data, eager_only=True).with_columns(*columns).to_native()
 
 
-def row_names(data: Any) -> tuple[str, ...] | None:
+def row_names(data: Any) -> tuple[Row, ...] | None:
     """The index labels of a pandas frame or series, None for other tables."""
     if nw.dependencies.is_pandas_series(data):
-        return (str(data.name),)
-    return tuple(str(label) for label in data.index) if nw.dependencies.is_pandas_dataframe(data) else None
+        return (row_of(data.name),)
+    return tuple(row_of(label) for label in data.index) if nw.dependencies.is_pandas_dataframe(data) else None
 
 
 def _row_of_series(series: Any, background: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import final
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.core.labels import Row
 from onlyif.explanation.cause import Cause
 
 
@@ -65,7 +66,7 @@ class CausalExplanation:
     Compare subsets of one size only: larger ones usually have the higher PNS.
 
     Args:
-        row: The row's label in the user's table (its position where it has none).
+        row: The row's label in the user's table, of its own type (its position where it has none).
         names: The players' names, d of them.
         values: The players' values at x, as text for a reader.
         baseline: The players' values at the baseline x', likewise.
@@ -83,7 +84,7 @@ class CausalExplanation:
         notes: What the reader should know, each a sentence.
     """
 
-    row: str
+    row: Row
     names: tuple[str, ...]
     values: tuple[str, ...]
     baseline: tuple[str, ...]

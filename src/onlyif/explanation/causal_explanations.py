@@ -16,7 +16,7 @@ from onlyif.explanation.places import many_places, one_place
 
 N_SHOWN = 10
 _ROW: Mapping[str, type] = {
-    "row": str, "target": int, "target_label": str, "prediction": float, "baseline_prediction": float,
+    "row": object, "target": int, "target_label": str, "prediction": float, "baseline_prediction": float,
 }  # fmt: skip
 _CAUSE: Mapping[str, type] = {
     "players": str, "size": int, "pn": float, "pn_stderr": float, "pn_sample_stderr": float, "ps": float,
@@ -31,7 +31,7 @@ _SETTINGS: Mapping[str, type] = {
 CAUSE_COLUMNS: Mapping[str, type] = {**_ROW, **_CAUSE, **_SETTINGS}
 PATH_COLUMNS: Mapping[str, type] = {**_ROW, **_CAUSE, "chosen": bool}
 SINGLE_COLUMNS: Mapping[str, type] = {
-    "row": str, "player": str, "value": str, "baseline": str, "in_cause": bool, **_CAUSE,
+    "row": object, "player": str, "value": str, "baseline": str, "in_cause": bool, **_CAUSE,
 }  # fmt: skip
 
 
@@ -134,7 +134,7 @@ class CausalExplanations:
 def _line(item: CausalExplanation) -> list[str]:
     numbers = (item.prediction, item.baseline_prediction, item.cause.pns.value)
     return [
-        clipped(item.row, 12),
+        clipped(str(item.row), 12),
         clipped(item.target_label, 16),
         *map(number, numbers),
         clipped(str(item.cause), 60),

@@ -14,12 +14,11 @@ from onlyif.core.errors import StorageError
 from onlyif.explanation.causal import CausalExplanation, CausalProvenance
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.cause import Cause, Measured
-from onlyif.explanation.entry import Entry, plain_number
+from onlyif.explanation.entry import Entry, plain_number, plain_row
 
 FORMAT = 4
 _MEASURED = ("pn", "ps", "p_changed", "p_unchanged", "pns")
 _PLAIN = (
-    "row",
     "names",
     "values",
     "baseline",
@@ -56,6 +55,7 @@ def _plain(item: CausalExplanation) -> dict[str, Any]:
     made = dataclasses.asdict(item.provenance)
     made |= {name: plain_number(made[name]) for name in ("b", "c", "p_replace")}
     return {
+        "row": plain_row(item.row),
         **{name: getattr(item, name) for name in _PLAIN},
         **{name: plain_number(getattr(item, name)) for name in _NUMBERS},
         "path": [_plain_cause(cause) for cause in item.path],
@@ -90,7 +90,7 @@ def _explanation(entry: Entry) -> CausalExplanation:
             f"{len(values)} and {len(baseline)}"
         )
     item = CausalExplanation(
-        row=entry.text("row"),
+        row=entry.row("row"),
         names=names,
         values=values,
         baseline=baseline,

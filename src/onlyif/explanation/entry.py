@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, NoReturn, TypeGuard, final
 
 from onlyif.core.errors import StorageError
+from onlyif.core.labels import Row
 
 SPECIAL: Mapping[str, float] = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -18,6 +20,40 @@ def plain_number(value: float) -> float | str:
         (0.5, '-inf')
     """
     return value if math.isfinite(value) else str(value)
+
+
+def plain_row(row: Row) -> Any:
+    """The label of a row as strict JSON can hold it, with its type.
+
+    Example:
+        >>> plain_row(7), plain_row(date(2020, 1, 2)), plain_row(("a", 1))
+        (7, {'date': '2020-01-02'}, {'tuple': ['a', 1]})
+    """
+    match row:
+        case datetime():
+            return {"datetime": row.isoformat()}
+        case date():
+            return {"date": row.isoformat()}
+        case tuple():
+            return {"tuple": [plain_row(part) for part in row]}
+        case _:
+            return row
+
+
+def _row(value: Any) -> Row | None:
+    """What `plain_row` made, as it was; None for anything else."""
+    match value:
+        case str() | int() | float():
+            return value
+        case {"datetime": str(text)} if len(value) == 1:
+            return datetime.fromisoformat(text)
+        case {"date": str(text)} if len(value) == 1:
+            return date.fromisoformat(text)
+        case {"tuple": list(parts)} if len(value) == 1:
+            read = tuple(_row(part) for part in parts)
+            return None if None in read else read
+        case _:
+            return None
 
 
 @final
@@ -70,6 +106,14 @@ class Entry:
         """The text under a key."""
         value = self._value(key)
         return value if isinstance(value, str) else self._refuse(key, "a text")
+
+    def row(self, key: str) -> Row:
+        """The label of a row under a key."""
+        try:
+            row = _row(self._value(key))
+        except (ValueError, RecursionError):
+            row = None
+        return self._refuse(key, "the label of a row") if row is None else row
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The list of texts under a key."""

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.labels import Row
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
 from onlyif.explanation.selection import Gap, Selection
@@ -50,7 +51,7 @@ class Explanation:
     """What is sufficient for one prediction, what is necessary, and all between.
 
     Args:
-        row: The row's label in the user's table (its position where it has none).
+        row: The row's label in the user's table, of its own type (its position where it has none).
         names: The players' names, d of them.
         values: The players' values at x, as text for a reader.
         target: Number of the explained output.
@@ -76,7 +77,7 @@ class Explanation:
         notes: What the reader should know, each a sentence.
     """
 
-    row: str
+    row: Row
     names: tuple[str, ...]
     values: tuple[str, ...]
     target: int

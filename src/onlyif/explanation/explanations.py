@@ -140,4 +140,4 @@ def joined(parts: Iterable[Explanations]) -> Explanations:
 def _line(item: Explanation) -> list[str]:
     sets = [clipped(str(chosen), 28) for chosen in (item.sufficient, item.necessary, item.unified)]
     label = clipped(item.target_label, 16)
-    return [clipped(item.row, 12), label, number(item.prediction), number(item.base), *sets]
+    return [clipped(str(item.row), 12), label, number(item.prediction), number(item.base), *sets]

@@ -17,7 +17,7 @@ from torch import Tensor
 from onlyif.core.errors import SettingError, StorageError
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continua
-from onlyif.explanation.entry import Entry, plain_number
+from onlyif.explanation.entry import Entry, plain_number, plain_row
 from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.selection import Gap, Selection
@@ -72,7 +72,7 @@ def _fields(item: Explanation) -> dict[str, Any]:
     plain = {name: dataclasses.asdict(kept[name]) for name in nested}
     plain["certificate"]["basis"] = item.certificate.basis.name
     has = {"has_shapley": item.shapley is not None, "has_table": item.table is not None}
-    return {**kept, **plain, **has}
+    return {**kept, "row": plain_row(item.row), **plain, **has}
 
 
 def _plain(value: Any) -> Any:
@@ -125,7 +125,7 @@ def _explanation(entry: Entry, arrays: _Arrays) -> Explanation:
     if len(values) != d:
         raise StorageError(f"{entry.where}: need {d} values, one for each name, got {len(values)}")
     item = Explanation(
-        row=entry.text("row"),
+        row=entry.row("row"),
         names=names,
         values=values,
         target=entry.count("target"),

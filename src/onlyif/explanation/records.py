@@ -9,7 +9,7 @@ from onlyif.explanation.selection import Gap, Selection
 Record = tuple[object, ...]
 
 _ROW: Mapping[str, type] = {
-    "row": str, "target": int, "target_label": str, "prediction": float,
+    "row": object, "target": int, "target_label": str, "prediction": float,
     "base": float, "base_stderr": float, "total_gap": float, "total_gap_stderr": float,
 }  # fmt: skip
 _SETTINGS: Mapping[str, type] = {
@@ -27,13 +27,13 @@ SELECTION_COLUMNS: Mapping[str, type] = {
     **_SETTINGS,
 }  # fmt: skip
 CONTINUUM_COLUMNS: Mapping[str, type] = {
-    "row": str, "size": int, "exact_size": bool, "low": float, "high": float,
+    "row": object, "size": int, "exact_size": bool, "low": float, "high": float,
     "players": str, "n_players": int,
     "delta_suf": float, "delta_suf_stderr": float, "delta_nec": float, "delta_nec_stderr": float,
     "n_ties": int,
 }  # fmt: skip
 PLAYER_COLUMNS: Mapping[str, type] = {
-    "row": str, "player": str, "value": str, "sufficient": bool, "necessary": bool, "unified": bool,
+    "row": object, "player": str, "value": str, "sufficient": bool, "necessary": bool, "unified": bool,
     "shapley": float,
 }  # fmt: skip
 

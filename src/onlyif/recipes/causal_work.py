@@ -10,6 +10,7 @@ from torch import Tensor
 from onlyif.case import Question, Subject
 from onlyif.causal_case import CausalCase
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.labels import Row
 from onlyif.core.table import row_labels
 from onlyif.recipes.causal_test import Ready, built_test, causal_provenance, causal_search, fresh_test
 from onlyif.recipes.causation import PNS
@@ -122,7 +123,7 @@ def prepare_causes(model: Any, rows: Any, background: Any, options: Options, cho
     return CausalWork(whole, backend_of(rows))
 
 
-def _check_differs(tables: Tables, baseline: Float64[Tensor, "c"], labels: tuple[str, ...]) -> None:
+def _check_differs(tables: Tables, baseline: Float64[Tensor, "c"], labels: tuple[Row, ...]) -> None:
     same = ((tables.x == baseline) | (tables.x.isnan() & baseline.isnan())).all(1)
     held = [labels[i] for i in torch.nonzero(same).flatten().tolist()]
     if held:

@@ -7,6 +7,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from onlyif.case import Subject
+from onlyif.core.labels import Row
 from onlyif.core.players import Players
 from onlyif.core.table import Schema
 from onlyif.criteria.distances import Distance
@@ -35,7 +36,7 @@ class Told:
         row_notes: The same of each row alone.
     """
 
-    labels: tuple[str, ...]
+    labels: tuple[Row, ...]
     schema: Schema
     players: Players
     meaning: Meaning
