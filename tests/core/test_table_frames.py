@@ -176,7 +176,7 @@ def test_column_index_is_kept_and_row_index_is_not():
     assert_frame_equal(schema.decode(schema.encode(frame)), frame.reset_index(drop=True))
     assert row_labels(frame) == ("p", "q")
     assert row_labels(frame.iloc[1]) == ("q",)
-    assert row_labels(pl.DataFrame({"a": [1, 2]})) == ("0", "1")
+    assert row_labels(pl.DataFrame({"a": [1, 2]})) == (0, 1)
 
 
 @pytest.mark.parametrize("n_columns", [1, 3])

@@ -249,7 +249,7 @@ def test_a_newer_format_asks_for_a_newer_onlyif(tmp_path):
         (lambda c: c["explanations"][0].update(size=7), "no continuum for size 7"),
         (lambda c: c["explanations"][0].update(alpha=2), "with α = 2.0 in it"),
         (lambda c: c["explanations"][0].update(exact_size=0), "'exact_size' must be true or false"),
-        (lambda c: c["explanations"][0].update(row=3), "'row' must be a text"),
+        (lambda c: c["explanations"][0].update(row=[3]), "'row' must be the label of a row"),
         (lambda c: c["explanations"][0].update(notes="none"), "'notes' must be a list"),
         (lambda c: c["explanations"][0].update(notes=[1]), "'notes' must be texts"),
         (lambda c: c["explanations"][0].update(values=["1"]), "need 3 values"),
