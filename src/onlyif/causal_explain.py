@@ -144,7 +144,7 @@ def _doubts(case: CausalCase, predicted: list[tuple[float, float]]) -> list[tupl
     if case.own is None:
         return [()] * len(predicted)
     reported = torch.tensor([full for full, _ in predicted], dtype=torch.float64)
-    labels = [subject.row for subject in case.subjects]
+    labels = [str(subject.row) for subject in case.subjects]
     return case.own.compare(reported, TargetReadout(torch.tensor(case.targets)), labels)
 
 

@@ -91,7 +91,7 @@ def _doubts(case: Case, ends: Estimate) -> list[tuple[str, ...]]:
     """What is to be said of each f(x) that is not the model's own answer."""
     if case.own is None:
         return [()] * len(case.subjects)
-    labels = [subject.row for subject in case.subjects]
+    labels = [str(subject.row) for subject in case.subjects]
     return case.own.compare(ends.mean[:, 1], case.set_function.readout, labels)
 
 
