@@ -69,8 +69,10 @@ def explain(
 
     Args:
         model: A trained model: a scikit-learn estimator or pipeline, an XGBoost or LightGBM model, a
-            `torch.nn.Module`, an ONNX session, any callable from a table to outputs, or a `Predictor`.
-        X: The rows to explain: a pandas or polars frame, a numpy array or a torch tensor.
+            `torch.nn.Module`, an ONNX session, any object with `predict_proba` or `predict`, any callable
+            from a table to outputs, or a `Predictor`.
+        X: The rows to explain: a pandas or polars frame, a numpy array, a scipy sparse matrix or a torch
+            tensor.
         background: Rows like those the model was trained on, of the same kind and columns as `X`; what
             is hidden takes its values from them. Needed unless `reference` is a finished object.
         target: Which output is explained: its number, its class label, or one of these a row. By default the

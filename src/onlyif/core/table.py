@@ -22,6 +22,7 @@ from onlyif.core.table_columns import Column, Kind
 from onlyif.core.table_conform import row_names
 from onlyif.core.table_forms import Form, fit_tensor
 from onlyif.core.table_frames import fit_frame
+from onlyif.core.table_sparse import SparseForm, fit_sparse, is_sparse
 from onlyif.core.table_values import some
 
 
@@ -138,8 +139,13 @@ class Schema:
             user: What takes numbers only, as "a torch module".
 
         Raises:
-            InputError: if a column has levels.
+            InputError: if a column has levels, or the table is sparse.
         """
+        if isinstance(self.form, SparseForm):
+            raise InputError(
+                f"{user} takes dense numbers, the table is sparse; pass the kind of table that it was "
+                "trained on"
+            )
         coded = [column.name for column in self.described if column.kind is not Kind.NUMBER]
         if coded:
             raise InputError(
@@ -152,7 +158,7 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
     """Learn the kind of table from the background, and all levels from the others too.
 
     Args:
-        background: A pandas or polars frame, a numpy array (or lists), a torch tensor.
+        background: A pandas or polars frame, a numpy array (or lists), a scipy sparse matrix, a torch tensor.
         others: Tables to explain; their columns and dtypes must be the background's.
         names: Names of the columns of an array or tensor; "x0", "x1", ... by default.
 
@@ -166,6 +172,9 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
     tables = (background, *others)
     if nw.dependencies.is_pandas_series(background) or nw.dependencies.is_polars_series(background):
         raise InputError("the background is a Series; need a data frame: use series.to_frame()")
+    if is_sparse(background):
+        sparse = fit_sparse(tables, names)
+        return Schema(sparse.columns, sparse, named=names is not None)
     if torch.is_tensor(background):
         form, described = fit_tensor(tables, names)
         return Schema(described, form, named=names is not None)
@@ -190,7 +199,7 @@ def row_labels(data: Any) -> tuple[Row, ...]:
         >>> row_labels([[1.0], [2.0]])
         (0, 1)
     """
-    return row_names(data) or tuple(range(len(data)))
+    return row_names(data) or tuple(range(data.shape[0] if is_sparse(data) else len(data)))
 
 
 def _is_frame(data: Any) -> bool:

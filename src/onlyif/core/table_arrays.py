@@ -103,7 +103,11 @@ def as_array(data: Any, role: str) -> Values:
         InputError: if it is sparse, masked, ragged, structured or not two-dimensional.
     """
     if type(data).__module__.startswith("scipy.sparse"):
-        raise InputError(f"the {role} are a sparse {type(data).__name__}; need a dense table: use .toarray()")
+        raise InputError(
+            f"the {role} are a sparse {type(data).__name__}, the background is an array; need the kind of "
+            "table that the model was trained on for both: to some models what is not stored is no 0 but "
+            "missing (nan)"
+        )
     if torch.is_tensor(data) or nw.dependencies.is_into_dataframe(data):
         raise InputError(
             f"the {role} are a {type(data).__name__}, the background is an array; need the same kind"

@@ -59,6 +59,7 @@ class Column:
         plain: The Python type of its numbers: bool, int or float.
         levels: Its distinct values, or None for a column of numbers.
         missing_is_null: Whether NaN stands for the null of a column that can hold both.
+        sparse: Whether -0.0 stands for what is not stored.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Column:
     plain: Plain = float
     levels: Levels | None = None
     missing_is_null: bool = False
+    sparse: bool = False
 
     def text(self, value: float) -> str:
         """One coded value, for a reader."""
@@ -73,6 +75,8 @@ class Column:
             return self.levels.labels[round(value)]
         if np.isnan(value):
             return MISSING
+        if self.sparse and value == 0 and np.signbit(value):
+            return "not stored"
         return f"{value:.6g}" if self.plain is float else str(self.plain(value))
 
 
