@@ -1,11 +1,12 @@
 """What is asked of a block of instances, and all that is needed to answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import final
 
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
+from onlyif.core.progress import Meter
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanation import Provenance
 from onlyif.predictors.own_answers import OwnAnswers
@@ -85,6 +86,7 @@ class Case:
         provenance: What was chosen.
         keep_table: Whether the explanations keep f_S(x) of all subsets.
         own: What the model answered to the instances when it was asked for nothing else, if it was.
+        meter: What counts the work and ends it when time is up.
     """
 
     set_function: SetFunction
@@ -98,6 +100,7 @@ class Case:
     provenance: Provenance
     keep_table: bool = False
     own: OwnAnswers | None = None
+    meter: Meter = field(default_factory=Meter)
 
     def __post_init__(self) -> None:
         size, n_players = self.question.size, len(self.names)

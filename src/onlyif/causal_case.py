@@ -1,6 +1,6 @@
 """What is asked of a block of instances whose causes are sought, and all that is needed to answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
@@ -11,6 +11,7 @@ from onlyif.case import Subject
 from onlyif.causation.change import Change, TargetChange
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.core.errors import SettingError
+from onlyif.core.progress import Meter
 from onlyif.explanation.causal import CausalProvenance
 from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.searches.base import Search
@@ -38,6 +39,7 @@ class CausalCase:
         digits: Binary digits of the outputs that can be trusted.
         provenance: What was chosen.
         own: What the model answered to the instances when it was asked for nothing else, if it was.
+        meter: What counts the work and ends it when time is up.
 
     Raises:
         SettingError: unless 1 <= size < number of players; a single player may be a cause alone.
@@ -56,6 +58,7 @@ class CausalCase:
     digits: int
     provenance: CausalProvenance
     own: OwnAnswers | None = None
+    meter: Meter = field(default_factory=Meter)
 
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= self.largest:

@@ -13,14 +13,16 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from onlyif.causal_case import CausalCase
+from onlyif.causal_in_time import CausesSeen, compare_causes_in_time
 from onlyif.causation.asking import ask
 from onlyif.causation.probabilities import Probabilities
-from onlyif.core.subsets import canonical_order
-from onlyif.criteria.causation import PNS, gaps_of
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause, Measured
 from onlyif.predictors.readouts import TargetReadout
+from onlyif.samples.base import Sample
 from onlyif.searches.base import Cloud
+from onlyif.searches.visited import codes_of
+from onlyif.within_time import told_of
 
 LOW_SAMPLE_SIZE = 10.0
 
@@ -37,27 +39,23 @@ class _Best:
 
 def explain_causes(case: CausalCase) -> tuple[CausalExplanation, ...]:
     """The causal explanations of a block of instances, in order."""
-    started, table = perf_counter(), None
-    if case.search.plan.complete:
-        table = case.test.table(case.x, case.change)
-        gaps, order = gaps_of(table), canonical_order(len(case.names))
-        pairs = zip(gaps.parts, gaps.stderr, strict=True)
-        clouds = tuple(Cloud(parts, stderr, order, None, case.digits) for parts, stderr in pairs)
-        spent = table.model_rows
-    else:
-        criterion = PNS(case.test, case.x, case.change, case.weights)
-        compared = case.search.compare(criterion, len(case.names), case.digits)
-        clouds, spent = compared.clouds, compared.model_rows
-    predicted = _predictions(case)
-    doubts = _doubts(case, predicted)
-    found = []
-    for i, cloud in enumerate(clouds):
-        best = best_of_sizes(cloud, case)
-        numbers = torch.tensor([one.number for one in best])
-        causes, more = _measured(case, i, table, cloud, numbers)
-        spent_here = round(spent + more) + 2
-        told = _explanation(case, i, predicted[i], _path(causes, best, cloud), spent_here)
-        found.append(replace(told, notes=(*told.notes, *doubts[i])))
+    started, found = perf_counter(), []
+    wanted = case.test.sample
+    seen = compare_causes_in_time(case)
+    case = seen.case
+    with case.meter.closing():
+        predicted = _predictions(case)
+        doubts = _doubts(case, predicted)
+        for i, cloud in enumerate(seen.clouds):
+            best = best_of_sizes(cloud, case)
+            numbers = torch.tensor([one.number for one in best])
+            causes, more = _measured(case, i, seen, cloud, numbers)
+            spent_here = round(seen.model_rows + more) + 2
+            one = _explanation(
+                case, i, predicted[i], _path(causes, best, cloud), spent_here, stopped=seen.stopped
+            )
+            one = replace(one, notes=(*one.notes, *doubts[i], *_fewer_inputs(case, wanted)))
+            found.append(_cut_short(one, case, cloud) if seen.stopped else one)
     seconds = (perf_counter() - started) / len(found)
     return tuple(replace(item, seconds=seconds) for item in found)
 
@@ -75,16 +73,41 @@ def best_of_sizes(cloud: Cloud, case: CausalCase) -> list[_Best]:
     return found
 
 
+def _fewer_inputs(case: CausalCase, wanted: Sample) -> list[str]:
+    if case.test.sample is wanted:
+        return []
+    n = wanted.rows(case.x[:1], case.test.seed).count
+    few, limit = case.provenance.n_sample, case.meter.limit
+    return [f"the time limit of {limit:g} s allowed for {few} of the {n} inputs of E"]
+
+
+def _cut_short(item: CausalExplanation, case: CausalCase, cloud: Cloud) -> CausalExplanation:
+    """The same, saying that time ended the search, and what is certain nevertheless."""
+    told = told_of(cloud, case.meter.limit)
+    beyond = sum(len(numbers) > 0 for numbers in cloud.by_size[1 : case.wanted + 1]) < case.wanted
+    reached = f"; sets of {case.wanted} features were not reached" if beyond else ""
+    note = f"{told}; what was drawn was not estimated again on other perturbations{reached}"
+    how = "by size, the smallest first" if case.search.plan.complete else item.provenance.search
+    made = replace(item.provenance, search=f"{how}; {told}")
+    return replace(item, provenance=made, notes=(*item.notes, note))
+
+
 def _measured(
-    case: CausalCase, i: int, table: Probabilities | None, cloud: Cloud, numbers: Tensor
+    case: CausalCase, i: int, seen: CausesSeen, cloud: Cloud, numbers: Tensor
 ) -> tuple[list[Cause], float]:
     """Every player alone and the chosen subsets, from the table or estimated again; model rows for that."""
     eye = torch.eye(len(case.names), dtype=torch.bool)
     keep: Bool[Tensor, "m d"] = torch.cat([eye, cloud.keep_of(numbers)])
     places = torch.cat([1 << torch.arange(len(case.names)), numbers])
-    if table is not None and case.fresh is None:
+    if seen.measured is not None and seen.stopped:
+        # The cloud is in canonical order, what was measured in the order of the calls.
+        at = [seen.place[code] for code in codes_of(keep)]
         return [
-            _cause(case, table, (i, int(place)), row) for place, row in zip(places, keep, strict=True)
+            _cause(case, seen.measured, (i, place), row) for place, row in zip(at, keep, strict=True)
+        ], 0.0
+    if seen.measured is not None and case.fresh is None:
+        return [
+            _cause(case, seen.measured, (i, int(place)), row) for place, row in zip(places, keep, strict=True)
         ], 0.0
     one = torch.tensor([i])
     again = (case.fresh or case.test).measure(case.x[i : i + 1], keep.unsqueeze(0), case.change.take(one))
@@ -154,6 +177,8 @@ def _explanation(
     predicted: tuple[float, float],
     measured: tuple[tuple[Cause, ...], tuple[Cause, ...]],
     model_rows: int,
+    *,
+    stopped: bool,
 ) -> CausalExplanation:
     subject, (singles, path) = case.subjects[i], measured
     wanted = case.wanted
@@ -175,7 +200,12 @@ def _explanation(
         provenance=case.provenance,
         model_rows=model_rows,
         seconds=0.0,
-        notes=(*subject.notes, *_at_baseline(case, i), *_short(cause, wanted), *_low(case, cause, reason)),
+        notes=(
+            *subject.notes,
+            *_at_baseline(case, i),
+            *([] if stopped else _short(cause, wanted)),
+            *_low(case, cause, reason),
+        ),
     )
 
 

@@ -1,25 +1,27 @@
 """`onlyif.explain`: what a newcomer calls."""
 
-import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from onlyif.case import Case, Question
 from onlyif.causal_explain import explain_causes
-from onlyif.core.errors import Interrupted
+from onlyif.core.errors import Interrupted, OnlyIfWarning
+from onlyif.core.progress import TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
 from onlyif.explain import explain_case
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.explained import Explained, joined_alike
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.layout import counted
 from onlyif.predictors.checked import Fault
 from onlyif.predictors.outputs import Output
+from onlyif.progress_bar import ProgressBar, progress_bar
 from onlyif.recipes.causal_work import CausalWork
 from onlyif.recipes.causation import PNS
 from onlyif.recipes.choose import Parts, low_sample_size
@@ -35,6 +37,7 @@ from onlyif.searches.base import Search
 TABLE_ENTRIES_A_BLOCK = 2**20
 MOST_ROWS_A_BLOCK = 32
 MODEL_ROWS_A_BLOCK = 2**20
+MODEL_ROWS_IN_TIME = 2**10
 CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the unified set leaves")
 
 
@@ -53,6 +56,7 @@ def explain(
     max_rows: int = 16_384,
     budget: int = 2_000_000,
     progress: bool | None = None,
+    time_limit: float | None = None,
     output: Output | str | None = None,
     reference: Reference | ReferenceRecipe | str | None = None,
     restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None,
@@ -87,7 +91,11 @@ def explain(
         seed: The one seed; equal seeds give equal results.
         max_rows: Most rows of one model call: the one knob for memory.
         budget: Most model rows an instance. If all 2^d subsets fit it, they are all compared.
-        progress: Whether a progress bar is shown; by default for long work on a terminal.
+        progress: Whether a progress bar is shown, which moves inside a row too and says about how long a row
+            takes; by default for long work on a terminal.
+        time_limit: Most seconds of this call, all rows together. The row under way then ends with the subsets
+            that were compared so far and says so in its notes; rows after it are left out, with a warning
+            and in the attribute `left_out`. A call of the model under way is finished.
         output: What is explained: "probability", "margin", "logit", "value", or an object. By default the
             probability where the model has one, else its value.
         reference: What a hidden player is replaced by: "marginal" (the default, over at most 100 rows),
@@ -138,21 +146,46 @@ def explain(
         tolerate=tolerate,
         criterion=criterion,
     )
-    return _all(any_work(model, X, background, options), progress)
+    bar = progress_bar(progress)
+    meter = meter_of(time_limit, bar)
+    return _all(any_work(model, X, background, options, meter), bar)
 
 
-def _all(work: AnyWork, progress: bool | None) -> Explained:  # the user's own argument, passed on
+def _all(work: AnyWork, bar: ProgressBar) -> Explained:
     finished: list[Explained] = [nothing_yet(work)]
     try:
-        for part in with_progress(run(work), len(work.x), shown=progress):
+        for part in bar.over(run(work), len(work.x)):
             finished.append(part)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(joined_alike(finished)) from interrupt
-    return joined_alike(finished)
+    found = joined_alike(finished)
+    rest = rows_left(work, len(found))
+    if not rest:
+        return found
+    warnings.warn(rest, OnlyIfWarning, stacklevel=3)
+    return replace(found, left_out=tuple(subject.row for subject in work.subjects[len(found) :]))
+
+
+def rows_left(work: AnyWork, done: int) -> str:
+    """What to say of the rows that were left out when time was up; "" where there are none.
+
+    Args:
+        work: The work.
+        done: How many rows were explained.
+    """
+    total = len(work.x)
+    if done == total:
+        return ""
+    return (
+        f"the time limit of {work.meter.limit:g} s was reached after {done} of {total} rows; "
+        f"{counted(total - done, 'row')} left out, from row {work.subjects[done].row} on"
+    )
 
 
 def run(work: AnyWork, start: int = 0) -> Iterator[Explained]:
     """The explanations of a piece of work, block by block, in the order of its rows.
+
+    It ends early when the time limit of the work's meter is reached.
 
     Args:
         work: What `any_work` made.
@@ -161,11 +194,23 @@ def run(work: AnyWork, start: int = 0) -> Iterator[Explained]:
     step = block_rows(work)
     for first in range(start, len(work.x), step):
         rows = slice(first, min(first + step, len(work.x)))
-        match work:
-            case CausalWork():
-                yield CausalExplanations(explain_causes(work.case(rows)), work.backend)
-            case Work():
-                yield Explanations(_block(work, rows), work.backend)
+        if work.meter.left_s <= 0:
+            return
+        work.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
+        try:
+            part = _explained(work, rows)
+        except TimeUpError:
+            return
+        work.meter.end()
+        yield part
+
+
+def _explained(work: AnyWork, rows: slice) -> Explained:
+    match work:
+        case CausalWork():
+            return CausalExplanations(explain_causes(work.case(rows)), work.backend)
+        case Work():
+            return Explanations(_block(work, rows), work.backend)
 
 
 def block_rows(work: AnyWork) -> int:
@@ -179,19 +224,10 @@ def block_rows(work: AnyWork) -> int:
     if not work.search.plan.complete:
         return 1
     # Few enough for a finished block every some seconds, so that an interrupt loses little.
-    affordable = MODEL_ROWS_A_BLOCK // max(1, work.restriction.method.rows << work.players.count)
+    # With a time limit no row should wait for the others, unless they take next to nothing.
+    together = MODEL_ROWS_IN_TIME if work.meter.limited else MODEL_ROWS_A_BLOCK
+    affordable = together // max(1, work.planned_rows)
     return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> work.players.count, affordable))
-
-
-def with_progress(
-    parts: Iterator[Explained], total: int, *, shown: bool | None = None
-) -> Iterator[Explained]:
-    """The same parts, with a progress bar on stderr: by default only on a terminal and after two seconds."""
-    hidden = not sys.stderr.isatty() if shown is None else not shown
-    with tqdm(total=total, disable=hidden, delay=2.0 if shown is None else 0.0, unit="row") as bar:
-        for part in parts:
-            yield part
-            bar.update(len(part))
 
 
 def _block(work: Work, rows: slice) -> tuple[Explanation, ...]:
@@ -212,6 +248,7 @@ def _block(work: Work, rows: slice) -> tuple[Explanation, ...]:
         provenance=work.provenance,
         keep_table=work.keep_table,
         own=work.own.part(rows),
+        meter=work.meter,
     )
     return _with_warnings(work, x, explain_case(case))
 

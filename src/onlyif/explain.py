@@ -21,10 +21,10 @@ from onlyif.explanation.continuum import Continua
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.selection import Gap, Selection
 from onlyif.restrictions.base import Estimate
-from onlyif.restrictions.tabulated import TabulatedRestriction
 from onlyif.searches.base import Cloud
 from onlyif.shapley import shapley_values
 from onlyif.solutions import continua_of, smallest_selection
+from onlyif.within_time import Seen, compare_in_time, told_of, whole_sizes
 
 EPSILON_SHARE = 0.1
 
@@ -46,21 +46,23 @@ class Solved:
 def explain_case(case: Case) -> tuple[Explanation, ...]:
     """The explanations of a block of instances, in order."""
     started = perf_counter()
-    function, table = case.set_function, None
-    if case.search.plan.complete:
-        table = function.table()
-        function = replace(function, restriction=TabulatedRestriction(table, function.restriction.method))
+    seen = compare_in_time(case)
+    with case.meter.closing():
+        return _explained(case, seen, started)
+
+
+def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...]:
+    function, table = seen.function, seen.table
     criterion = Unified(function, case.distance, case.question.alpha)
-    compared = case.search.compare(criterion, len(case.names), case.digits)
     ends = function.predict(_ends(len(case.names)))
     doubts = _doubts(case, ends)
     total = _total_gaps(case.distance, ends)
-    solved = [_solve(cloud, case, gap) for cloud, gap in zip(compared.clouds, total, strict=True)]
+    solved = [_solve(cloud, case, gap) for cloud, gap in zip(seen.clouds, total, strict=True)]
     chosen = torch.stack([_keep([s.sufficient, s.necessary, s.unified], len(case.names)) for s in solved])
     unified = criterion.gap(chosen[:, 2:])
-    hidden, table_rows = unified.mirror, 0.0 if table is None else table.model_rows
-    asked = [ends.model_rows, compared.model_rows, unified.model_rows, table_rows]
-    if case.fresh is not None:
+    hidden = unified.mirror
+    asked = [ends.model_rows, seen.model_rows, unified.model_rows]
+    if case.fresh is not None and not seen.stopped:
         again = Unified(case.fresh, case.distance, case.question.alpha).gap(chosen)
         solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
         asked.append(again.model_rows)
@@ -73,7 +75,8 @@ def explain_case(case: Case) -> tuple[Explanation, ...]:
             i,
             one,
             ends=ends,
-            cloud=compared.clouds[i],
+            cloud=seen.clouds[i],
+            stopped=seen.stopped,
             hidden_sufficiency=0.0 if hidden is None else float(hidden.parts[i, 0, 0]),
             tables=(None if values is None else values[i], kept[i]),
             cost=(round(sum(asked)), spent),
@@ -141,12 +144,16 @@ def _explanation(
     *,
     ends: Estimate,
     cloud: Cloud,
+    stopped: bool,
     hidden_sufficiency: float,
     tables: tuple[Tensor | None, Tensor | None],
     cost: tuple[int, float],
     doubts: tuple[str, ...],
 ) -> Explanation:
-    subject, question = case.subjects[i], case.question
+    subject, question, made = case.subjects[i], case.question, case.provenance
+    if stopped:
+        how = "by size, from both ends" if case.search.plan.complete else made.search
+        made = replace(made, search=f"{how}; {told_of(cloud, case.meter.limit)}")
     facts = _facts(case, solved, hidden_sufficiency)
     return Explanation(
         row=subject.row,
@@ -169,11 +176,23 @@ def _explanation(
         certificate=certify(facts, cloud),
         shapley=tables[0],
         table=tables[1],
-        provenance=case.provenance,
+        provenance=made,
         model_rows=cost[0],
         seconds=cost[1],
-        notes=(*subject.notes, *doubts),
+        notes=(*subject.notes, *doubts, *(_cut_short(case, solved, cloud) if stopped else ())),
     )
+
+
+def _cut_short(case: Case, solved: Solved, cloud: Cloud) -> tuple[str, ...]:
+    """What the reader should know of a search that time ended, and what is certain nevertheless."""
+    certain = whole_sizes(cloud) + 1
+    chosen = {"sufficient": solved.sufficient, "necessary": solved.necessary}
+    smallest = [kind for kind, one in chosen.items() if one.size <= certain]
+    left = [kind for kind in chosen if kind not in smallest]
+    said = [f"no smaller set is {' and none is '.join(smallest)}"] if smallest else []
+    said += [f"a smaller {' and a smaller '.join(left)} set may have been overlooked"] if left else []
+    fresh = "" if case.fresh is None else "; gaps were not estimated again on fresh draws"
+    return (f"{told_of(cloud, case.meter.limit)}; {', '.join(said)}{fresh}",)
 
 
 def _facts(case: Case, solved: Solved, hidden_sufficiency: float) -> Facts:

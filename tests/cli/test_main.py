@@ -475,3 +475,15 @@ def test_a_closed_pipe_is_no_error(folder):
     with process.stderr:
         process.stderr.read()
     assert process.wait(timeout=120) == 141
+
+
+def test_the_time_limit_leaves_rows_out_and_says_so(folder, capsys):
+    assert main([*BASE, "--rows", "0-2", "--json", "--time-limit", "1e-9", "--out", "results"]) == 8
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["complete"] is False
+    assert "after 0 of 3 rows" in printed.err
+    assert (
+        main([*BASE, "--rows", "0-2", "--json", "--out", "results", "--resume", "--time-limit", "1e6"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["complete"] is True
+    assert main([*BASE, "--rows", "0", "--time-limit", "0"]) == 2

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 import onlyif.criteria
+from onlyif.core.progress import Meter, meter_of
 from onlyif.criteria.base import Criterion
 from onlyif.criteria.causation import PNS
 from onlyif.criteria.distances import AbsoluteDistance, DiscreteDistance, LogitDistance
 from onlyif.criteria.necessity import Necessity
+from onlyif.criteria.recorded import RecordedCriterion
 from onlyif.criteria.sufficiency import Sufficiency
 from onlyif.criteria.unified import Unified
 from onlyif.testing.criteria import check_criterion
@@ -26,6 +28,10 @@ MEMBERS = [
     for game in GAMES
     for distance in (AbsoluteDistance(), LogitDistance(), DiscreteDistance())
     for member in (Sufficiency(game, distance), Necessity(game, distance), Unified(game, distance, 0.3))
+]
+MEMBERS += [
+    RecordedCriterion(Unified(GAMES[0], AbsoluteDistance(), 0.3), meter, 0)
+    for meter in (Meter(), meter_of(1e9))
 ]
 for seed in range(2):
     test, x, change, _ = case_of(

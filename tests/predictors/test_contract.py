@@ -11,12 +11,14 @@ import torch
 from torch import nn
 
 import onlyif.predictors
+from onlyif.core.progress import Meter, meter_of
 from onlyif.core.table import fit_schema
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.checked import CheckedPredictor, checked
 from onlyif.predictors.decided import DecidedPredictor
 from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.predictors.function import FunctionPredictor, predictor_of
+from onlyif.predictors.metered import MeteredPredictor
 from onlyif.predictors.outputs import ProbabilityOutput
 from onlyif.predictors.torch_module import module_form, module_heads
 from onlyif.testing.predictors import check_predictor
@@ -53,6 +55,10 @@ MEMBERS = {
         (lambda: FunctionPredictor(lambda batch: batch.sum((1, 2))), ROWS.view(5, 3, 1).float()),
         (_of_frames, SCHEMA.encode(FRAME)),
         (_module, ROWS),
+    ],
+    MeteredPredictor: [
+        (lambda: MeteredPredictor(_of_frames(), Meter()), SCHEMA.encode(FRAME)),
+        (lambda: MeteredPredictor(_of_frames(), meter_of(1e9)), SCHEMA.encode(FRAME)),
     ],
     CheckedPredictor: [
         (lambda: checked(FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS), ROWS),

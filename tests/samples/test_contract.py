@@ -12,6 +12,7 @@ import onlyif.samples
 from onlyif.core.errors import InputError, SettingError
 from onlyif.samples.background import BackgroundSample, PopulationSample
 from onlyif.samples.base import Sample, SampleRows
+from onlyif.samples.fewer import FewerSample
 from onlyif.samples.nearest import NearestSample
 from onlyif.samples.noisy import NoisySample
 from onlyif.testing.samples import check_sample
@@ -24,6 +25,7 @@ MEMBERS = {
     BackgroundSample: lambda x, rows: BackgroundSample(rows),
     PopulationSample: lambda x, rows: PopulationSample(torch.cat([rows, x])),
     NearestSample: lambda x, rows: NearestSample(rows, 4),
+    FewerSample: lambda x, rows: FewerSample(BackgroundSample(rows), 5),
     NoisySample: lambda x, rows: NoisySample(4, 0.5),
 }
 

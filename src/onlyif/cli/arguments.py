@@ -191,6 +191,13 @@ def _add_method(made: argparse.ArgumentParser) -> None:
         help="most model rows for one explained row (default: 2000000)",
     )
     group.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="S",
+        help="most seconds for all rows together: the row under way ends with the sets compared so far and "
+        "says so, rows after it are left out and can be had with --resume (default: none)",
+    )
+    group.add_argument(
         "--tolerate", choices=[*FAULTS], action="append", default=[], help="go on with a model that does this"
     )
     group.add_argument("--keep-table", action="store_true", help="save the prediction of every set too")

@@ -11,7 +11,7 @@ from onlyif.core.errors import (
     StorageError,
 )
 
-OK, UNEXPECTED, INTERRUPTED, PIPE_CLOSED = 0, 1, 130, 141
+OK, UNEXPECTED, OUT_OF_TIME, INTERRUPTED, PIPE_CLOSED = 0, 1, 8, 130, 141
 EXIT_CODES: Mapping[type[BaseException], int] = {
     SettingError: 2,
     InputError: 3,
@@ -26,7 +26,8 @@ EXIT_TEXT = """\
 exit codes:
   0 done            1 unexpected error (please report it)
   2 arguments       3 data          4 model       5 files
-  6 a package is missing            7 too large   130 interrupted (Ctrl-C)"""
+  6 a package is missing            7 too large   8 rows left out at --time-limit
+  130 interrupted (Ctrl-C)"""
 
 
 def exit_code(error: BaseException) -> int:

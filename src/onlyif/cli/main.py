@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from onlyif.cli.arguments import need_together, parser
-from onlyif.cli.exits import INTERRUPTED, OK, PIPE_CLOSED, UNEXPECTED, exit_code
+from onlyif.cli.exits import INTERRUPTED, OK, OUT_OF_TIME, PIPE_CLOSED, UNEXPECTED, exit_code
 from onlyif.cli.inputs import Inputs, read_inputs
 from onlyif.cli.printing import full_text, json_text, table_text, terminal_width
 from onlyif.cli.rows import chosen_rows
@@ -20,13 +20,15 @@ from onlyif.cli.saving import Folder, record_of
 from onlyif.cli.settings import options_of
 from onlyif.core.errors import Interrupted, StorageError
 from onlyif.core.extras import missing
+from onlyif.core.progress import Meter, meter_of
 from onlyif.core.visible import visible
+from onlyif.door import rows_left
 from onlyif.door import run as run_work
-from onlyif.door import with_progress
 from onlyif.explanation.explained import Explained, joined_alike, many
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
+from onlyif.progress_bar import progress_bar
 from onlyif.recipes.works import AnyWork, any_work
 
 
@@ -53,14 +55,25 @@ def main(argv: Sequence[str]) -> int:
         # Whoever read the output has gone; python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except Interrupted:
-        return INTERRUPTED
-    except KeyboardInterrupt:
-        _tell("interrupted")
-        return INTERRUPTED
+    except (OutOfTime, KeyboardInterrupt) as end:
+        return _ended(end)
     except Exception as error:
         return _failed(error, debug=arguments.debug)
     return OK
+
+
+def _ended(end: BaseException) -> int:
+    match end:
+        case OutOfTime():
+            return OUT_OF_TIME
+        case Interrupted():
+            return INTERRUPTED
+    _tell("interrupted")
+    return INTERRUPTED
+
+
+class OutOfTime(Exception):  # noqa: N818 - no error: what was finished was printed and saved
+    """The time limit left rows out."""
 
 
 def explain_command(arguments: Namespace) -> None:
@@ -68,7 +81,8 @@ def explain_command(arguments: Namespace) -> None:
     need_together(arguments)
     pictures = _pictures() if arguments.plots else None
     inputs = read_inputs(arguments)
-    work = _work(arguments, inputs)
+    bar = progress_bar(False if arguments.quiet else None)
+    work = _work(arguments, inputs, meter_of(arguments.time_limit, bar))
     folder = None if arguments.out is None else Folder(Path(arguments.out))
     found: Explained = (
         Explanations(())
@@ -77,9 +91,7 @@ def explain_command(arguments: Namespace) -> None:
     )
     _need_same_rows(found, work)
     try:
-        for part in with_progress(
-            run_work(work, len(found)), len(work.x) - len(found), shown=False if arguments.quiet else None
-        ):
+        for part in bar.over(run_work(work, len(found)), len(work.x), len(found)):
             if folder is not None:
                 folder.add(part, len(found))
             if pictures is not None and folder is not None:
@@ -90,7 +102,12 @@ def explain_command(arguments: Namespace) -> None:
         saved = "" if folder is None else f"; they are saved in {folder.path}, go on with --resume"
         _tell(f"interrupted after {len(found)} of {len(work.x)} rows{saved if len(found) else ''}")
         raise Interrupted(found) from interrupt
-    _print(found, arguments, complete=True)
+    rest = rows_left(work, len(found))
+    _print(found, arguments, complete=not rest)
+    if rest:
+        again = "" if folder is None else f"; what is there is saved in {folder.path}, go on with --resume"
+        _tell(rest + again)
+        raise OutOfTime
     if folder is not None and not arguments.quiet:
         again = f"print them again with: onlyif show {folder.path}"
         _tell(f"saved {counted(len(found), 'explanation')} in {folder.path}; {again}")
@@ -106,8 +123,8 @@ def show_command(arguments: Namespace) -> None:
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {"explain": explain_command, "show": show_command}
 
 
-def _work(arguments: Namespace, inputs: Inputs) -> AnyWork:
-    return any_work(inputs.model, inputs.rows, inputs.background, options_of(arguments, inputs))
+def _work(arguments: Namespace, inputs: Inputs, meter: Meter) -> AnyWork:
+    return any_work(inputs.model, inputs.rows, inputs.background, options_of(arguments, inputs), meter)
 
 
 def _pictures() -> Any:

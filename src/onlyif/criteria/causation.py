@@ -30,6 +30,7 @@ class PNS(Criterion):
         change: How a change of each instance's prediction is read.
         weights_of_parts: Weight of the necessity part and of the sufficiency part; (1, 0) leaves the
             sufficiency module out, (0, 1) the necessity module.
+        measured: Where all that is measured is kept, in the order of the calls, if that is wanted.
 
     Raises:
         SettingError: unless the weights are at least 0 and not both 0.
@@ -42,6 +43,7 @@ class PNS(Criterion):
     x: Instances
     change: Change
     weights_of_parts: tuple[float, float] = (0.5, 0.5)
+    measured: list[Probabilities] | None = None
 
     def __post_init__(self) -> None:
         if min(self.weights_of_parts) < 0 or max(self.weights_of_parts) <= 0:
@@ -52,7 +54,10 @@ class PNS(Criterion):
 
     @override
     def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
-        return gaps_of(self.test.measure(self.x, subset, self.change))
+        found = self.test.measure(self.x, subset, self.change)
+        if self.measured is not None:
+            self.measured.append(found)
+        return gaps_of(found)
 
     @property
     @override

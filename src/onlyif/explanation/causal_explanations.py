@@ -11,7 +11,7 @@ from onlyif.core.errors import SettingError
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause
 from onlyif.explanation.frames import frame
-from onlyif.explanation.layout import aligned, clipped, counted, number
+from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, number
 from onlyif.explanation.places import many_places, one_place
 
 N_SHOWN = 10
@@ -46,6 +46,7 @@ class CausalExplanations:
     Args:
         items: The explanations, one a row.
         backend: The data frame library that frames are made with, as in `Explanations`.
+        left_out: The labels of rows that were asked for and not begun when the time limit was reached.
 
     Raises:
         SettingError: if an item is of another kind.
@@ -59,6 +60,7 @@ class CausalExplanations:
 
     items: tuple[CausalExplanation, ...]
     backend: str = ""
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for i, item in enumerate(self.items):
@@ -82,7 +84,8 @@ class CausalExplanations:
         return CausalExplanations(tuple(self.items[i] for i in many_places(which, len(self))), self.backend)
 
     def __add__(self, other: "CausalExplanations") -> "CausalExplanations":
-        return CausalExplanations(self.items + other.items, self.backend or other.backend)
+        both = self.left_out + other.left_out
+        return CausalExplanations(self.items + other.items, self.backend or other.backend, both)
 
     def to_frame(self) -> Any:
         """One row for each explained row: its cause of the chosen size.
@@ -122,13 +125,13 @@ class CausalExplanations:
     @override
     def __repr__(self) -> str:
         if not self.items:
-            return "no causal explanations"
+            return "no causal explanations" + left_out_text(self.left_out)
         half = N_SHOWN // 2
         shown = self.items if len(self) <= N_SHOWN else self.items[:half] + self.items[-half:]
         lines = aligned(["row", "target", "f(x)", "f(x')", "PNS", "cause"], [*map(_line, shown)], indent="")
         if len(shown) < len(self):
             lines.insert(1 + half, f"… {len(self) - len(shown)} more …")
-        return "\n".join([counted(len(self), "causal explanation"), *lines])
+        return "\n".join([counted(len(self), "causal explanation") + left_out_text(self.left_out), *lines])
 
 
 def _line(item: CausalExplanation) -> list[str]:

@@ -121,5 +121,6 @@ def joined_alike(parts: Iterable[Explained]) -> Explained:
         )
     if causes:
         backend = next((part.backend for part in causes if part.backend), "")
-        return CausalExplanations(tuple(item for part in causes for item in part.items), backend)
+        left_out = tuple(row for part in causes for row in part.left_out)
+        return CausalExplanations(tuple(item for part in causes for item in part.items), backend, left_out)
     return joined(sets)

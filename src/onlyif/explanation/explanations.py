@@ -9,7 +9,7 @@ from typing_extensions import override
 from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
-from onlyif.explanation.layout import aligned, clipped, counted, number
+from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, number
 from onlyif.explanation.places import many_places, one_place
 from onlyif.explanation.records import (
     CONTINUUM_COLUMNS,
@@ -35,6 +35,7 @@ class Explanations:
         items: The explanations, one a row.
         backend: The data frame library that frames are made with: "pandas", "polars" or
             "pyarrow"; empty where the user came with none, which means any that is installed.
+        left_out: The labels of rows that were asked for and not begun when the time limit was reached.
 
     Raises:
         SettingError: if an item is of another kind.
@@ -48,6 +49,7 @@ class Explanations:
 
     items: tuple[Explanation, ...]
     backend: str = ""
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for i, item in enumerate(self.items):
@@ -109,14 +111,14 @@ class Explanations:
     @override
     def __repr__(self) -> str:
         if not self.items:
-            return "no explanations"
+            return "no explanations" + left_out_text(self.left_out)
         half = N_SHOWN // 2
         shown = self.items if len(self) <= N_SHOWN else self.items[:half] + self.items[-half:]
         header = ["row", "target", "f(x)", "f_0", "sufficient", "necessary", "unified"]
         lines = aligned(header, [_line(item) for item in shown], indent="")
         if len(shown) < len(self):
             lines.insert(1 + half, f"… {len(self) - len(shown)} more …")
-        return "\n".join([counted(len(self), "explanation"), *lines])
+        return "\n".join([counted(len(self), "explanation") + left_out_text(self.left_out), *lines])
 
 
 def collected(given: Explanation | Explanations) -> Explanations:
@@ -134,7 +136,8 @@ def joined(parts: Iterable[Explanations]) -> Explanations:
     """All explanations of several collections, in order; frames are made as by the first that says how."""
     held = list(parts)
     backend = next((part.backend for part in held if part.backend), "")
-    return Explanations(tuple(item for part in held for item in part.items), backend)
+    left_out = tuple(row for part in held for row in part.left_out)
+    return Explanations(tuple(item for part in held for item in part.items), backend, left_out)
 
 
 def _line(item: Explanation) -> list[str]:

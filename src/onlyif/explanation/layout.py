@@ -108,3 +108,13 @@ def aligned(
         start = indent + "".join(f"{cell:<{size}}  " for cell, size in zip(row[:-1], widths, strict=False))
         lines += wrapped(row[-1], max(width, len(start) + 20), start, " " * len(start)).splitlines()
     return [line.rstrip() for line in lines]
+
+
+def left_out_text(rows: tuple[str, ...]) -> str:
+    """How many rows were left out when time was up, as the end of a phrase; "" where none was.
+
+    Example:
+        >>> left_out_text(("7", "8"))
+        '; 2 rows left out: the time limit was reached'
+    """
+    return f"; {counted(len(rows), 'row')} left out: the time limit was reached" if rows else ""

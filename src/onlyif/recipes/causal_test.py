@@ -10,8 +10,10 @@ from onlyif.causation.dissimilarity import GowerDifference
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.perturbation import Perturbations
+from onlyif.core.progress import Meter
 from onlyif.core.seeds import child_seed
 from onlyif.explanation.causal import CausalProvenance
+from onlyif.predictors.metered import MeteredPredictor
 from onlyif.recipes.background import Background
 from onlyif.recipes.causation import EVENTS, PNS, SAID_ABDUCTIONS, SAID_EVENTS, TOTALS
 from onlyif.recipes.choose import MOST_PLAYERS
@@ -41,6 +43,7 @@ class Ready:
         baseline: x'.
         baseline_name: What the baseline is, for the reader.
         options: What is asked and how much work may be done.
+        meter: What counts the work.
     """
 
     tables: Tables
@@ -49,6 +52,7 @@ class Ready:
     baseline: Float64[Tensor, "c"]
     baseline_name: str
     options: Options
+    meter: Meter
 
 
 @final
@@ -83,7 +87,7 @@ def built_test(chosen: PNS, ready: Ready) -> Built:
     b, boundary = chosen.boundary.of(ground, apart, total, n)
     c, threshold = chosen.threshold.of(ready.asked.predictor, ground, options.max_rows)
     test = DualStageTest(
-        predictor=ready.asked.predictor,
+        predictor=MeteredPredictor(ready.asked.predictor, ready.meter),
         players=ready.tables.players,
         sample=sample,
         baseline=ready.baseline.unsqueeze(0),

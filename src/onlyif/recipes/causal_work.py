@@ -11,6 +11,7 @@ from onlyif.case import Question, Subject
 from onlyif.causal_case import CausalCase
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.labels import Row
+from onlyif.core.progress import Meter
 from onlyif.core.table import row_labels
 from onlyif.recipes.causal_test import Ready, built_test, causal_provenance, causal_search, fresh_test
 from onlyif.recipes.causation import PNS
@@ -52,6 +53,19 @@ class CausalWork:
         return self.whole.x
 
     @property
+    def meter(self) -> Meter:
+        """What counts the work and ends it when time is up."""
+        return self.whole.meter
+
+    @property
+    def planned_rows(self) -> int:
+        """Model rows that a row takes at most."""
+        whole = self.whole
+        if whole.search.plan.complete:
+            return whole.provenance.n_sample << len(whole.names)
+        return whole.search.plan.most_rows
+
+    @property
     def subjects(self) -> tuple[Subject, ...]:
         """What the reader is told of each row."""
         return self.whole.subjects
@@ -59,7 +73,7 @@ class CausalWork:
     @property
     def rows_a_block(self) -> int:
         """How many rows share the inputs of E: as many as keep tables small, one where sets are searched."""
-        if not self.whole.search.plan.complete:
+        if not self.whole.search.plan.complete or self.meter.limited:
             return 1
         return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> len(self.whole.names)))
 
@@ -76,7 +90,9 @@ class CausalWork:
         )
 
 
-def prepare_causes(model: Any, rows: Any, background: Any, options: Options, chosen: PNS) -> CausalWork:
+def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked for
+    model: Any, rows: Any, background: Any, options: Options, chosen: PNS, meter: Meter | None = None
+) -> CausalWork:
     """Everything that is needed to find the causes of the rows' predictions, with every input checked.
 
     Args:
@@ -85,6 +101,7 @@ def prepare_causes(model: Any, rows: Any, background: Any, options: Options, cho
         background: Rows like those the model was trained on.
         options: What is asked and how much work may be done.
         chosen: How causes are looked for.
+        meter: What counts the work.
 
     Raises:
         InputError: if a table cannot be used as it is, or a row is equal to the baseline.
@@ -98,7 +115,8 @@ def prepare_causes(model: Any, rows: Any, background: Any, options: Options, cho
     baseline = Baseline(chosen.baseline).build(ground)
     labels = row_labels(rows)
     _check_differs(tables, baseline.value, labels)
-    ready = Ready(tables, asked, ground, baseline.value, baseline.name, options)
+    counter = meter or Meter()
+    ready = Ready(tables, asked, ground, baseline.value, baseline.name, options, counter)
     built = built_test(chosen, ready)
     search = causal_search(options, tables.players.count, built.n_sample)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
@@ -116,6 +134,7 @@ def prepare_causes(model: Any, rows: Any, background: Any, options: Options, cho
         names=tables.players.names,
         subjects=subjects_of(tables.x, targets, told),
         baseline=told.values(baseline.value),
+        meter=counter,
         digits=asked.meaning.digits,
         provenance=causal_provenance(chosen, built, ready, search, versions_of(model)),
         own=asked.own(options),

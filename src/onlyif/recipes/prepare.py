@@ -9,10 +9,12 @@ from torch import Tensor
 
 from onlyif.case import Question, Subject
 from onlyif.core.players import Players
+from onlyif.core.progress import Meter
 from onlyif.core.table import Schema, row_labels
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanation import Provenance
-from onlyif.predictors.base import Meaning
+from onlyif.predictors.base import Meaning, Predictor
+from onlyif.predictors.metered import MeteredPredictor
 from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.predictors.readouts import Readout
 from onlyif.recipes.choose import Parts, check_search, fresh_restriction
@@ -61,6 +63,7 @@ class Work:
         keep_table: Whether explanations keep f_S(x) of all subsets.
         backend: The library of the user's frames.
         own: What the model answered to the rows when it was asked for nothing else.
+        meter: What counts the work and ends it when time is up.
     """
 
     x: Float64[Tensor, "b c"]
@@ -78,9 +81,17 @@ class Work:
     keep_table: bool
     backend: str
     own: OwnAnswers
+    meter: Meter
+
+    @property
+    def planned_rows(self) -> int:
+        """Model rows that a row takes at most; 0 where the model is not asked."""
+        if self.search.plan.complete:
+            return self.restriction.method.rows << self.players.count
+        return self.search.plan.most_rows
 
 
-def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
+def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Meter | None = None) -> Work:
     """Everything that is needed to explain the rows, with every input checked.
 
     Args:
@@ -88,6 +99,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
         rows: The rows to explain.
         background: Rows like those the model was trained on, or None with a finished reference.
         options: All that can be chosen.
+        meter: What counts the work; it is asked for from here on, not before.
 
     Raises:
         InputError: if a table cannot be used as it is.
@@ -95,13 +107,15 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
         LimitError: if every subset is to be compared and their gaps would not fit the memory.
         ModelError: if the model fails on a small sample of rows and backgrounds.
     """
+    counter = meter or Meter()
     recipe, distance = recipe_of(options.reference), distance_of(options.distance)
     tables = tables_of(rows, background, options, needed=recipe.needs_background)
     asked = _asked(model, tables, options, distance)
     ground = background_of(tables, options)
     reference = recipe.build(ground)
-    route = _route(model, asked, tables, options, reference)
-    parts = _parts(model, asked, tables, options, route)
+    route = _route(model, asked, tables, options, reference, counter)
+    predictor = MeteredPredictor(asked.predictor, counter)
+    parts = _parts(model, predictor, tables, options, route)
     restriction = restriction_of(options.restriction, parts, reference)
     search = search_of(options, tables.players.count, restriction)
     check_search(search, tables.players.count)
@@ -138,6 +152,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options) -> Work:
         keep_table=options.keep_table,
         backend=backend_of(rows),
         own=asked.own(options),
+        meter=counter,
     )
 
 
@@ -146,7 +161,9 @@ def _asked(model: Any, tables: Tables, options: Options, distance: Distance) -> 
     return as_decisions(asked, tables, options) if distance.kind.of_decisions else asked
 
 
-def _route(model: Any, asked: Asked, tables: Tables, options: Options, reference: Reference) -> TreeRoute:
+def _route(  # noqa: PLR0917 - what a question about trees is made of
+    model: Any, asked: Asked, tables: Tables, options: Options, reference: Reference, meter: Meter
+) -> TreeRoute:
     """The model's own trees, where the restriction was left open and they do for the reference."""
     if options.restriction is not None:
         return TreeRoute(None)
@@ -154,14 +171,15 @@ def _route(model: Any, asked: Asked, tables: Tables, options: Options, reference
     question = TreeQuestion(
         model, asked.predictor, asked.form, output, rows, options.max_rows,
         of_decisions=distance_of(options.distance).kind.of_decisions,
+        meter=meter,
     )  # fmt: skip
     return tree_route(question, tables.players, reference)
 
 
-def _parts(model: Any, asked: Asked, tables: Tables, options: Options, route: TreeRoute) -> Parts:
+def _parts(model: Any, predictor: Predictor, tables: Tables, options: Options, route: TreeRoute) -> Parts:
     return Parts(
         model=model,
-        predictor=asked.predictor,
+        predictor=predictor,
         players=tables.players,
         rows=tables.values,
         max_rows=options.max_rows,

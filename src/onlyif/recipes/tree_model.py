@@ -1,7 +1,7 @@
 """Trees that were read from a model, with the way from the user's columns to theirs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, final
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from onlyif.core.errors import OnlyIfError
 from onlyif.core.players import Players
+from onlyif.core.progress import Meter
 from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.outputs import DIGITS_DOUBLE, HeadKind, Output
@@ -53,6 +54,7 @@ class TreeQuestion:
         rows: Rows to explain and background rows, on which both are compared.
         max_rows: Most rows of one model call.
         of_decisions: Whether what is wanted are decisions: 1 for the decided class, 0 for all others.
+        meter: What counts the work where it takes long.
     """
 
     model: Any
@@ -62,6 +64,7 @@ class TreeQuestion:
     rows: Float64[Tensor, "r c"]
     max_rows: int = 16_384
     of_decisions: bool = False
+    meter: Meter = field(default_factory=Meter)
 
 
 @final

@@ -1,6 +1,6 @@
 """Whether f_S(x) is computed from a model's own trees, and if not, why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players
+from onlyif.core.progress import Meter
 from onlyif.recipes.tree_links import DecisionLink
 from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesError
 from onlyif.recipes.tree_reading import trees_of
@@ -55,7 +56,7 @@ def tree_route(question: TreeQuestion, players: Players, reference: Reference) -
     try:
         trees = trees_of(question)
         if trees is not None:
-            return TreeRoute(_restriction(trees, players, reference))
+            return TreeRoute(_restriction(trees, players, reference, question.meter))
     except (UnreadableTreesError, LimitError) as error:
         reason = str(error)
         if not by_cover:
@@ -65,7 +66,9 @@ def tree_route(question: TreeQuestion, players: Players, reference: Reference) -
     return TreeRoute(None)
 
 
-def _restriction(trees: TreeModel, players: Players, reference: Reference) -> EncodedRestriction:
+def _restriction(
+    trees: TreeModel, players: Players, reference: Reference, meter: Meter
+) -> EncodedRestriction:
     ensemble, own = trees.ensemble, trees.players(players)
     if isinstance(reference, TreePathReference):
         if isinstance(ensemble.link, DecisionLink):
@@ -85,7 +88,7 @@ def _restriction(trees: TreeModel, players: Players, reference: Reference) -> En
     if ensemble.link.additive:
         added = compile_tree_marginal(ensemble, own, rows, weights)
         return EncodedRestriction(added, trees.encode, MOST_PLAYERS_ADDED)
-    linked = compile_tree_linked(ensemble, own, rows, weights)
+    linked = replace(compile_tree_linked(ensemble, own, rows, weights), meter=meter)
     return EncodedRestriction(linked, trees.encode, MOST_PLAYERS_LINKED)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from onlyif.core.progress import Meter
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.explained import Explained
 from onlyif.explanation.explanations import Explanations
@@ -12,7 +13,7 @@ from onlyif.recipes.prepare import Work, prepare
 AnyWork = Work | CausalWork
 
 
-def any_work(model: Any, rows: Any, background: Any, options: Options) -> AnyWork:
+def any_work(model: Any, rows: Any, background: Any, options: Options, meter: Meter | None = None) -> AnyWork:
     """A piece of work by the criterion of the options, with every input checked.
 
     Args:
@@ -20,11 +21,12 @@ def any_work(model: Any, rows: Any, background: Any, options: Options) -> AnyWor
         rows: The rows to explain.
         background: The background.
         options: All that can be chosen.
+        meter: What counts the work, shows it, and ends it when time is up.
     """
     causes = criterion_of(options.criterion)
     if causes is None:
-        return prepare(model, rows, background, options)
-    return prepare_causes(model, rows, background, options, causes)
+        return prepare(model, rows, background, options, meter)
+    return prepare_causes(model, rows, background, options, causes, meter)
 
 
 def nothing_yet(work: AnyWork) -> Explained:

@@ -1,7 +1,7 @@
 """f_S(x) of a link of a sum of trees under a background, exactly."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.players import Players
+from onlyif.core.progress import Meter
 from onlyif.core.shapes import Instances, Keep
 from onlyif.predictors.readouts import Readout
 from onlyif.predictors.tree_ensemble import TreeEnsemble
@@ -40,6 +41,7 @@ class TreeLinkedRestriction(Restriction):
         leaves: The leaves, as conditions on players.
         needed: For each background row and leaf, the players that keep the row from it.
         weights: The weight of each background row.
+        meter: What counts the background rows of a table, which takes long where they are many.
 
     Raises:
         SettingError: from `table`, if there are more than 25 players.
@@ -53,6 +55,7 @@ class TreeLinkedRestriction(Restriction):
     leaves: Leaves
     needed: Int[np.ndarray, "n leaves"]
     weights: Float64[Tensor, "n"]
+    meter: Meter = field(default_factory=Meter)
 
     @override
     def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
@@ -61,6 +64,7 @@ class TreeLinkedRestriction(Restriction):
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
         k, link = self.leaves.value.shape[1], self.leaves.ensemble.link
+        self.meter.expect(len(x) * len(self.needed))
         n_outputs = link.outputs(torch.zeros(1, k, dtype=torch.float64)).shape[1]
         # Margins; what the link makes of them on its way, their mean, and the sum so far; what is read.
         return table_of(x, self.leaves, readout, self._at_all, n_held=k + 4 * n_outputs + 1)
@@ -79,10 +83,12 @@ class TreeLinkedRestriction(Restriction):
         d, k = self.leaves.players.count, self.leaves.value.shape[1]
         barred, total = self.leaves.unsatisfied(row), torch.zeros(0, dtype=torch.float64)
         for part in self._parts(k << d):
+            self.meter.check()
             margins = torch.zeros(k, len(self.needed[part]) << d, dtype=torch.float64)
             add_cubes(self._cubes(barred, part, d)[0], margins.numpy())
             add_subsets(margins.view(-1, 2**d))
             total = self._added(total, margins.view(k, -1, 2**d), part)
+            self.meter.count(len(self.needed[part]))
         return total.T
 
     def _at_subsets(self, row: SeenRow, keep: Bool[Tensor, "m d"]) -> Float64[Tensor, "k m"]:

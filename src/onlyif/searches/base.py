@@ -108,10 +108,12 @@ class SearchPlan:
     Args:
         sentence: For the reader.
         complete: Whether it compares all 2^d of them; then it is handed a finished table.
+        most_rows: Most model rows an instance, as far as that is known; progress is shown as a part of them.
     """
 
     sentence: str
     complete: bool
+    most_rows: int = 0
 
 
 class Search(ABC):

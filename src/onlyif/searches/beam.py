@@ -64,6 +64,7 @@ class BeamSearch(Search):
             f"beam of width {self.width} with swaps around the {self.swaps} best of each size: "
             f"at most {self.budget:,} model rows an instance, not certified",
             complete=False,
+            most_rows=self.budget,
         )
 
     def _path(self, seen: Visited, allowance: Allowance) -> Iterator[list[int]]:

@@ -82,7 +82,7 @@ class BackwardGreedySearch(Search):
 
 def _plan(sentence: str, budget: int) -> SearchPlan:
     limits = f"at most {budget:,} model rows an instance, not certified"
-    return SearchPlan(f"{sentence}; {limits}", complete=False)
+    return SearchPlan(f"{sentence}; {limits}", complete=False, most_rows=budget)
 
 
 def _add(seen: Visited, allowance: Allowance) -> Iterator[list[int]]:

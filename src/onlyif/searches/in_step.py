@@ -16,13 +16,12 @@ import torch
 
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.criteria.base import Criterion, Gaps
-from onlyif.searches.base import Compared
-from onlyif.searches.visited import Found, Visited, keep_of, unvisited
+from onlyif.criteria.recorded import ROWS_OF_A_FREE_SUBSET, Asked
+from onlyif.searches.base import Cloud, Compared
+from onlyif.searches.visited import Found, Visited, codes_of, keep_of, unvisited
 
 # With their complements and both ends these are 254 subsets: one pass of a restriction, whose cost is linear.
 MOST_AT_ONCE = 126
-# What a subset counts where it costs no model row: as much as with the usual background.
-ROWS_OF_A_FREE_SUBSET = 100
 
 
 @final
@@ -119,6 +118,24 @@ def _start(
         seen.add(found)
         visited.append(seen)
     return visited, _allowance(budget, asked), sum(gaps.model_rows for gaps, _ in asked)
+
+
+def recorded_cloud(found: list[Asked], number: int, n_players: int, digits: int) -> Cloud | None:
+    """What a search that was ended had compared of one instance; None if it was nothing.
+
+    Args:
+        found: What was asked, with its gaps.
+        number: The number of the instance.
+        n_players: d.
+        digits: Binary digits of the gaps that can be trusted.
+    """
+    everyone = (1 << n_players) - 1
+    sizes: tuple[list[int], ...] = tuple([] for _ in range(n_players + 1))
+    seen = Visited(n_players, (), 1.0, False, {}, {}, sizes)
+    for one in found:
+        codes = codes_of(one.subset[number if len(one.subset) > 1 else 0])
+        seen.add(_found(one.gaps, number, codes, everyone))
+    return seen.cloud(digits) if found else None
 
 
 def _own_first(criterion: Criterion) -> tuple[tuple[float, ...], ...]:

@@ -105,6 +105,18 @@ def keep_of(codes: list[int], n_players: int) -> Bool[Tensor, "m d"]:
     return torch.from_numpy(bits[:, 8 * n_bytes - n_players :].astype(np.bool_))
 
 
+def codes_of(keep: Bool[Tensor, "m d"]) -> list[int]:
+    """Subsets as whole numbers whose highest bit is player 0.
+
+    Example:
+        >>> codes_of(torch.tensor([[True, False, False], [False, True, True]]))
+        [4, 3]
+    """
+    spare = -keep.shape[1] % 8
+    packed = np.packbits(keep.numpy(), axis=1)
+    return [int.from_bytes(row.tobytes(), "big") >> spare for row in packed]
+
+
 def unvisited(candidates: Iterable[int], visited: Container[int], everyone: int | None) -> list[int]:
     """The candidates not visited, each once and in their order.
 
