@@ -176,6 +176,10 @@ def _add_method(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="equal seeds give equal results (default: 0)"
     )
+    _add_limits(group)
+
+
+def _add_limits(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--max-rows",
         type=int,

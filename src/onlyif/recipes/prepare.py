@@ -107,15 +107,13 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
         LimitError: if every subset is to be compared and their gaps would not fit the memory.
         ModelError: if the model fails on a small sample of rows and backgrounds.
     """
-    counter = meter or Meter()
-    recipe, distance = recipe_of(options.reference), distance_of(options.distance)
+    recipe, distance, counter = recipe_of(options.reference), distance_of(options.distance), meter or Meter()
     tables = tables_of(rows, background, options, needed=recipe.needs_background)
     asked = _asked(model, tables, options, distance)
     ground = background_of(tables, options)
     reference = recipe.build(ground)
     route = _route(model, asked, tables, options, reference, counter)
-    predictor = MeteredPredictor(asked.predictor, counter)
-    parts = _parts(model, predictor, tables, options, route)
+    parts = _parts(model, MeteredPredictor(asked.predictor, counter), tables, options, route)
     restriction = restriction_of(options.restriction, parts, reference)
     search = search_of(options, tables.players.count, restriction)
     check_search(search, tables.players.count)
