@@ -115,8 +115,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
     route = _route(model, asked, tables, options, reference, counter)
     parts = _parts(model, MeteredPredictor(asked.predictor, counter), tables, options, route)
     restriction = restriction_of(options.restriction, parts, reference)
-    search = search_of(options, tables.players.count, restriction)
-    check_search(search, tables.players.count)
+    search = _search(options, tables.players.count, restriction)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
     more = () if route.restriction else _of_calls(asked, tables, options, reference, search)
     notes = (*tables.schema.notes, *asked.notes, *route.notes, *more)
@@ -152,6 +151,12 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
         own=asked.own(options),
         meter=counter,
     )
+
+
+def _search(options: Options, n_players: int, restriction: Restriction) -> Search:
+    search = search_of(options, n_players, restriction)
+    check_search(search, n_players)
+    return search
 
 
 def _asked(model: Any, tables: Tables, options: Options, distance: Distance) -> Asked:
