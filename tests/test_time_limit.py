@@ -132,9 +132,9 @@ def test_the_door_warns_of_rows_left_out_and_names_them():
     with pytest.warns(OnlyIfWarning, match="after 0 of 3 rows"):
         found = onlyif.explain(Clock().model, ROWS[:3], background=ROWS, time_limit=1e-9)
     assert len(found) == 0
-    assert found.left_out == ("0", "1", "2")
+    assert found.left_out == (0, 1, 2)
     assert "3 rows left out" in repr(found)
-    assert (found + found).left_out == ("0", "1", "2") * 2
+    assert (found + found).left_out == (0, 1, 2) * 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert onlyif.explain(Clock().model, ROWS[:3], background=ROWS[:5], time_limit=1e9).left_out == ()

@@ -8,6 +8,7 @@ from typing import Any, final, overload
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.core.labels import Row
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause
 from onlyif.explanation.frames import frame
@@ -60,7 +61,7 @@ class CausalExplanations:
 
     items: tuple[CausalExplanation, ...]
     backend: str = ""
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Row, ...] = ()
 
     def __post_init__(self) -> None:
         for i, item in enumerate(self.items):

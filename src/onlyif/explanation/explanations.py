@@ -7,6 +7,7 @@ from typing import Any, final, overload
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.core.labels import Row
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, number
@@ -49,7 +50,7 @@ class Explanations:
 
     items: tuple[Explanation, ...]
     backend: str = ""
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Row, ...] = ()
 
     def __post_init__(self) -> None:
         for i, item in enumerate(self.items):

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from onlyif.core.labels import Row
 from onlyif.core.visible import on_one_line, visible
 from onlyif.explanation.selection import Gap
 
@@ -110,7 +111,7 @@ def aligned(
     return [line.rstrip() for line in lines]
 
 
-def left_out_text(rows: tuple[str, ...]) -> str:
+def left_out_text(rows: Sequence[Row]) -> str:
     """How many rows were left out when time was up, as the end of a phrase; "" where none was.
 
     Example:
