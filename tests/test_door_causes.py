@@ -420,3 +420,24 @@ def test_a_model_without_probabilities_is_explained_by_what_it_has():
     table = rows()
     model = LinearSVC().fit(table, table[:, 0] > 0)
     assert causes(model)[0].provenance.output
+
+
+def test_a_baseline_may_hold_a_level_that_its_dtype_knows():
+    levels = ["x", "y", "z"]
+    frame = pd.DataFrame(
+        {"a": np.linspace(-1, 1, 20), "c": pd.Categorical(["x", "y"] * 10, categories=levels)}
+    )
+    baseline = pd.DataFrame({"a": [0.0], "c": pd.Categorical(["z"], categories=levels)})
+
+    def ask(table):
+        return table.a + 5.0 * (table.c == "z")
+
+    asked = {"X": frame[:2], "background": frame}
+    for found in (
+        onlyif.explain(ask, **asked, reference=onlyif.Baseline(baseline))[0],
+        onlyif.explain(ask, frame[:2], reference=onlyif.Baseline(baseline))[0],
+    ):
+        assert (found.base, found.notes) == (5.0, ())
+    found = onlyif.explain(ask, **asked, criterion=onlyif.PNS(baseline=baseline))[0]
+    assert found.baseline_prediction == 5.0
+    assert found.baseline[1] == "z"

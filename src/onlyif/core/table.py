@@ -159,7 +159,8 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
 
     Args:
         background: A pandas or polars frame, a numpy array (or lists), a scipy sparse matrix, a torch tensor.
-        others: Tables to explain; their columns and dtypes must be the background's.
+        others: The rows to explain, then rows whose levels are known too, such as a baseline; their
+            columns and dtypes must be the background's.
         names: Names of the columns of an array or tensor; "x0", "x1", ... by default.
 
     Raises:
@@ -180,7 +181,7 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
         return Schema(described, form, named=names is not None)
     if _is_frame(background):
         frames = fit_frame(tables)
-        return Schema(frames.columns, frames, _novelties(frames.columns, len(background)), named=True)
+        return Schema(frames.columns, frames, _novelties(frames.columns, tables), named=True)
     for other in others:
         if _is_frame(other) or torch.is_tensor(other) or nw.dependencies.is_pandas_series(other):
             raise InputError(
@@ -188,7 +189,7 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
                 "need the same kind of table"
             )
     arrays = fit_array(tables, names)
-    notes = _novelties(arrays.columns, len(background))
+    notes = _novelties(arrays.columns, tables)
     return Schema(arrays.columns, arrays, notes, named=names is not None)
 
 
@@ -206,9 +207,10 @@ def _is_frame(data: Any) -> bool:
     return nw.dependencies.is_into_dataframe(data) or type(data).__name__ in {"LazyFrame", "Table"}
 
 
-def _novelties(columns: Sequence[Column], n_background: int) -> tuple[str, ...]:
-    """One sentence for each column with levels that occur in no background row."""
-    notes = []
+def _novelties(columns: Sequence[Column], tables: Sequence[Any]) -> tuple[str, ...]:
+    """One sentence for each column with levels of rows to explain that occur in no background row."""
+    n_background, notes = len(tables[0]), []
+    n_told = n_background + (len(tables[1]) if len(tables) > 1 else 0)
     for column in columns:
         new = (
             []
@@ -216,7 +218,7 @@ def _novelties(columns: Sequence[Column], n_background: int) -> tuple[str, ...]:
             else [
                 label
                 for label, first in zip(column.levels.labels, column.levels.first, strict=True)
-                if first >= n_background
+                if n_background <= first < n_told
             ]
         )
         if new:

@@ -20,6 +20,7 @@ from onlyif.predictors.checked import CheckedPredictor, checked, probe, probe_la
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.recipes.background import Background
+from onlyif.recipes.causation import PNS
 from onlyif.recipes.detect import detect
 from onlyif.recipes.groups import read_groups
 from onlyif.recipes.options import Options, output_of
@@ -57,9 +58,17 @@ def tables_of(rows: Any, background: Any, options: Options, *, needed: bool = Tr
             "columns take their values; pass background=..."
         )
     known = rows if background is None else background
-    schema = fit_schema(known, rows)
+    schema = fit_schema(known, rows, *_baseline_of(options, known))
     players = column_players(schema.columns, read_groups(options.groups))
     return Tables(schema, players, schema.encode(rows), schema.encode(known))
+
+
+def _baseline_of(options: Options, known: Any) -> tuple[Any, ...]:
+    """The row of a frame that is the baseline: its levels count too, where its kind of table is the same."""
+    criterion, reference = options.criterion, options.reference
+    given: Any = criterion.baseline if isinstance(criterion, PNS) else getattr(reference, "values", None)
+    alike = type(given) is type(known) and nw.dependencies.is_into_dataframe(given)
+    return (given,) if alike and len(given) == 1 else ()
 
 
 @final
