@@ -90,7 +90,8 @@ def test_the_slope_without_a_graph_is_that_of_the_value(relaxation, rows):
     problem, leaf = asked.pose(X, TARGET, weights), masks.clone().requires_grad_()
     wanted = asked.value(problem, leaf, 11).objective
     (expected,) = torch.autograd.grad(wanted.sum(), leaf)
-    found, slope = asked.slope(problem, masks, 11)
+    answer = asked.slope(problem, masks, 11)
+    found, slope = answer.objective, answer.up
     assert torch.allclose(found, wanted, atol=1e-12) and torch.allclose(slope, expected, atol=1e-12)
     assert not found.requires_grad and not slope.requires_grad
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TypeVar, final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import LimitError
@@ -74,6 +74,23 @@ class SoftValue:
     necessity: Float[Tensor, "b"]
     size: Float[Tensor, "b"]
     variation: Float[Tensor, "b"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SoftSlope:
+    """Which way the objective of some masks goes down.
+
+    Args:
+        objective: What is minimised.
+        up: Its slope in each pixel of the mask.
+        felt: Whether the prediction moves with any pixel of the mask. Where it never does, penalties alone
+            are descended.
+    """
+
+    objective: Float[Tensor, "b"]
+    up: Float[Tensor, "b h w"]
+    felt: Bool[Tensor, "b"]
 
 
 @final
@@ -154,9 +171,7 @@ class SoftObjective:
         necessity = blank.masked_scatter(hidden, (found[n_kept:] - problem.base[hidden]).abs())
         return _value(problem, masks, sufficiency, necessity)
 
-    def slope(
-        self, problem: SoftProblem, masks: Float[Tensor, "b h w"], step: int
-    ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b h w"]]:
+    def slope(self, problem: SoftProblem, masks: Float[Tensor, "b h w"], step: int) -> SoftSlope:
         """The objective on the draws of one step, and its slope in the masks: `value` without a graph.
 
         Args:
@@ -178,7 +193,10 @@ class SoftObjective:
         )
         mean = size.view(-1, 1, 1) * masks.sign() / masks[0].numel()
         down = mean + variation.view(-1, 1, 1) * variation_slope(masks)
-        return objective, down.index_add(0, numbers, (share * off.sign()).view(-1, 1, 1) * slopes)
+        up = down.index_add(0, numbers, (share * off.sign()).view(-1, 1, 1) * slopes)
+        moved = (slopes != 0).flatten(1).any(1)
+        felt = torch.zeros(len(problem), device=masks.device).index_add(0, numbers, moved.to(up).float()) > 0
+        return SoftSlope(objective, up, felt)
 
     def estimate(self, problem: SoftProblem, masks: Float[Tensor, "b h w"], n_draws: int) -> SoftErrors:
         """Both gaps on at least `n_draws` draws, with standard errors and without a graph.

@@ -47,6 +47,13 @@ class PosedPNS:
     change: Change
     model_rows: int
 
+    def take(self, numbers: Int64[Tensor, "p"]) -> "PosedPNS":
+        """The same for some of the instances."""
+        rows, base, ends, squares = (
+            each[numbers.to(each.device)] for each in (self.rows, self.base, self.ends, self.squares)
+        )
+        return PosedPNS(rows, base, ends, squares, self.change.take(numbers), self.model_rows)
+
     def at(self, inputs: Int64[Tensor, "i"]) -> "PosedPNS":
         """The same with some of the inputs of E."""
         if len(inputs) == self.rows.shape[1]:
@@ -116,24 +123,42 @@ class SoftPNS:
         Args:
             n: Size of E.
         """
-        size = self.abduction.n_resampled
-        if size is None:
-            return 2 * min(n, self.draws.n_inputs or n) * self.draws.n_intervened
-        return 2 * n * self.draws.n_factual + 2 * size * self.draws.n_intervened
+        return self.draws.rows_a_mask(n, self.abduction.n_resampled)
 
-    def parts(self, posed: PosedPNS, masks: Float[Tensor, "b z d"], step: int) -> Float[Tensor, "b z two"]:
+    def spread(self, posed: PosedPNS, masks: Float[Tensor, "b z d"]) -> Float[Tensor, "b"]:
+        """The largest change of each instance's prediction that some masks make.
+
+        Args:
+            posed: The instances.
+            masks: Relaxed subsets.
+        """
+        posed = posed.at(self.draws.inputs(posed.rows.shape[1], self.seed, 0))
+        drawn = self.draws.intervened(posed.rows.shape[1], self.players.count, self.seed, 0)
+        both = torch.stack([masks, 1.0 - masks], dim=1)
+        with torch.no_grad():
+            change = self._changes(posed, posed.rows.unsqueeze(1), posed.base.unsqueeze(1), both, drawn)
+        return change.flatten(1).amax(1)
+
+    def parts(
+        self,
+        posed: PosedPNS,
+        masks: Float[Tensor, "b z d"],
+        step: int,
+        easing: Float[Tensor, "b"] | None = None,
+    ) -> Float[Tensor, "b z two"]:
         """PN·P(A, B) and PS·P(Ā, B̄) of each mask, with their graph.
 
         Args:
             posed: The instances.
             masks: Relaxed subsets.
             step: Which random choices are made; those of one step are shared by all masks and instances.
+            easing: By what c is multiplied for each instance, where nothing is resampled.
         """
         if self.abduction.n_resampled is None:
             posed = posed.at(self.draws.inputs(posed.rows.shape[1], self.seed, step))
         near, near_rest = self._near(posed, torch.cat([masks, 1.0 - masks], dim=1)).chunk(2, dim=1)
         if self.abduction.n_resampled is None:
-            return self._weighted(posed, masks, near, near_rest, step)
+            return self._weighted(posed, masks, near, near_rest, (step, easing))
         return self._resampled(posed, masks, near, near_rest, step)
 
     def _near(self, posed: PosedPNS, share: Float[Tensor, "b y d"]) -> Float[Tensor, "b y n"]:
@@ -141,11 +166,19 @@ class SoftPNS:
         return self.neighbourhood.log_near_of_all(posed.squares, square, self.players).exp().to(share)
 
     def _weighted(
-        self, posed: PosedPNS, masks: Float[Tensor, "b z d"], near: Tensor, near_rest: Tensor, step: int
+        self,
+        posed: PosedPNS,
+        masks: Float[Tensor, "b z d"],
+        near: Tensor,
+        near_rest: Tensor,
+        when: tuple[int, Tensor | None],
     ) -> Float[Tensor, "b z two"]:
+        step, easing = when
         rows, base = posed.rows.unsqueeze(1), posed.base.unsqueeze(1)
         drawn = self.draws.intervened(rows.shape[2], self.players.count, self.seed, step)
         change = self._changes(posed, rows, base, torch.stack([masks, 1.0 - masks], dim=1), drawn)
+        if easing is not None:
+            change = change / easing.view(-1, 1, 1, 1, 1)
         soft = self.neighbourhood.events.changed(change).mean(4)
         hard = self.surrogate.changed(change, self.neighbourhood.events).mean(4)
         one = torch.ones_like(near)
@@ -221,14 +254,15 @@ class SoftPNS:
         if len(batch) <= self.max_rows:
             return self.predictor.respond(batch)
         parts = torch.split(batch, self.max_rows)
-        return torch.cat(
-            [
-                torch.utils.checkpoint.checkpoint(
-                    self.predictor.respond, part, use_reentrant=False, preserve_rng_state=False
-                )
-                for part in parts
-            ]
-        )
+        return torch.cat([self._remade(part) for part in parts])
+
+    def _remade(self, part: Float[Tensor, "r *x"]) -> Float[Tensor, "r k"]:
+        # Stopping early is an error that torch raises through the model, which is not the model's.
+        with torch.utils.checkpoint.set_checkpoint_early_stop(False):
+            answer: Tensor = torch.utils.checkpoint.checkpoint(
+                self.predictor.respond, part, use_reentrant=False, preserve_rng_state=False
+            )
+        return answer
 
 
 def _taken(values: Float[Tensor, "b n *x"], chosen: Int64[Tensor, "b z s"]) -> Float[Tensor, "b z s *x"]:

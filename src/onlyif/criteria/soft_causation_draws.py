@@ -66,6 +66,17 @@ class Draws:
             return torch.arange(n)
         return torch.randperm(n, generator=generator(seed, "ascent inputs", step))[: self.n_inputs]
 
+    def rows_a_mask(self, n: int, n_resampled: int | None) -> int:
+        """Rows that one evaluation of one mask asks the model for.
+
+        Args:
+            n: Size of E.
+            n_resampled: How many inputs are drawn again by weight; None weighs all.
+        """
+        if n_resampled is None:
+            return 2 * min(n, self.n_inputs or n) * self.n_intervened
+        return 2 * n * self.n_factual + 2 * n_resampled * self.n_intervened
+
     def intervened(self, n: int, n_players: int, seed: int, step: int) -> Float[Tensor, "n t d"]:
         """The choices of a step for n inputs, 1 where a player goes to the baseline."""
         half = self.n_intervened // 2 if self.antithetic else self.n_intervened

@@ -1,26 +1,42 @@
 """FANS in Captum's convention: `FANS(forward_func).attribute(inputs, ...)`."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from typing_extensions import override
 
 from onlyif.causation.change import Change, NormChange, TargetChange
-from onlyif.causation.checks import check_instances
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.heuristics import noise_threshold, scott_boundary
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
+from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Number, Whole, settle
+from onlyif.core.errors import OnlyIfWarning
 from onlyif.core.extras import missing
-from onlyif.interop.captum_forward import Forward, Target, further_arguments, target_numbers
-from onlyif.interop.captum_inputs import Baselines, Layout, Tensors, alike, as_tuple, layout_of, players_of
+from onlyif.interop.captum_forward import Forward, Target, target_numbers
+from onlyif.interop.captum_further import further_arguments
+from onlyif.interop.captum_inputs import (
+    Baselines,
+    Layout,
+    Tensors,
+    alike,
+    as_tuple,
+    layout_of,
+    like,
+    players_of,
+)
+from onlyif.interop.captum_progress import progress
 from onlyif.interop.captum_samples import Samples, ends_of, sample_of
 from onlyif.predictors.base import Predictor
 from onlyif.samples.base import Sample
 from onlyif.searches.ascent import Ascended, ascend
 from onlyif.searches.ascent_settings import AscentSettings, recommended_settings
+
+# Chosen on training images from number 50,000 on: experiments/fans_defaults.py.
+EASING = 0.5
 
 try:
     from captum.attr import PerturbationAttribution
@@ -38,8 +54,10 @@ class FANSDetails:
         baselines: The baseline x' of each instance.
         trace: The score of each step.
         b: The boundary.
-        c: The threshold of each instance.
+        c: The threshold of each instance; NaN for one that is its own baseline.
         model_rows: Rows that the model was asked for, for each instance.
+        blank: Which instances are their own baselines: nothing can be a cause there, and their attributions
+            are 0.
     """
 
     start: Tensors
@@ -48,6 +66,7 @@ class FANSDetails:
     b: float
     c: Float[Tensor, "b"]
     model_rows: Float[Tensor, "b"]
+    blank: Bool[Tensor, "b"]
 
 
 @final
@@ -100,6 +119,7 @@ class FANS(PerturbationAttribution):  # type: ignore[misc]  # untyped base
         seed: int = 0,
         max_rows: int = 512,
         return_details: bool = False,
+        show_progress: bool = False,
     ) -> Any:
         """Attributions of the inputs' shapes, in [0, 1]; those of one feature are equal.
 
@@ -125,28 +145,31 @@ class FANS(PerturbationAttribution):  # type: ignore[misc]  # untyped base
             seed: Seed of all draws; global random states stay as they are.
             max_rows: Most rows of one model call; the default suits a CPU.
             return_details: Give `(attributions, FANSDetails)`.
+            show_progress: Whether a bar says how many of the model rows have been asked for.
 
         Raises:
-            InputError: if baselines, masks or samples do not fit the inputs, or an instance is its baseline.
-            ModelError: if the function has no or no finite gradients, or its rows depend on each other.
+            InputError: if baselines, masks or samples do not fit the inputs.
+            ModelError: if the function raises, has no or no finite gradients, or its rows depend on each
+                other.
             SettingError: if there is no such target, or b, c or a setting is out of range.
         """
+        asked = _Asked(self.forward_func, b, c, settings, seed, max_rows, return_details)
         layout = layout_of(inputs)
         x = layout.pack(as_tuple(inputs))
-        forward = Forward(self.forward_func, layout, further_arguments(additional_forward_args, len(x)))
-        ends, sample = ends_of(layout, baselines, x, seed), sample_of(layout, samples)
-        check_instances(x, ends, torch.zeros(1, 1, 1, dtype=torch.bool), 1)
+        further = further_arguments(additional_forward_args, len(x), asked.max_rows)
+        ends, sample = ends_of(layout, baselines, x, asked.seed), sample_of(layout, samples)
         features = layout.features(feature_mask, len(x))
-        boundary = scott_boundary(sample.rows(x[:1], seed).count, x.shape[1]) if b is None else b
+        n = sample.rows(x[:1], asked.seed).count
+        boundary = scott_boundary(n, x.shape[1]) if asked.b is None else asked.b
         # One of the near copies a step is enough; background rows differ.
         n_inputs = 1 if samples is None else None
-        task = _Task(forward, x, ends, features, sample, n_inputs, boundary, c, settings, seed, max_rows)
-        with forward.left_as_found():
-            chosen = target_numbers(target, forward.output_shape(x[:1], ends[:1]), len(x))
-            change: Change = NormChange() if chosen is None else TargetChange(chosen)
-            parts = [task.part(numbers, change.take(numbers)) for numbers in task.groups()]
-        maps = layout.given_back(_joined(parts, [part.risen.scores for part in parts], x))
-        return (maps, _details(layout, parts, x, ends, boundary)) if return_details else maps
+        rows = len(x) * asked.how(x.shape[1], n_inputs).rows(n)
+        with progress(self.get_name(), rows, shown=Flag().take("show_progress", show_progress)) as told:
+            forward = Forward(self.forward_func, layout, further, len(x), asked.max_rows, told)
+            task = _Task(asked, forward, x, ends, features, sample, n_inputs, boundary)
+            parts = task.parts(target)
+        maps = like(inputs, layout.given_back(_joined(parts, [part.risen.scores for part in parts], x)))
+        return (maps, _details(layout, parts, task)) if asked.return_details else maps
 
 
 @final
@@ -162,65 +185,119 @@ class _Part:
 
 @final
 @dataclass(frozen=True, eq=False)
+class _Asked:
+    """The arguments of a call that are no tensors, made plain and checked."""
+
+    forward_func: Any
+    b: float | None
+    c: float | None
+    settings: AscentSettings | None
+    seed: int
+    max_rows: int
+    return_details: bool
+
+    def __post_init__(self) -> None:
+        settle(self, _KINDS)
+
+    def how(self, n_players: int, n_inputs: int | None) -> AscentSettings:
+        """How PNS is ascended."""
+        return self.settings or recommended_settings(n_players, n_inputs=n_inputs, easing=EASING)
+
+
+_KINDS: dict[str, Kind] = {
+    "forward_func": Function(),
+    "b": Either((Number(above=0.0, below=None), None)),
+    "c": Either((Number(above=0.0), None)),
+    "settings": Either((Made((AscentSettings,)), None)),
+    "seed": Whole(),
+    "max_rows": Whole(least=1),
+    "return_details": Flag(),
+}
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class _Task:
     """All that is asked of one call."""
 
+    asked: _Asked
     forward: Forward
     x: Float[Tensor, "b entries"]
     ends: Float[Tensor, "b entries"]
     features: Int64[Tensor, "b entries"]
     sample: Sample
     n_inputs: int | None
-    b: float
-    c: float | None
-    settings: AscentSettings | None
-    seed: int
-    max_rows: int
+    boundary: float
 
-    def groups(self) -> list[Int64[Tensor, "p"]]:
+    @property
+    def blank(self) -> Bool[Tensor, "b"]:
+        """Which instances are their own baselines."""
+        return (self.x == self.ends).all(1).cpu()
+
+    def parts(self, target: Target) -> list[_Part]:
+        """The ascents of the instances that share model calls, group by group."""
+        forward, blank = self.forward, self.blank
+        if bool(blank.any()):
+            warnings.warn(
+                f"instances {blank.nonzero().flatten().tolist()} are equal to their baselines x': nothing "
+                "can be a cause there, and their attributions are 0. Another baseline explains them",
+                OnlyIfWarning,
+                stacklevel=4,
+            )
+        with forward.left_as_found():
+            shape = forward.output_shape(self.x[:1], self.ends[:1])
+            chosen = target_numbers(target, shape, len(self.x))
+            change: Change = NormChange() if chosen is None else TargetChange(chosen)
+            return [self._part(numbers, change.take(numbers)) for numbers in self._groups(~blank)]
+
+    def _groups(self, asked: Bool[Tensor, "b"]) -> list[Int64[Tensor, "p"]]:
         """The instances that share model calls; a threshold by rule is an instance's own."""
-        return alike(
-            [self.features, *self.forward.keys] if self.c is not None else [torch.arange(len(self.x))]
-        )
+        numbers = asked.nonzero().flatten()
+        if not len(numbers):
+            return []
+        shared = [self.features, *self.forward.keys] if self.asked.c is not None else [numbers]
+        keys = [each if each is numbers else each[numbers.to(each.device)] for each in shared]
+        return [numbers[group] for group in alike(keys)]
 
-    def part(self, numbers: Int64[Tensor, "p"], change: Change) -> _Part:
-        """The ascent of some instances."""
-        first = int(numbers[0])
+    def _part(self, numbers: Int64[Tensor, "p"], change: Change) -> _Part:
+        first, asked = int(numbers[0]), self.asked
         predictor, players = self.forward.predictor(first), players_of(self.features[first])
         x = self.x[numbers]
-        c = self._rule(predictor, x, change) if self.c is None else self.c
+        c = self._rule(predictor, x, change) if asked.c is None else asked.c
         test = DualStageTest(
             predictor,
             players,
             self.sample,
             self.ends[numbers],
-            Neighbourhood(SoftEvents(self.b, c)),
-            max_rows=self.max_rows,
-            seed=self.seed,
+            Neighbourhood(SoftEvents(self.boundary, c)),
+            max_rows=asked.max_rows,
+            seed=asked.seed,
         )
-        how = self.settings or recommended_settings(players.count, n_inputs=self.n_inputs)
-        risen = ascend(predictor, test, x, change, settings=how, max_rows=self.max_rows)
+        how = asked.how(players.count, self.n_inputs)
+        risen = ascend(predictor, test, x, change, settings=how, max_rows=asked.max_rows)
         return _Part(numbers, players.index, risen, c)
 
     def _rule(self, predictor: Predictor, x: Tensor, change: Change) -> float:
-        rows = self.sample.rows(x, self.seed)
+        rows = self.sample.rows(x, self.asked.seed)
         inputs = torch.cat([rows.own[0], rows.shared])
-        return noise_threshold(predictor, inputs, change, max_rows=self.max_rows, seed=self.seed)
+        return noise_threshold(predictor, inputs, change, max_rows=self.asked.max_rows, seed=self.asked.seed)
 
 
 def _joined(parts: list[_Part], scores: list[Tensor], x: Tensor) -> Float[Tensor, "b entries"]:
-    joined = torch.empty_like(x)
+    joined = torch.zeros_like(x)
     for part, some in zip(parts, scores, strict=True):
         joined[part.numbers] = some[:, part.index].to(joined)
     return joined
 
 
-def _details(layout: Layout, parts: list[_Part], x: Tensor, ends: Tensor, b: float) -> FANSDetails:
-    order = torch.cat([part.numbers for part in parts]).argsort()
-    c = torch.cat([torch.full((len(part.numbers),), part.c) for part in parts])
-    rows = torch.cat([torch.full((len(part.numbers),), part.risen.model_rows) for part in parts])
-    start = _joined(parts, [part.risen.start for part in parts], x)
-    trace = torch.cat([part.risen.trace for part in parts])
-    return FANSDetails(
-        layout.given_back(start), layout.given_back(ends), trace[order], b, c[order], rows[order]
-    )
+def _details(layout: Layout, parts: list[_Part], task: _Task) -> FANSDetails:
+    b = len(task.x)
+    n_steps = parts[0].risen.trace.shape[1] if parts else 0
+    c, rows, trace = torch.full((b,), torch.nan), torch.zeros(b), torch.zeros(b, n_steps)
+    trace = trace.to(parts[0].risen.trace) if parts else trace
+    for part in parts:
+        c[part.numbers], rows[part.numbers] = part.c, float(part.risen.model_rows)
+        trace[part.numbers] = part.risen.trace
+    start = _joined(parts, [part.risen.start for part in parts], task.x)
+    given_back = layout.given_back(start), layout.given_back(task.ends)
+    return FANSDetails(*given_back, trace, task.boundary, c, rows, task.blank)

@@ -1,22 +1,26 @@
 """A forward function in Captum's convention: its further arguments, its target, and how it was found."""
 
-import operator
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeAlias, final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.core.arguments import Several, Whole
+from onlyif.core.errors import ModelError, SettingError
+from onlyif.interop.captum_further import copied, has_row, key_of, rows_for
 from onlyif.interop.captum_inputs import Layout
+from onlyif.interop.captum_progress import Told
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.predictors.outputs import DIGITS_SINGLE
 from onlyif.predictors.put_back import random_states
+from onlyif.predictors.raising import model_faults
 from onlyif.predictors.torch_module import module_guard
 
 Target: TypeAlias = int | tuple[int, ...] | Tensor | list[int] | list[tuple[int, ...]] | None
@@ -30,12 +34,19 @@ class Forward:
     Args:
         function: What is explained.
         layout: How its inputs lie in a row.
-        further: Its further arguments; tensors have one row an instance, all else is passed on.
+        further: Its further arguments. Tensors with one row an instance are repeated with it; of all else
+            every call gets a copy.
+        b: Number of instances.
+        max_rows: Most rows of one call.
+        told: Is told the rows of each call, for whoever watches.
     """
 
     function: Callable[..., Any]
     layout: Layout
     further: tuple[Any, ...]
+    b: int
+    max_rows: int
+    told: Told = int
 
     def predictor(self, instance: int) -> DifferentiablePredictor:
         """The model for rows of an instance, and of all that have the same further arguments.
@@ -48,11 +59,15 @@ class Forward:
             answer = self.answer(rows.flatten(1), instance)
             return answer.flatten(1) if torch.is_tensor(answer) and answer.dim() > 1 else answer
 
-        kind = type(self.function).__name__
-        named = f"torch {kind}" if isinstance(self.function, nn.Module) else "the forward function"
         return DifferentiablePredictor(
-            function, Meaning(named, "value", digits=DIGITS_SINGLE), dtype=self.layout.dtype
+            function, Meaning(self.named, "value", digits=DIGITS_SINGLE), dtype=self.layout.dtype
         )
+
+    @property
+    def named(self) -> str:
+        """What is asked, for the reader."""
+        kind = type(self.function).__name__
+        return f"torch {kind}" if isinstance(self.function, nn.Module) else "the forward function"
 
     def answer(self, rows: Float[Tensor, "r entries"], instance: int) -> Any:
         """What the function answers to rows.
@@ -61,13 +76,18 @@ class Forward:
             rows: The rows.
             instance: Whose further arguments go with them.
         """
-        further = [self._repeated(one, instance, len(rows)) for one in self.further]
-        return self.function(*self.layout.unpack(rows), *further)
+        further = [
+            rows_for(one, instance, len(rows)) if has_row(one, self.b) else copied(one)
+            for one in self.further
+        ]
+        answer = self.function(*self.layout.unpack(rows), *further)
+        self.told(len(rows))
+        return answer
 
     @property
     def keys(self) -> list[Tensor]:
         """The further arguments that may differ from instance to instance."""
-        return [one for one in self.further if _has_rows(one)]
+        return [key_of(one) for one in self.further if has_row(one, self.b)]
 
     @contextmanager
     def left_as_found(self) -> Iterator[None]:
@@ -82,7 +102,7 @@ class Forward:
             yield
 
     def output_shape(self, one: Float[Tensor, "1 entries"], end: Float[Tensor, "1 entries"]) -> list[int]:
-        """The shape of one row's outputs; the function is tried on two rows, twice.
+        """The shape of one row's outputs; the function is tried on two rows, twice, or on one row at a time.
 
         Args:
             one: A row.
@@ -91,13 +111,9 @@ class Forward:
         Raises:
             ModelError: unless it answers with one tensor, one row an instance, always alike for a row.
         """
-        with torch.no_grad():
-            answers = [self.answer(torch.cat([one, other]), 0) for other in (one, end)]
-        for answer in answers:
-            if not torch.is_tensor(answer) or answer.dim() == 0 or len(answer) != 2:
-                shape = f"shape {tuple(answer.shape)}" if torch.is_tensor(answer) else type(answer).__name__
-                raise ModelError(f"the forward function answered 2 rows with {shape}; need one row for each")
-        first = [answers[0][0], answers[0][1], answers[1][0]]
+        calls = [one, one] if self.max_rows == 1 else [torch.cat([one, other]) for other in (one, end)]
+        answers = [self._tried(rows) for rows in calls]
+        first = [answers[0][0], answers[0][-1], answers[1][0]]
         if any(not torch.allclose(first[0], other, 1e-3, 1e-5, equal_nan=True) for other in first[1:]):
             raise ModelError(
                 "the forward function answers one row differently from call to call, or by what other rows "
@@ -106,34 +122,19 @@ class Forward:
             )
         return list(answers[0].shape[1:])
 
-    @staticmethod
-    def _repeated(one: Any, instance: int, count: int) -> Any:
-        if not _has_rows(one):
-            return one
-        return one[instance : instance + 1].expand(count, *one.shape[1:])
-
-
-def further_arguments(additional_forward_args: Any, b: int) -> tuple[Any, ...]:
-    """The further arguments of a forward function, checked.
-
-    Args:
-        additional_forward_args: None, one argument, or a tuple of them.
-        b: Number of instances.
-
-    Raises:
-        InputError: if a tensor has dimensions but not one row an instance.
-    """
-    if additional_forward_args is None:
-        return ()
-    given = additional_forward_args
-    further = given if isinstance(given, tuple) else (given,)
-    for one in further:
-        if _has_rows(one) and len(one) != b:
-            raise InputError(
-                f"an additional forward argument has shape {tuple(one.shape)}; tensors need one row for each "
-                f"of the {b} instances (a constant goes into the function itself)"
+    def _tried(self, rows: Float[Tensor, "r entries"]) -> Tensor:
+        hint = "" if len(rows) == 1 else "; a function of one row at a time needs max_rows=1"
+        try:
+            with torch.no_grad(), model_faults(self.named, len(rows)):
+                answer = self.answer(rows, 0)
+        except ModelError as error:
+            raise ModelError(f"{error}{hint}") from error.__cause__
+        if not torch.is_tensor(answer) or answer.dim() == 0 or len(answer) != len(rows):
+            shape = f"shape {tuple(answer.shape)}" if torch.is_tensor(answer) else type(answer).__name__
+            raise ModelError(
+                f"the forward function answered {len(rows)} rows with {shape}; need one row for each{hint}"
             )
-    return further
+        return answer
 
 
 def target_numbers(target: Any, shape: list[int], b: int) -> Int64[Tensor, "b"] | None:
@@ -151,6 +152,8 @@ def target_numbers(target: Any, shape: list[int], b: int) -> Int64[Tensor, "b"] 
     """
     if target is None:
         return torch.zeros(b, dtype=torch.int64) if prod(shape) == 1 else None
+    if isinstance(target, np.ndarray):
+        target = torch.from_numpy(target)
     if isinstance(target, Tensor):
         listed = target.tolist() if target.dim() and target.numel() != 1 else [target.item()] * b
     else:
@@ -162,8 +165,8 @@ def target_numbers(target: Any, shape: list[int], b: int) -> Int64[Tensor, "b"] 
 
 def _number(one: Any, shape: list[int]) -> int:
     try:
-        places = tuple(operator.index(place) for place in (one if isinstance(one, tuple) else (one,)))
-    except TypeError as error:
+        places = Several(Whole()).take("a target", one if isinstance(one, tuple) else (one,))
+    except SettingError as error:
         raise SettingError(f"a target must be an integer or a tuple of integers, got {one!r}") from error
     inside = [-count <= place < count for place, count in zip(places, shape, strict=False)]
     if len(places) != len(shape) or not all(inside):
@@ -175,7 +178,3 @@ def _number(one: Any, shape: list[int]) -> int:
     for place, count in zip(places, shape, strict=True):
         number = number * count + place % count
     return number
-
-
-def _has_rows(one: Any) -> bool:
-    return isinstance(one, Tensor) and one.dim() > 0

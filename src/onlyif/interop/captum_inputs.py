@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from onlyif.core.arguments import Number
 from onlyif.core.errors import InputError
 from onlyif.core.players import Players
 
@@ -63,7 +64,7 @@ class Layout:
             tensors: One tensor each, with one leading dimension.
         """
         flat = [
-            one.detach().to(self.devices[0], self.dtype).reshape(len(one), size)
+            _plain(one).to(self.devices[0], self.dtype).reshape(len(one), size)
             for one, size in zip(tensors, self.sizes, strict=True)
         ]
         return torch.cat(flat, dim=1).clone()
@@ -130,11 +131,11 @@ class Layout:
     def _expanded(self, one: Any, place: int, b: int, name: str) -> Tensor:
         shape = (b, *self.shapes[place])
         if not isinstance(one, Tensor):
-            if not isinstance(one, int | float):
+            if not Number().fits(one):
                 raise InputError(f"a {name} must be a number or a tensor, got a {type(one).__name__}")
-            return torch.full(shape, one, dtype=self.dtypes[place], device=self.devices[place])
+            return torch.full(shape, float(one), dtype=self.dtypes[place], device=self.devices[place])
         try:
-            return one.detach().expand(shape)
+            return _plain(one).expand(shape)
         except RuntimeError as error:
             raise InputError(
                 f"a {name} has shape {tuple(one.shape)}, its input {shape}; need the same, or one that "
@@ -161,6 +162,9 @@ def layout_of(inputs: Any) -> Layout:
     if not len(tensors[0]):
         raise InputError("need at least 1 instance, got none")
     for one in tensors:
+        if one.layout is not torch.strided or one.device.type == "meta":
+            raise InputError(f"an input has layout {one.layout} on {one.device}; need dense numbers")
+    for one in map(_plain, tensors):
         if not one.is_floating_point():
             raise InputError(
                 f"an input has dtype {one.dtype}, through which no gradient flows; need floating-point "
@@ -175,6 +179,32 @@ def layout_of(inputs: Any) -> Layout:
         tuple(one.device for one in tensors),
         isinstance(inputs, tuple),
     )
+
+
+def _plain(one: Tensor) -> Tensor:
+    """A tensor of torch's own class, for classes of others change what operations mean."""
+    return one.detach().as_subclass(Tensor)
+
+
+def like(given: Tensors, found: Tensors) -> Tensors:
+    """Tensors in the classes that arithmetic with what was given answers in, as Captum's results are.
+
+    Args:
+        given: What was given.
+        found: As many plain tensors of the same shapes.
+    """
+    if isinstance(given, tuple) and isinstance(found, tuple):
+        return tuple(_like(*each) for each in zip(given, found, strict=True))
+    return _like(given, found)
+
+
+def _like(given: Any, found: Any) -> Tensor:
+    plain: Tensor = found
+    if type(given) not in {Tensor, torch.nn.Parameter}:
+        with torch.no_grad():
+            # The class itself says what becomes of it: some stay what they are, with all that they know.
+            plain = given.detach() * 0 + found
+    return plain
 
 
 def as_tuple(inputs: Tensors) -> tuple[Tensor, ...]:

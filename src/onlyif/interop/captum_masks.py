@@ -1,5 +1,6 @@
 """Masks in Captum's convention: `SufficientNecessaryMask(forward_func).attribute(inputs, ...)`."""
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -8,17 +9,25 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from typing_extensions import override
 
-from onlyif.core.errors import SettingError
+from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Number, Whole, settle
+from onlyif.core.errors import OnlyIfWarning, SettingError
 from onlyif.core.extras import missing
 from onlyif.core.seeds import child_seed
 from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
-from onlyif.interop.captum_forward import Forward, Target, further_arguments, target_numbers
-from onlyif.interop.captum_frames import frame_of
-from onlyif.interop.captum_inputs import Baselines, Layout, Tensors, alike, as_tuple, layout_of
+from onlyif.criteria.soft_weights import SoftWeights
+from onlyif.interop.captum_forward import Forward, Target, target_numbers
+from onlyif.interop.captum_frames import Frame, frame_of
+from onlyif.interop.captum_further import further_arguments
+from onlyif.interop.captum_inputs import Baselines, Layout, Tensors, alike, as_tuple, layout_of, like
+from onlyif.interop.captum_progress import progress
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_settings import RelaxedSettings, recommended_settings
+
+# λ_1 of the paper, for gaps between probabilities, which are at most 1 (but for rounding).
+USUAL_SIZE = 2.0
+MOST_OF_PROBABILITIES = 1.001
 
 try:
     from captum.attr import PerturbationAttribution
@@ -95,13 +104,14 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
         additional_forward_args: Any = None,
         feature_mask: Tensors | None = None,
         alpha: float = 0.5,
-        size: float = 2.0,
+        size: float = USUAL_SIZE,
         variation: float | None = None,
         settings: RelaxedSettings | None = None,
         seed: int = 0,
         max_rows: int = 1024,
         n_fresh: int = 100,
         return_details: bool = False,
+        show_progress: bool = False,
     ) -> Any:
         """Masks of the inputs' shapes, with entries in [0, 1]; those of one feature are equal.
 
@@ -128,40 +138,113 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
             max_rows: Most rows of one model call.
             n_fresh: Draws for the details, at least 2.
             return_details: Give `(masks, MaskDetails)`.
+            show_progress: Whether a bar says how many of the model rows have been asked for.
 
         Raises:
             InputError: if baselines or masks do not fit the inputs.
-            ModelError: if the function has no or no finite gradients, or its rows depend on each other.
+            ModelError: if the function raises, has no or no finite gradients, or its rows depend on each
+                other.
             SettingError: if no output is named or there is none of that number; if alpha or a weight is out
                 of range; if variation is asked for where entries have no neighbours.
         """
+        asked = _Asked(
+            self.forward_func, alpha, size, variation, settings, seed, max_rows, n_fresh, return_details
+        )
         layout = layout_of(inputs)
         x = layout.pack(as_tuple(inputs))
-        forward = Forward(self.forward_func, layout, further_arguments(additional_forward_args, len(x)))
+        further = further_arguments(additional_forward_args, len(x), asked.max_rows)
         ends = layout.baselines(_zeros(layout) if baselines is None else baselines, len(x))
         features = layout.features(feature_mask, len(x))
         frame = frame_of(layout, None if feature_mask is None else features)
-        weigh = frame.weigh(alpha, size, variation)
-        how = settings or recommended_settings()
-        with forward.left_as_found():
-            chosen = _named(target, forward.output_shape(x[:1], ends[:1]), len(x))
-            parts = []
-            for numbers in alike([ends, features, *forward.keys]):
-                first = int(numbers[0])
-                reference = BaselineReference(ends[first].view(frame.shape), "the baseline")
-                restriction = SoftRestriction(
-                    forward.predictor(first), reference, max_rows=max_rows, seed=seed
-                )
-                objective = SoftObjective(restriction)
-                mine = x[numbers].view(-1, *frame.shape)
-                problem = objective.pose(mine, chosen[numbers], weigh(len(numbers)))
-                search = RelaxedSearch(objective, how, frame.grid(features[first]), seed)
-                parts.append(_part(search, numbers, problem, n_fresh if return_details else 0))
+        with progress(
+            self.get_name(), asked.rows(len(x)), shown=Flag().take("show_progress", show_progress)
+        ) as told:
+            forward = Forward(self.forward_func, layout, further, len(x), asked.max_rows, told)
+            task = _Task(asked, forward, frame, x, ends, features)
+            parts = task.parts(target)
+        _check_units(parts, asked.size)
         masks = torch.empty_like(x)
         for part in parts:
             masks[part.numbers] = frame.entries(part.masks).to(masks)
-        given_back = layout.given_back(masks)
-        return (given_back, _details(parts)) if return_details else given_back
+        given_back = like(inputs, layout.given_back(masks))
+        return (given_back, _details(parts)) if asked.return_details else given_back
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The arguments of a call that are no tensors, made plain and checked."""
+
+    forward_func: Any
+    alpha: float
+    size: float
+    variation: float | None
+    settings: RelaxedSettings | None
+    seed: int
+    max_rows: int
+    n_fresh: int
+    return_details: bool
+
+    def __post_init__(self) -> None:
+        settle(self, _KINDS)
+
+    @property
+    def how(self) -> RelaxedSettings:
+        """How masks are found."""
+        return recommended_settings() if self.settings is None else self.settings
+
+    def rows(self, b: int) -> int:
+        """About how many rows the model is asked for."""
+        sides = 1 if self.alpha in {0.0, 1.0} else 2
+        steps = sum(stage.steps * stage.relaxation.n_draws for stage in self.how.stages)
+        fresh = 2 * self.n_fresh if self.return_details else 0
+        return b * (sides * (steps + self.how.compare_ends) + fresh)
+
+
+_KINDS: dict[str, Kind] = {
+    "forward_func": Function(),
+    "alpha": Number(least=0.0, most=1.0),
+    "size": Number(least=0.0),
+    "variation": Either((Number(least=0.0), None)),
+    "settings": Either((Made((RelaxedSettings,)), None)),
+    "seed": Whole(),
+    "max_rows": Whole(least=1),
+    "n_fresh": Whole(least=2),
+    "return_details": Flag(),
+}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """All that is asked of one call."""
+
+    asked: _Asked
+    forward: Forward
+    frame: Frame
+    x: Float[Tensor, "b entries"]
+    ends: Float[Tensor, "b entries"]
+    features: Int64[Tensor, "b entries"]
+
+    def parts(self, target: Target) -> "list[_Part]":
+        """The masks of the instances that share model calls, group by group."""
+        weigh = self.frame.weigh(self.asked.alpha, self.asked.size, self.asked.variation)
+        forward = self.forward
+        with forward.left_as_found():
+            shape = forward.output_shape(self.x[:1], self.ends[:1])
+            chosen = _named(target, shape, len(self.x))
+            groups = alike([self.ends, self.features, *forward.keys])
+            return [self._part(numbers, chosen[numbers], weigh(len(numbers))) for numbers in groups]
+
+    def _part(self, numbers: Tensor, target: Tensor, weights: SoftWeights) -> "_Part":
+        first, asked, frame = int(numbers[0]), self.asked, self.frame
+        reference = BaselineReference(self.ends[first].view(frame.shape), "the baseline")
+        predictor = self.forward.predictor(first)
+        restriction = SoftRestriction(predictor, reference, max_rows=asked.max_rows, seed=asked.seed)
+        objective = SoftObjective(restriction)
+        problem = objective.pose(self.x[numbers].view(-1, *frame.shape), target, weights)
+        search = RelaxedSearch(objective, asked.how, frame.grid(self.features[first]), asked.seed)
+        return _part(search, numbers, problem, asked.n_fresh if asked.return_details else 0)
 
 
 @final
@@ -178,6 +261,19 @@ class _Part:
 
 def _zeros(layout: Layout) -> tuple[float, ...]:
     return (0.0,) * len(layout.shapes)
+
+
+def _check_units(parts: "list[_Part]", size: float) -> None:
+    """Probabilities move by 1 at most, and the usual penalty is meant for them."""
+    moved = max(float((part.problem.full - part.problem.base).abs().max()) for part in parts)
+    if size == USUAL_SIZE and moved > MOST_OF_PROBABILITIES:
+        warnings.warn(
+            f"the output moves by {moved:.3g} from x to the baseline, as no probability does: size={size:g} "
+            "is weighed against gaps of at most 1. Explain probabilities, by wrapping the classifier in a "
+            "softmax, or give a size for these units",
+            OnlyIfWarning,
+            stacklevel=4,
+        )
 
 
 def _named(target: Target, shape: list[int], b: int) -> Int64[Tensor, "b"]:

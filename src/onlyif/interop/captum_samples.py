@@ -73,6 +73,9 @@ def sample_of(layout: Layout, samples: Samples | None) -> Sample:
     if samples is None or isinstance(samples, Sample):
         return PackedSample(samples or NoisySample(4, sigma=0.01), layout)
     rows = as_tuple(samples)
+    if not all(isinstance(one, Tensor) for one in rows):
+        kinds = [type(one).__name__ for one in rows]
+        raise InputError(f"samples must be a Sample, a tensor or a tuple of tensors, got {kinds}")
     shapes = tuple(tuple(one.shape[1:]) for one in rows)
     if shapes != layout.shapes or len({len(one) for one in rows}) != 1:
         raise InputError(

@@ -14,6 +14,7 @@ from onlyif.core.errors import ModelError
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.outputs import DIGITS_SINGLE
+from onlyif.predictors.raising import model_faults
 from onlyif.predictors.torch_module import module_device, module_dtype, module_guard
 
 
@@ -70,7 +71,9 @@ class DifferentiablePredictor(Predictor):
         Raises:
             ModelError: unless the function answers with one row of outputs an instance.
         """
-        answer = self.function(batch.to(device=self.device or batch.device, dtype=self.dtype))
+        given = batch.to(device=self.device or batch.device, dtype=self.dtype)
+        with model_faults(self.described.model, len(batch)):
+            answer = self.function(given)
         if not torch.is_tensor(answer):
             raise ModelError(
                 f"{self.described.model} answered with a {type(answer).__name__}; need one tensor"

@@ -19,6 +19,8 @@ from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.searches.ascent_settings import AscentSettings, recommended_settings
 
 LEAST_MOVE = 1e-6
+# A mask that moved by less did so by rounding: those that find a slope come to differ by tenths.
+LITTLE_MOVE = 0.01
 
 
 @final
@@ -132,21 +134,36 @@ class PNSAscent:
             posed = objective.pose(x.to(predictor.batch_dtype), change)
             free = shape.start(given.to(posed.rows)).detach()
             begun = shape.masks(free).mean(1)
-            free, trace = self._climb(objective, posed, free)
-        scores = shape.masks(free).mean(1)
-        sizes = shape.masks(free[:1]).shape[1]
-        asked = self.settings.steps * sizes * objective.rows_a_mask(posed.rows.shape[1])
-        return Ascended(scores.cpu(), begun.cpu(), trace.cpu(), asked + posed.model_rows / len(x))
+            ended, trace = self._climb(objective, posed, free)
+            stuck = (shape.masks(ended).mean(1) - begun).abs().amax(1) < LITTLE_MOVE
+            again = stuck.cpu().nonzero().flatten() if self.settings.easing else torch.arange(0)
+            if len(again):
+                some, starts = posed.take(again), free.detach()[again.to(free.device)]
+                spread = objective.spread(some, shape.masks(starts))
+                ended[again.to(free.device)], trace[again.to(free.device)] = self._climb(
+                    objective, some, starts, spread / objective.neighbourhood.events.threshold
+                )
+        n = posed.rows.shape[1]
+        asked = self.settings.rows(n) * (1 + len(again) / len(x))
+        asked += len(again) / len(x) * self.settings.rows(n) / self.settings.steps
+        return Ascended(
+            shape.masks(ended).mean(1).cpu(), begun.cpu(), trace.cpu(), asked + posed.model_rows / len(x)
+        )
 
     def _climb(
-        self, objective: SoftPNS, posed: PosedPNS, free: Float[Tensor, "b d"]
+        self,
+        objective: SoftPNS,
+        posed: PosedPNS,
+        start: Float[Tensor, "b d"],
+        wide: Float[Tensor, "b"] | None = None,
     ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b steps"]]:
         settings, trace = self.settings, []
-        free = free.requires_grad_()
+        free = start.clone().requires_grad_()
         adam = torch.optim.Adam([free], lr=settings.rate, maximize=True)
         for step in range(settings.steps):
             masks = settings.shape.masks(free)
-            parts = objective.parts(posed, masks, step)
+            eased = None if wide is None else settings.eased(wide, step)
+            parts = objective.parts(posed, masks, step, eased)
             score = settings.score.of(parts, settings.weights).mean(1) - settings.sparsity * masks.mean(
                 (1, 2)
             )

@@ -88,9 +88,13 @@ class AscentSettings:
             module.
         sparsity: Weight of the mean of the mask, which is taken from the score; for `FreeMask`.
         start: The start of every player, in [0, 1], where no start is given.
+        easing: For instances whose masks could not leave their start at c itself: the share of the steps of
+            a second ascent over which the threshold falls from the largest change there is to c. 0 makes no
+            second one.
 
     Raises:
-        SettingError: unless steps >= 1, rates > 0, sparsity >= 0, 0 <= start <= 1 and a weight is above 0.
+        SettingError: unless steps >= 1, rates > 0, sparsity >= 0, a weight is above 0, start and easing lie
+            in [0, 1], and easing is 0 with resampling.
     """
 
     name: str
@@ -105,6 +109,7 @@ class AscentSettings:
     weights: tuple[float, float] = (0.5, 0.5)
     sparsity: float = 0.0
     start: float = 0.5
+    easing: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not (self.rate > 0 and self.last_rate > 0):
@@ -114,6 +119,10 @@ class AscentSettings:
             )
         if min(self.weights) < 0 or max(self.weights) <= 0:
             raise SettingError(f"weights must be at least 0 and not both 0, got {self.weights}")
+        if not 0.0 <= self.easing <= 1.0 or (self.easing and self.abduction.n_resampled is not None):
+            raise SettingError(
+                f"need 0 <= easing <= 1, and 0 with resampling; got {self.easing} with {self.abduction}"
+            )
         if not 0.0 <= self.start <= 1.0 or self.sparsity < 0:
             raise SettingError(
                 f"need 0 <= start <= 1 and sparsity >= 0, got start={self.start}, sparsity={self.sparsity}"
@@ -123,6 +132,25 @@ class AscentSettings:
         """The learning rate of a step, 0 to steps - 1."""
         share = step / max(1, self.steps - 1)
         return self.last_rate + (self.rate - self.last_rate) * (1 + cos(pi * share)) / 2
+
+    def eased(self, wide: Float[Tensor, "b"], step: int) -> Float[Tensor, "b"]:
+        """By what c is multiplied at a step of a second ascent, down to 1.
+
+        Args:
+            wide: The largest change of each instance, divided by c.
+            step: The step, 0 to steps - 1.
+        """
+        left = max(0.0, 1.0 - step / (self.easing * self.steps))
+        return wide.clamp(min=1.0) ** left
+
+    def rows(self, n: int) -> int:
+        """Rows that the steps ask the model for, for one instance.
+
+        Args:
+            n: Size of E.
+        """
+        sizes = self.shape.masks(torch.zeros(1, 2)).shape[1]
+        return self.steps * sizes * self.draws.rows_a_mask(n, self.abduction.n_resampled)
 
     def given_start(self, b: int, d: int) -> Float[Tensor, "b d"]:
         """The start where none is given."""
@@ -159,6 +187,7 @@ def recommended_settings(
     steps: int | None = None,
     rate: float = 0.6,
     n_inputs: int | None = None,
+    easing: float = 0.0,
 ) -> AscentSettings:
     """Masks of several sizes from one ranking, PNS itself, and one antithetic pair of draws a step.
 
@@ -170,6 +199,7 @@ def recommended_settings(
         steps: Steps of Adam; None takes 60, or 200 for up to a hundred players.
         rate: First learning rate.
         n_inputs: How many inputs of E a step looks at; None is all. One is enough for `NoisySample`.
+        easing: Of a second ascent, where the first could not leave its start; .5 is what `FANS` takes.
     """
     few = n_players is not None and n_players <= FEW_PLAYERS
     return AscentSettings(
@@ -178,4 +208,5 @@ def recommended_settings(
         rate=rate,
         last_rate=0.02 * rate,
         draws=Draws(n_intervened=2, antithetic=True, n_inputs=n_inputs),
+        easing=easing,
     )

@@ -1,14 +1,15 @@
 """Descent on masks: α Δsuf + (1 - α) Δnec + λ_1 mean|S| + λ_TV TV(S), for many images and α at once."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from onlyif.core.errors import InputError, SettingError
+from onlyif.core.errors import InputError, OnlyIfWarning, SettingError
 from onlyif.core.grids import Grid, PixelGrid
 from onlyif.core.seeds import generator
 from onlyif.criteria.soft import SoftObjective, SoftProblem, with_room
@@ -28,12 +29,15 @@ class Descent:
         masks: Their masks S.
         steps: Steps of each until it ended.
         model_rows: Rows that the model was asked for each; all but f(x) and f_0 forward and back.
+        felt: Whether the prediction ever moved with a mask. Where it did not, as for a model that rounds, the
+            mask is what penalties alone come to, and says nothing.
     """
 
     numbers: Int64[Tensor, "b"]
     masks: Float[Tensor, "b h w"]
     steps: Int64[Tensor, "b"]
     model_rows: Int64[Tensor, "b"]
+    felt: Bool[Tensor, "b"]
 
 
 @final
@@ -85,6 +89,7 @@ class RelaxedSearch:
             with SoftObjective(restriction).opened() as objective:
                 part, rows = self._part(objective, grid, problem.take(numbers), (numbers, first))
             restriction = replace(restriction, max_rows=rows)
+            _warn_of_no_slope(problem.take(numbers), part)
             yield part
 
     def _part(
@@ -98,17 +103,19 @@ class RelaxedSearch:
         numbers, start = where
         masks = self._start(problem, grid) if start is None else start.to(problem.full)
         steps, rows = torch.zeros_like(numbers), torch.zeros_like(numbers)
+        felt = torch.zeros(len(numbers), dtype=torch.bool)
         sides = 2 - ((problem.weights.alpha == 0) | (problem.weights.alpha == 1)).long().cpu()
         offset = 0
         for stage in self.settings.stages:
             run = Run(objective, stage, coarser(grid, stage.cell), self.settings, offset)
-            masks, taken, objective = run.descend(problem, masks)
-            steps, rows = steps + taken, rows + taken * sides * stage.relaxation.n_draws
+            end = run.descend(problem, masks)
+            masks, objective, felt = end.masks, end.objective, felt | end.felt
+            steps, rows = steps + end.steps, rows + end.steps * sides * stage.relaxation.n_draws
             offset += stage.steps
         if self.settings.compare_ends:
             masks = _best_of_ends(objective, problem, masks, (self.settings.compare_ends, offset))
             rows = rows + sides * self.settings.compare_ends
-        return Descent(numbers, masks, steps, rows), objective.restriction.max_rows
+        return Descent(numbers, masks, steps, rows, felt), objective.restriction.max_rows
 
     def _start(self, problem: SoftProblem, grid: Grid) -> Tensor:
         n_players = grid.shape[0]
@@ -129,6 +136,19 @@ class RelaxedSearch:
         if grid.shape[1:] != (height, width):
             raise SettingError(f"the grid is for images of {grid.shape[1:]} pixels, got {(height, width)}")
         return grid
+
+
+def _warn_of_no_slope(problem: SoftProblem, part: Descent) -> None:
+    """Where f(x) is f_0 there is nothing to feel, and the empty mask is right."""
+    numb = (~part.felt & (problem.full != problem.base).cpu()).nonzero().flatten()
+    if len(numb):
+        warnings.warn(
+            f"the model has no slope for {part.numbers[numb].tolist()} of what was asked: its gradient was 0 "
+            "at every step, as where it rounds or is saturated. These masks come of the penalties alone and "
+            "say nothing; need a smooth model, or a search without gradients: BeamSearch over superpixels",
+            OnlyIfWarning,
+            stacklevel=3,
+        )
 
 
 def _best_of_ends(

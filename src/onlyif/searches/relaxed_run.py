@@ -14,6 +14,16 @@ from onlyif.searches.relaxed_adam import fresh_adam
 from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The objective, its slope in each number of the grid, and whether the prediction moved at all."""
+
+    objective: Float[Tensor, "b"]
+    up: Float[Tensor, "b d"]
+    felt: Bool[Tensor, "b"]
+
+
 def coarser(grid: Grid, cell: int) -> Grid:
     """A grid of cells of so many pixels a side; the grid itself where it draws regions as wholes.
 
@@ -25,6 +35,24 @@ def coarser(grid: Grid, cell: int) -> Grid:
     if cell == 1 or grid.together is not None:
         return grid
     return CoarseGrid(max(1, -(-height // cell)), max(1, -(-width // cell)), height, width)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Descended:
+    """The end of a stage.
+
+    Args:
+        masks: The masks.
+        steps: Steps of each.
+        felt: Whether the prediction ever moved with any pixel of a mask.
+        objective: The objective that had the memory.
+    """
+
+    masks: Float[Tensor, "b h w"]
+    steps: Int64[Tensor, "b"]
+    felt: Bool[Tensor, "b"]
+    objective: SoftObjective
 
 
 @final
@@ -46,10 +74,8 @@ class Run:
     settings: RelaxedSettings
     offset: int
 
-    def descend(
-        self, problem: SoftProblem, masks: Float[Tensor, "b h w"]
-    ) -> tuple[Float[Tensor, "b h w"], Int64[Tensor, "b"], SoftObjective]:
-        """The masks at the end of the stage, the steps of each, and the objective that had the memory.
+    def descend(self, problem: SoftProblem, masks: Float[Tensor, "b h w"]) -> Descended:
+        """The masks at the end of the stage.
 
         Args:
             problem: The images.
@@ -59,14 +85,16 @@ class Run:
         objective, left = SoftObjective(restriction), torch.arange(len(problem))
         ends, steps = self.grid.gather(masks).clone(), torch.full_like(left, self.stage.steps)
         values, adam, trend = ends.clone(), fresh_adam(ends), _no_trend(ends)
+        felt = torch.zeros(len(problem), dtype=torch.bool)
         for step in range(self.stage.steps):
-            (slope, worth), objective = with_room(objective, self._ask(problem, values, step))
-            adam = adam.after(slope, self.stage.momentum, self.stage.memory)
+            found, objective = with_room(objective, self._ask(problem, values, step))
+            felt[left] |= found.felt.cpu()
+            adam = adam.after(found.up, self.stage.momentum, self.stage.memory)
             move = adam.move(self.stage.rate_at(step), self.stage.momentum, self.stage.memory)
             values = (values + move).clamp(0, 1)
             if not self.settings.patience:
                 continue
-            trend = trend.after(worth, self.settings)
+            trend = trend.after(found.objective, self.settings)
             done = trend.since >= self.settings.patience
             if bool(done.any()):
                 gone, kept = done.cpu(), ~done
@@ -76,18 +104,16 @@ class Run:
             if not len(left):
                 break
         ends[left] = values
-        return self.grid.spread(ends), steps, objective
+        return Descended(self.grid.spread(ends), steps, felt, objective)
 
-    def _ask(
-        self, problem: SoftProblem, values: Tensor, step: int
-    ) -> Callable[[SoftObjective], tuple[Tensor, Tensor]]:
-        def ask(objective: SoftObjective) -> tuple[Tensor, Tensor]:
+    def _ask(self, problem: SoftProblem, values: Tensor, step: int) -> Callable[[SoftObjective], _Found]:
+        def ask(objective: SoftObjective) -> _Found:
             with torch.enable_grad():
                 leaf = values.detach().requires_grad_()
                 masks = self.grid.spread(leaf)
-            worth, down = objective.slope(problem, masks.detach(), self.offset + step)
-            (slope,) = torch.autograd.grad(masks, leaf, down)
-            return slope, worth
+            answer = objective.slope(problem, masks.detach(), self.offset + step)
+            (up,) = torch.autograd.grad(masks, leaf, answer.up)
+            return _Found(answer.objective, up, answer.felt)
 
         return ask
 
