@@ -238,7 +238,6 @@ def test_a_model_without_gradients_is_refused_and_shown_the_way():
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"baselines": X}, InputError, "instance 0 is equal to the baseline"),
         ({"target": 3}, SettingError, "target 3 is out of range"),
         ({"b": 0.0}, SettingError, "b must be above 0"),
         ({"c": 0.0}, SettingError, "c must be a finite number above 0"),

@@ -9,7 +9,8 @@ from captum.attr import FeatureAblation
 from torch import nn
 
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.interop.captum_forward import Forward, further_arguments, target_numbers
+from onlyif.interop.captum_forward import Forward, target_numbers
+from onlyif.interop.captum_further import further_arguments
 from onlyif.interop.captum_inputs import alike, layout_of, players_of
 
 PAIR = (torch.rand(3, 2, 2, dtype=torch.float64), torch.rand(3, 5))
@@ -181,20 +182,21 @@ def test_tensors_go_with_their_rows_and_all_else_is_passed_on():
         seen.append((scale, word, constant))
         return x.sum(1) * scale
 
-    further = further_arguments((torch.tensor([2.0, 3.0]), "word", torch.tensor(7.0)), 2)
+    further = further_arguments((torch.tensor([2.0, 3.0]), "word", torch.tensor(7.0)), 2, 8)
     layout = layout_of(torch.ones(2, 3))
-    bound = Forward(forward, layout, further)
+    bound = Forward(forward, layout, further, 2, 8)
     assert bound.answer(torch.ones(4, 3), 1).tolist() == [9.0] * 4
     scale, word, constant = seen[0]
     assert (scale.tolist(), word, constant.item()) == ([3.0] * 4, "word", 7.0)
     assert [key.tolist() for key in bound.keys] == [[2.0, 3.0]]
-    assert further_arguments(None, 2) == ()
-    assert further_arguments("alone", 2) == ("alone",)
+    assert further_arguments(None, 2, 8) == ()
+    assert further_arguments("alone", 2, 8) == ("alone",)
 
 
 def test_arguments_of_another_number_of_rows_are_refused():
     with pytest.raises(InputError, match=r"shape \(3,\).*the 2 instances"):
-        further_arguments(torch.ones(3), 2)
+        further_arguments(torch.ones(3), 2, 8)
+    assert further_arguments(torch.ones(3), 2, 1)[0].shape == (3,)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_arguments_of_another_number_of_rows_are_refused():
 def test_functions_that_are_not_of_each_row_alone_are_refused(forward, message):
     layout = layout_of(torch.rand(1, 3))
     with pytest.raises(ModelError, match=message):
-        Forward(forward, layout, ()).output_shape(torch.rand(1, 3), torch.zeros(1, 3))
+        Forward(forward, layout, (), 1, 8).output_shape(torch.rand(1, 3), torch.zeros(1, 3))
 
 
 def _states():
@@ -223,7 +225,7 @@ def test_modes_and_random_states_are_put_back_also_after_an_error(of):
     net[2].eval()
     modes = [part.training for part in net.modules()]
     function = {"module": net, "method": net.forward, "function": lambda x: net(x) + 0}[of]
-    forward = Forward(function, layout_of(torch.rand(1, 3)), ())
+    forward = Forward(function, layout_of(torch.rand(1, 3)), (), 1, 8)
     before = _states()
     with pytest.raises(KeyError), forward.left_as_found():
         assert any(part.training for part in net.modules()) == (of == "function")

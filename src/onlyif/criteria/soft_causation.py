@@ -145,6 +145,7 @@ class SoftPNS:
         masks: Float[Tensor, "b z d"],
         step: int,
         easing: Float[Tensor, "b"] | None = None,
+        perturbing: Float[Tensor, "b z d"] | None = None,
     ) -> Float[Tensor, "b z two"]:
         """PN·P(A, B) and PS·P(Ā, B̄) of each mask, with their graph.
 
@@ -153,13 +154,16 @@ class SoftPNS:
             masks: Relaxed subsets.
             step: Which random choices are made; those of one step are shared by all masks and instances.
             easing: By what c is multiplied for each instance, where nothing is resampled.
+            perturbing: The masks once more, by which inputs are perturbed: what the model's slope comes to is
+                its gradient. None takes the masks.
         """
         if self.abduction.n_resampled is None:
             posed = posed.at(self.draws.inputs(posed.rows.shape[1], self.seed, step))
+        hit = masks if perturbing is None else perturbing
         near, near_rest = self._near(posed, torch.cat([masks, 1.0 - masks], dim=1)).chunk(2, dim=1)
         if self.abduction.n_resampled is None:
-            return self._weighted(posed, masks, near, near_rest, (step, easing))
-        return self._resampled(posed, masks, near, near_rest, step)
+            return self._weighted(posed, hit, near, near_rest, (step, easing))
+        return self._resampled(posed, hit, near, near_rest, step)
 
     def _near(self, posed: PosedPNS, share: Float[Tensor, "b y d"]) -> Float[Tensor, "b y n"]:
         square = share.double().square()

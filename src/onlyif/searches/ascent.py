@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.causation.change import Change
@@ -34,21 +34,42 @@ class Ascended:
         trace: The score of each step, averaged over sizes.
         model_rows: Rows that the model was asked for, for one instance; each of the steps' rows was also
             differentiated.
+        felt: Whether PNS ever moved with the prediction for perturbed inputs, and not with nearness alone.
     """
 
     scores: Float[Tensor, "b d"]
     start: Float[Tensor, "b d"]
     trace: Float[Tensor, "b steps"]
     model_rows: float
+    felt: Bool[Tensor, "b"]
 
     @property
     def moved(self) -> Bool[Tensor, "b"]:
-        """Whether the masks of an instance left their start.
+        """Whether the model led the masks of an instance away from their start.
 
-        They do not where PNS has no slope: where every mask changes the prediction by far
-        more than c, or none does. Its scores then say nothing.
+        It does not where PNS has no slope: where every mask changes the prediction by far
+        more than c, or none does, or the model's gradient is 0. Its scores then say nothing.
         """
-        return ((self.scores - self.start).abs() > LEAST_MOVE).any(1)
+        return self.felt & ((self.scores - self.start).abs() > LEAST_MOVE).any(1)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Climbed:
+    """Where free numbers came to, the score of each step, and whether the model had any slope."""
+
+    free: Float[Tensor, "b d"]
+    trace: Float[Tensor, "b steps"]
+    felt: Bool[Tensor, "b"]
+
+    def replaced(self, numbers: Int64[Tensor, "p"], other: "_Climbed") -> "_Climbed":
+        """The same with another climb of some of the instances."""
+        where = numbers.to(self.free.device)
+        return _Climbed(
+            self.free.index_copy(0, where, other.free),
+            self.trace.index_copy(0, where, other.trace),
+            self.felt.index_copy(0, where, other.felt),
+        )
 
 
 @final
@@ -134,21 +155,24 @@ class PNSAscent:
             posed = objective.pose(x.to(predictor.batch_dtype), change)
             free = shape.start(given.to(posed.rows)).detach()
             begun = shape.masks(free).mean(1)
-            ended, trace = self._climb(objective, posed, free)
-            stuck = (shape.masks(ended).mean(1) - begun).abs().amax(1) < LITTLE_MOVE
-            again = stuck.cpu().nonzero().flatten() if self.settings.easing else torch.arange(0)
+            end = self._climb(objective, posed, free)
+            again = self._stuck(end, begun)
             if len(again):
-                some, starts = posed.take(again), free.detach()[again.to(free.device)]
-                spread = objective.spread(some, shape.masks(starts))
-                ended[again.to(free.device)], trace[again.to(free.device)] = self._climb(
-                    objective, some, starts, spread / objective.neighbourhood.events.threshold
-                )
-        n = posed.rows.shape[1]
-        asked = self.settings.rows(n) * (1 + len(again) / len(x))
-        asked += len(again) / len(x) * self.settings.rows(n) / self.settings.steps
-        return Ascended(
-            shape.masks(ended).mean(1).cpu(), begun.cpu(), trace.cpu(), asked + posed.model_rows / len(x)
-        )
+                some, starts = posed.take(again), free[again.to(free.device)]
+                wide = objective.spread(some, shape.masks(starts)) / objective.neighbourhood.events.threshold
+                end = end.replaced(again, self._climb(objective, some, starts, wide))
+        n, share = posed.rows.shape[1], len(again) / len(x)
+        asked = self.settings.rows(n) * (1 + share) + share * self.settings.rows(n) / self.settings.steps
+        scores = shape.masks(end.free).mean(1).cpu()
+        rows = asked + posed.model_rows / len(x)
+        return Ascended(scores, begun.cpu(), end.trace.cpu(), rows, end.felt.cpu())
+
+    def _stuck(self, end: _Climbed, begun: Float[Tensor, "b d"]) -> Int64[Tensor, "p"]:
+        """The instances that are ascended again, from a wider threshold."""
+        if not self.settings.easing:
+            return torch.arange(0)
+        moved = (self.settings.shape.masks(end.free).mean(1) - begun).abs().amax(1)
+        return ((moved < LITTLE_MOVE) | ~end.felt).cpu().nonzero().flatten()
 
     def _climb(
         self,
@@ -156,18 +180,21 @@ class PNSAscent:
         posed: PosedPNS,
         start: Float[Tensor, "b d"],
         wide: Float[Tensor, "b"] | None = None,
-    ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b steps"]]:
+    ) -> _Climbed:
         settings, trace = self.settings, []
         free = start.clone().requires_grad_()
+        felt = torch.zeros(len(free), dtype=torch.bool, device=free.device)
         adam = torch.optim.Adam([free], lr=settings.rate, maximize=True)
         for step in range(settings.steps):
             masks = settings.shape.masks(free)
             eased = None if wide is None else settings.eased(wide, step)
-            parts = objective.parts(posed, masks, step, eased)
+            hit = masks.clone()
+            parts = objective.parts(posed, masks, step, eased, hit)
             score = settings.score.of(parts, settings.weights).mean(1) - settings.sparsity * masks.mean(
                 (1, 2)
             )
-            (slope,) = torch.autograd.grad(score.sum(), free)
+            slope, through = torch.autograd.grad(score.sum(), (free, hit))
+            felt |= (through != 0).flatten(1).any(1)
             if not bool(slope.isfinite().all()):
                 raise ModelError(f"the gradient of PNS is NaN or infinite at step {step}; need finite ones")
             trace.append(score.detach())
@@ -176,7 +203,7 @@ class PNSAscent:
             adam.step()
             with torch.no_grad():
                 free.copy_(settings.shape.inside(free))
-        return free.detach(), torch.stack(trace, dim=1)
+        return _Climbed(free.detach(), torch.stack(trace, dim=1), felt)
 
 
 def ascend(
@@ -207,14 +234,15 @@ def ascend(
         scores=torch.cat([part.scores for part in parts]),
         start=torch.cat([part.start for part in parts]),
         trace=torch.cat([part.trace for part in parts]),
+        felt=torch.cat([part.felt for part in parts]),
         model_rows=sum(part.model_rows * len(part.scores) for part in parts) / len(x),
     )
     stuck = torch.nonzero(~risen.moved).flatten().tolist()
     if stuck:
         warnings.warn(
-            f"PNS has no slope for instances {stuck}: their masks stayed at the start, and their scores say "
-            "nothing. Every mask changes the prediction by far more than c, or none does: try a larger c, "
-            "or a search without gradients",
+            f"PNS has no slope for instances {stuck}: the model did not lead their masks from the start, and "
+            "their scores say nothing. Every mask changes the prediction by far more than c, or none does, "
+            "or the model's gradient is 0: try a larger c, or a search without gradients",
             OnlyIfWarning,
             stacklevel=2,
         )
