@@ -79,7 +79,7 @@ def test_a_column_of_whole_numbers_beyond_doubles_has_ordered_levels():
 def test_names():
     assert fit_schema(np.ones((1, 2))).columns == ("x0", "x1")
     assert fit_schema(torch.ones(1, 2), names=["a", "b"]).columns == ("a", "b")
-    assert row_labels(np.ones((2, 1))) == ("0", "1")
+    assert row_labels(np.ones((2, 1))) == (0, 1)
     with pytest.raises(InputError, match="3 names for 2 columns"):
         fit_schema(np.ones((1, 2)), names=["a", "b", "c"])
     with pytest.raises(InputError, match=r"must be distinct, got \['a'\] more than once"):
