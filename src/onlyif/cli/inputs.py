@@ -76,6 +76,10 @@ def _name(path: str) -> str:
 def _model(arguments: Namespace) -> Any:
     if arguments.model_from is None:
         return read_model(arguments.model, arguments.trust)
+    if arguments.trust:
+        raise SettingError(
+            "--trust is for types in a .skops file; with --model-from your own code is run anyway"
+        )
     return imported_model(arguments.model_from)
 
 

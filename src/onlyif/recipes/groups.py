@@ -37,7 +37,7 @@ def _from_toml(path: Path) -> Mapping[str, Sequence[str]]:
             content = tomllib.load(file)
     except OSError as error:
         raise StorageError(f"cannot read the groups file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors, and numbers of too many digits
         raise StorageError(f"the groups file {path} is no valid TOML: {error}") from error
     held = content.get("groups")
     if not isinstance(held, dict) or set(content) != {"groups"}:

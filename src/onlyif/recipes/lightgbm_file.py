@@ -12,6 +12,7 @@ import lightgbm
 
 from onlyif.core.errors import StorageError
 from onlyif.recipes.lightgbm_checks import checked_text
+from onlyif.recipes.tree_arrays import read_text
 
 
 def read_lightgbm(path: Path) -> Any:
@@ -21,7 +22,7 @@ def read_lightgbm(path: Path) -> Any:
         StorageError: if the file is damaged or no LightGBM model.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_text(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise StorageError(f"{path.name} is no text file, so no LightGBM model ({error})") from error
     try:

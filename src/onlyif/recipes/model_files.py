@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from onlyif.core.errors import StorageError
+from onlyif.core.errors import OnlyIfError, SettingError, StorageError
 from onlyif.core.extras import missing
 from onlyif.recipes.onnx_graph import read_graph
 
@@ -48,6 +48,7 @@ _KINDS: Mapping[str, str] = {
     ".txt": "lightgbm",
     ".skops": "skops",
 }
+_SUFFIX = {"onnx": ".onnx", "xgboost": "XGBoost", "lightgbm": "LightGBM", "skops": ".skops"}
 
 
 def read_model(path: str | Path, trust: Sequence[str] = ()) -> Any:
@@ -59,6 +60,7 @@ def read_model(path: str | Path, trust: Sequence[str] = ()) -> Any:
 
     Raises:
         StorageError: if the file is missing, empty, damaged, of no known kind, or could run code.
+        SettingError: if a type is trusted that the file does not hold.
         ExtraError: if the package that reads it is not installed.
     """
     file = Path(path)
@@ -93,13 +95,28 @@ def model_parts(path: str | Path) -> tuple[Path, ...]:
 
 
 def _read(file: Path, kind: str, trust: Sequence[str]) -> Any:
-    """The model; what is wrong with it is said with the file's name, which the checks do not know."""
+    """The model; what is wrong with it is said with the file's name, which the checks do not know.
+
+    A damaged file may make any library raise anything: here, and nowhere else, all of it is
+    one error.
+    """
+    if kind != "skops" and trust:
+        raise SettingError(
+            f"{file.name} is a model of {kind}, which holds no types to trust; got --trust {', '.join(trust)}"
+        )
     try:
         return _READERS[kind](file, trust)
     except StorageError as error:
         if file.name in str(error):
             raise
         raise StorageError(f"{file.name}: {error}") from error
+    except OnlyIfError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise StorageError(
+            f"{file.name} is cut short, damaged or no {_SUFFIX[kind]} file ({reason})"
+        ) from error
 
 
 def _start(file: Path) -> bytes:

@@ -4,6 +4,8 @@ Trees, histogram trees and support vectors are walked by code that asks no
 questions. In a file made by scikit-learn all of this holds.
 """
 
+import os
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn import ensemble, svm
 from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 from sklearn.utils.validation import check_array
@@ -41,6 +43,7 @@ def check_sklearn_model(model: Any) -> None:
         StorageError: if a position is out of range or parts do not fit.
     """
     for part in _parts(model):
+        _limit_jobs(part)
         if isinstance(part, BaseDecisionTree):
             _check_width(part, vars(part).get("n_features_in_", -1))
         elif isinstance(part, _FORESTS):
@@ -54,6 +57,8 @@ def check_sklearn_model(model: Any) -> None:
             _check_histogram(part)
         elif isinstance(part, _MACHINES):
             _check_machine(part)
+        elif isinstance(part, OneHotEncoder):
+            _check_encoder(part)
 
 
 def _parts(model: Any) -> Iterator[Any]:
@@ -73,6 +78,13 @@ def _parts(model: Any) -> Iterator[Any]:
         elif getattr(type(part), "__module__", "").split(".")[0] != "builtins":
             yield part
             waiting.extend(getattr(part, "__dict__", {}).values())
+
+
+def _limit_jobs(part: Any) -> None:
+    """No file starts more processes than there are processors, whatever the machine it was made on had."""
+    jobs, most = getattr(part, "__dict__", {}).get("n_jobs"), os.cpu_count() or 1
+    if isinstance(jobs, int) and jobs > most:
+        part.n_jobs = most
 
 
 def _check_width(tree: Any, n_features: int) -> None:
@@ -102,6 +114,11 @@ def _check_boosted(model: Any) -> None:
     for tree in trees.flat:
         _check_width(tree, model.n_features_in_)
         check_length(tree.tree_.n_outputs * tree.tree_.max_n_classes, 1, "values of a leaf")
+    # Compiled code adds to this table without asking how wide it is.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        start = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))
+    check_length(int(np.prod(np.shape(start))), trees.shape[1], "margins before the first tree")
 
 
 def _check_histogram(model: Any) -> None:
@@ -112,6 +129,11 @@ def _check_histogram(model: Any) -> None:
     categorical = np.asarray(mapper.is_categorical_)
     check_length(width, model.n_features_in_, "columns of a boosted model")
     check_length(len(categorical), width, "'is_categorical_'")
+    for column in np.flatnonzero(categorical):
+        check_range(np.asarray(mapper.bin_thresholds_[column]), 0, 256, "category of a column")
+    check_length(
+        np.size(model._baseline_prediction), model.n_trees_per_iteration_, "margins before the first tree"
+    )
     for trees in model._predictors:
         check_length(len(trees), model.n_trees_per_iteration_, "trees of a round")
         for tree in trees:
@@ -171,5 +193,22 @@ def _check_machine(model: Any) -> None:
     if isinstance(model, (svm.SVC, svm.NuSVC)):
         check_length(len(model._n_support), classes, "'_n_support'")
         check_range(np.asarray(model._n_support), 0, len(vectors) + 1, "support vectors of a class")
-    if model.kernel != "precomputed":
+        check_length(int(np.sum(model._n_support)), len(vectors), "support vectors of all classes")
+    if model.kernel == "precomputed":
+        check_range(np.asarray(model.support_), 0, model.n_features_in_, "support vector")
+    else:
         check_length(vectors.shape[1], model.n_features_in_, "columns of the support vectors")
+
+
+def _check_encoder(encoder: Any) -> None:
+    """Codes become columns of a sparse table, whose width compiled code believes."""
+    if "categories_" not in vars(encoder):
+        return
+    widths = encoder._compute_n_features_outs()
+    if list(encoder._n_features_outs) != list(widths):
+        raise StorageError("an encoder makes other columns than it has categories; the file is damaged")
+    dropped = [None] * len(widths) if encoder.drop_idx_ is None else list(encoder.drop_idx_)
+    mappings = getattr(encoder, "_default_to_infrequent_mappings", None) or [None] * len(widths)
+    for width, drop, mapping in zip(widths, dropped, mappings, strict=True):
+        if mapping is not None:
+            check_range(np.asarray(mapping), 0, width + (drop is not None), "rare category")

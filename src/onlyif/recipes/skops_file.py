@@ -10,10 +10,18 @@ from typing import Any
 import numpy as np
 import skops.io
 
-from onlyif.core.errors import OnlyIfError, StorageError
+from onlyif.core.errors import SettingError, StorageError
 from onlyif.core.extras import missing
 from onlyif.recipes.sklearn_checks import check_sklearn_model
-from onlyif.recipes.skops_schema import Archive, Hooks, Record, audit, rewritten_file
+from onlyif.recipes.skops_schema import (
+    Archive,
+    Hooks,
+    Record,
+    audit,
+    opened_archive,
+    read_schema,
+    rewritten_file,
+)
 from onlyif.recipes.skops_types import allowed_types
 from onlyif.recipes.tree_arrays import check_children, check_length, check_range
 
@@ -29,17 +37,16 @@ def read_skops(path: Path, trust: Sequence[str]) -> Any:
 
     Raises:
         StorageError: if the file is damaged or holds types that are neither allowed nor trusted.
+        SettingError: if a type is trusted that the file does not hold.
     """
-    try:
-        with zipfile.ZipFile(path) as source:
-            archive = Archive(source, frozenset(trust))
-            schema = audit(json.loads(archive.read("schema.json")), archive, _HOOKS)
-    except (zipfile.BadZipFile, ValueError, RecursionError, AttributeError, TypeError) as error:
-        if isinstance(error, OnlyIfError):
-            raise
-        raise StorageError(f"{path.name} is cut short or no .skops file ({error})") from error
+    with zipfile.ZipFile(path) as source:
+        archive = opened_archive(source, path.stat().st_size, frozenset(trust))
+        schema = audit(read_schema(archive), archive, _HOOKS)
     if archive.untrusted:
         raise StorageError(_untrusted(path, sorted(archive.untrusted)))
+    unknown = sorted(set(trust) - archive.found)
+    if unknown:
+        raise SettingError(f"{path.name} holds no {', '.join(unknown)}; take it from --trust")
     return _loaded(path, rewritten_file(schema, archive), trust)
 
 
@@ -51,10 +58,7 @@ def _loaded(path: Path, data: bytes, trust: Sequence[str]) -> Any:
         raise missing(package, package, f"the model in {path.name}") from error
     except Exception as error:  # a hostile file may make any constructor raise anything
         raise StorageError(f"skops {skops.__version__} cannot read {path.name}: {error}") from error
-    try:
-        check_sklearn_model(model)
-    except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
-        raise StorageError(f"the model in {path.name} is incomplete or damaged ({error})") from error
+    check_sklearn_model(model)
     return model
 
 

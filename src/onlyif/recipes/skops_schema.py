@@ -8,6 +8,7 @@ rewritten file: exactly the records that were checked, and nothing else.
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,10 +18,15 @@ import numpy as np
 
 from onlyif.core.errors import StorageError
 from onlyif.recipes.skops_types import ALLOWED, KEY_TYPES, PARTIAL_FUNCTIONS
+from onlyif.recipes.tree_arrays import MAX_TEXT
 
 Record = dict[str, Any]
-MAX_BYTES = 4 * 2**30
+# A file may unpack to so much, and to so many times its own size on the disk.
+FREE_BYTES, MAX_RATIO, MAX_BYTES = 2**26, 64, 2**31
+MAX_VALUES = 2 * 10**6
 _MAX_DEPTH = 120
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_BLOCK = 2**20
 
 
 @final
@@ -30,17 +36,21 @@ class Archive:
 
     Args:
         source: The opened archive.
+        most: Most bytes that all mentions of its files may unpack to.
         trust: Names that the user trusts.
         kept: Contents by name, as they will be written anew.
-        untrusted: Names found that are neither allowed nor trusted.
-        sizes: Bytes of every mention of a file so far.
+        found: Names of types and functions that were found.
+        untrusted: Those that are neither allowed nor trusted.
+        taken: Bytes of every mention of a file so far.
     """
 
     source: zipfile.ZipFile
+    most: int
     trust: frozenset[str]
     kept: dict[str, bytes] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)
     untrusted: set[str] = field(default_factory=set)
-    sizes: list[int] = field(default_factory=list)
+    taken: list[int] = field(default_factory=lambda: [0])
 
     def content(self, record: Record) -> bytes:
         """The bytes of the file that a record names.
@@ -53,52 +63,111 @@ class Archive:
             raise StorageError("a record of the .skops file names no file; the file is damaged")
         if name not in self.kept:
             self.kept[name] = self.read(name)
-        self.sizes.append(len(self.kept[name]))
-        if sum(self.sizes) > MAX_BYTES:
-            raise StorageError(f"the .skops file unpacks to more than {MAX_BYTES // 2**30} GiB")
+        self.take(len(self.kept[name]))
         return self.kept[name]
 
-    def read(self, name: str) -> bytes:
+    def take(self, size: int) -> None:
+        """Count bytes that will be held.
+
+        Raises:
+            StorageError: if they are too many for a file of this size.
+        """
+        self.taken[0] += size
+        if self.taken[0] > self.most:
+            raise StorageError(
+                f"the .skops file unpacks to more than {self.most} bytes, too many for its size"
+            )
+
+    def read(self, name: str, most: int = MAX_BYTES) -> bytes:
         """The bytes of one file of the archive, by its name.
+
+        Args:
+            name: Its name.
+            most: Most bytes it may have.
 
         Raises:
             StorageError: if it is missing, damaged or too large.
         """
+        most = min(most, self.most - self.taken[0])
         try:
             info = self.source.getinfo(name)
-            if info.file_size > MAX_BYTES:
-                raise StorageError(f"{name} in the .skops file unpacks to {info.file_size} bytes, too many")
-            return self.source.read(info)
-        except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+            if info.compress_type not in _METHODS:
+                raise StorageError(
+                    "the .skops file is not packed by deflate; save it with ZIP_DEFLATED or none"
+                )
+            parts, left = [], most
+            if info.file_size <= most:
+                with self.source.open(info) as stream:
+                    while part := stream.read(_BLOCK):
+                        parts.append(part)
+                        left -= len(part)
+            if info.file_size > most or left < 0:
+                raise StorageError(
+                    f"{name[:60]!r} in the .skops file unpacks to more than {most} bytes, too many"
+                )
+            return b"".join(parts)
+        except StorageError:
+            raise
+        except Exception as error:  # the errors of zipfile, zlib and the disk have no common base
             raise StorageError(
                 f"the .skops file is damaged: {name[:60]!r} cannot be read ({error})"
             ) from error
-        except Exception as error:  # zlib and lzma errors have no common base
-            raise StorageError(f"the .skops file is damaged: {name[:60]!r}: {error}") from error
 
     def array(self, record: Record) -> np.ndarray:
-        """The array of an array record that is stored as a file.
+        """The array of an array record that is stored as a file; its bytes are not copied.
 
         Raises:
             StorageError: if it is damaged or holds objects.
         """
         data = self.content(record)
         try:
-            stream = io.BytesIO(data)
-            version = np.lib.format.read_magic(stream)
-            reader = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-                version, np.lib.format.read_array_header_2_0
-            )
-            shape, _, kind = reader(stream)
-            size = int(np.prod([int(n) for n in shape], dtype=object)) * kind.itemsize
-            if kind.hasobject or size != len(data) - stream.tell():
+            shape, by_columns, kind, start = _header(data)
+            size = math.prod(shape)
+            if kind.hasobject or not kind.itemsize or size * kind.itemsize != len(data) - start:
                 raise StorageError(
                     f"an array in the .skops file is damaged: {shape} of {kind} in {len(data)} bytes"
                 )
-            found: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
-            return found
-        except (ValueError, EOFError, OSError, TypeError, SyntaxError, MemoryError) as error:
+            flat: np.ndarray = np.frombuffer(data, kind, size, start)
+            return flat.reshape(shape, order="F" if by_columns else "C")
+        except StorageError:
+            raise
+        except Exception as error:  # a damaged header may raise anything, from the tokenizer too
             raise StorageError(f"an array in the .skops file is damaged ({error})") from error
+
+
+def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    stream = io.BytesIO(data[: 2**14])
+    version = np.lib.format.read_magic(stream)
+    one = version == (1, 0)
+    reader = np.lib.format.read_array_header_1_0 if one else np.lib.format.read_array_header_2_0
+    shape, by_columns, kind = reader(stream)
+    if not all(type(n) is int and n >= 0 for n in shape):
+        raise StorageError(f"an array in the .skops file has the shape {shape}; the file is damaged")
+    return shape, by_columns, kind, stream.tell()
+
+
+def opened_archive(source: zipfile.ZipFile, size: int, trust: frozenset[str]) -> Archive:
+    """The files inside a .skops file.
+
+    Args:
+        source: The opened archive.
+        size: Bytes of the whole file.
+        trust: Names that the user trusts.
+    """
+    return Archive(source, min(MAX_BYTES, FREE_BYTES + MAX_RATIO * size), trust)
+
+
+def read_schema(archive: Archive) -> Any:
+    """The records, as plain values.
+
+    Raises:
+        StorageError: if they are no JSON, or too many.
+    """
+    text = archive.read("schema.json", MAX_TEXT)
+    # Counted before they are made: a value takes a hundred times the bytes of its text.
+    if sum(text.count(mark) for mark in (b"{", b"[", b",")) > MAX_VALUES:
+        raise StorageError(f"the .skops file holds more than {MAX_VALUES} records; the file is damaged")
+    return json.loads(text)
 
 
 Hooks = dict[tuple[str, str], Callable[[Record, Archive], None]]
@@ -150,6 +219,7 @@ def _check_record(record: Record, archive: Archive, hooks: Hooks) -> None:
         raise StorageError("a record of the .skops file is of no kind; the file is damaged")
     if loader == "MethodNode":
         name = f"{name}.{record.get('content', {}).get('func')}"
+    archive.found.add(name)
     if name not in ALLOWED.get(loader, frozenset()) and name not in archive.trust:
         archive.untrusted.add(name)
     if loader == "FunctionNode" and "content" in record:
@@ -165,6 +235,7 @@ def _check_shape(loader: str, record: Record, archive: Archive) -> None:
         _check_keys(record, archive)
     elif loader == "PartialNode":
         function = record.get("content", {}).get("func", {})
+        archive.found.add(name_of(function))
         if name_of(function) not in PARTIAL_FUNCTIONS | archive.trust:
             archive.untrusted.add(f"functools.partial of {name_of(function)}")
     elif loader == "NdArrayNode" and record.get("type") == "numpy":
@@ -179,6 +250,7 @@ def _check_keys(record: Record, archive: Archive) -> None:
     if not isinstance(kinds, dict) or kinds.get("__loader__") != "ListNode" or not isinstance(content, dict):
         raise StorageError("a dictionary in the .skops file is damaged")
     for kind in kinds.get("content", []):
+        archive.found.add(name_of(kind))
         if kind.get("__loader__") != "TypeNode" or name_of(kind) not in KEY_TYPES | archive.trust:
             archive.untrusted.add(f"keys of type {name_of(kind)}")
 
@@ -187,7 +259,7 @@ def rewritten_file(schema: Record, archive: Archive) -> bytes:
     """A .skops file of the audited records and the files that they ask for."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
-        for name, content in archive.kept.items():
-            target.writestr(name, content)
+        while archive.kept:  # each is let go as it is written
+            target.writestr(*archive.kept.popitem())
         target.writestr("schema.json", json.dumps(schema))
     return buffer.getvalue()

@@ -4,6 +4,7 @@ Libraries follow child numbers and column numbers without asking whether they
 exist: a damaged or crafted file makes the process crash, or worse.
 """
 
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +16,22 @@ Vector: TypeAlias = Int[np.ndarray, "n"]
 
 # Deeper than any tree that is grown from a table; libraries go down a tree by recursion.
 MAX_DEPTH = 4096
+# Of a model that is taken apart as text: its values take many times the bytes.
+MAX_TEXT = 2**28
+
+
+def read_text(path: Path) -> bytes:
+    """The bytes of a model of trees.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StorageError: if it is too large to be taken apart.
+    """
+    if path.stat().st_size > MAX_TEXT:
+        raise StorageError(f"{path.name} has {path.stat().st_size} bytes; need {MAX_TEXT} or fewer")
+    return path.read_bytes()
 
 
 def check_children(left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], count: int, where: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import xgboost
 
 from onlyif.core.errors import StorageError
+from onlyif.recipes.tree_arrays import read_text
 from onlyif.recipes.ubjson import decode_ubjson
 from onlyif.recipes.xgboost_rebuilt import rebuilt_model
 
@@ -22,7 +23,7 @@ def read_xgboost(path: Path) -> Any:
     Raises:
         StorageError: if the file is damaged or no XGBoost model.
     """
-    text = checked_json(path.read_bytes())
+    text = checked_json(read_text(path))
     try:
         return xgboost.Booster(model_file=bytearray(text))
     except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
