@@ -1,9 +1,9 @@
-"""Model files with one or two fields changed, each read and asked for one explanation, in a process of its own.
+"""Model files with one or two fields changed: each is read and asked for one explanation.
 
-    python hostile_files.py FORMAT FIRST LAST FOLDER
+    python hostile_files.py FORMAT,... FIRST LAST FOLDER
 
-Prints the number of each file before it is read, so that the one that ends the interpreter is known, and exits
-with 1 at the first error that is none of the library's own.
+It is run in a process of its own, which prints the number of each file before it is read, so that the one
+that ends the interpreter is known, and stops at the first error that is none of the library's own.
 """
 
 import copy
@@ -200,7 +200,7 @@ def bent_onnx(model, choose):
             change(held, choose.randrange(len(held)), choose)
             kind = {"ints": int, "floats": float, "strings": bytes}[name]
             del values[:]
-            values.extend(each for each in held if isinstance(each, kind) and in_range(each))
+            values.extend(each for each in held if type(each) is kind and in_range(each))
     if attribute.type == onnx.AttributeProto.INT:
         attribute.i = choose.choice([-1, 0, 1, 2, 2**31, 2**62])
     return "m.onnx", made.SerializeToString()
@@ -247,4 +247,5 @@ def run(name, first, last, folder):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    for name in sys.argv[1].split(","):
+        run(name, int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

@@ -9,6 +9,7 @@ import pandas as pd
 
 from onlyif.core.errors import InputError
 from onlyif.core.extras import missing
+from onlyif.recipes.table_limits import need_bytes, need_cells
 
 # Before 3.1 pandas reads many decimals one unit in the last place off unless told not to.
 _EXACT: Mapping[str, Any] = (
@@ -110,13 +111,23 @@ def _misfit(values: Any, kind: Any, file: str, reason: str) -> InputError:
 def open_parquet(file: Path) -> Opened:
     """The column names of a Parquet file, and how to read it."""
     parquet = _arrow("pyarrow.parquet", file)
-    names = parquet.read_schema(file).names
+    names, held = parquet.read_schema(file).names, parquet.read_metadata(file)
+    groups = [held.row_group(i) for i in range(held.num_row_groups)]
+    values = sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
+    need_cells(file, max(held.num_rows, sum(group.num_rows for group in groups)), held.num_columns)
+    need_cells(file, values, 1)
+    need_bytes(file, sum(group.total_byte_size for group in groups))
     return list(names), lambda: pd.read_parquet(file, engine="pyarrow")
 
 
 def open_feather(file: Path) -> Opened:
     """The column names of a Feather file, and how to read it."""
-    feather = _arrow("pyarrow.feather", file)
+    feather, data = (_arrow(f"pyarrow.{module}", file) for module in ("feather", "dataset"))
+    with file.open("rb") as stream:
+        start = stream.read(6)
+    if start == b"ARROW1":  # the first version, before it, is never packed
+        held = data.dataset(file, format="feather")
+        need_cells(file, held.count_rows(), len(held.schema))
     table = feather.read_table(file)
     return list(table.column_names), table.to_pandas
 

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from onlyif.core.errors import InputError
+from onlyif.recipes.table_limits import need_cells
 
 Opened = tuple[list[str], Callable[[], Any]]
 
@@ -71,12 +72,19 @@ def _misfit(values: Any, kind: Any, file: str) -> InputError:
 
 def open_parquet(file: Path) -> Opened:
     """The column names of a Parquet file, and how to read it."""
+    _need_rows(file, pl.scan_parquet(file))
     return list(pl.read_parquet_schema(file)), lambda: pl.read_parquet(file)
 
 
 def open_feather(file: Path) -> Opened:
     """The column names of a Feather file, and how to read it."""
+    _need_rows(file, pl.scan_ipc(file))
     return list(pl.read_ipc_schema(file)), lambda: pl.read_ipc(file)
+
+
+def _need_rows(file: Path, scan: Any) -> None:
+    """Rows are counted off what the file says of itself, before any is read."""
+    need_cells(file, scan.select(pl.len()).collect().item(), len(scan.collect_schema()))
 
 
 BINARY: Mapping[str, Callable[[Path], Opened]] = {"parquet": open_parquet, "feather": open_feather}

@@ -20,6 +20,7 @@ from typing import Any
 from onlyif.core.errors import InputError, OnlyIfError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.players import duplicates
+from onlyif.recipes.table_limits import need_unpacked
 
 _CSV = (".csv", ".csv.gz")
 _PARQUET = (".parquet", ".pq")
@@ -147,6 +148,8 @@ def _checked_csv(file: Path) -> list[str]:
         raise InputError(f"{file.name} is no text in UTF-8 ({error}); save it as UTF-8") from error
     except csv.Error as error:
         raise InputError(f"line {lines.line_num} of {file.name} is no CSV: {error}") from error
+    except StorageError:
+        raise
     except (EOFError, OSError, zlib.error) as error:
         raise StorageError(f"{file.name} is cut short or damaged: {error}") from error
     return header
@@ -154,6 +157,7 @@ def _checked_csv(file: Path) -> list[str]:
 
 def _opened(file: Path) -> io.TextIOBase:
     if file.name.lower().endswith(".gz"):
+        need_unpacked(file)
         return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
     return file.open(encoding="utf-8-sig", newline="")
 
