@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import onlyif
-from onlyif.cli.printing import full_text, json_text, table_text
+from onlyif.cli.printing import Progress, full_text, json_text, table_text
 from onlyif.explanation.sealed import sealed_text
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -60,6 +60,6 @@ def test_odd_values_raise_our_errors_or_can_be_used(tmp_path, number):
         n_used += 1
         assert full_text(found, 90) and table_text(found, 90) and str(onlyif.summary(found))
         assert len(found.to_frame())
-        json.loads(json_text(found, complete=True))
+        json.loads(json_text(found, Progress(len(found), None)))
         onlyif.save(found, tmp_path / "again")
     assert 0 < n_used < 40

@@ -190,7 +190,6 @@ def _add_limits(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--budget",
         type=int,
-        default=2_000_000,
         metavar="N",
         help="most model rows for one explained row (default: 2000000)",
     )

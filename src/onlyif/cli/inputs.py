@@ -1,18 +1,20 @@
 """What a run is about: the model and the tables that the arguments name."""
 
 import inspect
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, final
 
+from onlyif.cli.digests import file_digests
 from onlyif.cli.rows import chosen_rows, take_rows
+from onlyif.cli.streams import tell
 from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.recipes.groups import read_groups
 from onlyif.recipes.model_files import read_model
 from onlyif.recipes.table_files import listed, read_table, same_columns
 
@@ -28,6 +30,9 @@ class Inputs:
         positions: Their positions in the file.
         background: The background, or None.
         baseline: A table with one row, or None.
+        groups: Groups of columns, by name.
+        files: The digests of all files, where results are saved.
+        here: The folder that the command was started in.
     """
 
     model: Any
@@ -35,10 +40,15 @@ class Inputs:
     positions: list[int]
     background: Any
     baseline: Any
+    groups: Mapping[str, Sequence[str]]
+    files: Mapping[str, str]
+    here: Path
 
 
 def read_inputs(arguments: Namespace) -> Inputs:
     """The model and the tables, tables first: they are quicker to be wrong.
+
+    All files are read before code of the user's runs, which may change the working folder or the files.
 
     Raises:
         InputError: if a column to drop is in no table, or a table cannot be used.
@@ -54,7 +64,9 @@ def read_inputs(arguments: Namespace) -> Inputs:
     if unknown:
         raise InputError(f"cannot drop {listed(unknown)}: the columns are {listed(sorted(seen))}")
     positions = chosen_rows(arguments.rows, len(data))
-    return Inputs(_model(arguments), take_rows(data, positions), positions, background, baseline)
+    rows, groups, here = take_rows(data, positions), read_groups(arguments.groups), Path.cwd()
+    files = {} if arguments.out is None else file_digests(arguments)
+    return Inputs(_model(arguments), rows, positions, background, baseline, groups, files, here)
 
 
 def _like(path: str, arguments: Namespace, background: Any, seen: set[str]) -> Any:
@@ -97,7 +109,7 @@ def imported_model(text: str) -> Any:
     module, mark, name = text.partition(":")
     if not (module and mark and name):
         raise SettingError(f"--model-from takes package.module:name, got {text!r}")
-    sys.stderr.write(f"onlyif: importing your own code {module!r} for --model-from\n")
+    tell(f"importing your own code {module!r} for --model-from")
     with _from_here():
         held = _attribute(_module(module), name, text)
         return _called(held, text) if _takes_nothing(held) else held
@@ -112,14 +124,17 @@ def _module(name: str) -> Any:
                 f"there is no module {name!r}, neither installed nor in this folder"
             ) from error
         raise ModelError(f"importing {name!r} failed: {error}") from error
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise ModelError(f"importing {name!r} failed: {type(error).__name__}: {error}") from error
 
 
 def _attribute(module: Any, name: str, text: str) -> Any:
     held = module
-    for part in name.split("."):
-        held = getattr(held, part, None)
+    try:
+        for part in name.split("."):
+            held = getattr(held, part, None)
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
+        raise ModelError(f"reading {text!r} failed: {type(error).__name__}: {error}") from error
     if held is None:
         raise SettingError(f"{text!r}: the module has no {name!r}")
     return held
@@ -132,14 +147,14 @@ def _takes_nothing(held: Any) -> bool:
 def _called(function: Any, text: str) -> Any:
     try:
         return function()
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise ModelError(f"{text} raised {type(error).__name__}: {error}") from error
 
 
 @contextmanager
 def _from_here() -> Iterator[None]:
     """The current folder may be imported from, as with `python -m`."""
-    here = os.getcwd()  # noqa: PTH109 - sys.path holds text
+    here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
         yield

@@ -1,27 +1,27 @@
 """`onlyif`: read, call one function, print."""
 
-import os
 import sys
 import traceback
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn
 
 from onlyif.cli.arguments import need_together, parser
+from onlyif.cli.digests import code_digests
 from onlyif.cli.exits import INTERRUPTED, OK, OUT_OF_TIME, PIPE_CLOSED, UNEXPECTED, exit_code
 from onlyif.cli.inputs import Inputs, read_inputs
-from onlyif.cli.printing import full_text, json_text, table_text, terminal_width
+from onlyif.cli.printing import Progress, full_text, json_text, table_text, terminal_width
+from onlyif.cli.record import record_of
 from onlyif.cli.rows import chosen_rows
-from onlyif.cli.saving import Folder, record_of
-from onlyif.cli.settings import options_of
-from onlyif.core.errors import Interrupted, StorageError
+from onlyif.cli.saving import Folder
+from onlyif.cli.settings import need_use, options_of, unused
+from onlyif.cli.streams import Results, results_apart, tell
+from onlyif.core.errors import Interrupted, ModelError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.progress import Meter, meter_of
-from onlyif.core.visible import visible
 from onlyif.door import rows_left
 from onlyif.door import run as run_work
 from onlyif.explanation.explained import Explained, joined_alike, many
@@ -34,7 +34,15 @@ from onlyif.recipes.works import AnyWork, any_work
 
 def run() -> NoReturn:
     """The entry point of the command `onlyif`."""
-    raise SystemExit(main(sys.argv[1:]))
+    if sys.stdout is None:
+        tell("there is no stdout to print results on")
+        raise SystemExit(exit_code(StorageError()))
+    sys.stdout = results = results_apart()
+    code = main(sys.argv[1:])
+    Results(results).let_go()
+    # What code of the user's prints when the process ends is no result either.
+    sys.stdout = sys.stderr
+    raise SystemExit(code)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,18 +55,28 @@ def main(argv: Sequence[str]) -> int:
         arguments = parser().parse_args(argv)
     except SystemExit as left:
         return int(left.code or OK)
+    arguments.results = Results(sys.stdout)
+    code = _code_of(arguments)
+    if code != OK:
+        arguments.results.let_go()
+    return code
+
+
+def _code_of(arguments: Namespace) -> int:
     try:
-        with _warnings_as_lines(quiet=arguments.quiet):
+        with redirect_stdout(sys.stderr), _warnings_as_lines(quiet=arguments.quiet):
             _COMMANDS[arguments.command](arguments)
-            sys.stdout.flush()
+            arguments.results.flush()
     except BrokenPipeError:
-        # Whoever read the output has gone; python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except (OutOfTime, KeyboardInterrupt) as end:
         return _ended(end)
+    except SystemExit as left:
+        return _failed(
+            ModelError(f"code of yours or of a library ended the program: {_told(left)}"), arguments
+        )
     except Exception as error:
-        return _failed(error, debug=arguments.debug)
+        return _failed(error, arguments)
     return OK
 
 
@@ -68,7 +86,7 @@ def _ended(end: BaseException) -> int:
             return OUT_OF_TIME
         case Interrupted():
             return INTERRUPTED
-    _tell("interrupted")
+    tell("interrupted")
     return INTERRUPTED
 
 
@@ -79,45 +97,61 @@ class OutOfTime(Exception):  # noqa: N818 - no error: what was finished was prin
 def explain_command(arguments: Namespace) -> None:
     """`onlyif explain`."""
     need_together(arguments)
+    need_use(arguments)
     pictures = _pictures() if arguments.plots else None
+    folder = None if arguments.out is None else Folder.named(arguments.out)
     inputs = read_inputs(arguments)
     bar = progress_bar(False if arguments.quiet else None)
     work = _work(arguments, inputs, meter_of(arguments.time_limit, bar))
-    folder = None if arguments.out is None else Folder(Path(arguments.out))
-    found: Explained = (
-        Explanations(())
-        if folder is None
-        else folder.begin(record_of(arguments, inputs.positions), resume=arguments.resume)
-    )
-    _need_same_rows(found, work)
+    total, found = len(work.x), _begun(arguments, inputs, work, folder)
+    if folder is not None and pictures is not None:
+        pictures.save_missing_pictures(found, folder.place)
     try:
-        for part in bar.over(run_work(work, len(found)), len(work.x), len(found)):
+        for part in bar.over(run_work(work, len(found)), total, len(found)):
+            first = len(found)
             if folder is not None:
-                folder.add(part, len(found))
+                folder.add(part, first)
+            found = joined_alike([found, part]) if first else part
             if pictures is not None and folder is not None:
-                pictures.save_pictures(part, folder.path, len(found))
-            found = joined_alike([found, part]) if len(found) else part
-    except KeyboardInterrupt as interrupt:
-        _print(found, arguments, complete=False)
-        saved = "" if folder is None else f"; they are saved in {folder.path}, go on with --resume"
-        _tell(f"interrupted after {len(found)} of {len(work.x)} rows{saved if len(found) else ''}")
-        raise Interrupted(found) from interrupt
+                pictures.save_pictures(part, folder.place, first)
+    except (Exception, SystemExit, KeyboardInterrupt) as stopped:
+        _print_unfinished(found, arguments, Progress(len(found), total), stopped)
+        if isinstance(stopped, KeyboardInterrupt):
+            raise Interrupted(found) from stopped
+        raise
     rest = rows_left(work, len(found))
-    _print(found, arguments, complete=not rest)
+    _print(found, arguments, Progress(len(found), total))
     if rest:
         again = "" if folder is None else f"; what is there is saved in {folder.path}, go on with --resume"
-        _tell(rest + again)
+        tell(rest + again)
         raise OutOfTime
     if folder is not None and not arguments.quiet:
         again = f"print them again with: onlyif show {folder.path}"
-        _tell(f"saved {counted(len(found), 'explanation')} in {folder.path}; {again}")
+        tell(f"saved {counted(len(found), 'explanation')} in {folder.path}; {again}")
+
+
+def _begun(arguments: Namespace, inputs: Inputs, work: AnyWork, folder: Folder | None) -> Explained:
+    """What the folder holds of this run already."""
+    if not arguments.quiet:
+        for sentence in unused(arguments, work):
+            tell(f"note: {sentence}")
+    if folder is None:
+        return Explanations(())
+    # Code that is imported when the model is first asked is loaded by now.
+    code = code_digests(arguments.model_from, inputs.here)
+    found = folder.begin(
+        record_of(arguments, inputs.positions, work, (inputs.files, code)), resume=arguments.resume
+    )
+    _need_same_rows(found, work)
+    return found
 
 
 def show_command(arguments: Namespace) -> None:
     """`onlyif show`."""
-    found = load_folder(arguments.folder)
+    folder = Folder.named(arguments.folder)
+    found = load_folder(folder.place)
     chosen = chosen_rows(arguments.rows, len(found))
-    _print(many(found[chosen]), arguments, complete=True)
+    _print(many(found[chosen]), arguments, Progress(len(found), folder.rows()))
 
 
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {"explain": explain_command, "show": show_command}
@@ -140,34 +174,54 @@ def _need_same_rows(found: Explained, work: AnyWork) -> None:
         raise StorageError("the saved explanations are not of the first rows; name another folder with --out")
 
 
-def _print(found: Explained, arguments: Namespace, *, complete: bool) -> None:
+def _print(found: Explained, arguments: Namespace, progress: Progress) -> None:
+    results: Results = arguments.results
     if arguments.json:
-        print(json_text(found, complete=complete))
+        text = json_text(found, progress)
+        results.write(text if results.holds(text) else json_text(found, progress, ascii_only=True))
     elif len(found):
         width = terminal_width()
         whole = arguments.details or len(found) == 1
-        print((full_text if whole else table_text)(found, width))
+        results.write((full_text if whole else table_text)(found, width))
+        if not progress.complete:
+            results.write(f"\n! {progress.sentence}: the rest is not explained yet")
 
 
-def _failed(error: Exception, *, debug: bool) -> int:
+def _print_unfinished(
+    found: Explained, arguments: Namespace, progress: Progress, stopped: BaseException
+) -> None:
+    """What was finished before a run stopped, where it is, and how to go on."""
+    interrupted = isinstance(stopped, KeyboardInterrupt)
+    if not (len(found) or interrupted):
+        return
+    # The error that stopped the run is the one to tell, not that its results cannot be printed.
+    with suppress(OSError):
+        _print(found, arguments, progress)
+        arguments.results.flush()
+    saved = "" if arguments.out is None else f"; they are saved in {arguments.out}, go on with --resume"
+    word = "interrupted" if interrupted else "stopped by an error"
+    tell(f"{word} after {len(found)} of {progress.asked} rows{saved if len(found) else ''}")
+
+
+def _failed(error: BaseException, arguments: Namespace) -> int:
     code = exit_code(error)
-    if debug:
+    if arguments.debug:
         traceback.print_exception(error)
     if code == UNEXPECTED:
-        _tell(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+        tell(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
     else:
-        _tell(str(error))
+        tell(str(error) or type(error).__name__)
     return code
 
 
-def _tell(text: str) -> None:
-    sys.stderr.write(f"onlyif: {visible(text)}\n")
+def _told(left: SystemExit) -> str:
+    return f"it called sys.exit({'' if left.code is None else repr(left.code)})"
 
 
 @contextmanager
 def _warnings_as_lines(*, quiet: bool) -> Iterator[None]:
     def line(message: Warning | str, *_: object, **__: object) -> None:
-        _tell(f"note: {' '.join(str(message).split())}")
+        tell(f"note: {' '.join(str(message).split())}")
 
     with warnings.catch_warnings():
         if quiet:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from datetime import date
 from enum import Enum
-from typing import Any
+from typing import Any, final
 
 from torch import Tensor
 
@@ -26,6 +26,30 @@ from onlyif.version import __version__
 MOST_WIDE = 120
 _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LABEL_WIDTH = 16
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run came.
+
+    Args:
+        finished: Rows that are explained.
+        asked: Rows that were to be explained; None where nothing says so.
+    """
+
+    finished: int
+    asked: int | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows that were asked for are explained, as far as is known."""
+        return self.asked is None or self.finished >= self.asked
+
+    @property
+    def sentence(self) -> str:
+        """What is missing, for a reader."""
+        return f"{self.finished} of {self.asked} rows are finished"
 
 
 def terminal_width() -> int:
@@ -110,19 +134,22 @@ def _gaps(selection: Selection) -> list[str]:
     return [number(selection.sufficiency.value), number(selection.necessity.value)]
 
 
-def json_text(found: Explained, *, complete: bool) -> str:
+def json_text(found: Explained, progress: Progress, *, ascii_only: bool = False) -> str:
     """One strict JSON document; what is not finite is null.
 
     Args:
         found: The explanations.
-        complete: Whether all rows that were asked for are in it.
+        progress: How far the run came.
+        ascii_only: Whether all other characters are escaped.
     """
     document = {
         "onlyif": __version__,
-        "complete": complete,
+        "complete": progress.complete,
+        "n_finished": progress.finished,
+        "n_rows": progress.asked,
         "explanations": [_record(item) for item in found],
     }
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(document, ensure_ascii=ascii_only, allow_nan=False)
     # JSON reads its own escapes of control characters as these, and a terminal does not obey them.
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

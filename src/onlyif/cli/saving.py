@@ -1,30 +1,23 @@
 """A folder of results: one file a finished block of rows, and what the run was.
 
-`run.json` says which settings, files and rows the results belong to. A run goes
-on in the folder only if all of these are the same.
+`run.json` says which run the results belong to. It is made before the first of them, by one process only,
+and a run goes on in the folder only if it is the same one.
 """
 
-import hashlib
-import importlib.util
-import json
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from onlyif.cli.settings import recorded
+from onlyif.cli.record import Record, differences, rows_of
 from onlyif.core.errors import SettingError, StorageError
-from onlyif.explanation.explained import Explained
+from onlyif.core.whole_files import checked_path, create_whole, remove_drafts
+from onlyif.explanation.explained import Explained, joined_alike
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.storage import load_folder, save, saved_in
-from onlyif.version import __version__
+from onlyif.explanation.sealed import parsed, sealed_text
+from onlyif.explanation.storage import SUFFIX, load, save, saved_in
 
 RUN_FILE = "run.json"
-FORMAT = 1
-_FILES = ("model", "data", "background", "baseline", "groups")
-
-Record = dict[str, Any]
 
 
 @final
@@ -33,10 +26,25 @@ class Folder:
     """Where a run saves what it finishes.
 
     Args:
-        path: The folder.
+        path: The folder, as it was named.
+        place: The same from the root, so that code of the user's may change the working folder.
     """
 
     path: Path
+    place: Path
+
+    @classmethod
+    def named(cls, path: str) -> "Folder":
+        """The folder that a path names now.
+
+        Args:
+            path: The path.
+
+        Raises:
+            SettingError: if it is none.
+        """
+        given = checked_path(path)
+        return cls(given, given.absolute())
 
     def begin(self, record: Mapping[str, Any], *, resume: bool) -> Explained:
         """The explanations that are there already, of this very run.
@@ -50,24 +58,25 @@ class Folder:
             StorageError: if it cannot be read or written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.place.mkdir(parents=True, exist_ok=True)
+            remove_drafts(self.place)
         except OSError as error:
             raise StorageError(f"cannot make the folder {self.path}: {error.strerror}") from error
         stored = self._stored()
-        held = saved_in(self.path)
+        held = saved_in(self.place)
         if not resume and (held or stored is not None):
-            raise SettingError(
-                f"{self.path} holds results already; go on with --resume, or name another folder with --out"
-            )
+            raise self._taken()
         if stored is None and held:
             raise StorageError(
                 f"{self.path} holds results without {RUN_FILE}; name another folder with --out"
             )
+        if stored is None and not self._created(record):
+            if not resume:
+                raise self._taken()
+            stored = self._read()
         if stored is not None:
             self._compare(stored, record)
-        else:
-            self._write(record)
-        return load_folder(self.path) if held else Explanations(())
+        return self._held()
 
     def add(self, part: Explained, first: int) -> None:
         """Save one finished block of rows, whole or not at all.
@@ -76,75 +85,66 @@ class Folder:
             part: The explanations.
             first: Number of the first of them in the run.
         """
-        save(part, self.path / f"rows-{first:06d}")
+        save(part, self.place / f"rows-{first:06d}")
+
+    def rows(self) -> int | None:
+        """How many rows the run in the folder has in all; None where no run is told.
+
+        Raises:
+            StorageError: if what tells it is damaged.
+        """
+        stored = self._read()
+        return None if stored is None else rows_of(stored, str(self.path / RUN_FILE))
 
     def _stored(self) -> Record | None:
+        return self._read()
+
+    def _read(self) -> Record | None:
         file = self.path / RUN_FILE
         try:
-            stored = json.loads(file.read_text(encoding="utf-8"))
+            stored = parsed((self.place / RUN_FILE).read_bytes().decode("utf-8"))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StorageError(f"cannot read {file}: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
             raise StorageError(f"{file} is damaged ({error}); name another folder with --out") from error
-        if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-            raise StorageError(f"{file} is of no format that onlyif {__version__} reads")
+        if not isinstance(stored, dict):
+            raise StorageError(f"{file} is damaged (it holds no object); name another folder with --out")
         return stored
 
     def _compare(self, stored: Record, record: Mapping[str, Any]) -> None:
-        differing = [
-            f"{group.removesuffix('s')} {name.replace('_', '-')}"
-            for group in ("settings", "files")
-            for name in record[group]
-            if dict(stored.get(group) or {}).get(name) != record[group][name]
-        ]
-        if stored.get("rows") != record["rows"]:
-            differing.append("the rows")
+        differing = differences(stored, record, str(self.path / RUN_FILE))
         if differing:
             raise SettingError(
                 f"cannot go on in {self.path}: it holds another run (different: {', '.join(differing)}); "
-                "use the same arguments and files, or name another folder with --out"
+                "use the same arguments, files, code and versions, or name another folder with --out"
             )
 
-    def _write(self, record: Mapping[str, Any]) -> None:
-        file = self.path / RUN_FILE
-        draft = file.with_name(f".{RUN_FILE}.tmp")
+    def _created(self, record: Mapping[str, Any]) -> bool:
+        """Write what the run is; False if another run has done so in this moment."""
         try:
-            draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
-            draft.replace(file)
+            create_whole(self.place / RUN_FILE, sealed_text(record).encode("utf-8", "surrogatepass"))
+        except FileExistsError:
+            return False
         except OSError as error:
-            raise StorageError(f"cannot write {file}: {error.strerror}") from error
+            raise StorageError(f"cannot write {self.path / RUN_FILE}: {error.strerror}") from error
+        return True
 
+    def _taken(self) -> SettingError:
+        return SettingError(
+            f"{self.path} holds results already; go on with --resume, or name another folder with --out"
+        )
 
-def record_of(arguments: Namespace, positions: list[int]) -> Record:
-    """What a run is: its settings, the digests of its files, its rows."""
-    named = {name: getattr(arguments, name) for name in _FILES}
-    files = {name: None if path is None else _digest(Path(path)) for name, path in named.items()}
-    files["model_from"] = _source_digest(arguments.model_from)
-    return {
-        "format": FORMAT,
-        "onlyif": __version__,
-        "settings": json.loads(json.dumps(recorded(arguments))),
-        "files": files,
-        "rows": positions,
-    }
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            while block := stream.read(2**20):
-                digest.update(block)
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    return digest.hexdigest()
-
-
-def _source_digest(text: str | None) -> str | None:
-    if text is None:
-        return None
-    found = importlib.util.find_spec(text.partition(":")[0])
-    source = None if found is None else found.origin
-    return None if source is None or not Path(source).is_file() else _digest(Path(source))
+    def _held(self) -> Explained:
+        """What is saved: the first rows, without a gap."""
+        found: Explained = Explanations(())
+        for file in saved_in(self.place):
+            if file.name != f"rows-{len(found):06d}{SUFFIX}":
+                raise StorageError(
+                    f"{self.path} holds {file.name} where the explanations from row {len(found)} on are "
+                    "needed: some are missing, or it is of no run; name another folder with --out"
+                )
+            part = load(file)
+            found = joined_alike([found, part]) if len(found) else part
+        return found

@@ -8,11 +8,13 @@ from typing import Any
 from onlyif.case import Question
 from onlyif.cli.inputs import Inputs
 from onlyif.core.errors import SettingError
+from onlyif.recipes.causal_work import CausalWork
 from onlyif.recipes.causation import PNS
 from onlyif.recipes.names import CRITERIA, FAULTS, REFERENCES, named
 from onlyif.recipes.options import Options, Target
 from onlyif.recipes.references import Baseline, Empirical, Marginal, ReferenceRecipe
 from onlyif.recipes.samples import BackgroundRows, NearestRows
+from onlyif.recipes.works import AnyWork
 
 _LABEL = "label:"
 
@@ -27,10 +29,10 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
     return Options(
         target=target_of(arguments.target),
         question=Question(arguments.alpha, arguments.size, arguments.exact_size, arguments.epsilon),
-        groups=arguments.groups,
+        groups=inputs.groups,
         seed=arguments.seed,
         max_rows=arguments.max_rows,
-        budget=arguments.budget,
+        budget=_budget(arguments),
         output=arguments.output,
         reference=_reference(arguments, inputs) if causes is None else arguments.reference,
         search={"auto": None}.get(arguments.search, arguments.search),
@@ -132,4 +134,47 @@ def recorded(arguments: Namespace) -> dict[str, Any]:
         "rows drop target output alpha size exact_size epsilon distance reference background_rows search seed"
         " max_rows budget tolerate keep_table trust model_from criterion b c sample events"
     )
-    return {name: getattr(arguments, name) for name in names.split()}
+    return {name: getattr(arguments, name) for name in names.split()} | {"budget": _budget(arguments)}
+
+
+def _budget(arguments: Namespace) -> int:
+    return Options.budget if arguments.budget is None else int(arguments.budget)
+
+
+def need_use(arguments: Namespace) -> None:
+    """Refuse options that have no use beside others that were named.
+
+    Raises:
+        SettingError: naming both.
+    """
+    bounded = arguments.background_rows is None and (
+        arguments.reference == "empirical" or arguments.criterion == "pns"
+    )
+    if arguments.budget is not None and arguments.search == "exhaustive" and not bounded:
+        raise SettingError("--budget has no use with --search exhaustive, which compares all sets")
+    if arguments.keep_table and arguments.search not in {"auto", "exhaustive"}:
+        raise SettingError(f"--keep-table has no use with --search {arguments.search}, which has no table")
+    if arguments.trust and arguments.model_from is not None:
+        raise SettingError("--trust has no use with --model-from: it is for types in a .skops file")
+    if arguments.details and arguments.json:
+        raise SettingError("--details has no use with --json, which holds everything")
+
+
+def unused(arguments: Namespace, work: AnyWork) -> list[str]:
+    """A sentence for each option that turned out to have no use with this model and these tables.
+
+    Args:
+        arguments: The arguments.
+        work: What they came to.
+    """
+    if isinstance(work, CausalWork):
+        return []
+    told = []
+    complete = work.search.plan.complete
+    if arguments.budget is not None and not work.restriction.method.rows:
+        told.append("--budget has no use here: the model is not asked for the sets")
+    if arguments.keep_table and not complete:
+        told.append("--keep-table has no use here: not all sets are compared, so that there is no table")
+    if arguments.target is not None and work.distance.kind.of_decisions:
+        told.append(f"--target has no use with --distance {arguments.distance}: decisions are compared")
+    return told

@@ -6,6 +6,7 @@ from onlyif.core.progress import Meter
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.explained import Explained
 from onlyif.explanation.explanations import Explanations
+from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.recipes.causal_work import CausalWork, prepare_causes
 from onlyif.recipes.options import Options, criterion_of
 from onlyif.recipes.prepare import Work, prepare
@@ -38,3 +39,12 @@ def nothing_yet(work: AnyWork) -> Explained:
     if isinstance(work, CausalWork):
         return CausalExplanations((), work.backend)
     return Explanations((), work.backend)
+
+
+def answers_of(work: AnyWork) -> OwnAnswers | None:
+    """What the model answered to the rows of a piece of work, if that is known.
+
+    Args:
+        work: The work.
+    """
+    return work.whole.own if isinstance(work, CausalWork) else work.own

@@ -1,0 +1,142 @@
+"""What a run is: settings, files, code, versions, rows and what the model answers; kept in `run.json`.
+
+A run goes on in a folder only if all of these are the same. A digest cannot see everything that decides
+what a model answers, so that the answers to all rows are compared too, whatever the model is.
+"""
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from onlyif.cli.settings import recorded
+from onlyif.core.errors import StorageError
+from onlyif.explanation.entry import Entry
+from onlyif.explanation.sealed import SEAL, need_seal
+from onlyif.recipes.works import AnyWork, answers_of
+from onlyif.version import __version__
+
+FORMAT = 2
+_LIBRARIES = "numpy scipy torch pandas polars sklearn xgboost lightgbm catboost onnxruntime tensorflow jax"
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+# More rounding than two equal calls may differ by: another processor's kernels.
+_SLACK = 64.0
+
+Record = dict[str, Any]
+
+
+def record_of(
+    arguments: Namespace,
+    positions: Sequence[int],
+    work: AnyWork,
+    digests: tuple[Mapping[str, str], Mapping[str, str]],
+) -> Record:
+    """What a run is, as values for strict JSON.
+
+    Args:
+        arguments: The arguments.
+        positions: The rows.
+        work: The work, whose model was asked for all rows.
+        digests: Those of the files and of the code.
+    """
+    files, code = dict(digests[0]), dict(digests[1])
+    if arguments.model_from is not None:
+        files["model_from"] = code.pop(arguments.model_from.partition(":")[0], "")
+    # An answer that is never the same twice can tell nothing.
+    own = None if "random" in arguments.tolerate else answers_of(work)
+    return {
+        "format": FORMAT,
+        "settings": json.loads(json.dumps(recorded(arguments))),
+        "files": files,
+        "code": code,
+        "versions": _versions(),
+        "rows": list(positions),
+        "answers": None if own is None else own.outputs.tolist(),
+        "digits": None if own is None else own.digits,
+    }
+
+
+def rows_of(document: Any, where: str) -> int:
+    """How many rows the run of a parsed `run.json` has.
+
+    Raises:
+        StorageError: if it is none.
+    """
+    entry = Entry.of(document, where)
+    if entry.count("format") not in {1, FORMAT}:
+        raise StorageError(f"{where} is of no format that onlyif {__version__} reads")
+    if entry.count("format") == FORMAT:
+        need_seal(entry.content, where)
+    return len(entry.counts("rows"))
+
+
+def differences(document: Any, record: Mapping[str, Any], where: str) -> list[str]:
+    """What is another in a stored run, each in a few words.
+
+    Args:
+        document: The parsed `run.json`.
+        record: What the run is now.
+        where: The file, for messages.
+
+    Raises:
+        StorageError: if it cannot be used.
+    """
+    entry = Entry.of(document, where)
+    if entry.count("format") != FORMAT:
+        raise StorageError(
+            f"{where} is of format {entry.count('format')}, which onlyif {__version__} does not go on with; "
+            "name another folder with --out"
+        )
+    need_seal(entry.content, where)
+    entry.text(SEAL)
+    found = []
+    for group in ("settings", "files", "code"):
+        stored = entry.inner(group).content
+        names = dict.fromkeys([*record[group], *stored])
+        found += [
+            f"{group.removesuffix('s')} {name if group == 'code' else name.replace('_', '-')}"
+            for name in names
+            if (name in stored, stored.get(name)) != (name in record[group], record[group].get(name))
+        ]
+    stored = entry.inner("versions").content
+    found += [
+        f"version of {name}: {stored[name]} there, {now} here"
+        for name, now in record["versions"].items()
+        if name in stored and stored[name] != now
+    ]
+    if list(entry.counts("rows")) != record["rows"]:
+        found.append("the rows")
+    elif entry.known("answers") and record["answers"] is not None:
+        found += _other_answers(entry.values("answers"), record, where)
+    return found
+
+
+def _other_answers(stored: Sequence[Any], record: Mapping[str, Any], where: str) -> list[str]:
+    """The first row that the model answers otherwise, beyond rounding."""
+    try:
+        before = torch.tensor(stored, dtype=torch.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise StorageError(f"{where}: the answers of the model are no table of numbers") from error
+    now = torch.tensor(record["answers"], dtype=torch.float64)
+    if before.shape != now.shape:
+        return [f"the shape of f(x): {list(before.shape)} there, {list(now.shape)} here"]
+    allowed = _SLACK * max(1.0, now.abs().max().item()) * 2.0 ** -record["digits"]
+    apart = torch.nonzero(~((before - now).abs() <= allowed)).tolist()
+    if not apart:
+        return []
+    row, output = apart[0]
+    told = f"{before[row, output]:.6g} there, {now[row, output]:.6g} here"
+    return [f"f(x) of row {record['rows'][row]}: {told}"]
+
+
+def _versions() -> dict[str, str]:
+    """Of Python, of this library, and of those that are loaded and may decide an answer."""
+    found = {"python": ".".join(map(str, sys.version_info[:3])), "onlyif": __version__}
+    for name in _LIBRARIES.split():
+        if name in sys.modules:
+            version = getattr(sys.modules[name], "__version__", None)
+            found[_DISTRIBUTIONS.get(name, name)] = str(version)
+    return found
