@@ -62,8 +62,9 @@ class Folder:
             remove_drafts(self.place)
         except OSError as error:
             raise StorageError(f"cannot make the folder {self.path}: {error.strerror}") from error
-        stored = self._stored()
+        # Looked at in the opposite order in which a run makes them, since another may begin here now.
         held = saved_in(self.place)
+        stored = self._stored()
         if not resume and (held or stored is not None):
             raise self._taken()
         if stored is None and held:
