@@ -26,17 +26,18 @@ ROWS = np.random.default_rng(0).normal(size=(60, 8))
 
 @dataclass
 class Clock:
-    """A clock that goes on only when the model is asked, or by a tick at every look."""
+    """A clock that goes on only when the prepared model is asked, or by a tick at every look."""
 
     now: float = 0.0
     tick: float = 0.0
+    row_s: float = 0.0
 
     def __call__(self):
         self.now += self.tick
         return self.now
 
     def model(self, table):
-        self.now += len(table) * ROW_S
+        self.now += len(table) * self.row_s
         return table[:, 0] * table[:, 1] + 0.5 * table[:, 2] - table[:, 3] * table[:, 4] * table[:, 5]
 
 
@@ -51,7 +52,9 @@ class Shown(Display):
 def _work(limit, x=ROWS[:1], display=None, **settings):
     clock = Clock()
     meter = meter_of(limit, display, clock)
-    return any_work(clock.model, x, ROWS[10:40], Options(**settings), meter), clock
+    work = any_work(clock.model, x, ROWS[10:40], Options(**settings), meter)
+    clock.row_s = ROW_S
+    return work, clock
 
 
 def _explained(limit, **settings):
@@ -185,6 +188,7 @@ def test_causes_that_time_ends_are_measured_as_the_test_measures_them(search):
     rows, clock = np.random.default_rng(1).normal(size=(40, 12)), Clock()
     options = Options(criterion="pns", search=None if search == "auto" else search)
     work = any_work(clock.model, rows[:1], rows[10:40], options, meter_of(10.0, clock=clock))
+    clock.row_s = ROW_S
     item = joined_alike(run(work))[0]
     assert clock.now <= 10.6
     assert len(item.singles) == 12
