@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from onlyif.core.errors import InputError
+from onlyif.core.errors import InputError, OnlyIfWarning
 from onlyif.interop.captum_fans import FANS
 from onlyif.interop.captum_masks import SufficientNecessaryMask
 from onlyif.interop.quantus_functions import explain_fans, explain_mask
@@ -87,3 +87,34 @@ def test_metrics_that_ask_once_and_again(explain, method, settings, digits, quan
 def test_what_is_no_module_is_refused(explain, method, settings, digits):
     with pytest.raises(InputError, match=r"need a torch\.nn\.Module to explain, got a LogisticRegression"):
         explain(type("LogisticRegression", (), {})(), *digits[1:])
+
+
+@pytest.mark.parametrize("explain", [explain_fans, explain_mask])
+def test_one_logit_one_probability_and_a_softmax_are_one_question(explain):
+    """The first row of pixels is the evidence of class 1."""
+    logit = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
+    nn.init.zeros_(logit[1].weight)
+    logit[1].weight.data[0, :4], logit[1].bias.data[0] = 4.0, -6.0
+    pair = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.Softmax(1))
+    pair[1].weight.data = torch.cat([torch.zeros(1, 16), logit[1].weight.data])
+    pair[1].bias.data = torch.tensor([0.0, -6.0])
+    x, few = np.ones((1, 1, 4, 4), np.float32), {"baselines": 0.0}
+    few |= (
+        {"settings": recommended_settings(steps=20)}
+        if explain is explain_fans
+        else {"size": 0.3, "variation": 0.0}
+    )
+    of_logit = explain(logit, x, [1], **few)
+    np.testing.assert_allclose(
+        explain(nn.Sequential(logit, nn.Sigmoid()), x, [1], **few), of_logit, atol=1e-3
+    )
+    with pytest.warns(OnlyIfWarning, match="pass softmax=False"):
+        of_pair = explain(pair, x, np.array([1], np.uint8), **few)
+    np.testing.assert_allclose(of_pair, of_logit, atol=1e-3)
+    assert of_logit[0, 0, 0].min() > of_logit[0, 0, 1:].max()
+
+
+@each
+def test_targets_that_are_no_whole_numbers_are_refused(explain, method, settings, digits):
+    with pytest.raises(InputError, match="number of an output"):
+        explain(*digits[:2], [0.5, 1, 2, 3], **settings)

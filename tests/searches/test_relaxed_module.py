@@ -56,10 +56,30 @@ def test_probabilities_that_would_be_flattened_are_noticed():
     asked = MaskQuestion((1.0,), n_fresh=2)
     net = nn.Sequential(_net(), nn.Softmax(1))
     with pytest.warns(OnlyIfWarning, match="pass transform=None"):
-        module_masks(net, IMAGES, BLACK, None, asked)
+        noticed = module_masks(net, IMAGES, BLACK, None, asked)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        module_masks(net, IMAGES, BLACK, None, asked, transform=None)
+        said = module_masks(net, IMAGES, BLACK, None, asked, transform=None)
+    assert torch.equal(noticed.soft(), said.soft())
+
+
+def test_one_sigmoid_output_is_the_probability_of_the_second_class():
+    asked, logit = MaskQuestion((1.0,), 0.1, n_fresh=2), _net(1)
+    of_logit = module_masks(logit, IMAGES, BLACK, None, asked)
+    of_sigmoid = module_masks(nn.Sequential(logit, nn.Sigmoid()), IMAGES, BLACK, None, asked)
+    p = torch.sigmoid(logit(IMAGES))[:, 0].tolist()
+    for found in (of_logit, of_sigmoid):
+        assert [item.target for item in found] == [int(one > 0.5) for one in p]
+        assert [item.prediction for item in found] == pytest.approx([max(one, 1 - one) for one in p])
+    torch.testing.assert_close(of_logit.soft(), of_sigmoid.soft(), rtol=1e-4, atol=1e-4)
+
+
+def test_planes_are_told_from_volumes_and_colours():
+    with pytest.raises(InputError, match="volumes"):
+        module_masks(_net(), torch.rand(1, 1, 3, 4, 4), torch.zeros(1, 3, 4, 4))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(60, 2))
+    with pytest.warns(OnlyIfWarning, match=r"look like \(height, width, channels\)"):
+        module_masks(net, torch.rand(1, 5, 4, 3), torch.zeros(5, 4, 3), None, MaskQuestion((1.0,), n_fresh=2))
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,20 @@ Numpy arrays in and out. Settings go into the metric's `explain_func_kwargs`; th
 arguments of `attribute`, and `softmax`.
 """
 
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import override
 
+from onlyif.core.arguments import Flag
 from onlyif.core.errors import InputError
 from onlyif.interop.captum_fans import FANS
 from onlyif.interop.captum_masks import SufficientNecessaryMask
+from onlyif.metrics.given import given_targets
+from onlyif.predictors.probabilities import Transform, reading_of
 from onlyif.predictors.torch_module import module_device, module_dtype
 
 
@@ -29,7 +33,8 @@ def explain_fans(
     """Attributions by FANS, of the shape of the inputs.
 
     Args:
-        model: A module whose outputs are logits of classes.
+        model: A module whose outputs are logits of classes, or probabilities, which is noticed. One output is
+            that of class 1 of two.
         inputs: The instances.
         targets: The explained class of each, or of all.
         softmax: Explain probabilities; False where the model's outputs are explained as they are.
@@ -37,7 +42,7 @@ def explain_fans(
         **settings: Arguments of `FANS.attribute`.
 
     Raises:
-        InputError: if the model is no torch module.
+        InputError: if the model is no torch module, or a target no whole number.
     """
     explained, x, target = _taken(model, inputs, targets, softmax, device)
     found: Tensor = FANS(explained).attribute(x, target=target, **settings)
@@ -56,7 +61,8 @@ def explain_mask(
     """Masks of the shape of the inputs.
 
     Args:
-        model: A module whose outputs are logits of classes.
+        model: A module whose outputs are logits of classes, or probabilities, which is noticed. One output is
+            that of class 1 of two.
         inputs: The instances.
         targets: The explained class of each, or of all.
         softmax: Explain probabilities; False where the model's outputs are explained as they are.
@@ -64,11 +70,24 @@ def explain_mask(
         **settings: Arguments of `SufficientNecessaryMask.attribute`.
 
     Raises:
-        InputError: if the model is no torch module.
+        InputError: if the model is no torch module, or a target no whole number.
     """
     explained, x, target = _taken(model, inputs, targets, softmax, device)
     found: Tensor = SufficientNecessaryMask(explained).attribute(x, target=target, **settings)
     return found.numpy(force=True)
+
+
+@final
+class _Read(nn.Module):
+    """A module and what is read off its outputs."""
+
+    def __init__(self, module: nn.Module, transform: Transform) -> None:
+        super().__init__()
+        self.module, self.transform = module, transform
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return self.transform(self.module(x))
 
 
 def _taken(
@@ -78,5 +97,7 @@ def _taken(
         raise InputError(f"need a torch.nn.Module to explain, got a {type(model).__name__}")
     place = module_device(model) if device is None else device
     x = torch.as_tensor(inputs).to(device=place, dtype=module_dtype(model))
-    explained = nn.Sequential(model, nn.Softmax(dim=1)) if softmax else model
-    return explained, x, torch.as_tensor(targets).long().reshape(-1)
+    target = given_targets(targets)
+    if not Flag().take("softmax", softmax):
+        return model, x, target
+    return _Read(model, reading_of(model, x, "softmax=False").transform), x, target

@@ -4,34 +4,23 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor, nn
 
 from onlyif.core.errors import InputError, OnlyIfWarning
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import variation_at
 from onlyif.explanation.mask import Masks
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.predictors.differentiable import differentiable_module
+from onlyif.predictors.probabilities import TRIED, probabilities, reading_of
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
-from onlyif.restrictions.soft_images import check_images
+from onlyif.restrictions.soft_images import IMAGE_DIMENSIONS, check_images, looks_channels_last
 from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_masks import MaskQuestion, find_masks
 from onlyif.searches.relaxed_settings import recommended_settings
 
-
-def probabilities(logits: Tensor) -> Tensor:
-    """What logits mean: softmax of several, the sigmoid pair of one.
-
-    Args:
-        logits: `(rows, outputs)` or `(rows,)`.
-
-    Example:
-        >>> probabilities(torch.tensor([0.0]))
-        tensor([[0.5000, 0.5000]])
-    """
-    each = logits.unsqueeze(1) if logits.dim() == 1 else logits
-    return each.softmax(1) if each.shape[1] > 1 else torch.cat([torch.sigmoid(-each), torch.sigmoid(each)], 1)
+SAY = "transform=None"
 
 
 def module_masks(
@@ -50,14 +39,14 @@ def module_masks(
     `RelaxedSearch` and call `find_masks`, which is what this does.
 
     Args:
-        module: The network, from images to logits. It is asked in evaluation mode and left as found.
-        images: A batch of images, height and width last, as the module takes them.
+        module: The network, from images to logits, or to probabilities, which is noticed. One output is
+            that of class 1 of two. It is asked in evaluation mode and left as found.
+        images: A batch of images (channels, height, width), as the module takes them.
         baseline: What a hidden pixel becomes: one image, as the mean of the training images.
         target: Number of the explained output, one for all or one each; None takes each image's largest.
         question: What is asked; None asks for α = 0, .5 and 1 with the paper's weights, λ_TV scaled to
             the size of the images.
-        transform: From the module's outputs to what is explained; None where it answers with
-            probabilities already.
+        transform: From the module's outputs to what is explained; None explains them as they are.
         seed: Of all draws.
 
     Raises:
@@ -79,9 +68,10 @@ def module_masks(
     output = (
         "value" if transform is None else "probability" if transform is probabilities else "transformed value"
     )
-    predictor = differentiable_module(module, transform, output)
+    read = transform
     if transform is probabilities:
-        _warn_of_probabilities(differentiable_module(module), images)
+        read = reading_of(module, torch.cat([images[:TRIED], baseline[None].to(images)]), SAY).transform
+    predictor = differentiable_module(module, read, output)
     restriction = SoftRestriction(predictor, BaselineReference(baseline, "the baseline image"), seed=seed)
     search = RelaxedSearch(SoftObjective(restriction), recommended_settings(), seed=seed)
     asked = MaskQuestion(variation=variation_at(min(images.shape[-2:]))) if question is None else question
@@ -93,6 +83,11 @@ def _check_pictures(images: Tensor, baseline: Tensor) -> None:
         if not torch.is_tensor(picture):
             raise InputError(f"need images and baseline as torch tensors, got a {type(picture).__name__}")
     check_images(images)
+    if images.dim() > IMAGE_DIMENSIONS + 1:
+        raise InputError(
+            f"masks have a height and a width, and images of shape {tuple(images.shape[1:])} more; of "
+            "volumes and videos SufficientNecessaryMask makes one number a voxel"
+        )
     if images.shape == baseline.shape:
         raise InputError(
             f"need a batch of images and one baseline, got shape {tuple(images.shape)} for both: "
@@ -103,19 +98,10 @@ def _check_pictures(images: Tensor, baseline: Tensor) -> None:
             f"the baseline has shape {tuple(baseline.shape)}, got images of shape {tuple(images.shape[1:])}; "
             "both must be the same"
         )
-
-
-def _warn_of_probabilities(raw: DifferentiablePredictor, images: Float[Tensor, "b *x"]) -> None:
-    """Outputs that sum to 1 already would be flattened by another softmax."""
-    outputs = raw.predict(images[:1].clone())
-    if (
-        outputs.shape[1] > 1
-        and bool((outputs >= 0).all())
-        and bool(((outputs.sum(1) - 1).abs() < 1e-4).all())
-    ):
+    if looks_channels_last(tuple(images.shape[1:])):
         warnings.warn(
-            "the module's outputs are probabilities already; pass transform=None, lest they are taken for "
-            "logits and flattened",
+            f"images of shape {tuple(images.shape[1:])} look like (height, width, channels); masks are of "
+            "the last two axes, and need (channels, height, width)",
             OnlyIfWarning,
             stacklevel=3,
         )
