@@ -95,7 +95,7 @@ class Asker:
 
 
 def ask(predictor: Predictor, batch: Float[Tensor, "r *x"]) -> Float64[Tensor, "r k"]:
-    """The outputs for some inputs, checked, in double precision.
+    """The outputs for some inputs, checked, in double precision, on the CPU.
 
     Args:
         predictor: The model f.
@@ -105,7 +105,7 @@ def ask(predictor: Predictor, batch: Float[Tensor, "r *x"]) -> Float64[Tensor, "
 
 
 def answers(predictor: Predictor, batch: Float[Tensor, "r *x"]) -> Float[Tensor, "r k"]:
-    """The outputs for some inputs, checked, in the precision in which the model answered.
+    """The outputs for some inputs, checked, in the precision in which the model answered, on the CPU.
 
     Args:
         predictor: The model f.
@@ -114,7 +114,7 @@ def answers(predictor: Predictor, batch: Float[Tensor, "r *x"]) -> Float[Tensor,
     Raises:
         ModelError: if an output is NaN or infinite.
     """
-    outputs = predictor.predict(batch.to(predictor.batch_dtype))
+    outputs = predictor.predict(batch.to(predictor.batch_dtype)).cpu()
     if not bool(outputs.isfinite().all()):
         raise ModelError(
             "the model answered NaN or infinite for an input with some players at the baseline; need finite "

@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.core.precision import doubled
 from onlyif.references.closeness import Closeness
 
 
@@ -18,7 +19,7 @@ class Dissimilarity(ABC):
 
     @abstractmethod
     def squares(self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"]) -> Float64[Tensor, "n *x"]:
-        """The squares whose sum over some entries is the squared distance on these.
+        """The squares whose sum over some entries is the squared distance on these, on the CPU.
 
         Args:
             rows: The inputs.
@@ -52,10 +53,10 @@ class ScaledDifference(Dissimilarity):
 
     @override
     def squares(self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"]) -> Float64[Tensor, "n *x"]:
-        apart = (rows - one).double()
+        apart = doubled(rows - one)
         apart = apart if self.scale is None else apart / self.scale.to(apart)
         # Both missing are equal; one missing is infinitely far.
-        missing = rows.isnan() ^ one.isnan()
+        missing = (rows.isnan() ^ one.isnan()).cpu()
         return torch.where(missing, torch.inf, apart.nan_to_num().square())
 
     @property
@@ -80,7 +81,7 @@ class GowerDifference(Dissimilarity):
 
     @override
     def squares(self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"]) -> Float64[Tensor, "n *x"]:
-        return self.closeness.distances(rows.double(), one.double()).square()
+        return self.closeness.distances(doubled(rows), doubled(one)).square()
 
     @property
     @override

@@ -9,6 +9,7 @@ from torch import Tensor
 from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import Change
 from onlyif.core.errors import ModelError, SettingError
+from onlyif.core.precision import at_least_single, doubled
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
 from onlyif.predictors.base import Predictor
@@ -82,7 +83,7 @@ def noise_threshold(
     largest, seen = 0.0, []
     with predictor.opened() as opened:
         for taken in slices(len(rows), max_rows):
-            part = rows[taken]
+            part = rows[taken].to(at_least_single(rows.dtype))
             # Copies, for an opened predictor may change its batch.
             base = ask(opened, part.clone())
             seen.append(base)
@@ -148,7 +149,7 @@ def entry_scale(rows: Instances) -> Float[Tensor, "*x"]:
     Args:
         rows: The background.
     """
-    spread = rows.double().std(0, unbiased=False)
+    spread = doubled(rows).std(0, unbiased=False)
     return torch.where(spread > 0, spread, 1.0)
 
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 from onlyif.causation.dissimilarity import Dissimilarity, ScaledDifference, SumOfSquares, Total
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
+from onlyif.core.precision import doubled
 
 
 class Events(ABC):
@@ -153,7 +154,8 @@ class Neighbourhood:
             subset: The players that are compared.
             players: How players tile an instance.
         """
-        return self.log_near_of(self.squares(rows, one, players), subset.to(rows.device).double(), players)
+        squares = self.squares(rows, one, players)
+        return self.log_near_of(squares, doubled(subset), players)
 
     def squares(
         self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"], players: Players
@@ -165,8 +167,8 @@ class Neighbourhood:
             one: x^t.
             players: How players tile an instance.
         """
-        owner = players.index.flatten().to(rows.device)
         squares = self.dissimilarity.squares(rows, one).flatten(1)
+        owner = players.index.flatten().to(squares.device)
         # Infinite distances would be 0 times infinity on subsets without them.
         squares = squares.clamp(max=1e150)
         return squares.new_zeros(len(rows), players.count).index_add_(1, owner, squares)

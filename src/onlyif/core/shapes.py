@@ -15,11 +15,13 @@
 A `#` before a letter allows 1 there: one value shared by all.
 """
 
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Real
 from torch import Tensor
 
 Instances = Float[Tensor, "b *x"]
-Batch = Float[Tensor, "r *x"]
+# Instances that may be integers too, as images are stored.
+Numbers = Real[Tensor, "b *x"]
+Batch = Real[Tensor, "r *x"]
 Outputs = Float[Tensor, "r k"]
 Keep = Bool[Tensor, "#b m d"]
 InputKeep = Bool[Tensor, "#b m *x"]

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import LimitError
+from onlyif.core.precision import doubled
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft_variation import total_variation, variation_slope
 from onlyif.criteria.soft_weights import SoftWeights
@@ -96,7 +97,7 @@ class SoftSlope:
 @final
 @dataclass(frozen=True, eq=False)
 class SoftErrors:
-    """The gaps of some masks estimated on many draws.
+    """The gaps of some masks estimated on many draws, on the CPU.
 
     Args:
         value: The objective and its parts.
@@ -216,9 +217,10 @@ class SoftObjective:
         n_steps = 1 if exact else -(-n_draws // self.restriction.relaxation.n_draws)
         found = asked.restriction.estimate(problem.images, masks, jobs, n_steps)
         stderr = torch.zeros_like(found.stderr) if exact else found.stderr
-        full, base = problem.full.double(), problem.base.double()
-        value = _value(problem, masks, (found.mean[:b] - full).abs(), (found.mean[b:] - base).abs())
-        return SoftErrors(value, stderr[:b], torch.hypot(stderr[b:], problem.base_stderr.double()))
+        full, base = doubled(problem.full), doubled(problem.base)
+        gaps = (found.mean[:b] - full).abs(), (found.mean[b:] - base).abs()
+        value = _value(problem, masks.detach().cpu(), *gaps)
+        return SoftErrors(value, stderr[:b], torch.hypot(stderr[b:], doubled(problem.base_stderr)))
 
 
 def with_room(

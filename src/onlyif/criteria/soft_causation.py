@@ -103,7 +103,7 @@ class SoftPNS:
         """The instances with their samples, predictions and distances.
 
         Args:
-            x: The instances.
+            x: The instances, in the dtype of all that is computed from them.
             change: How a change of each instance's prediction is read.
         """
         found = self.sample.rows(x, self.seed)
@@ -166,8 +166,10 @@ class SoftPNS:
         return self._resampled(posed, hit, near, near_rest, step)
 
     def _near(self, posed: PosedPNS, share: Float[Tensor, "b y d"]) -> Float[Tensor, "b y n"]:
-        square = share.double().square()
-        return self.neighbourhood.log_near_of_all(posed.squares, square, self.players).exp().to(share)
+        # In double precision and with a graph, on the CPU, where the squares are.
+        square = share.cpu().double().square()
+        near = self.neighbourhood.log_near_of_all(posed.squares, square, self.players).exp()
+        return near.to(device=share.device, dtype=share.dtype)
 
     def _weighted(
         self,
@@ -205,7 +207,7 @@ class SoftPNS:
             return (weights[term.weight] * on_s[term.on_s] * on_rest[term.on_rest]).mean(2)
 
         means = torch.stack([mean(term) for term in self.abduction.terms], dim=2)
-        pn, ps = self.abduction.conditional(means.flatten(0, 1).double())
+        pn, ps = self.abduction.conditional(means.flatten(0, 1).cpu().double())
         flat = means.flatten(0, 1)[:, :2]
         return (torch.stack([pn, ps], dim=1).to(flat) * flat).view(*masks.shape[:2], 2)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
+from onlyif.core.precision import doubled
 from onlyif.core.seeds import generator
 
 
@@ -114,7 +115,7 @@ def drawn_again(
         size: How many are drawn.
         source: Where the random numbers come from.
     """
-    uniform = torch.rand(size, generator=source, dtype=torch.float64).to(weights.device)
-    cumulated = weights.double().cumsum(2)
+    uniform = torch.rand(size, generator=source, dtype=torch.float64)
+    cumulated = doubled(weights).cumsum(2)
     number = torch.searchsorted(cumulated, (uniform * cumulated[..., -1:]).contiguous(), right=True)
     return torch.where(cumulated[..., -1:] > 0, number.clamp(max=weights.shape[2] - 1), 0)

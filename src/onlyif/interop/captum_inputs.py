@@ -16,6 +16,7 @@ from torch import Tensor
 from onlyif.core.arguments import Number
 from onlyif.core.errors import InputError
 from onlyif.core.players import Players
+from onlyif.core.precision import at_least_single
 
 Tensors: TypeAlias = Tensor | tuple[Tensor, ...]
 Baselines: TypeAlias = int | float | Tensor | tuple[int | float | Tensor, ...]
@@ -51,11 +52,11 @@ class Layout:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype of rows: the widest."""
+        """The dtype of rows: the widest, float32 at least, for rows are mixed and moved in it."""
         widest = self.dtypes[0]
         for one in self.dtypes[1:]:
             widest = torch.promote_types(widest, one)
-        return widest
+        return at_least_single(widest)
 
     def pack(self, tensors: Sequence[Tensor]) -> Float[Tensor, "b entries"]:
         """Tensors as rows that share no memory with them.

@@ -1,19 +1,22 @@
 """How metrics ask a model: checked, in calls of at most `max_rows` rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor, nn
 
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.core.shapes import Batch, Instances
+from onlyif.core.precision import as_floats, doubled
+from onlyif.core.shapes import Batch, Numbers
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.differentiable import differentiable_module
 from onlyif.predictors.readouts import DecisionReadout
 
 # Activations of more images leave a CPU's cache.
 MAX_ROWS = 1024
+# Instances on which integers and floats are compared, and how far answers may be apart, of the largest.
+TRIED, SAME = 2, 1e-3
 
 
 def check_counts(n_draws: int, max_rows: int) -> None:
@@ -28,7 +31,7 @@ def check_counts(n_draws: int, max_rows: int) -> None:
         raise SettingError(f"max_rows must be at least 1, got {max_rows}")
 
 
-def check_instances(x: Instances, target: Int64[Tensor, "_"]) -> None:
+def check_instances(x: Numbers, target: Int64[Tensor, "_"]) -> None:
     """Refuse instances without a target of their own.
 
     Raises:
@@ -40,7 +43,55 @@ def check_instances(x: Instances, target: Int64[Tensor, "_"]) -> None:
         raise InputError(f"got {len(target)} targets for {len(x)} instances; need one each")
 
 
-def check_maps(maps: Tensor, x: Instances) -> None:
+def as_numbers(predictor: Predictor, x: Numbers) -> Numbers:
+    """Instances that can be moved and mixed: integers become the same numbers as floats.
+
+    Args:
+        predictor: The model, which is asked about the first of integers in both forms.
+        x: The instances.
+
+    Raises:
+        InputError: if the model takes the integers, but no floats, or answers these otherwise.
+    """
+    numbers = as_floats(x)
+    if numbers is not x:
+        check_same(predictor.predict, x, numbers, "the model")
+    return numbers
+
+
+def check_same(ask: Callable[[Tensor], Tensor], x: Numbers, numbers: Numbers, asked: str) -> None:
+    """Refuse integers that mean something else to who is asked than the same numbers as floats.
+
+    Args:
+        ask: Who is asked for one row of numbers an instance.
+        x: Integers, of which the first are tried.
+        numbers: The same numbers as floats.
+        asked: Its name, for the reader.
+
+    Raises:
+        InputError: if the floats are not taken, or are answered otherwise.
+    """
+    try:
+        floats = doubled(ask(numbers[:TRIED].clone()))
+    except Exception as error:
+        raise InputError(
+            f"the instances are of {x.dtype}, and {asked} does not take the same numbers as {numbers.dtype} "
+            f"({type(error).__name__}: {error}); a metric moves and mixes them, which gives no integers: "
+            "need instances, and something that answers them, in floating-point numbers"
+        ) from error
+    try:
+        whole = doubled(ask(x[:TRIED].clone()))
+    except Exception:  # it takes floats alone, and there is nothing to compare them with
+        return
+    scale = floats.abs().nan_to_num().max().clamp(min=1e-6) if floats.numel() else 0.0
+    if whole.shape != floats.shape or bool(((whole - floats).abs() > SAME * scale).any()):
+        raise InputError(
+            f"{asked} answers instances of {x.dtype} otherwise than the same numbers as {numbers.dtype}, as "
+            "where a dtype stands for a scale; need the instances as floating-point numbers in that scale"
+        )
+
+
+def check_maps(maps: Tensor, x: Numbers) -> None:
     """Refuse maps that are not one finite number an entry.
 
     Raises:
@@ -77,7 +128,7 @@ def predictor_for(model: Predictor | nn.Module) -> Predictor:
 
 
 def ask(predictor: Predictor, rows: Batch, max_rows: int = MAX_ROWS) -> Float64[Tensor, "r k"]:
-    """The outputs for some rows, checked, in calls of at most `max_rows`.
+    """The outputs for some rows, checked, on the CPU, in calls of at most `max_rows`.
 
     Args:
         predictor: The model; open it first for many calls.
@@ -88,7 +139,7 @@ def ask(predictor: Predictor, rows: Batch, max_rows: int = MAX_ROWS) -> Float64[
         ModelError: if an output is NaN or infinite.
     """
     parts = torch.split(rows, max_rows)
-    outputs = torch.cat([predictor.predict(part.clone()).detach().double() for part in parts])
+    outputs = torch.cat([doubled(predictor.predict(part.clone())) for part in parts])
     if not bool(outputs.isfinite().all()):
         bad = int((~outputs.isfinite()).any(1).sum())
         raise ModelError(f"{predictor.meaning.model} answered {bad} of {len(rows)} rows with NaN or infinity")

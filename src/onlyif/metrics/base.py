@@ -13,7 +13,7 @@ from typing import TypeAlias, final
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.core.shapes import Instances
+from onlyif.core.shapes import Numbers
 from onlyif.metrics.measured import Measured
 from onlyif.predictors.base import Predictor
 
@@ -48,7 +48,7 @@ class MapMetric(ABC):
     """
 
     @abstractmethod
-    def measure(self, maps: Maps, predictor: Predictor, x: Instances, target: Targets) -> Measured:
+    def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         """One value an instance.
 
         Args:
@@ -76,7 +76,7 @@ class ExplainerMetric(ABC):
     """
 
     @abstractmethod
-    def measure(self, explainer: Explainer, x: Instances, target: Targets) -> Measured:
+    def measure(self, explainer: Explainer, x: Numbers, target: Targets) -> Measured:
         """One value an instance.
 
         Args:

@@ -5,11 +5,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from onlyif.core.errors import SettingError
+from onlyif.core.precision import as_floats
 from onlyif.core.seeds import generator
-from onlyif.core.shapes import Instances
+from onlyif.core.shapes import Numbers
 
 
-def random_maps(x: Instances, seed: int, first: int = 0) -> Float[Tensor, "b *x"]:
+def random_maps(x: Numbers, seed: int, first: int = 0) -> Float[Tensor, "b *x"]:
     """Uniform noise on [0, 1), independent from one instance to the next.
 
     Args:
@@ -19,10 +20,11 @@ def random_maps(x: Instances, seed: int, first: int = 0) -> Float[Tensor, "b *x"
     """
     numbers = range(first, first + len(x))
     drawn = [torch.rand(x.shape[1:], generator=generator(seed, "random map", i)) for i in numbers]
-    return torch.stack(drawn).to(x)
+    wanted = as_floats(x[:0])
+    return torch.stack(drawn).to(device=x.device, dtype=wanted.dtype)
 
 
-def sanity_maps(x: Instances, seed: int) -> dict[str, Float[Tensor, "b *x"]]:
+def sanity_maps(x: Numbers, seed: int) -> dict[str, Float[Tensor, "b *x"]]:
     """The maps by name that no explanation of worth may lose to: "ones", "zeros" and "random".
 
     Args:
@@ -33,7 +35,8 @@ def sanity_maps(x: Instances, seed: int) -> dict[str, Float[Tensor, "b *x"]]:
         >>> sorted(sanity_maps(torch.zeros(2, 3), seed=0))
         ['ones', 'random', 'zeros']
     """
-    return {"ones": torch.ones_like(x), "zeros": torch.zeros_like(x), "random": random_maps(x, seed)}
+    random = random_maps(x, seed)
+    return {"ones": torch.ones_like(random), "zeros": torch.zeros_like(random), "random": random}
 
 
 def top_mask(maps: Float[Tensor, "b *x"], size: int) -> Float[Tensor, "b *x"]:

@@ -3,13 +3,22 @@
 from dataclasses import dataclass
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float64
 from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError
-from onlyif.core.shapes import Instances
-from onlyif.metrics.asking import MAX_ROWS, ask, check_counts, check_instances, check_maps, decided
+from onlyif.core.precision import at_least_single, doubled
+from onlyif.core.shapes import Numbers
+from onlyif.metrics.asking import (
+    MAX_ROWS,
+    as_numbers,
+    ask,
+    check_counts,
+    check_instances,
+    check_maps,
+    decided,
+)
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.fills import Fill
 from onlyif.metrics.measured import Measured
@@ -46,9 +55,9 @@ class FidelityPlus(MapMetric):
         check_counts(1, self.max_rows)
 
     @override
-    def measure(self, maps: Maps, predictor: Predictor, x: Instances, target: Targets) -> Measured:
+    def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         _check_masks(maps, x, target)
-        return _changed(1 - maps.detach().to(x), self.fill, predictor, x, self.max_rows)
+        return _changed(1 - doubled(maps), self.fill, predictor, x, self.max_rows)
 
     @property
     @override
@@ -84,9 +93,9 @@ class FidelityMinus(MapMetric):
         check_counts(1, self.max_rows)
 
     @override
-    def measure(self, maps: Maps, predictor: Predictor, x: Instances, target: Targets) -> Measured:
+    def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         _check_masks(maps, x, target)
-        return _changed(maps.detach().to(x), self.fill, predictor, x, self.max_rows)
+        return _changed(doubled(maps), self.fill, predictor, x, self.max_rows)
 
     @property
     @override
@@ -94,7 +103,7 @@ class FidelityMinus(MapMetric):
         return Question("Does the decision change with nothing but what the mask marks?", False, COMPARE)
 
 
-def _check_masks(maps: Tensor, x: Instances, target: Tensor) -> None:
+def _check_masks(maps: Tensor, x: Numbers, target: Tensor) -> None:
     check_instances(x, target)
     check_maps(maps, x)
     low, high = float(maps.min()), float(maps.max())
@@ -106,10 +115,12 @@ def _check_masks(maps: Tensor, x: Instances, target: Tensor) -> None:
 
 
 def _changed(
-    keep: Float[Tensor, "b *x"], fill: Fill, predictor: Predictor, x: Instances, max_rows: int
+    share: Float64[Tensor, "b *x"], fill: Fill, predictor: Predictor, given: Numbers, max_rows: int
 ) -> Measured:
-    """Whether each decision for x ∘ keep + x' ∘ (1 - keep) is another than for x."""
-    mixed = x * keep + fill.values(x) * (1 - keep)
+    """Whether each decision for x ∘ share + x' ∘ (1 - share) is another than for x."""
+    x = as_numbers(predictor, given)
+    keep = share.to(device=x.device, dtype=at_least_single(x.dtype))
+    mixed = (x * keep + fill.values(x) * (1 - keep)).to(x.dtype)
     with predictor.opened() as opened:
         before, after = (decided(opened, ask(opened, rows, max_rows)) for rows in (x, mixed))
     return Measured((before != after).double())

@@ -9,14 +9,15 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError
-from onlyif.core.shapes import Instances
+from onlyif.core.precision import as_floats
+from onlyif.core.shapes import Numbers
 
 
 class Fill(ABC):
     """The values that stand where an instance's own were removed."""
 
     @abstractmethod
-    def values(self, x: Instances) -> Float[Tensor, "b *x"]:
+    def values(self, x: Numbers) -> Float[Tensor, "b *x"]:
         """One value an entry of each instance, from that instance alone."""
 
 
@@ -32,13 +33,13 @@ class MeanFill(Fill):
     """
 
     @override
-    def values(self, x: Instances) -> Float[Tensor, "b *x"]:
+    def values(self, x: Numbers) -> Float[Tensor, "b *x"]:
         if x.dim() < 4:
             raise InputError(
                 "the mean of a channel needs images (b, channels, height, width), "
                 f"got shape {tuple(x.shape)}; use ConstantFill"
             )
-        return x.mean((-2, -1), keepdim=True).expand_as(x)
+        return as_floats(x).mean((-2, -1), keepdim=True).expand_as(x)
 
 
 @final
@@ -53,10 +54,11 @@ class ConstantFill(Fill):
     value: Float[Tensor, "*x"]
 
     @override
-    def values(self, x: Instances) -> Float[Tensor, "b *x"]:
+    def values(self, x: Numbers) -> Float[Tensor, "b *x"]:
         if self.value.dim() and self.value.shape != x.shape[1:]:
             raise InputError(
                 f"the fill has shape {tuple(self.value.shape)}, got instances of shape {tuple(x.shape[1:])}; "
                 "both must be the same"
             )
-        return self.value.to(x).expand_as(x)
+        wanted = as_floats(x[:0])
+        return self.value.to(device=x.device, dtype=wanted.dtype).expand_as(x)

@@ -8,8 +8,18 @@ from jaxtyping import Float64
 from torch import Tensor
 from typing_extensions import override
 
-from onlyif.core.shapes import Instances
-from onlyif.metrics.asking import MAX_ROWS, ask, blocks, check_counts, check_instances, check_maps, chosen
+from onlyif.core.precision import at_least_single, doubled
+from onlyif.core.shapes import Numbers
+from onlyif.metrics.asking import (
+    MAX_ROWS,
+    as_numbers,
+    ask,
+    blocks,
+    check_counts,
+    check_instances,
+    check_maps,
+    chosen,
+)
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.measured import Measured
 from onlyif.metrics.perturbations import FadePerturbation, Perturbation
@@ -58,10 +68,10 @@ class Infidelity(MapMetric):
         check_counts(self.n_draws, self.max_rows)
 
     @override
-    def measure(self, maps: Maps, predictor: Predictor, x: Instances, target: Targets) -> Measured:
+    def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         check_instances(x, target)
         check_maps(maps, x)
-        forecast, change = self._tried(maps, predictor, x, target)
+        forecast, change = self._tried(maps, predictor, as_numbers(predictor, x), target)
         if self.rescaled:
             power = forecast.square().sum(1, keepdim=True)
             best = (forecast * change).sum(1, keepdim=True) / power
@@ -70,16 +80,17 @@ class Infidelity(MapMetric):
         return Measured(errors.mean(1), errors)
 
     def _tried(
-        self, maps: Maps, predictor: Predictor, x: Instances, target: Targets
+        self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets
     ) -> Float64[Tensor, "two b n"]:
         """The forecast and the change of each instance and draw."""
-        slopes = maps.detach().double().flatten(1)
+        slopes = doubled(maps).flatten(1)
+        wide = at_least_single(x.dtype)
         found = slopes.new_empty(2, len(x), self.n_draws)
         with predictor.opened() as opened:
             before = chosen(ask(opened, x, self.max_rows), target)
             for rows, draws in blocks(len(x), self.n_draws, self.max_rows):
                 z = self.perturbation.draw(x[rows], draws, self.seed)
-                step = (x[rows].unsqueeze(1) - z).flatten(2).double()
+                step = doubled(x[rows].unsqueeze(1).to(wide) - z.to(wide)).flatten(2)
                 after = chosen(
                     ask(opened, z.flatten(0, 1), self.max_rows), target[rows].repeat_interleave(z.shape[1])
                 )

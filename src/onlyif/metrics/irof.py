@@ -9,8 +9,18 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.shapes import Instances
-from onlyif.metrics.asking import MAX_ROWS, ask, blocks, check_counts, check_instances, check_maps, chosen
+from onlyif.core.precision import doubled
+from onlyif.core.shapes import Numbers
+from onlyif.metrics.asking import (
+    MAX_ROWS,
+    as_numbers,
+    ask,
+    blocks,
+    check_counts,
+    check_instances,
+    check_maps,
+    chosen,
+)
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.fills import Fill, MeanFill
 from onlyif.metrics.measured import Measured
@@ -55,7 +65,7 @@ class IROF(MapMetric):
             raise SettingError(f"segments are numbered from 0, got {int(self.segments.min())}")
 
     @override
-    def measure(self, maps: Maps, predictor: Predictor, x: Instances, target: Targets) -> Measured:
+    def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         fallen = 1 - self.curve(maps, predictor, x, target)[:, 1:]
         L = _counts(self._labels(x)).gt(0).sum(1, keepdim=True)
         step = torch.arange(1, fallen.shape[1] + 1, device=fallen.device)
@@ -63,7 +73,7 @@ class IROF(MapMetric):
         return Measured((weight.to(fallen) * fallen).sum(1) / L.squeeze(1))
 
     def curve(
-        self, maps: Maps, predictor: Predictor, x: Instances, target: Targets
+        self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets
     ) -> Float64[Tensor, "b steps"]:
         """r_0 = 1, r_1, ..., r_L; for an instance with fewer segments the last value is repeated.
 
@@ -75,10 +85,11 @@ class IROF(MapMetric):
         """
         check_instances(x, target)
         check_maps(maps, x)
+        x = as_numbers(predictor, x)
         labels = self._labels(x)
-        rank = _ranks(maps, labels)
+        rank = _ranks(maps, labels).to(x.device)
         L, fill = int(labels.max()) + 1, self.fill.values(x)
-        curve = torch.ones(len(x), L + 1, dtype=torch.float64, device=x.device)
+        curve = torch.ones(len(x), L + 1, dtype=torch.float64)
         with predictor.opened() as opened:
             whole = _positive(chosen(ask(opened, x, self.max_rows), target))
             for rows, steps in blocks(len(x), L, self.max_rows):
@@ -90,9 +101,9 @@ class IROF(MapMetric):
                 curve[rows, steps.start + 1 : steps.stop + 1] = left / whole[rows].unsqueeze(1)
         return curve
 
-    def _labels(self, x: Instances) -> Int64[Tensor, "b *x"]:
-        """The segment of every entry of every instance."""
-        labels = self.segments.to(x.device)
+    def _labels(self, x: Numbers) -> Int64[Tensor, "b *x"]:
+        """The segment of every entry of every instance, on the CPU."""
+        labels = self.segments.cpu()
         if labels.shape[1:] == x.shape[2:]:
             labels = labels.unsqueeze(1)
         elif labels.shape[1:] != x.shape[1:]:
@@ -138,7 +149,7 @@ def _counts(labels: Int64[Tensor, "b *x"]) -> Float64[Tensor, "b segments"]:
 def _ranks(maps: Float[Tensor, "b *x"], labels: Int64[Tensor, "b *x"]) -> Int64[Tensor, "b *x"]:
     """The place of each entry's segment in descending order of mean importance, from 0."""
     flat, counts = labels.flatten(1), _counts(labels)
-    total = torch.zeros_like(counts).scatter_add(1, flat, maps.detach().double().flatten(1))
+    total = torch.zeros_like(counts).scatter_add(1, flat, doubled(maps).flatten(1))
     mean = torch.where(counts > 0, total / counts, -torch.inf)
     order = mean.sort(dim=1, descending=True, stable=True).indices
     return order.argsort(1).gather(1, flat).view(labels.shape)

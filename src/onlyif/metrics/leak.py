@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.precision import as_floats, doubled
 from onlyif.core.seeds import child_seed, generator
-from onlyif.core.shapes import Instances
+from onlyif.core.shapes import Numbers
 
 
 @final
@@ -100,8 +101,8 @@ class Leak:
 
 def label_leak(
     masks: Float[Tensor, "b h w"],
-    x: Instances,
-    hidden: Instances,
+    x: Numbers,
+    hidden: Numbers,
     labels: Int64[Tensor, "b"],
     settings: LeakSettings | None = None,
 ) -> Leak:
@@ -124,8 +125,9 @@ def label_leak(
     given = settings or LeakSettings()
     counts = torch.bincount(labels)
     _check(masks, x, labels, counts, given)
-    binary = (masks >= given.threshold).to(x.dtype).unsqueeze(1)
-    masked = torch.where(binary.bool(), x, hidden)
+    # In the dtype of the fresh classifiers.
+    binary = (masks >= given.threshold).to(torch.float32).unsqueeze(1)
+    masked = torch.where(binary.bool(), as_floats(x).to(torch.float32), as_floats(hidden).to(torch.float32))
     fold = _folds(labels, given)
     alone, both = (_reading(_read(what, labels, fold, given) == labels, labels) for what in (binary, masked))
     return Leak(alone, both, 1 / len(counts), tuple(counts.tolist()))
@@ -190,7 +192,7 @@ def _reader(channels: int, n_labels: int, number: int, given: LeakSettings) -> n
 
 
 def _reading(right: Tensor, labels: Tensor) -> Reading:
-    shares = torch.stack([right[labels == label].double().mean() for label in range(int(labels.max()) + 1)])
-    counts = torch.bincount(labels).double()
+    shares = torch.stack([doubled(right[labels == label]).mean() for label in range(int(labels.max()) + 1)])
+    counts = doubled(torch.bincount(labels))
     stderr = (shares * (1 - shares) / counts).sum().sqrt() / len(shares)
     return Reading(shares.mean().item(), stderr.item())

@@ -9,8 +9,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError
-from onlyif.core.shapes import Instances
-from onlyif.metrics.asking import MAX_ROWS, blocks, check_counts, check_instances, check_maps
+from onlyif.core.precision import as_floats, doubled
+from onlyif.core.shapes import Numbers
+from onlyif.metrics.asking import MAX_ROWS, blocks, check_counts, check_instances, check_maps, check_same
 from onlyif.metrics.base import Explainer, ExplainerMetric, Question, Targets
 from onlyif.metrics.measured import Measured
 from onlyif.metrics.perturbations import Perturbation
@@ -58,8 +59,11 @@ class MaxSensitivity(ExplainerMetric):
         check_counts(self.n_draws, self.max_rows)
 
     @override
-    def measure(self, explainer: Explainer, x: Instances, target: Targets) -> Measured:
+    def measure(self, explainer: Explainer, x: Numbers, target: Targets) -> Measured:
         check_instances(x, target)
+        given, x = x, as_floats(x)
+        if given is not x:
+            check_same(lambda rows: explainer(rows, target[: len(rows)]), given, x, "the explainer")
         parts = zip(torch.split(x, self.max_rows), torch.split(target, self.max_rows), strict=True)
         maps = torch.cat([_explained(explainer, rows, targets) for rows, targets in parts])
         largest = maps.new_zeros(len(x))
@@ -83,9 +87,9 @@ class MaxSensitivity(ExplainerMetric):
         )
 
 
-def _explained(explainer: Explainer, rows: Instances, target: Int64[Tensor, "b"]) -> Float64[Tensor, "b c"]:
+def _explained(explainer: Explainer, rows: Numbers, target: Int64[Tensor, "b"]) -> Float64[Tensor, "b c"]:
     maps = explainer(rows.clone(), target)
     if not torch.is_tensor(maps):
         raise InputError(f"the explainer answered with a {type(maps).__name__}; need one tensor")
     check_maps(maps, rows)
-    return maps.detach().double().flatten(1)
+    return doubled(maps).flatten(1)

@@ -12,8 +12,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.precision import as_floats, at_least_single
 from onlyif.core.seeds import generator
-from onlyif.core.shapes import Instances
+from onlyif.core.shapes import Numbers
 from onlyif.metrics.fills import Fill
 
 
@@ -24,7 +25,7 @@ class Perturbation(ABC):
     """
 
     @abstractmethod
-    def draw(self, x: Instances, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
+    def draw(self, x: Numbers, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
         """Perturbed inputs.
 
         Args:
@@ -47,9 +48,9 @@ class FadePerturbation(Perturbation):
     """
 
     @override
-    def draw(self, x: Instances, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
+    def draw(self, x: Numbers, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
         share = _stack(x, draws, seed, "fade", lambda g: torch.rand(x.shape[1:], generator=g))
-        return x.unsqueeze(1) * share
+        return _as_given(x, as_floats(x).unsqueeze(1) * share)
 
 
 @final
@@ -76,12 +77,12 @@ class SquarePerturbation(Perturbation):
             raise SettingError(f"side must be at least 1, got {self.side}")
 
     @override
-    def draw(self, x: Instances, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
+    def draw(self, x: Numbers, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
         if x.dim() < 3 or min(x.shape[-2:]) < self.side:
             raise InputError(f"a square of side {self.side} does not fit into instances {tuple(x.shape[1:])}")
         inside = torch.stack([self._square(x, seed, i) for i in range(draws.start, draws.stop)])
         inside = inside.view(1, len(inside), *[1] * (x.dim() - 3), *x.shape[-2:])
-        return torch.where(inside, self.fill.values(x).unsqueeze(1), x.unsqueeze(1))
+        return torch.where(inside, self.fill.values(x).unsqueeze(1), as_floats(x).unsqueeze(1))
 
     def _square(self, x: Tensor, seed: int, number: int) -> Tensor:
         source = generator(seed, "square", number)
@@ -118,9 +119,9 @@ class NoisyBaselinePerturbation(Perturbation):
             raise SettingError(f"sigma must be finite and at least 0, got {self.sigma}")
 
     @override
-    def draw(self, x: Instances, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
+    def draw(self, x: Numbers, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
         noise = _stack(x, draws, seed, "noisy baseline", lambda g: torch.randn(x.shape[1:], generator=g))
-        return self.baseline.values(x).unsqueeze(1) + self.sigma * noise
+        return _as_given(x, self.baseline.values(x).unsqueeze(1) + self.sigma * noise)
 
 
 @final
@@ -141,9 +142,9 @@ class MaxNormBall(Perturbation):
         _check_radius(self.radius)
 
     @override
-    def draw(self, x: Instances, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
+    def draw(self, x: Numbers, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
         noise = _stack(x, draws, seed, "max norm", lambda g: torch.rand(x.shape[1:], generator=g) * 2 - 1)
-        return x.unsqueeze(1) + self.radius * noise
+        return _as_given(x, as_floats(x).unsqueeze(1) + self.radius * noise)
 
 
 @final
@@ -164,13 +165,15 @@ class EuclideanBall(Perturbation):
         _check_radius(self.radius)
 
     @override
-    def draw(self, x: Instances, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
+    def draw(self, x: Numbers, draws: slice, seed: int) -> Float[Tensor, "b n *x"]:
         def step(source: torch.Generator) -> Tensor:
             way = torch.randn(x.shape[1:], generator=source, dtype=torch.float64)
             uniform = float(torch.rand((), generator=source, dtype=torch.float64))
             return way * (math.pow(uniform, 1 / way.numel()) / float(way.norm()))
 
-        return x.unsqueeze(1) + self.radius * _stack(x, draws, seed, "euclidean", step)
+        return _as_given(
+            x, as_floats(x).unsqueeze(1) + self.radius * _stack(x, draws, seed, "euclidean", step)
+        )
 
 
 def _check_radius(radius: float) -> None:
@@ -179,7 +182,13 @@ def _check_radius(radius: float) -> None:
 
 
 def _stack(
-    x: Instances, draws: slice, seed: int, use: str, make: Callable[[torch.Generator], Tensor]
+    x: Numbers, draws: slice, seed: int, use: str, make: Callable[[torch.Generator], Tensor]
 ) -> Float[Tensor, "1 n *x"]:
     numbers = range(draws.start, draws.stop)
-    return torch.stack([make(generator(seed, use, i)) for i in numbers]).to(x).unsqueeze(0)
+    drawn = torch.stack([make(generator(seed, use, i)) for i in numbers])
+    return drawn.to(device=x.device, dtype=at_least_single(as_floats(x[:0]).dtype)).unsqueeze(0)
+
+
+def _as_given(x: Numbers, moved: Float[Tensor, "b n *x"]) -> Float[Tensor, "b n *x"]:
+    """In the dtype of x, where that has fractions: what a model of half precision is shown."""
+    return moved.to(x.dtype) if x.is_floating_point() else moved

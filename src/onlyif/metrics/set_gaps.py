@@ -10,10 +10,19 @@ from torch import Tensor, nn
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.grids import image_players
 from onlyif.core.players import Players
-from onlyif.core.shapes import Instances
+from onlyif.core.shapes import Numbers
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
-from onlyif.metrics.asking import MAX_ROWS, ask, blocks, check_counts, check_instances, chosen, predictor_for
+from onlyif.metrics.asking import (
+    MAX_ROWS,
+    as_numbers,
+    ask,
+    blocks,
+    check_counts,
+    check_instances,
+    chosen,
+    predictor_for,
+)
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.readouts import TargetReadout
 from onlyif.references.base import Reference
@@ -82,7 +91,7 @@ class SetGaps:
 def set_gaps(
     sets: Bool[Tensor, "_ ..."],
     predictor: Predictor | nn.Module,
-    x: Instances,
+    x: Numbers,
     target: Int64[Tensor, "_"],
     hiding: Hiding,
 ) -> SetGaps:
@@ -108,9 +117,10 @@ def set_gaps(
             f"got sets of shape {tuple(sets.shape)} for images of shape {tuple(x.shape)}; "
             "need (images, sets, height, width)"
         )
+    x = as_numbers(model, x)
     height, width = x.shape[-2:]
     players = image_players(torch.arange(height * width).view(height, width), tuple(x.shape[1:]))
-    found = torch.empty(4, *sets.shape[:2], dtype=torch.float64, device=x.device)
+    found = torch.empty(4, *sets.shape[:2], dtype=torch.float64)
     with model.opened() as opened:
         chosen(ask(opened, x[:1]).expand(len(x), -1), target)
         restriction = hiding.restriction(opened, players)

@@ -6,7 +6,8 @@ from typing import final
 import torch
 from typing_extensions import override
 
-from onlyif.core.shapes import Instances
+from onlyif.core.precision import doubled
+from onlyif.core.shapes import Numbers
 from onlyif.metrics.asking import check_instances, check_maps
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.measured import Measured
@@ -28,10 +29,10 @@ class Sparseness(MapMetric):
     """
 
     @override
-    def measure(self, maps: Maps, predictor: Predictor, x: Instances, target: Targets) -> Measured:
+    def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         check_instances(x, target)
         check_maps(maps, x)
-        s = maps.detach().double().abs().flatten(1).sort(1).values
+        s = doubled(maps).abs().flatten(1).sort(1).values
         D = s.shape[1]
         share = (D - torch.arange(1, D + 1, dtype=s.dtype, device=s.device) + 0.5) / D
         total = s.sum(1)

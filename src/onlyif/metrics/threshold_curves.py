@@ -10,7 +10,8 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.shapes import Instances
+from onlyif.core.precision import doubled
+from onlyif.core.shapes import Numbers
 from onlyif.metrics.measured import Measured
 from onlyif.metrics.set_gaps import Hiding, set_gaps
 from onlyif.predictors.base import Predictor
@@ -105,7 +106,7 @@ class ThresholdCurves:
 def threshold_curves(
     scores: Float[Tensor, "_ ..."],
     predictor: Predictor | nn.Module,
-    x: Instances,
+    x: Numbers,
     target: Int64[Tensor, "_"],
     hiding: Hiding,
     *,
@@ -140,9 +141,9 @@ def threshold_curves(
             f"got scores of shape {tuple(scores.shape)} for images of shape {tuple(x.shape)}; "
             "need one a pixel"
         )
-    t = torch.tensor(thresholds, dtype=torch.float64, device=x.device)
-    sets = normalised_scores(scores.double().to(x.device)).unsqueeze(1) >= t.view(-1, 1, 1)
-    gaps = set_gaps(sets, predictor, x, target, hiding)
+    t = torch.tensor(thresholds, dtype=torch.float64)
+    sets = normalised_scores(doubled(scores)).unsqueeze(1) >= t.view(-1, 1, 1)
+    gaps = set_gaps(sets.to(x.device), predictor, x, target, hiding)
     size = Curve(t, sets.double().mean((2, 3)))
     n_pixels = scores[0].numel()
     return ThresholdCurves(Curve(t, gaps.sufficiency), Curve(t, gaps.necessity), size, floor, n_pixels)

@@ -1,5 +1,6 @@
 """A model with gradients: what masks that are found by descent or ascent need."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -10,12 +11,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from onlyif.core.errors import ModelError
+from onlyif.core.errors import ModelError, OnlyIfWarning
+from onlyif.core.precision import at_least_single, doubled
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
-from onlyif.predictors.outputs import DIGITS_SINGLE
+from onlyif.predictors.outputs import DIGITS_SINGLE, digits_of
 from onlyif.predictors.raising import model_faults
 from onlyif.predictors.torch_module import module_device, module_dtype, module_guard
+
+# Kernels with and without gradients may differ: more rounding is allowed for than between equal calls.
+KERNELS = 64
+CHECKED_AT_ONCE = 16
 
 
 @final
@@ -23,8 +29,10 @@ from onlyif.predictors.torch_module import module_device, module_dtype, module_g
 class DifferentiablePredictor(Predictor):
     """A torch function of batches whose outputs can be differentiated with respect to the batch.
 
-    `predict` asks it without gradients, like any other predictor; `respond` keeps the graph.
+    `respond` keeps the graph, `predict` lets go of it. Both ask one function, with gradients: some modules
+    answer otherwise without, as torch's transformer encoders do where tokens are padded.
     Gradients are taken with respect to masks alone, so the parameters' own `.grad` stays as it was.
+    Answers in half precision are widened to float32, and gradients pass back through it at a scale of 1.
 
     Args:
         function: From a batch `(r, *x)` to outputs `(r, k)` or `(r,)`.
@@ -59,8 +67,10 @@ class DifferentiablePredictor(Predictor):
 
     @override
     def predict(self, batch: Batch) -> Outputs:
-        with self.guard(), torch.no_grad():
-            return self.respond(batch).to(batch.device)
+        with self.guard(), torch.enable_grad():
+            # Of a copy, for a leaf that wants gradients may not be written into, as a model may do.
+            given = batch.detach().requires_grad_() if batch.is_floating_point() else batch
+            return self.respond(given.clone()).detach().to(batch.device)
 
     def respond(self, batch: Batch) -> Float[Tensor, "r k"]:
         """The outputs with their graph; call it inside `opened`.
@@ -71,6 +81,30 @@ class DifferentiablePredictor(Predictor):
         Raises:
             ModelError: unless the function answers with one row of outputs an instance.
         """
+        answer = self._answer(batch)
+        wide = answer.to(at_least_single(answer.dtype))
+        if answer.dtype == torch.float16 and wide.requires_grad and batch.requires_grad:
+            _keep_in_range(batch, wide)
+        return wide
+
+    def check_one_function(self, batch: Batch, max_rows: int = CHECKED_AT_ONCE) -> None:
+        """Warn of a function that answers otherwise where no gradients are wanted.
+
+        Args:
+            batch: Rows to try it on.
+            max_rows: Most rows of one call, of which a few are enough.
+        """
+        one, other = [], []
+        with self.opened() as opened:
+            for part in torch.split(batch.detach(), min(max_rows, CHECKED_AT_ONCE)):
+                with torch.enable_grad():
+                    wanted = part.clone().to(self.dtype).requires_grad_()
+                    one.append(opened._answer(wanted.clone()).detach())
+                with torch.no_grad():
+                    other.append(opened._answer(part.clone()))
+        _warn_of_two(torch.cat(one), torch.cat(other), self.described.model)
+
+    def _answer(self, batch: Batch) -> Tensor:
         given = batch.to(device=self.device or batch.device, dtype=self.dtype)
         with model_faults(self.described.model, len(batch)):
             answer = self.function(given)
@@ -102,7 +136,7 @@ class DifferentiablePredictor(Predictor):
             ModelError: if the outputs do not depend differentiably on the batch, or a gradient is NaN.
         """
         with self.opened() as opened, torch.enable_grad():
-            given = batch.detach().to(self.dtype).requires_grad_()
+            given = batch.detach().to(at_least_single(self.dtype)).requires_grad_()
             outputs = opened.respond(given.clone())  # a model may write into its batch
             slope = None
             if outputs.requires_grad:
@@ -140,3 +174,35 @@ def differentiable_module(
         module_dtype(module),
         module_device(module),
     )
+
+
+def _keep_in_range(batch: Tensor, wide: Tensor) -> None:
+    """Gradients are handed to a model of half precision with their largest at 1, and scaled back behind it.
+
+    Those of an objective with a small threshold are far beyond what float16 holds.
+    """
+    sizes: list[Tensor] = []
+
+    def down(slope: Tensor) -> Tensor:
+        size = slope.abs().amax()
+        sizes.append(torch.where((size > 0) & size.isfinite(), size, torch.ones_like(size)))
+        return slope / sizes[-1]
+
+    def up(slope: Tensor) -> Tensor:
+        return slope * sizes.pop() if sizes else slope
+
+    wide.register_hook(down)  # type: ignore[no-untyped-call]
+    batch.register_hook(up)  # type: ignore[no-untyped-call]
+
+
+def _warn_of_two(one: Tensor, other: Tensor, model: str) -> None:
+    apart = doubled(one) - doubled(other) if one.shape == other.shape else torch.full((1,), torch.inf)
+    scale = max(1.0, doubled(one).abs().nan_to_num().max().item())
+    if bool((apart.abs() > KERNELS * scale * 2.0 ** -digits_of(one.dtype)).any()):
+        warnings.warn(
+            f"{model} answers otherwise without gradients than with them, by up to "
+            f"{apart.abs().max().item():.3g} (torch's transformer encoders do where tokens are padded); "
+            "all figures are about its answers with gradients",
+            OnlyIfWarning,
+            stacklevel=3,
+        )

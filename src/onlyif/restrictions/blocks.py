@@ -18,6 +18,7 @@ from torch import Tensor
 from onlyif.core.blend import blend
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
+from onlyif.core.precision import doubled
 from onlyif.core.shapes import InputKeep, Instances, Keep
 from onlyif.core.subsets import keep_of_codes
 from onlyif.predictors.base import Predictor
@@ -119,7 +120,7 @@ class Walk:
             return replace(self, predictor=predictor)._run(x, subsets, readout)
 
     def _run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
-        zero = torch.zeros((), dtype=torch.float64, device=x.device)
+        zero = torch.zeros((), dtype=torch.float64)
         mean = zero.new_empty(len(x), subsets.count)
         errors = zero.expand(2, *mean.shape) if self.exact else zero.new_empty(2, *mean.shape)
         b_call, m_call = _rectangle(len(x), subsets.count, max(1, self.max_rows // self.plan.total))
@@ -192,12 +193,12 @@ class Walk:
     def _outputs(
         self, x: Instances, input_keep: InputKeep, plan: Plan, shared: Draws | None
     ) -> tuple[Tensor, Tensor]:
-        """The outputs for every draw, (b, m, n, k), and the draws' weights."""
+        """The outputs for every draw, (b, m, n, k), and the draws' weights, on the CPU."""
         draws = self.reference.draw(x, input_keep, plan) if shared is None else shared
         dtype = self.predictor.batch_dtype
         mixed = blend(x.to(dtype), draws.values.to(dtype), input_keep)
-        outputs = self.predictor.predict(mixed.flatten(0, 2)).double()
-        return outputs.reshape(*mixed.shape[:3], -1).to(x.device), draws.weights.double()
+        outputs = doubled(self.predictor.predict(mixed.flatten(0, 2)))
+        return outputs.reshape(*mixed.shape[:3], -1), doubled(draws.weights)
 
 
 def _weighted_mean(

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import ModelError, SettingError
+from onlyif.core.precision import doubled
 from onlyif.core.shapes import Instances
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.references.base import Plan, Reference
@@ -159,11 +160,11 @@ class SoftRestriction:
             drawn = self.reference.draw(some.x, nothing, replace(plan, start=draws.start, stop=draws.stop))
             values = drawn.values.squeeze(1)
             with memory_for(values.shape[0] * values.shape[1]):
-                answer = self._finite(values.flatten(0, 1).clone()).double().to(some.x.device)
+                answer = doubled(self._finite(values.flatten(0, 1).clone()))
             check_target(some.target, answer.shape[1])
             outputs.append(answer.reshape(*values.shape[:2], -1).expand(len(some.x), -1, -1))
-            weights.append(drawn.weights.squeeze(1).double())
-        column = some.target.to(some.x.device).view(-1, 1, 1).expand(-1, plan.total, 1)
+            weights.append(doubled(drawn.weights.squeeze(1)))
+        column = some.target.cpu().view(-1, 1, 1).expand(-1, plan.total, 1)
         found = torch.cat(outputs, 1).gather(2, column).squeeze(2)
         mean = (found * torch.cat(weights, 1)).sum(1)
         exact = plan.seed is None
@@ -238,7 +239,9 @@ class SoftRestriction:
         return outputs.gather(1, target.to(outputs.device).unsqueeze(1)).squeeze(1).to(batch.device)
 
     def _finite(self, batch: Tensor) -> Tensor:
-        outputs = self.predictor.respond(batch)
+        # Without a graph the same function is asked as with one: some modules answer otherwise without.
+        asked = self.predictor.respond if torch.is_grad_enabled() else self.predictor.predict
+        outputs = asked(batch)
         if not bool(outputs.isfinite().all()):
             raise ModelError(
                 f"{self.predictor.meaning.model} answered with NaN or infinite outputs; need numbers"

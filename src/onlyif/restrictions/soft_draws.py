@@ -63,7 +63,7 @@ class Relaxation:
         """
         numbers = generator(seed, f"mask draws of step {step}", index)
         half = self.n_draws // 2 if self.antithetic else self.n_draws
-        uniform = torch.rand(half, n_units, generator=numbers)
+        uniform = torch.rand(half, n_units, generator=numbers, dtype=torch.float32, device="cpu")
         return torch.cat([uniform, 1 - SPACING - uniform]) if self.antithetic else uniform
 
     def draw(

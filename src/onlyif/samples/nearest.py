@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.core.precision import doubled
 from onlyif.core.shapes import Instances
 from onlyif.samples.background import check_shapes
 from onlyif.samples.base import Sample, SampleRows
@@ -51,7 +52,7 @@ class NearestSample(Sample):
         near = []
         for one in x:
             apart = (rows - one) if self.scale is None else (rows - one) / self.scale.to(x)
-            distance = apart.flatten(1).double().square().sum(1)
+            distance = doubled(apart.flatten(1)).square().sum(1)
             order = torch.argsort(distance.nan_to_num(nan=torch.inf), stable=True)[: self.n - 1]
             near.append(torch.cat([one.unsqueeze(0), rows[order]]))
         return SampleRows(torch.stack(near), rows[:0])

@@ -13,6 +13,7 @@ from onlyif.causation.change import Change
 from onlyif.causation.checks import check_change, check_instances
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.core.errors import InputError, ModelError, OnlyIfWarning
+from onlyif.core.precision import at_least_single
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft_causation import PosedPNS, SoftPNS
 from onlyif.predictors.differentiable import DifferentiablePredictor
@@ -121,6 +122,7 @@ class PNSAscent:
                 f"values in [{given.min():g}, {given.max():g}]"
             )
         self.predictor.check_gradient(x[:1])
+        self.predictor.check_one_function(x, self.max_rows)
         step = self._instances_a_block(x, given)
         for first in range(0, len(x), step):
             numbers = torch.arange(first, min(first + step, len(x)))
@@ -152,7 +154,7 @@ class PNSAscent:
         shape = self.settings.shape
         with self.predictor.opened() as predictor, torch.enable_grad():
             objective = self._objective(predictor, numbers)
-            posed = objective.pose(x.to(predictor.batch_dtype), change)
+            posed = objective.pose(x.to(at_least_single(predictor.batch_dtype)), change)
             free = shape.start(given.to(posed.rows)).detach()
             begun = shape.masks(free).mean(1)
             end = self._climb(objective, posed, free)

@@ -15,6 +15,7 @@ from onlyif.core.seeds import generator
 from onlyif.criteria.soft import SoftObjective, SoftProblem, with_room
 from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.restrictions.soft_images import check_masks
+from onlyif.restrictions.soft_memory import memory_for
 from onlyif.searches.relaxed_run import Run, coarser
 from onlyif.searches.relaxed_settings import RelaxedSettings
 
@@ -80,14 +81,16 @@ class RelaxedSearch:
         grid = self.grid_of(*problem.images.x.shape[-2:])
         check_start(problem, start)
         restriction = replace(self.objective.restriction, together=grid.together)
-        self.objective.restriction.predictor.check_gradient(problem.images.x[:1])
+        restriction.predictor.check_gradient(problem.images.x[:1])
+        _, objective = with_room(SoftObjective(restriction), lambda one: _compare(one, problem))
+        restriction = objective.restriction
         most = max(stage.relaxation.n_draws for stage in self.settings.stages)
         at_once = max(1, restriction.max_rows // (2 * most))
         for numbers in torch.split(torch.arange(len(problem)), at_once):
             first = None if start is None else start[numbers]
             # Closed before a part is handed out: between parts the model is as it was found.
-            with SoftObjective(restriction).opened() as objective:
-                part, rows = self._part(objective, grid, problem.take(numbers), (numbers, first))
+            with SoftObjective(restriction).opened() as opened:
+                part, rows = self._part(opened, grid, problem.take(numbers), (numbers, first))
             restriction = replace(restriction, max_rows=rows)
             _warn_of_no_slope(problem.take(numbers), part)
             yield part
@@ -149,6 +152,13 @@ def _warn_of_no_slope(problem: SoftProblem, part: Descent) -> None:
             OnlyIfWarning,
             stacklevel=3,
         )
+
+
+def _compare(objective: SoftObjective, problem: SoftProblem) -> None:
+    """Warn where the model answers otherwise without gradients."""
+    rows = objective.restriction.max_rows
+    with memory_for(rows):
+        objective.restriction.predictor.check_one_function(problem.images.x, rows)
 
 
 def _best_of_ends(
