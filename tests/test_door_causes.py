@@ -322,15 +322,15 @@ MEDIANS = np.sort(rows(), axis=0)[19:20]
         ({"c": 0.0}, "c must be a finite number above 0, got 0"),
         ({"c": math.inf}, "c must be a finite number above 0, got inf"),
         ({"c": "some"}, "unknown rule for c 'some'; need one of noise, spread"),
-        ({"p_replace": 0.0}, "strictly between 0 and 1; got 0"),
-        ({"p_replace": 1.0}, "strictly between 0 and 1; got 1"),
-        ({"n_perturbations": 0}, "at least 1 perturbation, got 0"),
+        ({"p_replace": 0.0}, "strictly between 0 and 1, got 0"),
+        ({"p_replace": 1.0}, "strictly between 0 and 1, got 1"),
+        ({"n_perturbations": 0}, "n_perturbations must be at least 1, got 0"),
         ({"sample": "all"}, "unknown sample 'all'; need one of background, nearest"),
         ({"abduction": "sir"}, "unknown abduction 'sir'"),
         ({"events": "firm"}, "unknown events 'firm'; need one of hard, soft"),
         ({"distance": "l2"}, "unknown distance 'l2'; need one of gower, gower-mean"),
         ({"weights": (0.0, 0.0)}, r"at least 0 and not both 0, got \(0.0, 0.0\)"),
-        ({"weights": (1.0, -1.0)}, "at least 0 and not both 0"),
+        ({"weights": (1.0, -1.0)}, "weights must be .* at least 0, got -1"),
     ],
 )
 def test_settings_out_of_range_are_refused_when_they_are_made(settings, message):
@@ -341,8 +341,8 @@ def test_settings_out_of_range_are_refused_when_they_are_made(settings, message)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: onlyif.BackgroundRows(0), "at least one background row, got n_rows=0"),
-        (lambda: onlyif.NearestRows(0), "at least one background row, got n_rows=0"),
+        (lambda: onlyif.BackgroundRows(0), "n_rows must be at least 1, got 0"),
+        (lambda: onlyif.NearestRows(0), "n_rows must be at least 1, got 0"),
         (lambda: onlyif.SpreadThreshold(0.0), "above 0"),
         (lambda: onlyif.NoiseThreshold(-1.0), "above 0"),
         (lambda: onlyif.TypicalBoundary(0.0), "above 0"),

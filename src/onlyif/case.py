@@ -1,9 +1,9 @@
 """What is asked of a block of instances, and all that is needed to answer."""
 
 from dataclasses import dataclass, field
-from numbers import Integral, Real
 from typing import final
 
+from onlyif.core.arguments import Either, Flag, Number, Whole, settle
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
 from onlyif.core.progress import Meter
@@ -37,16 +37,15 @@ class Question:
     epsilon: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.alpha, Real) or not isinstance(self.epsilon, Real | None):
-            raise SettingError(f"alpha and epsilon must be numbers, got {self.alpha!r} and {self.epsilon!r}")
-        if isinstance(self.size, bool) or not isinstance(self.size, Integral | None):
-            raise SettingError(f"size must be a whole number, got {self.size!r}")
-        if not 0.0 <= self.alpha <= 1.0:
-            raise SettingError(f"alpha must lie in [0, 1], got {self.alpha}")
-        if self.size is not None and self.size < 0:
-            raise SettingError(f"size must be at least 0, got {self.size}")
-        if self.epsilon is not None and not 0.0 <= self.epsilon < float("inf"):
-            raise SettingError(f"epsilon must be a finite number of at least 0, got {self.epsilon}")
+        settle(
+            self,
+            {
+                "alpha": Number(least=0.0, most=1.0),
+                "size": Either((Whole(least=0), None)),
+                "exact_size": Flag(),
+                "epsilon": Either((Number(least=0.0), None)),
+            },
+        )
 
 
 @final

@@ -10,6 +10,7 @@ import torch
 
 from onlyif.case import Case, Question
 from onlyif.causal_explain import explain_causes
+from onlyif.core.arguments import Either, Flag
 from onlyif.core.errors import Interrupted, OnlyIfWarning
 from onlyif.core.progress import TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
@@ -130,6 +131,7 @@ def explain(
     References:
         [bharti2024] the definitions; the guide states the corrections.
     """
+    shown = Either((Flag(), None)).take("progress", progress)
     options = Options(
         target=target,
         question=Question(alpha, size, exact_size, epsilon),
@@ -146,7 +148,7 @@ def explain(
         tolerate=tolerate,
         criterion=criterion,
     )
-    bar = progress_bar(progress)
+    bar = progress_bar(shown)
     meter = meter_of(time_limit, bar)
     return _all(any_work(model, X, background, options, meter), bar)
 

@@ -29,7 +29,7 @@ def test_every_whole_number_is_the_python_one(three):
 
 @pytest.mark.parametrize("three", THREES, ids=repr)
 def test_every_number_is_the_python_float(three):
-    taken = Number(above=0).take("a", three)
+    taken = Number(above=0.0).take("a", three)
     assert type(taken) is float
     assert taken == 3
 
@@ -93,7 +93,7 @@ def test_what_is_out_of_range_is_refused(kind, value):
 
 
 def test_an_infinite_number_is_taken_where_it_may_be():
-    assert Number(above=0, below=None).take("b", np.inf) == float("inf")
+    assert Number(above=0.0, below=None).take("b", np.inf) == float("inf")
 
 
 @pytest.mark.parametrize("value", [True, np.True_, np.array(True), torch.tensor(True)], ids=repr)

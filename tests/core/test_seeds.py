@@ -37,5 +37,5 @@ def test_the_global_random_state_is_left_alone():
 
 def test_a_seed_that_is_no_integer_is_refused():
     """True is the one the annotation lets through."""
-    with pytest.raises(SettingError, match="seed must be an integer, got True"):
+    with pytest.raises(SettingError, match="seed must be a whole number, got True"):
         child_seed(True, "draws")

@@ -91,9 +91,9 @@ def test_rows_are_cast_to_the_background_where_nothing_is_lost():
     assert torch.equal(schema.encode(np.array([[1, 2]])), torch.tensor([[1.0, 2.0]]).double())
     whole = fit_schema(np.array([[1, 2]]))
     assert whole.encode([[3.0, 4.0]]).tolist() == [[3.0, 4.0]]
-    with pytest.raises(InputError, match="values that the background's int64 cannot hold"):
+    with pytest.raises(InputError, match=r"'x0' holds 0\.5 in row 0 of the rows"):
         whole.encode(np.array([[0.5, 1.0]]))
-    with pytest.raises(InputError, match="dtype <U1, the background has float64"):
+    with pytest.raises(InputError, match="'x0' holds 'a' in row 0 of the rows"):
         schema.encode(np.array([["a", "b"]]))
     longer = fit_schema(np.array([["a"]]), np.array([["long"]]))
     assert longer.decode(longer.encode(np.array([["long"]]))).tolist() == [["long"]]
@@ -116,7 +116,7 @@ BAD = {
     "structured array": lambda: np.zeros(2, dtype=[("a", "f8")]),
     "'x1' holds inf in row 0": lambda: np.array([[1.0, np.inf]]),
     "'x0' holds -inf": lambda: torch.tensor([[-torch.inf]]),
-    "of type dict": dict,
+    "are dictionaries": dict,
     "of type NoneType": lambda: None,
     "integers beyond 2": lambda: torch.tensor([[2**60]]),
     "cannot be told apart": lambda: np.array([[{1}]], dtype=object),

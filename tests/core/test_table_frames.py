@@ -234,18 +234,18 @@ def test_a_series_is_one_row():
     schema = fit_schema(frame, frame.iloc[0])
     for i in range(2):
         np.testing.assert_array_equal(schema.encode(frame.iloc[i]), schema.encode(frame.iloc[[i]]))
-    with pytest.raises(InputError, match="unseen category level 'z'"):
+    with pytest.raises(InputError, match="'c' holds 'z' in row 0 of the rows"):
         schema.encode(pd.Series({"i": 1, "c": "z", "f": 0.5, "s": "x"}))
     with pytest.raises(InputError, match=r"one row is X.iloc\[\[i\]\]"):
         schema.encode(frame["i"])
-    with pytest.raises(InputError, match="does not fit the background's dtypes"):
+    with pytest.raises(InputError, match="'i' holds 'many' in row 0 of the rows"):
         schema.encode(pd.Series({"i": "many", "c": "a", "f": 0.5, "s": "x"}))
     with pytest.raises(InputError, match="the background is a Series"):
         fit_schema(frame["i"])
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-def test_a_background_with_other_columns_order_or_dtypes_is_refused(make):
+def test_a_background_with_other_columns_or_values_is_refused(make):
     background = make({"age": [1, 2], "city": ["Rome", "Oslo"]})
     wrong = {
         r"lack columns \['city'\] of the background and have columns \['town'\] that": {
@@ -258,11 +258,7 @@ def test_a_background_with_other_columns_order_or_dtypes_is_refused(make):
             "city": ["Rome"],
             "zip": [1],
         },
-        "in another order": {"city": ["Rome"], "age": [1]},
-        "column 'age' is (f|F)loat64 in the rows and (i|I)nt64 in the background": {
-            "age": [1.0],
-            "city": ["Rome"],
-        },
+        "column 'age' holds 1.5 in row 0 of the rows; need whole": {"age": [1.5], "city": ["Rome"]},
         "got 0 rows": {"age": [], "city": []},
     }
     for said, rows in wrong.items():
@@ -278,11 +274,11 @@ def test_unseen_category_levels_are_refused_and_seen_ones_take_the_background_dt
     assert back["c"].dtype == background["c"].dtype
     assert back["c"].tolist() == ["c", "a"]
     with pytest.raises(
-        InputError, match=r"unseen category levels \['d'\]; the background's dtype has \['a', 'b', 'c'\]"
+        InputError, match=r"holds 'd' in row 0 of the rows; need a known level, one of \['a', 'b', 'c'\]"
     ):
         fit_schema(background, pd.DataFrame({"c": pd.Categorical(["d"])}))
     enum = pl.DataFrame({"c": pl.Series(["a"], dtype=pl.Enum(["a", "b"]))})
-    with pytest.raises(InputError, match=r"unseen category levels \['d'\]"):
+    with pytest.raises(InputError, match="holds 'd' in row 0"):
         fit_schema(enum, pl.DataFrame({"c": pl.Series(["d"], dtype=pl.Enum(["d"]))}))
     other = pl.DataFrame({"c": pl.Series(["b"], dtype=pl.Enum(["b"]))})
     schema = fit_schema(enum, other)
@@ -293,7 +289,7 @@ BAD = {
     "age.* more than once": lambda: pd.DataFrame([[1, 2]], columns=["age", "age"]),
     "no columns": lambda: pd.DataFrame(index=[0, 1]),
     "0 rows": lambda: pd.DataFrame({"a": []}),
-    r"'a' holds inf in row 1 \(1 infinite": lambda: pd.DataFrame({"a": [1.0, np.inf]}),
+    r"'a' holds inf in row 1 of the background \(1 infinite": lambda: pd.DataFrame({"a": [1.0, np.inf]}),
     "-inf": lambda: pl.DataFrame({"a": [1.0, -np.inf]}),
     "cannot be told apart": lambda: pd.DataFrame({"a": [[1], [2]]}),
     "cannot be told apart.*": lambda: pl.DataFrame({"a": [[1], [2]]}),

@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from typing_extensions import override
 
-from onlyif.core.errors import SettingError
+from onlyif.core.arguments import Whole, settle
 
 
 @final
@@ -128,8 +128,7 @@ class Resampling(Abduction):
     size: int = 1
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise SettingError(f"resampling needs a size of at least 1, got {self.size}")
+        settle(self, {"size": Whole(least=1)})
 
     @property
     @override

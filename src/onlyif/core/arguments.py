@@ -9,15 +9,17 @@ calls `settle` when it is made.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any, final
+from typing import Any, TypeVar, final
 
+import numpy as np
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
 from onlyif.core.plain_values import items, plain, shown
 
+T = TypeVar("T")
 LARGEST = 2**63 - 1
 
 
@@ -99,7 +101,7 @@ class Whole(Kind):
     @override
     def fits(self, value: Any) -> bool:
         number = plain(value)
-        if isinstance(number, bool) or not isinstance(number, Real):
+        if isinstance(number, bool | np.generic) or not isinstance(number, Real):
             return False
         return isinstance(number, Integral) or bool(number % 1 == 0)
 
@@ -144,7 +146,8 @@ class Number(Kind):
     @override
     def fits(self, value: Any) -> bool:
         number = plain(value)
-        return isinstance(number, Real) and not isinstance(number, bool)
+        # What numpy's scalars are left are spans of time, which count as integers there.
+        return isinstance(number, Real) and not isinstance(number, bool | np.generic)
 
     @override
     def made(self, name: str, value: Any) -> float:
@@ -333,7 +336,7 @@ class Either(Kind):
 @final
 @dataclass(frozen=True)
 class Several(Kind):
-    """Any number of one kind, as a tuple: one alone is a tuple of one, an iterator is read once.
+    """Any number of one kind, as a tuple: one alone is one of one, None none, an iterator is read once.
 
     Args:
         kind: The kind of each.
@@ -355,11 +358,14 @@ class Several(Kind):
 
     @override
     def fits(self, value: Any) -> bool:
+        if value is None:
+            return self.count is None
         return self.kind.fits(value) or (isinstance(value, Iterable) and not isinstance(value, str | bytes))
 
     @override
     def made(self, name: str, value: Any) -> tuple[Any, ...]:
-        held = (value,) if self.kind.fits(value) else tuple(items(name, value))
+        alone = self.kind.fits(value)
+        held = () if value is None else (value,) if alone else tuple(items(name, value))
         if self.count is not None and len(held) != self.count:
             raise self.refuse(name, value)
         return tuple(self.kind.take(f"each of {name}", one) for one in held)
@@ -375,6 +381,34 @@ def settle(settings: Any, kinds: Mapping[str, Kind]) -> None:
     Raises:
         SettingError: if a field is of another kind or out of range.
     """
-    for name, kind in kinds.items():
+    for name, value in _taken(settings, kinds).items():
         # The one place where a frozen object is written to, before anyone else can see it.
-        object.__setattr__(settings, name, kind.take(name, getattr(settings, name)))
+        object.__setattr__(settings, name, value)
+
+
+def settled(settings: T, kinds: Mapping[str, Kind]) -> T:
+    """The same settings with the plain value of each declared field: for what is checked when it is used.
+
+    Args:
+        settings: The dataclass.
+        kinds: The kind of each field, by its name.
+
+    Raises:
+        SettingError: if a field is of another kind or out of range.
+    """
+    return replace(settings, **_taken(settings, kinds)) if kinds else settings  # type: ignore[type-var] # a dataclass
+
+
+def _taken(settings: Any, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    return {name: kind.take(name, getattr(settings, name)) for name, kind in kinds.items()}
+
+
+def named_or(table: Mapping[str, Any], what: str, *classes: type) -> tuple[Kind, Kind]:
+    """The kinds of an argument that may be named or given as an object, for `Either`.
+
+    Args:
+        table: What each name stands for.
+        what: What they are names of.
+        classes: Classes of objects that may be given.
+    """
+    return Name(tuple(table), what), Made(classes)

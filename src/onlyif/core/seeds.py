@@ -9,14 +9,16 @@ import hashlib
 
 import torch
 
-from onlyif.core.errors import SettingError
+from onlyif.core.arguments import Whole
+
+_SEED = Whole(most=2**4096)
 
 
 def child_seed(seed: int, use: str, index: int = 0) -> int:
     """The seed of one named use, in [0, 2^63).
 
     Args:
-        seed: The user's seed, any integer.
+        seed: The user's seed, any integer; `onlyif.explain` takes 64 bits.
         use: What the numbers are for, such as "gaussian draws".
         index: Which of several streams of this use.
 
@@ -29,9 +31,7 @@ def child_seed(seed: int, use: str, index: int = 0) -> int:
         >>> child_seed(0, "draws") == child_seed(0, "draws", 1)
         False
     """
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise SettingError(f"seed must be an integer, got {seed!r}")
-    text = f"{seed}/{use}/{index}".encode()
+    text = f"{_SEED.take('seed', seed)}/{use}/{index}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 

@@ -5,7 +5,7 @@ table it was trained on: the same library, column order, dtypes, category
 levels and missing values.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -19,7 +19,7 @@ from onlyif.core.labels import Row
 from onlyif.core.players import duplicates
 from onlyif.core.table_arrays import fit_array
 from onlyif.core.table_columns import Column, Kind
-from onlyif.core.table_conform import row_names
+from onlyif.core.table_conform import in_other_order, row_names
 from onlyif.core.table_forms import Form, fit_tensor
 from onlyif.core.table_frames import fit_frame
 from onlyif.core.table_sparse import SparseForm, fit_sparse, is_sparse
@@ -154,14 +154,20 @@ class Schema:
             )
 
 
-def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None) -> Schema:
+def fit_schema(
+    background: Any,
+    *others: Any,
+    names: Sequence[str] | None = None,
+    roles: Sequence[str] = ("background", "rows", "baseline"),
+) -> Schema:
     """Learn the kind of table from the background, and all levels from the others too.
 
     Args:
         background: A pandas or polars frame, a numpy array (or lists), a scipy sparse matrix, a torch tensor.
-        others: The rows to explain, then rows whose levels are known too, such as a baseline; their
-            columns and dtypes must be the background's.
+        others: The rows to explain, then rows whose levels are known too, such as a baseline; the
+            background's columns and dtypes must hold them without loss.
         names: Names of the columns of an array or tensor; "x0", "x1", ... by default.
+        roles: What each table is, for messages and notes.
 
     Raises:
         InputError: if a table cannot be used as it is, saying why.
@@ -171,25 +177,32 @@ def fit_schema(background: Any, *others: Any, names: Sequence[str] | None = None
         ('x0', 'x1', 'x2')
     """
     tables = (background, *others)
+    roles = roles[: len(tables)]
     if nw.dependencies.is_pandas_series(background) or nw.dependencies.is_polars_series(background):
         raise InputError("the background is a Series; need a data frame: use series.to_frame()")
     if is_sparse(background):
         sparse = fit_sparse(tables, names)
         return Schema(sparse.columns, sparse, named=names is not None)
     if torch.is_tensor(background):
-        form, described = fit_tensor(tables, names)
+        form, described = fit_tensor(tables, names, roles)
         return Schema(described, form, named=names is not None)
     if _is_frame(background):
-        frames = fit_frame(tables)
-        return Schema(frames.columns, frames, _novelties(frames.columns, tables), named=True)
-    for other in others:
+        frames = fit_frame(tables, roles)
+        notes = _novelties(frames.columns, tables, roles)
+        ordered = tuple(
+            f"the {role} have the background's columns in another order and were put in its order"
+            for other, role in zip(others, roles[1:], strict=True)
+            if in_other_order(other, background)
+        )
+        return Schema(frames.columns, frames, (*ordered, *notes), named=True)
+    for other, role in zip(others, roles[1:], strict=True):
         if _is_frame(other) or torch.is_tensor(other) or nw.dependencies.is_pandas_series(other):
             raise InputError(
-                f"the background is a {type(background).__name__}, the rows are a {type(other).__name__}; "
+                f"the background is a {type(background).__name__}, the {role} are a {type(other).__name__}; "
                 "need the same kind of table"
             )
-    arrays = fit_array(tables, names)
-    notes = _novelties(arrays.columns, tables)
+    arrays = fit_array(tables, names, roles)
+    notes = _novelties(arrays.columns, tables, roles)
     return Schema(arrays.columns, arrays, notes, named=names is not None)
 
 
@@ -200,29 +213,34 @@ def row_labels(data: Any) -> tuple[Row, ...]:
         >>> row_labels([[1.0], [2.0]])
         (0, 1)
     """
-    return row_names(data) or tuple(range(data.shape[0] if is_sparse(data) else len(data)))
+    return row_names(data) or tuple(range(_count(data)))
+
+
+def _count(table: Any) -> int:
+    """Rows of a table; a dictionary and a Series are one."""
+    alone = isinstance(table, Mapping) or nw.dependencies.is_pandas_series(table)
+    return 1 if alone else table.shape[0] if is_sparse(table) else len(table)
 
 
 def _is_frame(data: Any) -> bool:
     return nw.dependencies.is_into_dataframe(data) or type(data).__name__ in {"LazyFrame", "Table"}
 
 
-def _novelties(columns: Sequence[Column], tables: Sequence[Any]) -> tuple[str, ...]:
-    """One sentence for each column with levels of rows to explain that occur in no background row."""
-    n_background, notes = len(tables[0]), []
-    n_told = n_background + (len(tables[1]) if len(tables) > 1 else 0)
+def _novelties(columns: Sequence[Column], tables: Sequence[Any], roles: Sequence[str]) -> tuple[str, ...]:
+    """One sentence for each column and table with levels that occur in no background row."""
+    starts = [0]
+    for table in tables:
+        starts.append(starts[-1] + _count(table))
+    notes = []
     for column in columns:
-        new = (
-            []
-            if column.levels is None
-            else [
-                label
-                for label, first in zip(column.levels.labels, column.levels.first, strict=True)
-                if n_background <= first < n_told
-            ]
-        )
-        if new:
-            notes.append(
-                f"column {column.name!r}: {some(new)}, of rows to explain, occur in no background row"
-            )
+        levels = column.levels
+        seen = [] if levels is None else list(zip(levels.labels, levels.first, strict=True))
+        for start, stop, role in zip(starts[1:-1], starts[2:], roles[1:], strict=True):
+            new = [label for label, first in seen if start <= first < stop]
+            said = "rows to explain" if role == _ROWS else f"the {role}"
+            if new:
+                notes.append(f"column {column.name!r}: {some(new)}, of {said}, occur in no background row")
     return tuple(notes)
+
+
+_ROWS = "rows"

@@ -1,6 +1,6 @@
 """Numpy arrays and lists of lists as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from onlyif.core.errors import InputError
 from onlyif.core.table_columns import Column, level_codes, level_column, number_column
+from onlyif.core.table_fit import exact_cast, fitted, misfit, wanted_by_dtype
 from onlyif.core.table_forms import Form, check_shape, column_names
 from onlyif.core.table_values import EXACT_INTEGER, Values, as_codes, as_numbers, check_finite
 
@@ -39,7 +40,7 @@ class ArrayForm(Form):
             raise InputError(
                 f"got rows of {array.shape[1]} columns and a background of {len(self.columns)}; need the same"
             )
-        array = _cast(array, self.dtype)
+        array = _cast(array, self.dtype, [column.name for column in self.columns], "rows")
         coded = np.empty(array.shape)
         for i, column in enumerate(self.columns):
             if column.levels is None:
@@ -64,23 +65,32 @@ class ArrayForm(Form):
         return table
 
 
-def fit_array(arrays: Sequence[Any], names: Sequence[str] | None) -> ArrayForm:
+def fit_array(arrays: Sequence[Any], names: Sequence[str] | None, roles: Sequence[str]) -> ArrayForm:
     """Learn the form of arrays, the first of which is the background.
 
+    Args:
+        arrays: The arrays.
+        names: Names of their columns, or None.
+        roles: What each array is, for messages.
+
     Raises:
-        InputError: unless all have two dimensions and as many columns as the first.
+        InputError: unless all have two dimensions and as many columns as the first, and values of
+            its dtype.
     """
-    background = as_array(arrays[0], "background")
+    background = as_array(arrays[0], roles[0])
     n_columns = background.shape[1]
     labels = column_names(names, n_columns)
     parts = [background]
-    for other in arrays[1:]:
-        array = as_array(other, "rows")
+    for other, role in zip(arrays[1:], roles[1:], strict=True):
+        array = as_array(other, role)
         if array.shape[1] != n_columns:
             raise InputError(
-                f"got rows of {array.shape[1]} columns and a background of {n_columns}; need the same"
+                f"got {role} of {array.shape[1]} columns and a background of {n_columns}; need the same"
             )
-        parts.append(_cast(array, background.dtype))
+        parts.append(_cast(array, background.dtype, labels, role))
+    for part, role in zip(parts, roles, strict=True):
+        for i, name in enumerate(labels if part.dtype.kind == "f" else ()):
+            check_finite(name, part[:, i], role)
     whole = np.concatenate(parts)
     columns = tuple(_learn(name, whole[:, i]) for i, name in enumerate(labels))
     levels = tuple(
@@ -112,8 +122,15 @@ def as_array(data: Any, role: str) -> Values:
         raise InputError(
             f"the {role} are a {type(data).__name__}, the background is an array; need the same kind"
         )
-    if np.ma.isMaskedArray(data):
+    if np.ma.isMaskedArray(data) or (isinstance(data, list | tuple) and any(map(np.ma.isMaskedArray, data))):
         raise InputError(f"the {role} are a masked array; need a plain one: use .filled(np.nan)")
+    if isinstance(data, Mapping) or (
+        isinstance(data, list | tuple) and any(_is_mapping(row) for row in data)
+    ):
+        raise InputError(
+            f"the {role} are dictionaries, whose values have names, and the background is no data frame; "
+            "need a data frame as background, or lists of values"
+        )
     try:
         array = np.asarray(data)
         if array.dtype.kind in "US" and not isinstance(data, np.ndarray):
@@ -136,25 +153,38 @@ def as_array(data: Any, role: str) -> Values:
     return array
 
 
-def _cast(array: Values, dtype: np.dtype[Any]) -> Values:
+def _cast(array: Values, dtype: np.dtype[Any], names: Sequence[str], role: str) -> Values:
     """Rows in the background's dtype, where nothing is lost."""
     if array.dtype == dtype:
         return array
-    numeric = array.dtype.kind in "biuf" and dtype.kind in "biuf"
-    text = array.dtype.kind == dtype.kind and dtype.kind in "UST"
-    wide = np.result_type(array.dtype, dtype) if text else dtype
-    if not (numeric or text or dtype.kind == "O"):
-        raise InputError(f"the rows have dtype {array.dtype}, the background has {dtype}; need the same")
-    with np.errstate(invalid="ignore"):
-        cast = array.astype(wide)
-        same = (cast == array) | (_isnan(array) & _isnan(cast))
-    if not same.all():
-        raise InputError(f"the rows are {array.dtype} with values that the background's {dtype} cannot hold")
+    if dtype.kind == "O":
+        return array.astype(object)
+    if array.dtype.kind in "biuf" and dtype.kind in "biuf":
+        return exact_cast(array, dtype, names, role)
+    if array.dtype.kind == dtype.kind and dtype.kind in "US":
+        return array.astype(np.result_type(array.dtype, dtype))
+    if array.dtype.kind == dtype.kind and dtype.kind in "mM":
+        return _other_unit(array, dtype, names, role)
+    if array.dtype.kind in "OUT" and dtype.kind in "biufUT":
+        columns = [
+            fitted(array[:, i].tolist(), wanted_by_dtype(name, dtype), role) for i, name in enumerate(names)
+        ]
+        made = np.array(columns, dtype=object).T
+        return made.astype(str) if dtype.kind == "U" else made.astype(dtype)
+    raise InputError(f"the {role} have dtype {array.dtype}, the background has {dtype}; need the same")
+
+
+def _is_mapping(row: Any) -> bool:
+    return isinstance(row, Mapping)
+
+
+def _other_unit(array: Values, dtype: np.dtype[Any], names: Sequence[str], role: str) -> Values:
+    cast = array.astype(dtype)
+    lost = ~((cast.astype(array.dtype) == array) | (np.isnat(cast) & np.isnat(array)))
+    if lost.any():
+        row, column = (int(place) for place in np.argwhere(lost)[0])
+        raise misfit(names[column], array[row, column], row, role, f"times in whole units of {dtype}")
     return cast
-
-
-def _isnan(array: Values) -> Values:
-    return np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, dtype=bool)
 
 
 def _learn(name: str, values: Values) -> Column:

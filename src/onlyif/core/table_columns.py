@@ -133,6 +133,13 @@ def level_codes(column: Column, levels: Levels, values: Sequence[Any]) -> Values
         InputError: if a value is no known level.
     """
     found = [levels.codes.get(key, -1) for key in _keys(column.name, values, typed=levels.typed)]
+    # A missing value is the missing level, whether it is written None or NaN.
+    blanks = [code for key, code in levels.codes.items() if isinstance(key, tuple) and key[0] == MISSING]
+    if len(blanks) == 1:
+        found = [
+            blanks[0] if code < 0 and is_missing(value) else code
+            for code, value in zip(found, values, strict=True)
+        ]
     codes = np.array(found, dtype=np.float64)
     unseen = np.flatnonzero(codes < 0)
     if unseen.size:

@@ -14,7 +14,8 @@ from typing_extensions import override
 from onlyif.core.errors import InputError
 from onlyif.core.shapes import Batch
 from onlyif.core.table_columns import Column, number_column
-from onlyif.core.table_values import EXACT_INTEGER, Plain
+from onlyif.core.table_fit import misfit
+from onlyif.core.table_values import EXACT_INTEGER, Plain, check_finite
 
 
 class Form(ABC):
@@ -82,6 +83,8 @@ class TensorForm(Form):
     def encode(self, data: Any) -> Float64[Tensor, "r *x"]:
         if not torch.is_tensor(data):
             raise InputError(f"need a torch tensor like the background, got {type(data).__name__}")
+        if self.dtype is not None and data.dtype != self.dtype:
+            check_exact(data, self.dtype, None, "rows")
         return data.detach().to(torch.float64, copy=True)
 
     @override
@@ -92,26 +95,35 @@ class TensorForm(Form):
         return values.to(device=device, dtype=dtype, copy=self.copies)
 
 
-def fit_tensor(tensors: Sequence[Any], names: Sequence[str] | None) -> tuple[TensorForm, tuple[Column, ...]]:
+def fit_tensor(
+    tensors: Sequence[Any], names: Sequence[str] | None, roles: Sequence[str]
+) -> tuple[TensorForm, tuple[Column, ...]]:
     """Learn the form of tensors, the first of which is the background.
 
+    Args:
+        tensors: The tensors.
+        names: Names of their columns, or None.
+        roles: What each tensor is, for messages.
+
     Raises:
-        InputError: unless all are dense, real, of two dimensions and as many columns as the first.
+        InputError: unless all are dense, real, of two dimensions and as many columns as the first,
+            with values of its dtype.
     """
     background = tensors[0]
-    for other in tensors:
-        if not torch.is_tensor(other):
+    for other, role in zip(tensors, roles, strict=True):
+        if not torch.is_tensor(other) or type(other).__name__ == "MaskedTensor":
             raise InputError(
-                f"the background is a torch tensor, the rows are {type(other).__name__}; need the same"
+                f"the background is a torch tensor, the {role} are a {type(other).__name__}; need the same"
             )
         if other.layout is not torch.strided or other.is_complex():
             raise InputError(
                 f"need a dense tensor of real numbers, got {other.dtype} with layout {other.layout}"
             )
-        check_shape(tuple(other.shape), "tensor", "X")
+        check_shape(tuple(other.shape), "tensor", role)
         if other.shape[1] != background.shape[1]:
             raise InputError(
-                f"got rows of {other.shape[1]} columns, a background of {background.shape[1]}; need the same"
+                f"got {role} of {other.shape[1]} columns, a background of {background.shape[1]}; "
+                "need the same"
             )
     plain: Plain = {torch.bool: bool}.get(background.dtype, float if background.is_floating_point() else int)
     arrays = [other.detach().double().cpu().numpy() for other in tensors]
@@ -119,10 +131,38 @@ def fit_tensor(tensors: Sequence[Any], names: Sequence[str] | None) -> tuple[Ten
         raise InputError(
             "the tensor holds integers beyond 2^53, which float64 cannot hold; need smaller ones"
         )
+    labels = column_names(names, background.shape[1])
+    for other, array, role in zip(tensors, arrays, roles, strict=True):
+        if other.dtype != background.dtype:
+            check_exact(other, background.dtype, labels, role)
+        for i, name in enumerate(labels):
+            check_finite(name, array[:, i], role)
     whole = np.concatenate(arrays)
-    labels = column_names(names, whole.shape[1])
     columns = tuple(number_column(name, whole[:, i], plain) for i, name in enumerate(labels))
     return TensorForm(background.dtype, background.device), columns
+
+
+def check_exact(data: Tensor, dtype: torch.dtype, names: Sequence[str] | None, role: str) -> None:
+    """Refuse a tensor of another dtype with values that this one cannot hold.
+
+    Args:
+        data: The tensor.
+        dtype: The dtype that is wanted.
+        names: Names of its columns, or None.
+        role: What it is, for the message.
+
+    Raises:
+        InputError: if a value would change in the dtype.
+    """
+    old, new = data.detach().double().cpu(), data.detach().to(dtype).double().cpu()
+    lost = ~((old == new) | (old.isnan() & new.isnan()))
+    if not data.dtype.is_floating_point:
+        lost |= data.detach().cpu().to(torch.int64).abs() > EXACT_INTEGER
+    if bool(lost.any()):
+        row, column = [*torch.nonzero(lost)[0].tolist(), 0][:2]
+        name = f"x{column}" if names is None else names[column]
+        needed = f"values that {dtype} holds exactly"
+        raise misfit(name, float(old[tuple(torch.nonzero(lost)[0].tolist())]), row, role, needed)
 
 
 def check_shape(shape: tuple[int, ...], kind: str, role: str) -> None:

@@ -84,15 +84,25 @@ class PolarsForm(Form):
         return library.DataFrame([_polars_column(library, *part) for part in parts])
 
 
-def fit_frame(frames: Sequence[Any]) -> PandasForm | PolarsForm:
+def fit_frame(frames: Sequence[Any], roles: Sequence[str]) -> PandasForm | PolarsForm:
     """Learn the form of data frames, the first of which is the background.
 
+    Args:
+        frames: The background, and what is to fit it: frames, Series or dictionaries.
+        roles: What each is, for messages.
+
     Raises:
-        InputError: unless the others have the background's columns, order, dtypes and category levels.
+        InputError: unless the others have the background's columns, and values that its dtypes hold.
     """
-    background = checked_frame(frames[0], "background")
-    parts = [background, *(conform(other, background, "rows") for other in frames[1:])]
-    whole = nw.concat([nw.from_native(part, eager_only=True) for part in parts])
+    background = checked_frame(frames[0], roles[0])
+    others = zip(frames[1:], roles[1:], strict=True)
+    parts = [background, *(conform(other, background, role) for other, role in others)]
+    tables = [nw.from_native(part, eager_only=True) for part in parts]
+    for table, role in zip(tables, roles, strict=True):
+        for i, name in enumerate(table.columns):
+            if table[:, i].dtype.is_float():
+                check_finite(str(name), _read_numbers(table[:, i]), role)
+    whole = nw.concat(tables)
     columns = tuple(_learn(str(name), whole[:, i]) for i, name in enumerate(whole.columns))
     levels = tuple(
         None if column.levels is None else whole[:, i][list(column.levels.first)].to_native()

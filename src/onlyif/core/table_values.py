@@ -33,8 +33,13 @@ def some(items: Sequence[Any], limit: int = 8) -> str:
     return f"[{shown}]" if len(items) <= limit else f"[{shown}, ... {len(items)} in all]"
 
 
-def check_finite(name: str, values: Values) -> None:
+def check_finite(name: str, values: Values, role: str = "rows") -> None:
     """Refuse infinite numbers.
+
+    Args:
+        name: The column's name.
+        values: Its values.
+        role: What their table is, for the message.
 
     Raises:
         InputError: if a value is infinite.
@@ -42,8 +47,8 @@ def check_finite(name: str, values: Values) -> None:
     bad = np.flatnonzero(np.isinf(values))
     if bad.size:
         raise InputError(
-            f"column {name!r} holds {values[bad[0]]} in row {bad[0]} ({bad.size} infinite values in all); "
-            "need finite numbers, or NaN for missing"
+            f"column {name!r} holds {values[bad[0]]} in row {bad[0]} of the {role} "
+            f"({bad.size} infinite values in all); need finite numbers, or NaN for missing"
         )
 
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity, Total
 from onlyif.causation.heuristics import scott_boundary
-from onlyif.core.errors import SettingError
+from onlyif.core.arguments import Number, settle
 from onlyif.recipes.background import Background
 from onlyif.recipes.samples import drawn_rows
 
@@ -52,8 +52,7 @@ class TypicalBoundary(BoundaryRecipe):
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < float("inf"):
-            raise SettingError(f"the share of the typical distance must be above 0, got {self.share}")
+        settle(self, {"share": Number(above=0.0)})
 
     @override
     def of(

@@ -109,7 +109,7 @@ def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked f
         ModelError: if the model fails on a small sample of rows.
     """
     _check_unused(options)
-    tables = tables_of(rows, background, options)
+    tables = tables_of(rows, background, options, baseline=chosen.baseline)
     asked = with_decisions(asked_of(model, tables, options), tables, options)
     ground = background_of(tables, options)
     baseline = Baseline(chosen.baseline).build(ground)
@@ -139,7 +139,7 @@ def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked f
         provenance=causal_provenance(chosen, built, ready, search, versions_of(model)),
         own=asked.own(options),
     )
-    return CausalWork(whole, backend_of(rows))
+    return CausalWork(whole, backend_of(rows, background))
 
 
 def _check_differs(tables: Tables, baseline: Float64[Tensor, "c"], labels: tuple[Row, ...]) -> None:

@@ -6,13 +6,12 @@ tables are read.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, TypeVar, final
 
 from onlyif.causation.abduction import Abduction, PlainConditional, Resampling, Unweighted, WeightedMean
 from onlyif.causation.dissimilarity import MeanSquare, SumOfSquares, Total
-from onlyif.causation.neighbourhood import Events, HardEvents, SoftEvents, check_events
-from onlyif.causation.perturbation import Perturbations
+from onlyif.causation.neighbourhood import Events, HardEvents, SoftEvents
+from onlyif.core.arguments import Either, Kind, Name, Number, Several, Whole, named_or, settle
 from onlyif.core.errors import SettingError
 from onlyif.recipes.boundaries import BoundaryRecipe, GivenBoundary, ScottBoundary, TypicalBoundary
 from onlyif.recipes.samples import BackgroundRows, GivenSample, NearestRows, SampleRecipe
@@ -20,7 +19,6 @@ from onlyif.recipes.thresholds import GivenThreshold, NoiseThreshold, SpreadThre
 from onlyif.samples.base import Sample
 
 T = TypeVar("T")
-_PARTS = ("necessity", "sufficiency")
 SAMPLES: Mapping[str, Callable[[], SampleRecipe]] = {"background": BackgroundRows, "nearest": NearestRows}
 BOUNDARIES: Mapping[str, Callable[[], BoundaryRecipe]] = {"typical": TypicalBoundary, "scott": ScottBoundary}
 THRESHOLDS: Mapping[str, Callable[[], ThresholdRecipe]] = {"spread": SpreadThreshold, "noise": NoiseThreshold}
@@ -96,35 +94,25 @@ class PNS:
     weights: tuple[float, float] = (0.5, 0.5)
 
     def __post_init__(self) -> None:
-        _check_kind("b", self.b, (Real, str, BoundaryRecipe, type(None)))
-        _check_kind("c", self.c, (Real, str, ThresholdRecipe, type(None)))
-        check_events(_number(self.b), _number(self.c))
-        Perturbations(self.p_replace, self.n_perturbations)
-        _check_kind("sample", self.sample, (str, SampleRecipe, Sample))
-        _check_kind("abduction", self.abduction, (str, Abduction))
-        _chosen(EVENTS, self.events, "events")
-        _chosen(TOTALS, self.distance, "distance")
-        n_weights = len(tuple(self.weights))
-        if n_weights != len(_PARTS) or not min(self.weights) >= 0 or not 0 < max(self.weights) < float("inf"):
+        settle(self, _KINDS)
+        if not max(self.weights) > 0:
             raise SettingError(
                 "the weights of necessity and sufficiency must be two numbers of at least 0 and not both 0, "
                 f"got {self.weights}"
             )
-        # Names are looked up here, so that a wrong one is found at once.
-        _ = self.boundary, self.threshold, self.how_sampled, self.how_abducted
 
     @property
     def boundary(self) -> BoundaryRecipe:
         """How b is chosen."""
         if self.b is None or isinstance(self.b, str):
-            return _chosen(BOUNDARIES, self.b or "typical", "rule for b")()
+            return _chosen(BOUNDARIES, "typical" if self.b is None else self.b, "rule for b")()
         return self.b if isinstance(self.b, BoundaryRecipe) else GivenBoundary(float(self.b))
 
     @property
     def threshold(self) -> ThresholdRecipe:
         """How c is chosen."""
         if self.c is None or isinstance(self.c, str):
-            return _chosen(THRESHOLDS, self.c or "spread", "rule for c")()
+            return _chosen(THRESHOLDS, "spread" if self.c is None else self.c, "rule for c")()
         return self.c if isinstance(self.c, ThresholdRecipe) else GivenThreshold(float(self.c))
 
     @property
@@ -142,19 +130,20 @@ class PNS:
         return self.abduction
 
 
-def _number(value: Any) -> float:
-    """The number that was given, or one that is in range."""
-    return float(value) if isinstance(value, Real) else 1.0
-
-
-def _check_kind(name: str, value: Any, kinds: tuple[type, ...]) -> None:
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        known = {str: "a name", Real: "a number", type(None): "None"}
-        listed = " or ".join(known.get(kind, f"a {kind.__name__}") for kind in kinds)
-        raise SettingError(f"{name} must be {listed}, got {value!r}")
-
-
 def _chosen(table: Mapping[str, T], name: str, what: str) -> T:
     if name not in table:
         raise SettingError(f"unknown {what} {name!r}; need one of {', '.join(sorted(table))}")
     return table[name]
+
+
+_KINDS: Mapping[str, Kind] = {
+    "b": Either((Number(above=0.0, below=None), *named_or(BOUNDARIES, "rule for b", BoundaryRecipe), None)),
+    "c": Either((Number(above=0.0), *named_or(THRESHOLDS, "rule for c", ThresholdRecipe), None)),
+    "sample": Either(named_or(SAMPLES, "sample", SampleRecipe, Sample)),
+    "distance": Name(tuple(TOTALS), "distance"),
+    "events": Name(tuple(EVENTS), "events"),
+    "p_replace": Number(above=0.0, below=1.0),
+    "n_perturbations": Whole(least=1),
+    "abduction": Either(named_or(ABDUCTIONS, "abduction", Abduction)),
+    "weights": Several(Number(least=0.0), 2),
+}

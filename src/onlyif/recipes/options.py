@@ -2,18 +2,30 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
 from onlyif.case import Question
-from onlyif.core.errors import SettingError
-from onlyif.core.seeds import child_seed
+from onlyif.core.arguments import (
+    Either,
+    Flag,
+    Function,
+    Kind,
+    Made,
+    Several,
+    Whole,
+    named_or,
+    settle,
+    settled,
+)
+from onlyif.core.errors import OnlyIfError, SettingError
+from onlyif.core.plain_values import shown
 from onlyif.criteria.distances import Distance
 from onlyif.predictors.checked import Fault
 from onlyif.predictors.outputs import Output
 from onlyif.recipes.causation import PNS
 from onlyif.recipes.choose import Parts, choose_restriction, choose_search
+from onlyif.recipes.groups import Groups
 from onlyif.recipes.names import CRITERIA, DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
 from onlyif.recipes.references import Given, Marginal, ReferenceRecipe
 from onlyif.references.base import Reference
@@ -45,33 +57,23 @@ class Options:
     criterion: PNS | str = "sne"
 
     def __post_init__(self) -> None:
-        child_seed(self.seed, "check")
-        if not -(2**63) <= self.seed < 2**63:
-            raise SettingError(f"seed must be a whole number of 64 bits, got {str(self.seed)[:60]}")
-        _check_whole("max_rows", self.max_rows)
-        _check_whole("budget", self.budget)
-        _check_kind("reference", self.reference, (str, Reference, ReferenceRecipe))
-        _check_kind("search", self.search, (str, Search))
-        _check_kind("distance", self.distance, (str, Distance))
-        _check_kind("output", self.output, (str, Output))
-        _check_kind("criterion", self.criterion, (str, PNS))
-        for fault in self.tolerate:
-            _check_kind("each of tolerate", fault, (Fault,))
-        if self.max_rows < 1:
-            raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
-        if self.budget < 1:
-            raise SettingError(f"budget must be at least 1 model row, got {self.budget}")
+        settle(self, _KINDS)
 
 
-def _check_whole(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise SettingError(f"{name} must be a whole number, got {value!r}")
-
-
-def _check_kind(name: str, value: Any, kinds: tuple[type, ...]) -> None:
-    if value is not None and not isinstance(value, kinds):
-        listed = " or ".join("a name" if kind is str else f"a {kind.__name__}" for kind in kinds)
-        raise SettingError(f"{name} must be {listed}, got {value!r}")
+_KINDS: Mapping[str, Kind] = {
+    "groups": Groups(),
+    "seed": Whole(),
+    "max_rows": Whole(least=1),
+    "budget": Whole(least=1),
+    "output": Either((*named_or(OUTPUTS, "output", Output), None)),
+    "reference": Either((*named_or(REFERENCES, "reference", Reference, ReferenceRecipe), None)),
+    "restriction": Either((Made((Restriction,)), Function(), None)),
+    "search": Either((*named_or(SEARCHES, "search", Search), None)),
+    "distance": Either((*named_or(DISTANCES, "distance", Distance), None)),
+    "keep_table": Flag(),
+    "tolerate": Several(Made((Fault,))),
+    "criterion": Either(named_or(CRITERIA, "criterion", PNS)),
+}
 
 
 def criterion_of(criterion: PNS | str) -> PNS | None:
@@ -85,32 +87,52 @@ def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceR
         return Marginal()
     if isinstance(reference, str):
         return named(REFERENCES, reference, "reference")()
-    return Given(reference) if isinstance(reference, Reference) else reference
+    return Given(reference) if isinstance(reference, Reference) else settled(reference, reference.kinds)
 
 
 def distance_of(distance: Distance | str | None) -> Distance:
     """The distance ρ; |a - b| by default."""
     if distance is None or isinstance(distance, str):
-        return named(DISTANCES, distance or "absolute", "distance")()
+        return named(DISTANCES, "absolute" if distance is None else distance, "distance")()
     return distance
 
 
 def output_of(output: Output | str | None) -> Output:
     """Which of the model's outputs is explained; the usual one by default."""
-    return named(OUTPUTS, output or "auto", "output")() if isinstance(output, str | None) else output
+    if output is None or isinstance(output, str):
+        return named(OUTPUTS, "auto" if output is None else output, "output")()
+    return output
 
 
 def restriction_of(
     given: Restriction | Callable[[Parts, Reference], Restriction] | None, parts: Parts, reference: Reference
 ) -> Restriction:
-    """How f_S(x) is computed; what fits first by default."""
+    """How f_S(x) is computed; what fits first by default.
+
+    Raises:
+        SettingError: if a function of the user raises, or gives no restriction.
+    """
     if given is None:
         return choose_restriction(parts, reference)
-    return given if isinstance(given, Restriction) else given(parts, reference)
+    if isinstance(given, Restriction):
+        return given
+    try:
+        made: Any = given(parts, reference)
+    except OnlyIfError:
+        raise
+    except Exception as error:  # a function of the user may raise anything
+        raise SettingError(
+            f"the function given as restriction raised {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(made, Restriction):
+        raise SettingError(f"the function given as restriction must return a Restriction, got {shown(made)}")
+    return made
 
 
 def search_of(options: Options, n_players: int, restriction: Restriction) -> Search:
     """Which subsets are compared; all of them where the budget allows by default."""
     if isinstance(options.search, str):
         return named(SEARCHES, options.search, "search")(options.budget)
-    return options.search or choose_search(n_players, restriction, options.budget)
+    if options.search is not None:
+        return options.search
+    return choose_search(n_players, restriction, options.budget)

@@ -108,7 +108,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
         ModelError: if the model fails on a small sample of rows and backgrounds.
     """
     recipe, distance, counter = recipe_of(options.reference), distance_of(options.distance), meter or Meter()
-    tables = tables_of(rows, background, options, needed=recipe.needs_background)
+    tables = tables_of(rows, background, options, needed=recipe.needs_background, baseline=recipe.own_row)
     asked = _asked(model, tables, options, distance)
     ground = background_of(tables, options)
     reference = recipe.build(ground)
@@ -147,7 +147,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
             versions=versions_of(model),
         ),
         keep_table=options.keep_table,
-        backend=backend_of(rows),
+        backend=backend_of(rows, background),
         own=asked.own(options),
         meter=counter,
     )

@@ -6,7 +6,7 @@ again.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,6 +15,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arguments import Either, Function, Kind, Number, Text, Whole
 from onlyif.core.errors import InputError, SettingError
 from onlyif.recipes.background import Background
 from onlyif.references.base import Reference
@@ -46,6 +47,16 @@ class ReferenceRecipe(ABC):
         """Whether it cannot be built without rows like those the model was trained on."""
         return True
 
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What each of its settings may be; they are checked and made plain when it is used."""
+        return {}
+
+    @property
+    def own_row(self) -> Any:
+        """A row of the user's that it holds, whose levels must be known with those of the tables; or None."""
+        return None
+
 
 @final
 @dataclass(frozen=True)
@@ -57,6 +68,11 @@ class Marginal(ReferenceRecipe):
     """
 
     n_rows: int | None = 100
+
+    @property
+    @override
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"n_rows": Either((Whole(least=1), None))}
 
     @override
     def build(self, background: Background) -> Reference:
@@ -84,6 +100,11 @@ class Baseline(ReferenceRecipe):
     def needs_background(self) -> bool:
         return self.values is None
 
+    @property
+    @override
+    def own_row(self) -> Any:
+        return self.values
+
     @override
     def build(self, background: Background) -> BaselineReference:
         if self.values is None:
@@ -110,6 +131,11 @@ class Gaussian(ReferenceRecipe):
 
     shrinkage: float | None = None
 
+    @property
+    @override
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"shrinkage": Either((Number(least=0.0, most=1.0), None))}
+
     @override
     def build(self, background: Background) -> Reference:
         return fit_gaussian(background.values, self.shrinkage, background.columns, background.numeric)
@@ -132,6 +158,11 @@ class Empirical(ReferenceRecipe):
 
     n_rows: int | None = None
     bandwidth: float | None = None
+
+    @property
+    @override
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"n_rows": Either((Whole(least=1), None)), "bandwidth": Either((Number(above=0.0), None))}
 
     @override
     def build(self, background: Background) -> Reference:
@@ -176,6 +207,11 @@ class Replacement(ReferenceRecipe):
 
     @property
     @override
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"function": Function(), "sentence": Text()}
+
+    @property
+    @override
     def needs_background(self) -> bool:
         return False
 
@@ -183,7 +219,10 @@ class Replacement(ReferenceRecipe):
     def build(self, background: Background) -> Reference:
         def draw(x: Tensor, keep: Tensor, n: int, seed: int) -> Tensor:
             given = self.function(background.decode(x.unsqueeze(0)), keep.numpy(), n, seed)
-            return background.encode(given)
+            try:
+                return background.encode(given)
+            except InputError as error:
+                raise InputError(f"what the replacement function gave cannot be used: {error}") from error
 
         return FunctionReference(draw, self.sentence)
 

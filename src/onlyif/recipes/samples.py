@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity
-from onlyif.core.errors import SettingError
+from onlyif.core.arguments import Either, Whole, settle
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
 from onlyif.recipes.background import Background
@@ -73,8 +73,7 @@ class BackgroundRows(SampleRecipe):
     n_rows: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n_rows is not None and self.n_rows < 1:
-            raise SettingError(f"the sample E needs at least one background row, got n_rows={self.n_rows}")
+        settle(self, {"n_rows": Either((Whole(least=1), None))})
 
     @override
     def build(self, background: Background, dissimilarity: Dissimilarity) -> Sample:
@@ -102,8 +101,7 @@ class NearestRows(SampleRecipe):
     n_rows: int = 100
 
     def __post_init__(self) -> None:
-        if self.n_rows < 1:
-            raise SettingError(f"the sample E needs at least one background row, got n_rows={self.n_rows}")
+        settle(self, {"n_rows": Whole(least=1)})
 
     @override
     def build(self, background: Background, dissimilarity: Dissimilarity) -> Sample:

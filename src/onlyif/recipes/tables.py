@@ -20,7 +20,6 @@ from onlyif.predictors.checked import CheckedPredictor, checked, probe, probe_la
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.recipes.background import Background
-from onlyif.recipes.causation import PNS
 from onlyif.recipes.detect import detect
 from onlyif.recipes.groups import read_groups
 from onlyif.recipes.options import Options, output_of
@@ -40,7 +39,9 @@ class Tables:
     values: Float64[Tensor, "rows c"]
 
 
-def tables_of(rows: Any, background: Any, options: Options, *, needed: bool = True) -> Tables:
+def tables_of(
+    rows: Any, background: Any, options: Options, *, needed: bool = True, baseline: Any = None
+) -> Tables:
     """The tables, coded by what both of them hold.
 
     Args:
@@ -48,6 +49,7 @@ def tables_of(rows: Any, background: Any, options: Options, *, needed: bool = Tr
         background: The background, or None.
         options: All that can be chosen.
         needed: Whether there must be a background.
+        baseline: One more row whose levels must be known, or None.
 
     Raises:
         SettingError: if it is needed and there is none.
@@ -58,17 +60,11 @@ def tables_of(rows: Any, background: Any, options: Options, *, needed: bool = Tr
             "columns take their values; pass background=..."
         )
     known = rows if background is None else background
-    schema = fit_schema(known, rows, *_baseline_of(options, known))
+    given = [known, rows] if baseline is None else [known, rows, baseline]
+    first = "rows" if background is None else "background"
+    schema = fit_schema(*given, roles=(first, "rows", "baseline"))
     players = column_players(schema.columns, read_groups(options.groups))
     return Tables(schema, players, schema.encode(rows), schema.encode(known))
-
-
-def _baseline_of(options: Options, known: Any) -> tuple[Any, ...]:
-    """The row of a frame that is the baseline: its levels count too, where its kind of table is the same."""
-    criterion, reference = options.criterion, options.reference
-    given: Any = criterion.baseline if isinstance(criterion, PNS) else getattr(reference, "values", None)
-    alike = type(given) is type(known) and nw.dependencies.is_into_dataframe(given)
-    return (given,) if alike and len(given) == 1 else ()
 
 
 @final
@@ -153,11 +149,12 @@ def background_of(tables: Tables, options: Options) -> Background:
     )
 
 
-def backend_of(rows: Any) -> str:
-    """The library of the user's frames; empty for what is no frame."""
-    if not nw.dependencies.is_into_dataframe(rows):
-        return ""
-    return str(nw.from_native(rows).implementation.value)
+def backend_of(*tables: Any) -> str:
+    """The library of the user's frames, the first that is one; empty where none is."""
+    for table in tables:
+        if nw.dependencies.is_into_dataframe(table):
+            return str(nw.from_native(table).implementation.value)
+    return ""
 
 
 def versions_of(model: Any) -> tuple[tuple[str, str], ...]:

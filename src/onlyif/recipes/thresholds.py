@@ -10,7 +10,7 @@ from typing_extensions import override
 from onlyif.causation.asking import ask
 from onlyif.causation.change import NormChange
 from onlyif.causation.heuristics import noise_threshold
-from onlyif.core.errors import SettingError
+from onlyif.core.arguments import Number, settle
 from onlyif.predictors.base import Predictor
 from onlyif.recipes.background import Background
 from onlyif.recipes.samples import drawn_rows
@@ -52,8 +52,7 @@ class SpreadThreshold(ThresholdRecipe):
     share: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < float("inf"):
-            raise SettingError(f"the share of the spread must be a finite number above 0, got {self.share}")
+        settle(self, {"share": Number(above=0.0)})
 
     @override
     def of(self, predictor: Predictor, background: Background, max_rows: int) -> tuple[float, str]:
@@ -96,8 +95,7 @@ class NoiseThreshold(ThresholdRecipe):
     sigma: float = 0.001
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma < float("inf"):
-            raise SettingError(f"sigma must be a finite number above 0, got {self.sigma}")
+        settle(self, {"sigma": Number(above=0.0)})
 
     @override
     def of(self, predictor: Predictor, background: Background, max_rows: int) -> tuple[float, str]:

@@ -90,7 +90,7 @@ def fit_marginal(
     if len(background) < 2:
         raise InputError(
             f"need at least 2 background rows, got {len(background)}; "
-            "for one fixed replacement use BaselineReference"
+            "for one fixed replacement use onlyif.Baseline"
         )
     if n_rows is not None and n_rows < 1:
         raise SettingError(f"need n_rows >= 1 rows in the sample, or None for all, got {n_rows}")

@@ -6,11 +6,11 @@ from typing import final
 
 from typing_extensions import override
 
-from onlyif.core.errors import SettingError
+from onlyif.core.arguments import Whole, settle
 from onlyif.criteria.base import Criterion
 from onlyif.searches.base import Compared, Search, SearchPlan
 from onlyif.searches.guides import Guides, added, any_move, guides_of, in_turn, removed
-from onlyif.searches.in_step import Allowance, Limits, walk_in_step
+from onlyif.searches.in_step import LIMITS, Allowance, Limits, walk_in_step
 from onlyif.searches.visited import Visited
 
 
@@ -47,11 +47,7 @@ class BeamSearch(Search):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        Limits(self.budget, self.seconds)
-        if self.width < 1 or self.swaps < 0:
-            raise SettingError(
-                f"beam search needs width >= 1 and swaps >= 0, got width={self.width}, swaps={self.swaps}"
-            )
+        settle(self, {"width": Whole(least=1), "swaps": Whole(least=0), **LIMITS})
 
     @override
     def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:

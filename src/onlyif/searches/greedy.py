@@ -6,9 +6,10 @@ from typing import final
 
 from typing_extensions import override
 
+from onlyif.core.arguments import settle
 from onlyif.criteria.base import Criterion
 from onlyif.searches.base import Compared, Search, SearchPlan
-from onlyif.searches.in_step import Allowance, Limits, walk_in_step
+from onlyif.searches.in_step import LIMITS, Allowance, Limits, walk_in_step
 from onlyif.searches.visited import Visited
 
 OWN = 0
@@ -35,7 +36,7 @@ class ForwardGreedySearch(Search):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        Limits(self.budget, self.seconds)
+        settle(self, LIMITS)
 
     @override
     def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:
@@ -68,7 +69,7 @@ class BackwardGreedySearch(Search):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        Limits(self.budget, self.seconds)
+        settle(self, LIMITS)
 
     @override
     def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:

@@ -8,13 +8,14 @@ instances give.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
 import torch
 
-from onlyif.core.errors import ModelError, SettingError
+from onlyif.core.arguments import Either, Kind, Number, Whole, settle
+from onlyif.core.errors import ModelError
 from onlyif.criteria.base import Criterion, Gaps
 from onlyif.criteria.recorded import ROWS_OF_A_FREE_SUBSET, Asked
 from onlyif.searches.base import Cloud, Compared
@@ -22,6 +23,10 @@ from onlyif.searches.visited import Found, Visited, codes_of, keep_of, unvisited
 
 # With their complements and both ends these are 254 subsets: one pass of a restriction, whose cost is linear.
 MOST_AT_ONCE = 126
+LIMITS: Mapping[str, Kind] = {
+    "budget": Whole(least=1),
+    "seconds": Either((Number(above=0.0, below=None), None)),
+}
 
 
 @final
@@ -63,10 +68,7 @@ class Limits:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if self.budget < 1:
-            raise SettingError(f"a search needs a budget of at least 1 model row, got {self.budget}")
-        if self.seconds is not None and not self.seconds > 0:
-            raise SettingError(f"a time limit must be above 0 seconds, got {self.seconds}")
+        settle(self, LIMITS)
 
 
 Path = Callable[[Visited, Allowance], Iterator[list[int]]]
