@@ -86,8 +86,9 @@ def test_polars_reads_what_it_wrote(tmp_path, with_polars):
 @pytest.mark.parametrize(("column", "text"), [("count", "1.5"), ("level", "zebra"), ("count", "x")])
 def test_polars_misfits(tmp_path, with_polars, column, text):
     (tmp_path / "rows.csv").write_text(f"{column}\n{text}\n")
-    with pytest.raises(OnlyIfError, match=r"rows\.csv.*" + text):
+    with pytest.raises(OnlyIfError, match=text) as caught:
         read_table(tmp_path / "rows.csv", POLARS)
+    assert "rows.csv" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +106,9 @@ def test_polars_misfits(tmp_path, with_polars, column, text):
 )
 def test_values_that_would_change_are_refused(tmp_path, column, text, kind):
     (tmp_path / "rows.csv").write_text(f"{column},more\n{text},1\n")
-    with pytest.raises(
-        InputError, match=f"column '{column}' of rows.csv does not fit the background's type {kind}"
-    ):
+    with pytest.raises(InputError, match=f"column '{column}'.*{kind}") as caught:
         read_table(tmp_path / "rows.csv", FRAME)
+    assert "rows.csv" in str(caught.value)
 
 
 @pytest.mark.parametrize(

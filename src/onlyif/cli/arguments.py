@@ -106,6 +106,20 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
         "--drop", metavar="COLUMN", action="append", default=[], help="a column that the model does not use"
     )
     group.add_argument(
+        "--text",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="a column of CSV files that holds text, also where it looks like numbers (01234)",
+    )
+    group.add_argument(
+        "--number",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="a column of CSV files that holds numbers, also where they have leading zeros",
+    )
+    group.add_argument(
         "--groups", metavar="FILE", help='TOML file with [groups] and lines like city = ["city_a", "city_b"]'
     )
 

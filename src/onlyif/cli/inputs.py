@@ -15,8 +15,10 @@ from onlyif.cli.rows import chosen_rows, take_rows
 from onlyif.cli.streams import tell
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.recipes.groups import read_groups
+from onlyif.core.table_fit import Sort
+from onlyif.recipes.model_columns import Known, known_columns
 from onlyif.recipes.model_files import read_model
-from onlyif.recipes.table_files import listed, read_table, same_columns
+from onlyif.recipes.table_files import csv_columns, is_csv, listed, read_table, same_columns
 
 
 @final
@@ -46,33 +48,54 @@ class Inputs:
 
 
 def read_inputs(arguments: Namespace) -> Inputs:
-    """The model and the tables, tables first: they are quicker to be wrong.
+    """The model and the tables.
 
-    All files are read before code of the user's runs, which may change the working folder or the files.
+    The file of a model comes first, for it knows types that a CSV file does not say. All files are
+    read before code of the user's runs, which may change the working folder or the files.
 
     Raises:
-        InputError: if a column to drop is in no table, or a table cannot be used.
+        InputError: if a column that is named is in no table, or a table cannot be used.
         OnlyIfError: if the model cannot be used.
     """
-    drop, seen = arguments.drop, set[str]()
-    background = None
-    if arguments.background is not None:
-        background = _without(read_table(arguments.background), drop, seen)
-    data = _like(arguments.data, arguments, background, seen)
-    baseline = None if arguments.baseline is None else _like(arguments.baseline, arguments, background, seen)
-    unknown = [name for name in drop if name not in seen]
+    paths = [path for path in (arguments.background, arguments.data, arguments.baseline) if path is not None]
+    # A table that is not there is found before the model is loaded.
+    csv = {path: is_csv(path) for path in paths}
+    known = None if arguments.model_from is not None else read_model(arguments.model, arguments.trust)
+    # Of two tables the one whose file says its types is read first, and the other like it.
+    first = next((path for path in paths[:2] if not csv[path]), paths[0])
+    seen = set[str]()
+    tables = {first: _read(first, arguments, None, known if csv[first] else None, seen)}
+    for path in paths:
+        if path not in tables:
+            tables[path] = _read(path, arguments, tables[first], None, seen)
+    named = [*arguments.drop, *arguments.text, *arguments.number]
+    unknown = [name for name in named if name not in seen]
     if unknown:
-        raise InputError(f"cannot drop {listed(unknown)}: the columns are {listed(sorted(seen))}")
+        raise InputError(f"there are no columns {listed(unknown)}: the columns are {listed(sorted(seen))}")
+    data, background = tables[arguments.data], tables.get(arguments.background)
+    baseline = tables.get(arguments.baseline)
+    if background is not None:
+        data = _ordered(data, background, arguments.data, arguments)
+        baseline = None if baseline is None else _ordered(baseline, background, arguments.baseline, arguments)
     positions = chosen_rows(arguments.rows, len(data))
     rows, groups, here = take_rows(data, positions), read_groups(arguments.groups), Path.cwd()
     files = {} if arguments.out is None else file_digests(arguments)
-    return Inputs(_model(arguments), rows, positions, background, baseline, groups, files, here)
+    model = imported_model(arguments.model_from) if known is None else known
+    return Inputs(model, rows, positions, background, baseline, groups, files, here)
 
 
-def _like(path: str, arguments: Namespace, background: Any, seen: set[str]) -> Any:
-    table = _without(read_table(path, background), arguments.drop, seen)
-    if background is None:
-        return table
+def _read(path: str, arguments: Namespace, like: Any, model: Any, seen: set[str]) -> Any:
+    """A table without the columns that are left out, read by what is known of its types."""
+    known = dict[str, Known]()
+    if is_csv(path):
+        columns = [name for name in csv_columns(path) if name not in arguments.drop]
+        known = {} if model is None else known_columns(model, columns)
+        known |= {name: Known(Sort.TEXT) for name in (*arguments.text, *arguments.drop)}
+        known |= {name: Known(Sort.REAL) for name in arguments.number}
+    return _without(read_table(path, like, known), arguments.drop, seen)
+
+
+def _ordered(table: Any, background: Any, path: str, arguments: Namespace) -> Any:
     return same_columns(table, background, (_name(path), _name(arguments.background)))
 
 

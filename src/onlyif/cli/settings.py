@@ -132,7 +132,7 @@ def recorded(arguments: Namespace) -> dict[str, Any]:
     """The arguments that decide a result, for comparing two runs."""
     names = (
         "rows drop target output alpha size exact_size epsilon distance reference background_rows search seed"
-        " max_rows budget tolerate keep_table trust model_from criterion b c sample events"
+        " max_rows budget tolerate keep_table trust model_from criterion b c sample events text number"
     )
     return {name: getattr(arguments, name) for name in names.split()} | {"budget": _budget(arguments)}
 

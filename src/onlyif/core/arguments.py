@@ -3,15 +3,14 @@
 A kind says what an argument may be. What means the same is taken and made the one
 plain Python value that the rest of the library knows (numpy's 3, an array's only 3 and 3.0
 are the whole number 3); all else is refused by its name, with what was got and
-what was needed. A dataclass of settings declares the kind of each field and
-calls `settle` when it is made.
+what was needed.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, TypeVar, final
+from typing import Any, final
 
 import numpy as np
 from typing_extensions import override
@@ -19,7 +18,6 @@ from typing_extensions import override
 from onlyif.core.errors import SettingError
 from onlyif.core.plain_values import items, plain, shown
 
-T = TypeVar("T")
 LARGEST = 2**63 - 1
 
 
@@ -381,26 +379,9 @@ def settle(settings: Any, kinds: Mapping[str, Kind]) -> None:
     Raises:
         SettingError: if a field is of another kind or out of range.
     """
-    for name, value in _taken(settings, kinds).items():
+    for name, kind in kinds.items():
         # The one place where a frozen object is written to, before anyone else can see it.
-        object.__setattr__(settings, name, value)
-
-
-def settled(settings: T, kinds: Mapping[str, Kind]) -> T:
-    """The same settings with the plain value of each declared field: for what is checked when it is used.
-
-    Args:
-        settings: The dataclass.
-        kinds: The kind of each field, by its name.
-
-    Raises:
-        SettingError: if a field is of another kind or out of range.
-    """
-    return replace(settings, **_taken(settings, kinds)) if kinds else settings  # type: ignore[type-var] # a dataclass
-
-
-def _taken(settings: Any, kinds: Mapping[str, Kind]) -> dict[str, Any]:
-    return {name: kind.take(name, getattr(settings, name)) for name, kind in kinds.items()}
+        object.__setattr__(settings, name, kind.take(name, getattr(settings, name)))
 
 
 def named_or(table: Mapping[str, Any], what: str, *classes: type) -> tuple[Kind, Kind]:

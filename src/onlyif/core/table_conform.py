@@ -64,7 +64,9 @@ def conform(data: Any, background: Any, role: str) -> Any:
     if list(data.columns) != list(background.columns):
         data = data[list(background.columns)]
     pairs = zip(data.columns, list(data.dtypes), list(background.dtypes), strict=True)
-    changed = [_cast(data[name], background[name], role) for name, got, needed in pairs if got != needed]
+    changed = [
+        cast_column(data[name], background[name], role) for name, got, needed in pairs if got != needed
+    ]
     if not changed:
         return data
     columns = [nw.from_native(column, series_only=True) for column in changed]
@@ -138,8 +140,17 @@ def _check_names(got: list[Any], needed: list[Any], role: str) -> None:
         raise InputError(f"the {role} {' and '.join(lack + have)}; need {some(needed)}")
 
 
-def _cast(got: Any, needed: Any, role: str) -> Any:
-    """A column of a frame in the background's dtype."""
+def cast_column(got: Any, needed: Any, role: str) -> Any:
+    """A column of a frame in the dtype of another one.
+
+    Args:
+        got: The column, a Series of pandas or polars.
+        needed: A Series of the same library with the dtype that is wanted.
+        role: What the column's table is, for messages.
+
+    Raises:
+        InputError: if a value would change by it.
+    """
     have, want = nw.from_native(got, series_only=True), nw.from_native(needed, series_only=True)
     if type(have.dtype) is type(want.dtype) and isinstance(want.dtype, nw.Datetime | nw.Duration):
         return _other_unit(got, needed, role)

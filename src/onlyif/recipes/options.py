@@ -6,20 +6,10 @@ from pathlib import Path
 from typing import Any, TypeAlias, final
 
 from onlyif.case import Question
-from onlyif.core.arguments import (
-    Either,
-    Flag,
-    Function,
-    Kind,
-    Made,
-    Several,
-    Whole,
-    named_or,
-    settle,
-    settled,
-)
+from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Several, Whole, named_or, settle
 from onlyif.core.errors import OnlyIfError, SettingError
 from onlyif.core.plain_values import shown
+from onlyif.core.settling import settled
 from onlyif.criteria.distances import Distance
 from onlyif.predictors.checked import Fault
 from onlyif.predictors.outputs import Output

@@ -10,6 +10,9 @@ import pandas as pd
 from onlyif.core.errors import InputError
 from onlyif.core.extras import missing
 from onlyif.recipes.table_limits import need_bytes, need_cells
+from onlyif.core.table_conform import cast_column
+from onlyif.core.table_fit import Sort
+from onlyif.recipes.model_columns import Known
 
 # Before 3.1 pandas reads many decimals one unit in the last place off unless told not to.
 _EXACT: Mapping[str, Any] = (
@@ -20,9 +23,12 @@ Opened = tuple[list[str], Callable[[], Any]]
 
 
 def read_csv(file: Path, text: Sequence[str]) -> Any:
-    """A CSV file, with some columns kept as the text they are."""
+    """A CSV file, with some columns kept as the text they are; an empty cell is missing, and no word is."""
     kinds = dict.fromkeys(text, str)
-    return pd.read_csv(file, dtype=kinds, index_col=False, low_memory=False, **_EXACT)
+    # A word such as NA or None may be a level of the model.
+    return pd.read_csv(
+        file, dtype=kinds, index_col=False, low_memory=False, keep_default_na=False, na_values=[""], **_EXACT
+    )
 
 
 def as_text(columns: Sequence[str], like: Any) -> list[str]:
@@ -32,15 +38,51 @@ def as_text(columns: Sequence[str], like: Any) -> list[str]:
     return [name for name in columns if name in like.columns and not _plain(like[name].dtype)]
 
 
+def texts(table: Any) -> dict[str, list[str]]:
+    """The distinct values of each column that holds text."""
+    kinds = table.dtypes.items()
+    held = {
+        name: table[name]
+        for name, kind in kinds
+        if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind)
+    }
+    return {
+        name: [value for value in column.unique() if isinstance(value, str)] for name, column in held.items()
+    }
+
+
+def numbers(table: Any) -> list[str]:
+    """The columns that were read as numbers."""
+    return [
+        name for name, kind in table.dtypes.items() if _plain(kind) and not pd.api.types.is_bool_dtype(kind)
+    ]
+
+
+def empty_like(known: Mapping[str, Known]) -> Any:
+    """A table without rows whose columns have the types that a model knows."""
+    return pd.DataFrame(
+        {name: pd.Series([], dtype=_dtype(one)) for name, one in known.items() if _dtype(one)}
+    )
+
+
+def _dtype(known: Known) -> Any:
+    match known.sort:
+        case Sort.LEVEL:
+            return pd.CategoricalDtype(list(known.levels))
+        case Sort.FLAG:
+            return "bool"
+        case Sort.TEXT:
+            return "str"
+    return None
+
+
 def cast_like(table: Any, like: Any, file: str) -> Any:
     """The table with the types of another one in the columns that both have.
 
     Raises:
         InputError: if a value would change by it.
     """
-    shared = {
-        name: _cast(table[name], like[name].dtype, file) for name in table.columns if name in like.columns
-    }
+    shared = {name: _cast(table[name], like[name], file) for name in table.columns if name in like.columns}
     return table.assign(**shared)
 
 
@@ -49,7 +91,8 @@ def _plain(kind: Any) -> bool:
     return bool(pd.api.types.is_numeric_dtype(kind)) and not isinstance(kind, pd.CategoricalDtype)
 
 
-def _cast(values: Any, kind: Any, file: str) -> Any:
+def _cast(values: Any, like: Any, file: str) -> Any:
+    kind = like.dtype
     if values.dtype == kind:
         return values
     try:
@@ -59,12 +102,7 @@ def _cast(values: Any, kind: Any, file: str) -> Any:
     lost = made.isna() & values.notna()
     if lost.any():
         raise _misfit(values[lost], kind, file, "")
-    if (
-        pd.api.types.is_integer_dtype(kind)
-        and (made.astype(float) != values.astype(float)).where(values.notna()).any()
-    ):
-        raise _misfit(values, kind, file, "")
-    return made
+    return made if made.dtype == kind else cast_column(made, like, f"file {file}")
 
 
 def _converted(values: Any, kind: Any) -> Any:
@@ -82,12 +120,21 @@ def _converted(values: Any, kind: Any) -> Any:
         made = _booleans(values)
     elif types.is_object_dtype(kind) and values.isna().any():
         return values.astype(object).where(values.notna(), None)
+    if types.is_float_dtype(kind) and types.is_numeric_dtype(made.dtype):
+        # The text of a decimal is read as what it says in the wanted precision.
+        return made.astype(kind)
+    if types.is_numeric_dtype(kind) or (types.is_bool_dtype(kind) and made.isna().any()):
+        # Numbers are read as such by then; what they lose on the way, if anything, is looked at one by one.
+        return made
     return made.astype(kind)
 
 
 def _levelled(values: Any, kind: Any) -> Any:
     levels = kind.categories
-    found = values if _plain(levels.dtype) and _plain(values.dtype) else _converted(values, levels.dtype)
+    if _plain(levels.dtype) and not pd.api.types.is_bool_dtype(levels.dtype):
+        found = values if _plain(values.dtype) else pd.to_numeric(values)
+    else:
+        found = _converted(values, levels.dtype)
     unknown = found[found.notna() & ~found.isin(levels)]
     if len(unknown):
         raise ValueError(f"{unknown.iloc[0]!r} is none of its levels {levels[:8].tolist()}")
@@ -103,9 +150,7 @@ def _booleans(values: Any) -> Any:
 
 def _misfit(values: Any, kind: Any, file: str, reason: str) -> InputError:
     shown = ", ".join(repr(value) for value in values.dropna().unique()[:3].tolist()) or "missing values"
-    return InputError(
-        f"column {values.name!r} of {file} does not fit the background's type {kind}: got {shown}{reason}"
-    )
+    return InputError(f"column {values.name!r} of {file} does not fit the type {kind}: got {shown}{reason}")
 
 
 def open_parquet(file: Path) -> Opened:

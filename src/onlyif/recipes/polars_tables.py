@@ -8,6 +8,9 @@ import polars as pl
 
 from onlyif.core.errors import InputError
 from onlyif.recipes.table_limits import need_cells
+from onlyif.core.table_conform import cast_column
+from onlyif.core.table_fit import Sort
+from onlyif.recipes.model_columns import Known
 
 Opened = tuple[list[str], Callable[[], Any]]
 
@@ -25,13 +28,41 @@ def as_text(columns: Sequence[str], like: Any) -> list[str]:
     return [name for name in columns if name in like.columns and not _plain(like.schema[name])]
 
 
+def texts(table: Any) -> dict[str, list[str]]:
+    """The distinct values of each column that holds text."""
+    held = [name for name, kind in table.schema.items() if kind == pl.String]
+    return {name: table[name].drop_nulls().unique().to_list() for name in held}
+
+
+def numbers(table: Any) -> list[str]:
+    """The columns that were read as numbers."""
+    return [name for name, kind in table.schema.items() if kind.is_numeric()]
+
+
+def empty_like(known: Mapping[str, Known]) -> Any:
+    """A table without rows whose columns have the types that a model knows."""
+    kinds = {name: _kind(one) for name, one in known.items()}
+    return pl.DataFrame(schema={name: kind for name, kind in kinds.items() if kind is not None})
+
+
+def _kind(known: Known) -> Any:
+    match known.sort:
+        case Sort.LEVEL if all(isinstance(level, str) for level in known.levels):
+            return pl.Enum(list(known.levels))
+        case Sort.FLAG:
+            return pl.Boolean()
+        case Sort.TEXT:
+            return pl.String()
+    return None
+
+
 def cast_like(table: Any, like: Any, file: str) -> Any:
     """The table with the types of another one in the columns that both have.
 
     Raises:
         InputError: if a value would change by it.
     """
-    shared = [_cast(table[name], like.schema[name], file) for name in table.columns if name in like.columns]
+    shared = [_cast(table[name], like[name], file) for name in table.columns if name in like.columns]
     return table.with_columns(shared)
 
 
@@ -39,15 +70,20 @@ def _plain(kind: Any) -> bool:
     return bool(kind.is_numeric())
 
 
-def _cast(values: Any, kind: Any, file: str) -> Any:
+def _cast(values: Any, like: Any, file: str) -> Any:
+    kind = like.dtype
     if values.dtype == kind:
         return values
+    if kind.is_float() and values.dtype.is_numeric():
+        # The text of a decimal is read as what it says in the wanted precision.
+        return values.cast(kind)
+    if kind.is_numeric():
+        return cast_column(values, like, f"file {file}")
     try:
         made = _converted(values, kind)
     except (pl.exceptions.PolarsError, KeyError) as error:
         raise _misfit(values, kind, file) from error
-    whole = kind.is_integer() and not (made.cast(pl.Float64) == values.cast(pl.Float64)).all()
-    if whole or made.null_count() > values.null_count():
+    if made.null_count() > values.null_count():
         raise _misfit(values, kind, file)
     return made
 
@@ -65,9 +101,7 @@ def _converted(values: Any, kind: Any) -> Any:
 def _misfit(values: Any, kind: Any, file: str) -> InputError:
     shown = ", ".join(repr(value) for value in values.drop_nulls().unique().head(3).to_list())
     got = shown or "missing values"
-    return InputError(
-        f"column {values.name!r} of {file} does not fit the background's type {kind}: got {got}"
-    )
+    return InputError(f"column {values.name!r} of {file} does not fit the type {kind}: got {got}")
 
 
 def open_parquet(file: Path) -> Opened:

@@ -9,8 +9,9 @@ is lost by it.
 import csv
 import gzip
 import io
+import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,24 +22,29 @@ from onlyif.core.errors import InputError, OnlyIfError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.players import duplicates
 from onlyif.recipes.table_limits import need_unpacked
+from onlyif.core.table_fit import Sort
+from onlyif.recipes.model_columns import Known
 
 _CSV = (".csv", ".csv.gz")
 _PARQUET = (".parquet", ".pq")
 _FEATHER = (".feather", ".arrow", ".ipc")
 MOST_NAMED = 8
+_MISSING_WORDS = frozenset({"na", "n/a", "#n/a", "#na", "nan", "-nan", "none", "null", "nil", "<na>", "nat"})
 
 
-def read_table(path: str | Path, like: Any = None) -> Any:
+def read_table(path: str | Path, like: Any = None, known: Mapping[str, Known] | None = None) -> Any:
     """The table in a file, as a pandas frame, or a polars frame where pandas is not installed.
 
     Args:
         path: The file; its suffix says what it is.
-        like: A frame whose column types a CSV file is read with, or None for types by content.
+        like: A frame whose column types a CSV file is read with, or None.
+        known: What is known of columns that `like` has not. The types of all others are those of
+            their content, where it leaves no doubt.
 
     Raises:
         StorageError: if the file is missing, cut short or damaged.
         InputError: if it has no rows, repeated column names, lines of other lengths, or
-            values that do not fit the types of `like`.
+            values that do not fit the types of `like`, or that may be numbers or text.
         ExtraError: if no package that reads it is installed.
     """
     file = Path(path)
@@ -46,10 +52,7 @@ def read_table(path: str | Path, like: Any = None) -> Any:
     _need_file(file)
     frames = _frames()
     if kind == "csv":
-        columns = _checked_csv(file)
-        with _told(file):
-            table = frames.read_csv(file, frames.as_text(columns, like))
-        table = table if like is None else frames.cast_like(table, like, file.name)
+        table = _read_csv(file, like, known or {})
     else:
         with _told(file):
             names, read = frames.BINARY[kind](file)
@@ -58,6 +61,77 @@ def read_table(path: str | Path, like: Any = None) -> Any:
     if not len(table):
         raise InputError(f"{file.name} has no rows; need at least one")
     return table
+
+
+def is_csv(path: str | Path) -> bool:
+    """Whether a table file says nothing of types.
+
+    Args:
+        path: The file, which must be there.
+
+    Raises:
+        StorageError: if it is missing or of no known kind.
+    """
+    file = Path(path)
+    kind = _kind(file)
+    _need_file(file)
+    return kind == "csv"
+
+
+def csv_columns(path: str | Path) -> list[str]:
+    """The column names of a CSV file, after all of its lines were checked.
+
+    Args:
+        path: The file.
+    """
+    return _checked_csv(Path(path))[0]
+
+
+def _read_csv(file: Path, like: Any, known: Mapping[str, Known]) -> Any:
+    frames = _frames()
+    columns, zeros = _checked_csv(file)
+    typed = [] if like is None else [name for name in columns if name in like.columns]
+    told = {name: one for name, one in known.items() if name in columns and name not in typed}
+    model = frames.empty_like(told)
+    with _told(file):
+        text = frames.as_text(columns, like) + frames.as_text(columns, model)
+        text += [name for name, one in told.items() if one.sort is Sort.FLAG]
+        table = frames.read_csv(file, text)
+    table = frames.cast_like(table, model, file.name)
+    _need_no_doubt(file, table, {*columns} - {*typed}, told, zeros)
+    return table if like is None else frames.cast_like(table, like, file.name)
+
+
+def _need_no_doubt(
+    file: Path, table: Any, free: set[str], told: Mapping[str, Known], zeros: Mapping[str, str]
+) -> None:
+    """Refuse columns whose cells may be numbers or text, where nothing says which of them."""
+    frames = _frames()
+    for name, held in frames.texts(table).items():
+        odd = [value for value in held if not _is_number(value)]
+        number = name in told and told[name].sort is Sort.REAL
+        if name in free and odd and (number or (name not in told and _words_for_missing(odd, held))):
+            raise InputError(
+                f"column {name!r} of {file.name} holds {odd[0]!r} among numbers, and only an empty cell is "
+                f"missing: empty such cells if it is, or keep the column as text with --text {name!r}"
+            )
+    for name in frames.numbers(table):
+        if name in free and name not in told and name in zeros:
+            raise InputError(
+                f"column {name!r} of {file.name} holds {zeros[name]!r}, whose leading zero a number has not: "
+                f"keep the column as text with --text {name!r}, or as a number with --number {name!r}"
+            )
+
+
+def _words_for_missing(odd: Sequence[str], held: Sequence[str]) -> bool:
+    return len(odd) < len(held) and all(value.strip().lower() in _MISSING_WORDS for value in odd)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def same_columns(table: Any, background: Any, files: tuple[str, str]) -> Any:
@@ -131,8 +205,9 @@ def _told(file: Path) -> Iterator[None]:
         raise StorageError(f"{file.name} is cut short, damaged or of another kind: {reason}") from error
 
 
-def _checked_csv(file: Path) -> list[str]:
-    """The column names, after every line proved as long as the first."""
+def _checked_csv(file: Path) -> tuple[list[str], dict[str, str]]:
+    """The column names, after every line proved as long as the first; and columns with a number like 007."""
+    zeros: dict[str, str] = {}
     try:
         with _opened(file) as stream:
             lines = csv.reader(stream, strict=True)
@@ -144,6 +219,9 @@ def _checked_csv(file: Path) -> list[str]:
                         f"line {lines.line_num} of {file.name} has {len(fields)} values, the header has "
                         f"{len(header)} names; the file is cut short or damaged"
                     )
+                for name, cell in zip(header, fields, strict=False):
+                    if cell[:1] == "0" and cell[1:].isdecimal():
+                        zeros.setdefault(name, cell)
     except UnicodeDecodeError as error:
         raise InputError(f"{file.name} is no text in UTF-8 ({error}); save it as UTF-8") from error
     except csv.Error as error:
@@ -152,7 +230,7 @@ def _checked_csv(file: Path) -> list[str]:
         raise
     except (EOFError, OSError, zlib.error) as error:
         raise StorageError(f"{file.name} is cut short or damaged: {error}") from error
-    return header
+    return header, zeros
 
 
 def _opened(file: Path) -> io.TextIOBase:
