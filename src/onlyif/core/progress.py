@@ -10,13 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, final
 
-import numpy as np
 from typing_extensions import override
 
-from onlyif.core.errors import SettingError
+from onlyif.core.arguments import Number
 
 # With a time limit no call of the model should take much longer than this.
 PIECE_S = 0.5
@@ -224,11 +222,5 @@ def meter_of(
     shown = NoDisplay() if display is None else display
     if time_limit is None:
         return Meter(clock=clock, display=shown)
-    if (
-        isinstance(time_limit, bool | np.bool_)
-        or not isinstance(time_limit, Real)
-        or not float(time_limit) > 0
-    ):
-        raise SettingError(f"time_limit must be a number of seconds above 0, got {time_limit!r}")
-    limit = float(time_limit)
+    limit = Number(above=0.0, below=None).take("time_limit", time_limit)
     return Meter(clock() + limit, limit, clock, shown)

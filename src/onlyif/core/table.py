@@ -181,7 +181,7 @@ def fit_schema(
     if nw.dependencies.is_pandas_series(background) or nw.dependencies.is_polars_series(background):
         raise InputError("the background is a Series; need a data frame: use series.to_frame()")
     if is_sparse(background):
-        sparse = fit_sparse(tables, names)
+        sparse = fit_sparse(tables, names, roles)
         return Schema(sparse.columns, sparse, named=names is not None)
     if torch.is_tensor(background):
         form, described = fit_tensor(tables, names, roles)

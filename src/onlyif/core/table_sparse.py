@@ -65,18 +65,23 @@ def is_sparse(data: Any) -> bool:
     return type(data).__module__.startswith("scipy.sparse")
 
 
-def fit_sparse(tables: Sequence[Any], names: Sequence[str] | None) -> SparseForm:
+def fit_sparse(tables: Sequence[Any], names: Sequence[str] | None, roles: Sequence[str]) -> SparseForm:
     """Learn the form of sparse tables, the first of which is the background.
+
+    Args:
+        tables: The tables.
+        names: Names of their columns, or None.
+        roles: What each table is, for messages.
 
     Raises:
         InputError: unless all are sparse, real, finite, and of as many columns as the first.
     """
-    background, dtype = _dense(tables[0], "background")
+    background, dtype = _dense(tables[0], roles[0])
     by_rows = tables[0].tocsr()[:0]
     parts = [background]
-    for other in tables[1:]:
-        dense, its = _dense(other, "rows")
-        _check_fits(dense, its, by_rows, "rows")
+    for other, role in zip(tables[1:], roles[1:], strict=True):
+        dense, its = _dense(other, role)
+        _check_fits(dense, its, by_rows, role)
         parts.append(dense)
     whole = np.concatenate(parts)
     plain: Plain = {"b": bool, "f": float}.get(dtype.kind, int)
@@ -110,7 +115,7 @@ def _dense(data: Any, role: str) -> tuple[Values, np.dtype[Any]]:
     # A stored -0.0 is a stored zero.
     dense[rows, by_rows.indices] = by_rows.data.astype(np.float64) + 0.0
     for column in np.flatnonzero(np.isinf(dense).any(0)).tolist():
-        check_finite(f"x{column}", dense[:, column])
+        check_finite(f"x{column}", dense[:, column], role)
     return dense, dtype
 
 
