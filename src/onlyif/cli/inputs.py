@@ -68,10 +68,10 @@ def read_inputs(arguments: Namespace) -> Inputs:
     for path in paths:
         if path not in tables:
             tables[path] = _read(path, arguments, tables[first], None, seen)
-    named = [*arguments.drop, *arguments.text, *arguments.number]
-    unknown = [name for name in named if name not in seen]
-    if unknown:
-        raise InputError(f"there are no columns {listed(unknown)}: the columns are {listed(sorted(seen))}")
+    for done, named in {"drop": arguments.drop, "read as told": [*arguments.text, *arguments.number]}.items():
+        unknown = [name for name in named if name not in seen]
+        if unknown:
+            raise InputError(f"cannot {done} {listed(unknown)}: the columns are {listed(sorted(seen))}")
     data, background = tables[arguments.data], tables.get(arguments.background)
     baseline = tables.get(arguments.baseline)
     if background is not None:
