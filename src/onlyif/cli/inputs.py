@@ -14,8 +14,8 @@ from onlyif.cli.digests import file_digests
 from onlyif.cli.rows import chosen_rows, take_rows
 from onlyif.cli.streams import tell
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.recipes.groups import read_groups
 from onlyif.core.table_fit import Sort
+from onlyif.recipes.groups import read_groups
 from onlyif.recipes.model_columns import Known, known_columns
 from onlyif.recipes.model_files import read_model
 from onlyif.recipes.table_files import csv_columns, is_csv, listed, read_table, same_columns
@@ -60,7 +60,7 @@ def read_inputs(arguments: Namespace) -> Inputs:
     paths = [path for path in (arguments.background, arguments.data, arguments.baseline) if path is not None]
     # A table that is not there is found before the model is loaded.
     csv = {path: is_csv(path) for path in paths}
-    known = None if arguments.model_from is not None else read_model(arguments.model, arguments.trust)
+    known = None if arguments.model_from is not None else _model(arguments)
     # Of two tables the one whose file says its types is read first, and the other like it.
     first = next((path for path in paths[:2] if not csv[path]), paths[0])
     seen = set[str]()
@@ -80,7 +80,7 @@ def read_inputs(arguments: Namespace) -> Inputs:
     positions = chosen_rows(arguments.rows, len(data))
     rows, groups, here = take_rows(data, positions), read_groups(arguments.groups), Path.cwd()
     files = {} if arguments.out is None else file_digests(arguments)
-    model = imported_model(arguments.model_from) if known is None else known
+    model = _model(arguments) if known is None else known
     return Inputs(model, rows, positions, background, baseline, groups, files, here)
 
 

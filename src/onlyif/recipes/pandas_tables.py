@@ -9,10 +9,10 @@ import pandas as pd
 
 from onlyif.core.errors import InputError
 from onlyif.core.extras import missing
-from onlyif.recipes.table_limits import need_bytes, need_cells
 from onlyif.core.table_conform import cast_column
 from onlyif.core.table_fit import Sort
 from onlyif.recipes.model_columns import Known
+from onlyif.recipes.table_limits import need_bytes, need_cells
 
 # Before 3.1 pandas reads many decimals one unit in the last place off unless told not to.
 _EXACT: Mapping[str, Any] = (

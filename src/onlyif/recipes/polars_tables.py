@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from onlyif.core.errors import InputError
-from onlyif.recipes.table_limits import need_cells
 from onlyif.core.table_conform import cast_column
 from onlyif.core.table_fit import Sort
 from onlyif.recipes.model_columns import Known
+from onlyif.recipes.table_limits import need_cells
 
 Opened = tuple[list[str], Callable[[], Any]]
 

@@ -21,9 +21,9 @@ from typing import Any
 from onlyif.core.errors import InputError, OnlyIfError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.players import duplicates
-from onlyif.recipes.table_limits import need_unpacked
 from onlyif.core.table_fit import Sort
 from onlyif.recipes.model_columns import Known
+from onlyif.recipes.table_limits import need_unpacked
 
 _CSV = (".csv", ".csv.gz")
 _PARQUET = (".parquet", ".pq")
