@@ -133,6 +133,22 @@ def test_fields_out_of_range_are_refused(path, value):
         rebuilt_model(document)
 
 
+@pytest.mark.parametrize("name", ["sum_hessian", "loss_changes", "base_weights", "split_conditions"])
+def test_what_the_library_reads_without_asking_must_be_there(name):
+    document = _document()
+    del _trees(document)[1][name]
+    with pytest.raises(StorageError):
+        rebuilt_model(document)
+
+
+def test_trees_of_vectors_from_older_versions_get_what_they_lack():
+    document = _document("vectors")
+    for tree in _trees(document):
+        del tree["sum_hessian"], tree["loss_changes"]
+    for tree in _trees(rebuilt_model(document)):
+        assert tree["sum_hessian"] == tree["loss_changes"] == [0.0] * len(tree["parents"])
+
+
 def test_classes_of_the_objective_must_fit():
     document = _document("multi:softprob")
     document["learner"]["objective"]["softmax_multiclass_param"]["num_class"] = "0"

@@ -195,12 +195,13 @@ def _tree(held: Mapping[str, Any], number: int, n_features: str) -> Document:
         "split_type": np.isin(np.arange(n_nodes), nodes).astype(int).tolist(),
         **by_category,
     }
-    for name in ("split_conditions", "base_weights", "sum_hessian", "loss_changes", "leaf_weights"):
-        if name in held:
-            tree[name] = _decimals(held[name], name)
+    for name in ("split_conditions", "base_weights", *(("leaf_weights",) if width > 1 else ())):
+        tree[name] = _decimals(held[name], name)
     for name in ("sum_hessian", "loss_changes"):
-        if name in tree:
-            check_length(len(tree[name]), n_nodes, f"{name!r} of tree {number}")
+        # Older versions did not keep these of trees of vectors; the library reads them without asking.
+        kept = held.get(name, [0.0] * n_nodes if width > 1 else None)
+        tree[name] = _decimals(kept, name)
+        check_length(len(tree[name]), n_nodes, f"{name!r} of tree {number}")
     return tree
 
 
