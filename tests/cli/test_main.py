@@ -97,7 +97,7 @@ def test_json_is_what_the_library_says(folder, capsys, model):
     found = strict(captured.out)
     expected = onlyif.explain(model, FRAME.iloc[[3, 0]], background=FRAME, size=2, seed=5)
     assert found["complete"] is True
-    assert [item["row"] for item in found["explanations"]] == ["3", "0"]
+    assert [item["row"] for item in found["explanations"]] == [3, 0]
     for item, one in zip(found["explanations"], expected, strict=True):
         assert item["prediction"] == one.prediction
         assert item["target_label"] == one.target_label

@@ -129,8 +129,8 @@ def _add_question(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--target",
         metavar="TARGET",
-        help="number of the output or its class label; label:2 for a label that is a number "
-        "(default: the predicted class)",
+        help="class label, or number of the output; a number that is a label is the label "
+        "(default: the class that the model predicts)",
     )
     group.add_argument(
         "--output",

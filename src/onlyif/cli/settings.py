@@ -45,7 +45,7 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
 
 
 def target_of(text: str | None) -> Target:
-    """An output's number where the text is one, else a class label.
+    """A number where the text is one, else a class label; a number that is a label is the label.
 
     Example:
         >>> target_of("1"), target_of("label:1"), target_of("yes")
