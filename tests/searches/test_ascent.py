@@ -12,7 +12,7 @@ from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.surrogate import ExponentialSurrogate
 from onlyif.core.errors import InputError, ModelError, OnlyIfWarning, SettingError
-from onlyif.core.players import Players
+from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.soft_causation_draws import Draws
 from onlyif.predictors.differentiable import DifferentiablePredictor
@@ -334,3 +334,34 @@ def test_masks_that_cannot_move_are_said():
         risen = _run(narrow, x, change)
     assert not risen.moved.any()
     assert bool(_run(test, x, change).moved.all())
+
+
+def test_a_second_ascent_finds_a_slope_where_the_first_had_none():
+    """The model changes by far more than c whatever is perturbed; one player does most of it."""
+    weights = torch.tensor([30.0, 20.0, 20.0, 20.0, 20.0])
+    model = DifferentiablePredictor(lambda batch: batch @ weights)
+    players, near = column_players([*"abcde"]), Neighbourhood(SoftEvents(b=1.0, c=0.1))
+    test = DualStageTest(model, players, NoisySample(4, sigma=0.01), torch.zeros(1, 5), near)
+    x, change = torch.ones(1, 5), TargetChange(torch.tensor([0]))
+    with pytest.warns(OnlyIfWarning, match="PNS has no slope"):
+        stuck = ascend(model, test, x, change, settings=recommended_settings(steps=20))
+    assert not stuck.moved.any()
+    found = ascend(model, test, x, change, settings=recommended_settings(steps=20, easing=0.5))
+    assert found.moved.all()
+    assert found.scores.argmax().item() == 0
+    assert found.model_rows > 2 * stuck.model_rows - stuck.model_rows / 10
+
+
+def test_easing_leaves_all_others_as_they_are():
+    weights = torch.tensor([4.0, 0.0, 3.0, 0.0, 0.0])
+    model = DifferentiablePredictor(lambda batch: torch.sigmoid(batch @ weights - 3))
+    players, near = column_players([*"abcde"]), Neighbourhood(SoftEvents(b=1.0, c=0.1))
+    test = DualStageTest(model, players, NoisySample(4, sigma=0.01), torch.zeros(1, 5), near)
+    x, change = torch.ones(1, 5), TargetChange(torch.tensor([0]))
+    one, other = (
+        ascend(model, test, x, change, settings=recommended_settings(steps=20, easing=easing))
+        for easing in (0.0, 0.5)
+    )
+    assert torch.equal(one.scores, other.scores)
+    with pytest.raises(SettingError, match="easing"):
+        replace(paper_settings(), easing=0.5)

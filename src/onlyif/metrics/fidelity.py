@@ -15,12 +15,11 @@ from onlyif.metrics.asking import (
     as_numbers,
     ask,
     check_counts,
-    check_instances,
-    check_maps,
     decided,
 )
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.fills import Fill
+from onlyif.metrics.given import maps_of, targets_of
 from onlyif.metrics.measured import Measured
 from onlyif.predictors.base import Predictor
 
@@ -56,7 +55,7 @@ class FidelityPlus(MapMetric):
 
     @override
     def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
-        _check_masks(maps, x, target)
+        maps = _masks_of(maps, x, target)
         return _changed(1 - doubled(maps), self.fill, predictor, x, self.max_rows)
 
     @property
@@ -94,7 +93,7 @@ class FidelityMinus(MapMetric):
 
     @override
     def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
-        _check_masks(maps, x, target)
+        maps = _masks_of(maps, x, target)
         return _changed(doubled(maps), self.fill, predictor, x, self.max_rows)
 
     @property
@@ -103,15 +102,16 @@ class FidelityMinus(MapMetric):
         return Question("Does the decision change with nothing but what the mask marks?", False, COMPARE)
 
 
-def _check_masks(maps: Tensor, x: Numbers, target: Tensor) -> None:
-    check_instances(x, target)
-    check_maps(maps, x)
+def _masks_of(given: object, x: Numbers, target: object) -> Tensor:
+    targets_of(target, x)
+    maps = maps_of(given, x)
     low, high = float(maps.min()), float(maps.max())
     if low < 0 or high > 1:
         raise InputError(
             f"fidelity needs masks in [0, 1], got {low:.4g} to {high:.4g}; "
             "make one with `controls.top_mask` or `controls.soft_mask`"
         )
+    return maps
 
 
 def _changed(

@@ -7,7 +7,25 @@ from torch import Tensor
 
 from onlyif.core.arguments import Several, Whole
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.shapes import Instances
+from onlyif.core.shapes import Numbers
+from onlyif.metrics.asking import check_instances, check_maps
+
+
+def targets_of(target: object, x: Numbers) -> Int64[Tensor, "_"]:
+    """The number of each instance's explained output, one an instance.
+
+    Args:
+        target: What `given_targets` takes.
+        x: The instances.
+
+    Raises:
+        InputError: unless there is an instance, and each has a whole number.
+    """
+    if not isinstance(x, Tensor):
+        raise InputError(f"need instances as a tensor, got a {type(x).__name__}")
+    found = given_targets(target)
+    check_instances(x, found)
+    return found
 
 
 def given_targets(target: object) -> Int64[Tensor, "_"]:
@@ -33,7 +51,22 @@ def given_targets(target: object) -> Int64[Tensor, "_"]:
     return torch.tensor(numbers, dtype=torch.int64)
 
 
-def given_maps(maps: object, x: Instances) -> Tensor:
+def maps_of(maps: object, x: Numbers) -> Tensor:
+    """Maps as a tensor, one finite number an entry.
+
+    Args:
+        maps: What `given_maps` takes.
+        x: The instances.
+
+    Raises:
+        InputError: if shapes differ or a map has NaN or infinite values.
+    """
+    found = given_maps(maps, x)
+    check_maps(found, x)
+    return found
+
+
+def given_maps(maps: object, x: Numbers) -> Tensor:
     """Maps as a tensor where the instances are, from a tensor or an array.
 
     Args:

@@ -16,11 +16,10 @@ from onlyif.metrics.asking import (
     ask,
     blocks,
     check_counts,
-    check_instances,
-    check_maps,
     chosen,
 )
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
+from onlyif.metrics.given import maps_of, targets_of
 from onlyif.metrics.measured import Measured
 from onlyif.metrics.perturbations import FadePerturbation, Perturbation
 from onlyif.predictors.base import Predictor
@@ -69,8 +68,7 @@ class Infidelity(MapMetric):
 
     @override
     def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
-        check_instances(x, target)
-        check_maps(maps, x)
+        target, maps = targets_of(target, x), maps_of(maps, x)
         forecast, change = self._tried(maps, predictor, as_numbers(predictor, x), target)
         if self.rescaled:
             power = forecast.square().sum(1, keepdim=True)

@@ -17,12 +17,11 @@ from onlyif.metrics.asking import (
     ask,
     blocks,
     check_counts,
-    check_instances,
-    check_maps,
     chosen,
 )
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.fills import Fill, MeanFill
+from onlyif.metrics.given import maps_of, targets_of
 from onlyif.metrics.measured import Measured
 from onlyif.predictors.base import Predictor
 
@@ -83,8 +82,7 @@ class IROF(MapMetric):
             x: The instances.
             target: Number of the explained output of each instance.
         """
-        check_instances(x, target)
-        check_maps(maps, x)
+        target, maps = targets_of(target, x), maps_of(maps, x)
         x = as_numbers(predictor, x)
         labels = self._labels(x)
         rank = _ranks(maps, labels).to(x.device)

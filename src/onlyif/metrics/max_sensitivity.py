@@ -11,8 +11,9 @@ from typing_extensions import override
 from onlyif.core.errors import InputError
 from onlyif.core.precision import as_floats, doubled
 from onlyif.core.shapes import Numbers
-from onlyif.metrics.asking import MAX_ROWS, blocks, check_counts, check_instances, check_maps, check_same
+from onlyif.metrics.asking import MAX_ROWS, blocks, check_counts, check_same
 from onlyif.metrics.base import Explainer, ExplainerMetric, Question, Targets
+from onlyif.metrics.given import maps_of, targets_of
 from onlyif.metrics.measured import Measured
 from onlyif.metrics.perturbations import Perturbation
 
@@ -60,7 +61,7 @@ class MaxSensitivity(ExplainerMetric):
 
     @override
     def measure(self, explainer: Explainer, x: Numbers, target: Targets) -> Measured:
-        check_instances(x, target)
+        target = targets_of(target, x)
         given, x = x, as_floats(x)
         if given is not x:
             check_same(lambda rows: explainer(rows, target[: len(rows)]), given, x, "the explainer")
@@ -91,5 +92,4 @@ def _explained(explainer: Explainer, rows: Numbers, target: Int64[Tensor, "b"]) 
     maps = explainer(rows.clone(), target)
     if not torch.is_tensor(maps):
         raise InputError(f"the explainer answered with a {type(maps).__name__}; need one tensor")
-    check_maps(maps, rows)
-    return doubled(maps).flatten(1)
+    return doubled(maps_of(maps, rows)).flatten(1)

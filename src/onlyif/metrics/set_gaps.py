@@ -19,10 +19,10 @@ from onlyif.metrics.asking import (
     ask,
     blocks,
     check_counts,
-    check_instances,
     chosen,
     predictor_for,
 )
+from onlyif.metrics.given import targets_of
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.readouts import TargetReadout
 from onlyif.references.base import Reference
@@ -111,7 +111,7 @@ def set_gaps(
         SettingError: if it is neither a predictor nor a module.
     """
     model = predictor_for(predictor)
-    check_instances(x, target)
+    target = targets_of(target, x)
     if x.dim() < 3 or sets.dim() != 4 or len(sets) != len(x) or sets.shape[2:] != x.shape[-2:]:
         raise InputError(
             f"got sets of shape {tuple(sets.shape)} for images of shape {tuple(x.shape)}; "

@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from onlyif.core.precision import doubled
 from onlyif.core.shapes import Numbers
-from onlyif.metrics.asking import check_instances, check_maps
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
+from onlyif.metrics.given import maps_of, targets_of
 from onlyif.metrics.measured import Measured
 from onlyif.predictors.base import Predictor
 
@@ -30,8 +30,7 @@ class Sparseness(MapMetric):
 
     @override
     def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
-        check_instances(x, target)
-        check_maps(maps, x)
+        target, maps = targets_of(target, x), maps_of(maps, x)
         s = doubled(maps).abs().flatten(1).sort(1).values
         D = s.shape[1]
         share = (D - torch.arange(1, D + 1, dtype=s.dtype, device=s.device) + 0.5) / D

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.precision import doubled
 from onlyif.core.shapes import Numbers
+from onlyif.metrics.given import given_maps, targets_of
 from onlyif.metrics.measured import Measured
 from onlyif.metrics.set_gaps import Hiding, set_gaps
 from onlyif.predictors.base import Predictor
@@ -136,6 +137,7 @@ def threshold_curves(
         [bharti2024] section 6.2, figures 2a and 3.
     """
     _check(thresholds, floor)
+    scores, target = given_maps(scores, x), targets_of(target, x)
     if scores.shape != (len(x), *x.shape[-2:]):
         raise InputError(
             f"got scores of shape {tuple(scores.shape)} for images of shape {tuple(x.shape)}; "
