@@ -1,5 +1,7 @@
 """What an explanation says of f(x) is what the model answers, or it is refused."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -43,9 +45,30 @@ def _two(ask):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("make", [lambda: _in_large_calls, _Drifts], ids=["large calls", "drifts"])
-def test_a_model_that_answers_otherwise_when_it_is_explained_is_refused(kind, make):
-    model = _two(make()) if kind == "decisions" else make()
+def test_a_model_that_answers_otherwise_in_large_calls_is_asked_in_smaller_ones(kind):
+    """What is explained is then the function that answers single rows, to the last set."""
+    small = _two(lambda table: table[:, 0]) if kind == "decisions" else lambda table: table[:, 0]
+    model = _two(_in_large_calls) if kind == "decisions" else _in_large_calls
+    row = np.zeros((2, 5)) - 0.1
+    found = onlyif.explain(model, row, background=ROWS, **KINDS[kind])
+    plain = onlyif.explain(small, row, background=ROWS, **KINDS[kind])
+    for one, other in zip(found, plain, strict=True):
+        assert one.prediction == other.prediction
+        (note,) = set(one.notes) - set(other.notes)
+        assert int(re.search(r"calls of (\d+) rows", note)[1]) <= 500
+        sets = ("cause",) if "criterion" in KINDS[kind] else ("sufficient", "necessary", "unified")
+        assert [str(getattr(one, name)) for name in sets] == [str(getattr(other, name)) for name in sets]
+
+
+def test_rows_that_are_many_are_answered_as_single_ones():
+    rows = np.random.default_rng(1).normal(size=(700, 2))
+    found = onlyif.explain(_in_large_calls, rows, background=ROWS[:3, :2], max_rows=2000)
+    assert [one.prediction for one in found] == pytest.approx(rows[:, 0].tolist())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_that_drifts_is_refused(kind):
+    model = _two(_Drifts()) if kind == "decisions" else _Drifts()
     row = np.zeros((1, 5)) - 0.1
     with pytest.raises(ModelError, match="tolerate RANDOM"):
         onlyif.explain(model, row, background=ROWS, **KINDS[kind])

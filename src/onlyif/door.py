@@ -22,6 +22,7 @@ from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted
 from onlyif.predictors.checked import Fault
 from onlyif.predictors.outputs import Output
+from onlyif.predictors.own_answers import OtherAnswersError
 from onlyif.progress_bar import ProgressBar, progress_bar
 from onlyif.recipes.causal_work import CausalWork
 from onlyif.recipes.causation import PNS
@@ -29,7 +30,7 @@ from onlyif.recipes.choose import Parts, low_sample_size
 from onlyif.recipes.options import Options, Target
 from onlyif.recipes.prepare import Work
 from onlyif.recipes.references import ReferenceRecipe
-from onlyif.recipes.works import AnyWork, any_work, nothing_yet
+from onlyif.recipes.works import AnyWork, any_work, in_smaller_calls, nothing_yet
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.set_function import SetFunction
@@ -200,11 +201,20 @@ def run(work: AnyWork, start: int = 0) -> Iterator[Explained]:
             return
         work.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
         try:
-            part = _explained(work, rows)
+            work, part = _part(work, rows)
         except TimeUpError:
             return
         work.meter.end()
         yield part
+
+
+def _part(work: AnyWork, rows: slice) -> tuple[AnyWork, Explained]:
+    """A block, and the work to go on with: with smaller calls where the model needs them."""
+    try:
+        return work, _explained(work, rows)
+    except OtherAnswersError as error:
+        work = in_smaller_calls(work, error)
+        return work, _explained(work, rows)
 
 
 def _explained(work: AnyWork, rows: slice) -> Explained:

@@ -167,32 +167,20 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
     return Probed(tuple(notes), digits)
 
 
-def probe_large(
-    predictor: Predictor, batch: Batch, rows: int, tolerate: Collection[Fault] = ()
-) -> tuple[str, ...]:
-    """Look for a model that answers otherwise in large calls than in small ones.
+def apart_in_a_large_call(predictor: Predictor, batch: Batch, rows: int) -> float:
+    """By how much answers change in a large call, beyond rounding; 0 where they do not.
 
     Args:
         predictor: The predictor.
         batch: A few typical rows.
         rows: Rows of the large call.
-        tolerate: Faults to live with.
-
-    Returns:
-        One sentence if the fault is lived with.
-
-    Raises:
-        ModelError: if it does, unless that is in `tolerate`.
     """
     small = predictor.predict(batch.clone())
     places = torch.arange(rows) % len(batch)
     large = predictor.predict(batch[places])
     wanted = small[places.to(small.device)]
     apart = float((large - wanted).abs().max())
-    if apart <= rounding(wanted, predictor.meaning.digits):
-        return ()
-    detail = f"its answer to a row changes by up to {apart:.3g} in a call of {rows:,} rows"
-    return (fault_note(predictor.meaning.model, Fault.RANDOM, detail, tolerate),)
+    return 0.0 if apart <= rounding(wanted, predictor.meaning.digits) else apart
 
 
 def rounding(outputs: Tensor, digits: int) -> float:

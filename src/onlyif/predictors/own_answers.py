@@ -8,8 +8,13 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from onlyif.core.errors import ModelError
 from onlyif.predictors.checked import Fault, fault_note, rounding
 from onlyif.predictors.readouts import Readout
+
+
+class OtherAnswersError(ModelError):
+    """A model answered otherwise when a row was explained than when it was asked for it alone."""
 
 
 @final
@@ -51,7 +56,7 @@ class OwnAnswers:
             labels: A label a row.
 
         Raises:
-            ModelError: if they differ by more than rounding, unless that is tolerated.
+            OtherAnswersError: if they differ by more than rounding, unless that is tolerated.
         """
         own = readout.read(self.outputs.unsqueeze(1)).squeeze(1).to(reported)
         differ = (own - reported).abs() > rounding(self.outputs, self.digits)
@@ -61,5 +66,8 @@ class OwnAnswers:
                 f"row {labels[i]}: {own[i].item():.6g} when asked for it alone, "
                 f"{reported[i].item():.6g} when it was explained"
             )
-            notes[i] = (fault_note(self.model, Fault.RANDOM, said, self.tolerate),)
+            try:
+                notes[i] = (fault_note(self.model, Fault.RANDOM, said, self.tolerate),)
+            except ModelError as error:
+                raise OtherAnswersError(str(error)) from error
         return notes

@@ -18,13 +18,13 @@ from onlyif.recipes.causation import PNS
 from onlyif.recipes.decisions import with_decisions
 from onlyif.recipes.options import Options
 from onlyif.recipes.references import Baseline
+from onlyif.recipes.source import Source
 from onlyif.recipes.subjects import Told, subjects_of
 from onlyif.recipes.tables import (
     Tables,
     asked_of,
     backend_of,
     background_of,
-    large_call,
     tables_of,
     versions_of,
 )
@@ -42,10 +42,17 @@ class CausalWork:
     Args:
         whole: All rows as one case.
         backend: The library of the user's frames.
+        source: What it was made of, to make it again; None where that is not known.
     """
 
     whole: CausalCase
     backend: str
+    source: Source | None = None
+
+    @property
+    def meets_large_calls(self) -> bool:
+        """Whether f(x) is itself asked for in calls as large as all others: here it never is."""
+        return False
 
     @property
     def x(self) -> Float64[Tensor, "b c"]:
@@ -120,8 +127,7 @@ def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked f
     built = built_test(chosen, ready)
     search = causal_search(options, tables.players.count, built.n_sample)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
-    # Their f(x) is asked for apart from the large calls, whatever the search.
-    notes = (*tables.schema.notes, *asked.notes, *large_call(asked, tables, options))
+    notes = (*tables.schema.notes, *asked.notes)
     told = Told(labels, tables.schema, tables.players, asked.meaning, notes, asked.row_notes)
     whole = CausalCase(
         test=built.test,

@@ -20,6 +20,7 @@ from onlyif.predictors.readouts import Readout
 from onlyif.recipes.choose import Parts, check_search, fresh_restriction
 from onlyif.recipes.decisions import as_decisions, with_decisions
 from onlyif.recipes.options import Options, distance_of, output_of, recipe_of, restriction_of, search_of
+from onlyif.recipes.source import Source
 from onlyif.recipes.subjects import Told, readout_of, subjects_of
 from onlyif.recipes.tables import (
     Asked,
@@ -27,7 +28,6 @@ from onlyif.recipes.tables import (
     asked_of,
     backend_of,
     background_of,
-    large_call,
     tables_of,
     versions_of,
 )
@@ -64,6 +64,7 @@ class Work:
         backend: The library of the user's frames.
         own: What the model answered to the rows when it was asked for nothing else.
         meter: What counts the work and ends it when time is up.
+        source: What it was made of, to make it again; None where that is not known.
     """
 
     x: Float64[Tensor, "b c"]
@@ -82,6 +83,12 @@ class Work:
     backend: str
     own: OwnAnswers
     meter: Meter
+    source: Source | None = None
+
+    @property
+    def meets_large_calls(self) -> bool:
+        """Whether f(x) is itself asked for in calls as large as all others, so that it tells of them."""
+        return self.search.plan.complete or not self.restriction.method.rows
 
     @property
     def planned_rows(self) -> int:
@@ -117,7 +124,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
     restriction = restriction_of(options.restriction, parts, reference)
     search = _search(options, tables.players.count, restriction)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
-    more = () if route.restriction else _of_calls(asked, tables, options, reference, search)
+    more = () if route.restriction else _rounded(tables.schema, reference)
     notes = (*tables.schema.notes, *asked.notes, *route.notes, *more)
     meaning = DECISION if distance.kind.of_decisions else asked.meaning
     told = Told(row_labels(rows), tables.schema, tables.players, meaning, notes, asked.row_notes)
@@ -189,14 +196,6 @@ def _parts(model: Any, predictor: Predictor, tables: Tables, options: Options, r
         seed=options.seed,
         trees=route.restriction,
     )
-
-
-def _of_calls(
-    asked: Asked, tables: Tables, options: Options, reference: Reference, search: Search
-) -> tuple[str, ...]:
-    """Notes on what the model is asked, where it is."""
-    large = () if search.plan.complete else large_call(asked, tables, options)
-    return (*_rounded(tables.schema, reference), *large)
 
 
 def _rounded(schema: Schema, reference: Reference) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
+from onlyif.core.shapes import Outputs
 from onlyif.core.table import Schema, fit_schema
 from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Meaning, Predictor
-from onlyif.predictors.checked import CheckedPredictor, checked, probe, probe_large
+from onlyif.predictors.checked import CheckedPredictor, checked, probe, rounding
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.own_answers import OwnAnswers
 from onlyif.recipes.background import Background
@@ -107,28 +108,21 @@ def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
     probed = probe(raw, few, frozenset(options.tolerate))
     predictor = replace(predictor, digits=min(predictor.meaning.digits, probed.digits))
-    parts = [predictor.predict(part) for part in torch.split(tables.x, options.max_rows)]
+    outputs = _own_answers(predictor, tables.x, options.max_rows)
     form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
     told = raw.notes if isinstance(raw, FunctionPredictor) else ()
-    return Asked(predictor, form, predictor.meaning, torch.cat(parts).double(), (*told, *probed.notes))
+    return Asked(predictor, form, predictor.meaning, outputs.double(), (*told, *probed.notes))
 
 
-def large_call(asked: Asked, tables: Tables, options: Options) -> tuple[str, ...]:
-    """Ask the model once for as many rows as it will be asked for at once, and compare with few.
-
-    Where all subsets are compared f(x) is itself among them, and is compared with the model's own answer;
-    a search that looks at some subsets only need not meet it in a large call.
-
-    Args:
-        asked: The model.
-        tables: The tables.
-        options: How much work may be done; a sixteenth of it is spent on this at most.
-    """
-    rows = min(options.max_rows, options.budget // 16)
-    few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
-    if rows <= len(few):
-        return ()
-    return probe_large(asked.predictor, few, rows, frozenset(options.tolerate))
+def _own_answers(predictor: CheckedPredictor, x: Float64[Tensor, "b c"], max_rows: int) -> Outputs:
+    """The answers to the rows, in calls that are answered as small ones are."""
+    outputs = torch.cat([predictor.predict(part) for part in torch.split(x, max_rows)])
+    if len(x) <= N_PROBE:
+        return outputs
+    few = predictor.predict(x[:N_PROBE])
+    if float((outputs[: len(few)] - few).abs().max()) <= rounding(few, predictor.meaning.digits):
+        return outputs
+    return torch.cat([predictor.predict(part) for part in torch.split(x, N_PROBE)])
 
 
 def background_of(tables: Tables, options: Options) -> Background:
