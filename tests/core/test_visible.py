@@ -9,7 +9,7 @@ import pytest
 
 import onlyif
 from onlyif.cli import main as command
-from onlyif.cli.printing import full_text, json_text, table_text
+from onlyif.cli.printing import Progress, full_text, json_text, table_text
 from onlyif.core.visible import on_one_line, visible
 
 NASTY = "\x1b[2J\x07\r\x9b31m\u202e\u2066\x7f\u2028"
@@ -35,7 +35,7 @@ def test_no_text_for_a_reader_has_control_characters(criterion):
     found = explained(criterion)
     texts = [
         *(repr(found), repr(found[0]), onlyif.explanation_text(found[0]), str(onlyif.summary(found))),
-        *(table_text(found, 100), full_text(found, 100), json_text(found, complete=True)),
+        *(table_text(found, 100), full_text(found, 100), json_text(found, Progress(len(found), None))),
     ]
     for text in texts:
         assert not FORBIDDEN.search(text)

@@ -7,6 +7,7 @@ levels and missing values.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, final
 
 import narwhals as nw
@@ -227,19 +228,20 @@ def _is_frame(data: Any) -> bool:
 
 
 def _novelties(columns: Sequence[Column], tables: Sequence[Any], roles: Sequence[str]) -> tuple[str, ...]:
-    """One sentence for each column and table with levels that occur in no background row."""
+    """One sentence for each column with levels of rows to explain that occur in no background row."""
     starts = [0]
     for table in tables:
         starts.append(starts[-1] + _count(table))
+    told = [span for span, role in zip(pairwise(starts), roles, strict=True) if role == _ROWS][-1:]
     notes = []
     for column in columns:
         levels = column.levels
         seen = [] if levels is None else list(zip(levels.labels, levels.first, strict=True))
-        for start, stop, role in zip(starts[1:-1], starts[2:], roles[1:], strict=True):
-            new = [label for label, first in seen if start <= first < stop]
-            said = "rows to explain" if role == _ROWS else f"the {role}"
-            if new:
-                notes.append(f"column {column.name!r}: {some(new)}, of {said}, occur in no background row")
+        new = [label for label, first in seen if any(start <= first < stop for start, stop in told)]
+        if new and starts[1] <= told[0][0]:
+            notes.append(
+                f"column {column.name!r}: {some(new)}, of rows to explain, occur in no background row"
+            )
     return tuple(notes)
 
 
