@@ -222,15 +222,18 @@ def test_modules_and_functions_of_classes():
     torch.manual_seed(0)
     net = nn.Linear(3, 4)
     numbers = X.to_numpy()
-    with pytest.raises(onlyif.SettingError, match="target="):
-        onlyif.explain(net, numbers[:5], background=numbers)
     largest = net(torch.tensor(numbers[:5]).float()).argmax(1).tolist()
+    found = onlyif.explain(net, numbers[:5], background=numbers[:9])
+    assert [item.target for item in found] == largest
+    assert all("taken for scores of classes" in " ".join(item.notes) for item in found)
+    assert onlyif.explain(net, numbers[:1], background=numbers[:9], target=1)[0].notes == ()
     for settings in ({"output": "margin"}, {"output": "probability"}, {"distance": "discrete"}):
         found = onlyif.explain(net, numbers[:5], background=numbers[:9], **settings)
         assert [item.target for item in found] == largest
     with_softmax = nn.Sequential(net, nn.Softmax(1))
     found = onlyif.explain(with_softmax, numbers[:5], background=numbers)
     assert [item.target for item in found] == largest
+    assert {item.notes for item in found} == {()}
     shares = LogisticRegression().fit(X, THREE).predict_proba
     assert onlyif.explain(shares, X[:1], background=X)[0].target == shares(X[:1]).argmax()
 

@@ -26,6 +26,7 @@ class Meaning:
             predicted. None where only the answers show it: rows of probabilities that sum to 1.
         classes: The classes as the model itself names them, of whatever type; empty where it names none.
             They are those of the outputs in order, or two of which a single output is the second.
+        assumed: What several outputs are taken for without knowing, as a sentence; empty where nothing is.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Meaning:
     digits: int = 30
     exclusive: bool | None = None
     classes: tuple[Any, ...] = ()
+    assumed: str = ""
 
 
 class Predictor(ABC):

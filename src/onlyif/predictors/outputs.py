@@ -46,6 +46,8 @@ class Head:
         name: What one output is, as every result names it; empty for the name of its kind.
         exclusive: Whether several outputs are of classes that exclude each other; None where only the
             answers show it.
+        assumed: What several outputs are taken for without knowing, as a sentence for the reader; empty
+            where nothing is.
     """
 
     kind: HeadKind
@@ -55,6 +57,7 @@ class Head:
     digits: int = DIGITS_DOUBLE
     name: str = ""
     exclusive: bool | None = None
+    assumed: str = ""
 
 
 @final
@@ -108,6 +111,7 @@ class Heads:
             head.digits,
             head.exclusive,
             () if self.decision is None else self.decision.classes,
+            head.assumed,
         )
 
 

@@ -15,6 +15,11 @@ from onlyif.predictors.outputs import Head, HeadKind, Heads, as_outputs, digits_
 from onlyif.predictors.put_back import evaluation, random_states
 
 CPU_ROWS = 2048
+# A module does not say what it answers with. Several outputs are scores of classes more often than not.
+ASSUMED = (
+    "the outputs of the module are taken for scores of classes, of which the largest is explained; "
+    "if they are something else, name one with target=..."
+)
 
 
 @final
@@ -84,7 +89,7 @@ def module_heads(module: nn.Module) -> Heads:
     return Heads(
         f"torch {type(module).__name__}",
         (
-            Head(HeadKind.VALUE, call.plain, digits=digits),
+            Head(HeadKind.VALUE, call.plain, digits=digits, exclusive=True, assumed=ASSUMED),
             Head(HeadKind.PROBABILITY, probabilities, digits=digits, exclusive=True),
             Head(HeadKind.MARGIN, call.plain, threshold=0.0, digits=digits, exclusive=True),
         ),

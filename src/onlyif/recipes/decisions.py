@@ -38,7 +38,8 @@ def with_decisions(asked: Asked, tables: Tables, options: Options) -> Asked:
     if decisions is None:
         return replace(asked, row_notes=((),) * len(tables.x))
     differing = disagreements(asked.outputs, asked.meaning, decisions)
-    return replace(asked, decisions=decisions, row_notes=differing)
+    notes = (*asked.notes, *_assumed(asked, options))
+    return replace(asked, decisions=decisions, notes=notes, row_notes=differing)
 
 
 def as_decisions(asked: Asked, tables: Tables, options: Options) -> Asked:
@@ -81,6 +82,15 @@ def _decisions(asked: Asked, tables: Tables, options: Options) -> Int64[Tensor, 
         # A few rows may sum to 1 by chance: the background is asked too.
         some = asked.predictor.predict(_few(tables, options)).double()
     return asked.outputs.argmax(1) if are_classes(some, meaning) else None
+
+
+def _assumed(asked: Asked, options: Options) -> tuple[str, ...]:
+    """What was taken for granted of the outputs, where it decides what is explained and nothing shows it."""
+    meaning = asked.meaning
+    matters = meaning.assumed and options.target is None and asked.outputs.shape[1] > 1
+    if not matters or are_classes(asked.outputs, replace(meaning, exclusive=None)):
+        return ()
+    return (meaning.assumed,)
 
 
 def _rule(predictor: Predictor) -> object | None:
