@@ -36,7 +36,17 @@ def causes(**settings: Any) -> Any:
 
 OPTIONS = [
     *("alpha", "size", "exact_size", "epsilon", "groups", "seed", "max_rows", "budget", "progress", "output"),
-    *("reference", "restriction", "search", "distance", "keep_table", "tolerate", "criterion", "time_limit"),
+    *(
+        "reference",
+        "restriction",
+        "search",
+        "distance",
+        "keep_table",
+        "tolerate",
+        "criterion",
+        "time_limit",
+        "target",
+    ),
 ]
 SETTINGS = [
     *("b", "c", "baseline", "sample", "distance", "events", "p_replace", "n_perturbations", "abduction"),

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 import onlyif
 from onlyif.core.table import fit_schema
@@ -69,7 +70,7 @@ OUTPUTS = [AutoOutput(), ProbabilityOutput(), MarginOutput(), ValueOutput(), Log
 WIDE_LINKS = [IdentityLink(), SigmoidLink(), SoftmaxLink(), OneVersusRestLink(), ExpLink()]
 NARROW_LINKS = [TwoClassLink(), LogOddsLink(SigmoidLink(), 1e-6), DecisionLink(TwoClassLink())]
 FRAME = {"n": [1.0, 2.0, 3.5], "c": ["u", "v", "u"]}
-TABLES = [TABLE, torch.as_tensor(TABLE), pd.DataFrame(FRAME), pl.DataFrame(FRAME)]
+TABLES = [TABLE, torch.as_tensor(TABLE), csr_matrix(TABLE), pd.DataFrame(FRAME), pl.DataFrame(FRAME)]
 RECIPES = [
     onlyif.Marginal(10),
     onlyif.Baseline(),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Labels, plain
+from onlyif.core.plain_values import shown
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.decided import decided_numbers
 
@@ -101,7 +102,7 @@ def _number(target: Any, n_outputs: int, meaning: Meaning) -> int:
     if place is not None:
         return place
     if isinstance(value, str):
-        raise SettingError(f"unknown target {value!r}; the model's outputs are {list(meaning.labels)}")
+        raise SettingError(f"unknown target {shown(value)}; the model's outputs are {list(meaning.labels)}")
     _check_number(value, target, n_outputs, meaning)
     return int(value)
 
@@ -119,10 +120,12 @@ def _of_label(value: Any, n_outputs: int, meaning: Meaning) -> int | None:
         if text in meaning.labels:
             return meaning.labels.index(text)
         raise SettingError(
-            f"target {value!r} is a class of {meaning.model}, but its {meaning.output} has the outputs "
+            f"target {shown(value)} is a class of {meaning.model}, but its {meaning.output} has the outputs "
             f"{list(meaning.labels)}; name one of these"
         )
-    if isinstance(value, str | Number) and str(value) in meaning.labels:
+    # Python writes no number of thousands of digits, and no label is one.
+    endless = isinstance(value, int) and value.bit_length() > 1024
+    if isinstance(value, str | Number) and not endless and str(value) in meaning.labels:
         return meaning.labels.index(str(value))
     return None
 
@@ -133,12 +136,12 @@ def _check_number(value: Any, target: Any, n_outputs: int, meaning: Meaning) -> 
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise SettingError(
             f"target must be a label, {labels or 'of which this model has none'}, or an output number from 0 "
-            f"to {n_outputs - 1}, got {target!r}"
+            f"to {n_outputs - 1}, got {shown(target)}"
         )
     if labels and all(map(_is_number, labels)):
-        raise SettingError(f"target {target!r} is none of the labels {labels} of the model's outputs")
+        raise SettingError(f"target {shown(target)} is none of the labels {labels} of the model's outputs")
     if not 0 <= int(value) < n_outputs:
-        raise SettingError(f"target must be an output number from 0 to {n_outputs - 1}, got {target!r}")
+        raise SettingError(f"target must be an output number from 0 to {n_outputs - 1}, got {shown(target)}")
 
 
 def _is_number(label: str) -> bool:
