@@ -77,7 +77,7 @@ def _seconds(value: float) -> str:
     """A time as one reads it.
 
     Example:
-        >>> _seconds(0.4), _seconds(54.3), _seconds(400)
+        >>> _seconds(0.4), _seconds(54.3), _seconds(400.0)
         ('0.4 s', '54 s', '7 min')
     """
     if value >= 120:

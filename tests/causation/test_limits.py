@@ -144,7 +144,7 @@ BAD_SETTINGS = {
     ],
     "need at least 1 perturbation, got 0": [lambda: Perturbations(n_perturbations=0)],
     "most_masks must be at least 0, got -1": [lambda: Perturbations(most_masks=-1)],
-    "resampling needs a size of at least 1, got 0": [lambda: Resampling(0)],
+    "size must be at least 1, got 0": [lambda: Resampling(0)],
     "scale of every entry must be above 0": [lambda: ScaledDifference(torch.tensor([1.0, 0.0]))],
     "max_rows must be at least 1, got 0": [lambda: replace(case_of(Settings())[0], max_rows=0)],
     "players cover inputs of shape (2,), the baseline has shape (3,)": [

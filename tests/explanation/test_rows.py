@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import onlyif
-from onlyif.cli.printing import json_text, table_text
+from onlyif.cli.printing import Progress, json_text, table_text
 from onlyif.core.table import row_labels
 
 N = 8
@@ -54,7 +54,7 @@ def test_labels_are_those_of_the_index(name, criterion, tmp_path):
     for held in (found, again):
         assert held.to_frame().row.drop_duplicates().tolist() == list(index)
         assert held.players_frame().row.tolist()[:: held[0].names.__len__()] == list(index)
-        assert json.loads(json_text(held, complete=True))["explanations"]
+        assert json.loads(json_text(held, Progress(len(held), None)))["explanations"]
         assert table_text(held, 100)
 
 

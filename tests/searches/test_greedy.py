@@ -81,7 +81,7 @@ def test_the_plan_says_what_it_is(search, forward):
 
 @pytest.mark.parametrize("family", [ForwardGreedySearch, BackwardGreedySearch])
 def test_bad_limits_are_refused(family):
-    with pytest.raises(SettingError, match="at least 1 model row, got 0"):
+    with pytest.raises(SettingError, match="budget must be at least 1, got 0"):
         family(budget=0)
-    with pytest.raises(SettingError, match="above 0 seconds, got -1"):
+    with pytest.raises(SettingError, match="seconds must be above 0, got -1"):
         family(seconds=-1.0)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from onlyif.core.errors import OnlyIfWarning
 from onlyif.predictors.differentiable import differentiable_module
+from onlyif.predictors.torch_module import module_dtype
 
 Transform: TypeAlias = Callable[[Tensor], Tensor]
 TRIED = 8
@@ -77,7 +78,8 @@ def outputs_of(module: nn.Module, rows: Float[Tensor, "r ..."]) -> Answers:
     with predictor.opened() as opened, torch.enable_grad():
         outputs = opened.respond(rows[:TRIED].detach().clone().requires_grad_().clone())
     values = outputs.detach()
-    near = ROUNDING.get(values.dtype, COARSE)
+    # Answers of half precision come widened; what they were rounded to is the module's own.
+    near = max(ROUNDING.get(dtype, COARSE) for dtype in (values.dtype, module_dtype(module)))
     if not bool(((values >= -near) & (values <= 1 + near)).all()):
         return Answers.LOGITS
     last = _last_step(outputs)
