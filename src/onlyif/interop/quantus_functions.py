@@ -24,7 +24,7 @@ from onlyif.predictors.torch_module import module_device, module_dtype
 def explain_fans(
     model: Any,
     inputs: NDArray[np.floating[Any]] | Tensor,
-    targets: NDArray[Any] | Tensor | list[int] | int,
+    targets: NDArray[Any] | Tensor | list[Any] | int,
     *,
     softmax: bool = True,
     device: Any = None,
@@ -52,7 +52,7 @@ def explain_fans(
 def explain_mask(
     model: Any,
     inputs: NDArray[np.floating[Any]] | Tensor,
-    targets: NDArray[Any] | Tensor | list[int] | int,
+    targets: NDArray[Any] | Tensor | list[Any] | int,
     *,
     softmax: bool = True,
     device: Any = None,
