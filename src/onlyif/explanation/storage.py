@@ -2,8 +2,7 @@
 
 One save writes two files beside each other:
 
-    <stem>.onlyif.json                 settings, texts, selections, certificates; names the other file,
-                                       and holds a digest of all its entries
+    <stem>.onlyif.json                 settings, texts, sets, certificates; the other file's name, a digest
     <stem>.<digest>.safetensors        all arrays; its SHA-256 is in the JSON
 
 Both are written under temporary names and moved into place, the arrays first and
