@@ -61,6 +61,7 @@ lint: $(READY)
 	$(RUN) -m ruff check
 	$(RUN) -m mypy --strict
 	$(VENV)/bin/lint-imports
+	@find src -name '*.py' -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 {print $$2 ": " $$1 " lines; which second idea is in there?"}'
 
 unit: $(READY)
 	$(RUN) -m pytest -q -n $(JOBS)
