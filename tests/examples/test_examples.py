@@ -36,6 +36,7 @@ def test_an_example_runs(script: str, tmp_path: Path) -> None:
     assert PROMISES[script] in _run(script, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_example_on_adult_runs(tmp_path: Path, data_folder: Path) -> None:
     assert PROMISES["adult_pipeline.py"] in _run("adult_pipeline.py", tmp_path, ONLYIF_DATA=str(data_folder))
 

@@ -244,9 +244,11 @@ def test_a_gradient_of_zero_is_said():
     def rounded(batch):
         return torch.sigmoid(10 * ((batch * 15).round() / 15).mean((1, 2, 3)) - 5)
 
-    for method, said in ((SufficientNecessaryMask, "no slope for"), (FANS, "PNS has no slope")):
+    few = (FEW, recommended_settings(steps=3))
+    methods = ((SufficientNecessaryMask, "no slope for"), (FANS, "PNS has no slope"))
+    for (method, said), settings in zip(methods, few, strict=True):
         with pytest.warns(OnlyIfWarning, match=said):
-            method(rounded).attribute(x, baselines=0.0)
+            method(rounded).attribute(x, baselines=0.0, settings=settings)
 
 
 def test_logits_are_noticed_where_the_usual_penalty_is_for_probabilities():

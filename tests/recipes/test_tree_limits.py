@@ -91,6 +91,7 @@ for n in (64, 64, 400):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read in the units of Linux")
 def test_memory_does_not_grow_with_the_rows_explained():
     answer = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 """Masks as results: gaps on fresh draws against exact ones, cuts, interruptions, and every bad input."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,6 +200,7 @@ def test_all_is_left_as_found_also_on_error(error):
 def test_too_little_memory_anywhere_changes_nothing(fits):
     rows = torch.rand(8, *SHAPE, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     failed = []
+    question, alone = replace(QUESTION, n_fresh=40), MaskQuestion((0.5,), n_fresh=40)
 
     def tight(batch):
         if len(batch) > fits:
@@ -206,15 +208,15 @@ def test_too_little_memory_anywhere_changes_nothing(fits):
             raise torch.OutOfMemoryError("full")
         return _linear(batch)
 
-    wanted = find_masks(_search(reference=MarginalReference(rows), max_rows=64), X, None, QUESTION)
-    found = find_masks(_search(tight, MarginalReference(rows), max_rows=64), X, None, QUESTION)
+    wanted = find_masks(_search(reference=MarginalReference(rows), max_rows=64), X, None, question)
+    found = find_masks(_search(tight, MarginalReference(rows), max_rows=64), X, None, question)
     for one, other in zip(found, wanted, strict=True):
         assert torch.allclose(one.soft, other.soft, atol=1e-9)
         assert one.hard_gaps.necessity.value == pytest.approx(other.hard_gaps.necessity.value, abs=1e-9)
     assert len(failed) <= 14
     # One image with one atom: only the descent and the gaps ask for many rows.
-    one = find_masks(_search(tight, max_rows=64), X[:1], 0, MaskQuestion((0.5,)))
-    assert torch.allclose(one.soft(), find_masks(_search(), X[:1], 0, MaskQuestion((0.5,))).soft(), atol=1e-9)
+    one = find_masks(_search(tight, max_rows=64), X[:1], 0, alone)
+    assert torch.allclose(one.soft(), find_masks(_search(), X[:1], 0, alone).soft(), atol=1e-9)
 
     def full(batch):
         raise MemoryError
