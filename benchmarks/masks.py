@@ -8,6 +8,7 @@ experiments/train_networks.py; the rest needs neither. Tables are written to OUT
 
 import argparse
 import csv
+import io
 import os
 import resource
 import subprocess
@@ -25,6 +26,7 @@ from images import read_images
 from networks import Normalise, ResNet18, load_network
 
 from onlyif.core.grids import SuperpixelGrid, image_players
+from onlyif.core.whole_files import write_whole
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import equal_weights, variation_at
@@ -327,10 +329,11 @@ def show(name, rows, out):
         print("  ".join(str(row[head]).rjust(w) for head, w in zip(heads, width, strict=True)))
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        with (out / f"masks_{name}.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, heads)
-            writer.writeheader()
-            writer.writerows(rows)
+        held = io.StringIO(newline="")
+        writer = csv.DictWriter(held, heads)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(out / f"masks_{name}.csv", held.getvalue().encode("utf-8"))
 
 
 def main():

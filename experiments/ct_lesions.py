@@ -33,6 +33,7 @@ from images import Images, Slices, add_data_argument, read_slices
 from lesions import MOST, SIDE, Heads, Lesioned, partly_mean, real_heads, simulated_heads, with_lesions
 from matplotlib.figure import Figure
 from networks import Architecture, build_network, load_network, network_record, save_network
+from outputs import save_figure, save_frame, save_text
 from torch import Tensor, nn
 from torch.nn import functional
 from train_networks import Recipe, batches
@@ -409,7 +410,7 @@ def picture(cases: Cases, masks: Masks, path: Path) -> None:
         axes[0][j].set_title(("slice", *SETS.values())[j % 4], fontsize=9)
     for panel in axes.flat:
         panel.set_axis_off()
-    figure.savefig(path, dpi=110)
+    save_figure(path, figure, dpi=110)
 
 
 def draw_row(panels: Any, cases: Cases, items: Masks, i: int) -> None:
@@ -431,7 +432,7 @@ def case_picture(cases: Cases, items: Masks, path: Path) -> None:
     figure = Figure(figsize=(9, 3.4))
     ax = figure.add_axes((0.02, 0.02, 0.96, 0.86))
     plot_masks(cases.slices.x[items.items[0].image], by_alpha[1.0], by_alpha[0.0], by_alpha[0.5], ax)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    save_figure(path, figure, dpi=120, bbox_inches="tight")
 
 
 def case_sentence(sets: pd.DataFrame, touched: pd.DataFrame, image: int | None) -> str:
@@ -493,7 +494,7 @@ def report(
         f"## {title}\n\n{part if isinstance(part, str) else markdown(part)}\n"
         for title, part in tables.items()
     ]
-    (out / "ct_lesions.md").write_text("\n".join([head, *body]), "utf-8")
+    save_text(out / "ct_lesions.md", "\n".join([head, *body]))
 
 
 def arguments() -> argparse.Namespace:
@@ -555,9 +556,9 @@ def write(
         "What one lesion alone does": why,
         "One slice with several lesions": case_sentence(sets, touched, found),
     }
-    sets.to_csv(out / "ct_lesions_sets.csv", index=False, float_format="%.6g")
-    touched.to_csv(out / "ct_lesions_touched.csv", index=False, float_format="%.6g")
-    accuracies.to_csv(out / "ct_lesions_network.csv", index=False)
+    save_frame(out / "ct_lesions_sets.csv", sets, float_format="%.6g")
+    save_frame(out / "ct_lesions_touched.csv", touched, float_format="%.6g")
+    save_frame(out / "ct_lesions_network.csv", accuracies)
     picture(cases, best, out / "ct_lesions.png")
     if found is not None:
         case_picture(cases, best.of_image(found), out / "ct_lesions_case.png")

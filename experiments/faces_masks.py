@@ -28,6 +28,7 @@ mpl.use("Agg")
 from images import Images, add_data_argument, read_images
 from matplotlib.figure import Figure
 from networks import load_network, network_record
+from outputs import save_figure, save_frame, save_text
 from torch import Tensor, nn
 
 from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
@@ -389,7 +390,7 @@ def overlays(
                 red[..., 0], red[..., 3] = 1.0, 0.55 * masks[i]
                 axes[i][j].imshow(red.numpy())
             axes[i][j].set_axis_off()
-    figure.savefig(setting.out / "faces_masks.png", dpi=130)
+    save_figure(setting.out / "faces_masks.png", figure, dpi=130)
 
 
 def training_table(states: dict[Plan, Checkpoint]) -> pd.DataFrame:
@@ -446,7 +447,7 @@ def write_report(setting: Setting, given: argparse.Namespace, parts: dict[str, p
         f"## {title}\n\n{part if isinstance(part, str) else markdown(part)}\n"
         for title, part in parts.items()
     ]
-    (setting.out / "faces_masks.md").write_text("\n".join([head, *body]), "utf-8")
+    save_text(setting.out / "faces_masks.md", "\n".join([head, *body]))
 
 
 def measured(
@@ -458,7 +459,7 @@ def measured(
     problem = posed(setting, faces, (1.0, 0.0))
     found = [per_image(setting, problem), *learned(selectors, setting, problem)]
     rows = gap_rows(setting, problem, found)
-    rows.to_csv(setting.out / "faces_masks_gaps.csv", index=False)
+    save_frame(setting.out / "faces_masks_gaps.csv", rows)
     overlays(setting, faces, selectors, found)
     paper = next(state for plan, state in states.items() if plan.penalties == PAPER)
     return {
@@ -502,8 +503,8 @@ def main() -> None:
         return
     test = read_images(given.data, "faces_smile", "test")
     parts = measured(setting, test, states, given)
-    parts["Where masks lie"].to_csv(given.out / "faces_masks_regions.csv", index=False)
-    parts["Do masks tell the predicted class?"].to_csv(given.out / "faces_masks_leak.csv", index=False)
+    save_frame(given.out / "faces_masks_regions.csv", parts["Where masks lie"])
+    save_frame(given.out / "faces_masks_leak.csv", parts["Do masks tell the predicted class?"])
     write_report(setting, given, parts)
     print((given.out / "faces_masks.md").read_text("utf-8"))
 

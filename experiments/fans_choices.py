@@ -21,11 +21,11 @@ from fans_common import (
     arguments,
     digits,
     said,
-    save_rows,
     table,
     write_page,
 )
 from fans_people import Adult, people, read_adult
+from outputs import save_rows
 from torch import Tensor
 
 from onlyif.causation.abduction import PlainConditional, Resampling, Unweighted, WeightedMean
@@ -174,7 +174,7 @@ def written(
     parts = [f"# Choices and ablations: {page}"]
     for name, (heading, rows_of) in work.items():
         rows = rows_of()
-        save_rows(given.out, name, rows)
+        save_rows(given.out / f"{name}.csv", rows)
         parts += [f"## {heading}", table(rows)]
         write_page(given.out, page, parts)
 

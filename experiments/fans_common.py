@@ -5,7 +5,6 @@ were chosen on training images from number 50,000 on.
 """
 
 import argparse
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,8 @@ from networks import load_network
 from torch import Tensor, nn
 
 mpl.use("Agg")
+
+from outputs import save_text
 
 from onlyif.causation.change import TargetChange
 from onlyif.causation.dual_stage import DualStageTest
@@ -145,14 +146,6 @@ def said(values: Tensor, digits: int = 3) -> str:
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
-def save_rows(out: Path, name: str, rows: Sequence[dict]) -> None:
-    """A CSV of equal dictionaries."""
-    with (out / f"{name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def table(rows: Sequence[dict], columns: Sequence[str] | None = None) -> str:
     """Markdown of equal dictionaries."""
     names = list(columns or rows[0])
@@ -166,5 +159,5 @@ def table(rows: Sequence[dict], columns: Sequence[str] | None = None) -> str:
 def write_page(out: Path, name: str, parts: Sequence[str]) -> None:
     """A short markdown page, printed too."""
     text = "\n\n".join(parts) + "\n"
-    (out / f"{name}.md").write_text(text)
+    save_text(out / f"{name}.md", text)
     print(text)

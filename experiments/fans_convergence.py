@@ -14,10 +14,11 @@ import time
 from dataclasses import replace
 
 import torch
-from fans_common import Subjects, arguments, digits, mean_error, said, save_rows, table, write_page
+from fans_common import Subjects, arguments, digits, mean_error, said, table, write_page
 from fans_starts import GRADIENTS, correlation, starts_of
 from images import read_images
 from matplotlib.figure import Figure
+from outputs import save_figure, save_rows
 
 from onlyif.causation.heuristics import scott_boundary
 from onlyif.causation.neighbourhood import SoftEvents
@@ -102,7 +103,7 @@ def picture(path, losses: list[dict], rows: list[dict]) -> None:
         line[1].set(xlabel="steps", ylabel="|E| · PNS of 160 pixels", title=name)
         line[1].set_yscale("symlog", linthresh=0.01)
         line[0].legend(fontsize=7, frameon=False)
-    figure.savefig(path, dpi=150)
+    save_figure(path, figure, dpi=150)
 
 
 def main() -> None:
@@ -117,8 +118,8 @@ def main() -> None:
         for name in LENGTHS:
             more_losses, more_rows = climbed(subjects, name, n)
             losses, rows = losses + more_losses, rows + more_rows
-        save_rows(given.out, "loss", losses)
-        save_rows(given.out, "pns", rows)
+        save_rows(given.out / "loss.csv", losses)
+        save_rows(given.out / "pns.csv", rows)
         shown = [key for key in rows[0] if key != "mean"]
         page = "PNS of the top 160 of 784 pixels; ± over images, c = .1, Scott's b, distances summed."
         write_page(given.out, "convergence", ["# Convergence", page, table(rows, shown)])

@@ -16,8 +16,9 @@ import warnings
 from pathlib import Path
 
 import torch
-from fans_common import Subjects, pixel_players, said, save_rows, table, write_page
+from fans_common import Subjects, pixel_players, said, table, write_page
 from images import add_data_argument, read_images
+from outputs import save_rows
 from torch import Tensor, nn
 
 from onlyif.causation.change import TargetChange
@@ -106,7 +107,7 @@ def main() -> None:
     torch.set_num_threads(1)
     subjects = subjects_of(given)
     rows = [row_of(subjects, easing) for easing in EASINGS]
-    save_rows(given.out, f"defaults_{given.chosen_on}", rows)
+    save_rows(given.out / f"defaults_{given.chosen_on}.csv", rows)
     parts = [
         f"First {given.images} images ({given.chosen_on}), seed {given.seed}; ± over images.",
         table(rows),

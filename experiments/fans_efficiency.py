@@ -17,8 +17,9 @@ from fans_baselines import (
     captum_explainers,
     pns_explainers,
 )
-from fans_common import Subjects, arguments, digits, save_rows, table, write_page
+from fans_common import Subjects, arguments, digits, table, write_page
 from networks import load_network
+from outputs import save_figure, save_rows
 from torch import Tensor, nn
 
 from onlyif.predictors.differentiable import differentiable_module
@@ -115,7 +116,7 @@ def draw(rows: list[dict], path) -> None:
     panel.legend(
         title="method (best batch, an image)", fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5)
     )
-    figure.savefig(path, dpi=110)
+    save_figure(path, figure, dpi=110)
 
 
 def main() -> None:
@@ -148,7 +149,7 @@ def main() -> None:
                 "images/s, one at a time": f"{1000 / last['ms an image, one at a time']:.3g}",
             }
         )
-        save_rows(given.out, "fans_efficiency", rows)
+        save_rows(given.out / "fans_efficiency.csv", rows)
     draw(rows, given.out / "fans_efficiency.png")
     write_page(
         given.out,

@@ -12,9 +12,10 @@ Writes example1.csv, example2.csv, person.csv, person.png and examples.md.
 from itertools import combinations
 
 import torch
-from fans_common import Subjects, arguments, save_rows, table, write_page
+from fans_common import Subjects, arguments, table, write_page
 from fans_people import Adult, people, read_adult
 from matplotlib.figure import Figure
+from outputs import save_figure, save_rows
 
 from onlyif.causation.change import NormChange
 from onlyif.causation.dual_stage import DualStageTest
@@ -109,7 +110,7 @@ def picture(path, rows: list[dict], title: str) -> None:
     figure.suptitle(title, fontsize=10)
     axes.tick_params(axis="y", labelsize=8)
     axes.legend(fontsize=8, frameon=False, loc="center right")
-    figure.savefig(path, dpi=150)
+    save_figure(path, figure, dpi=150)
 
 
 def main() -> None:
@@ -117,13 +118,13 @@ def main() -> None:
     given = arguments(__doc__.splitlines()[0], "fans_examples", person=0, background=100)
     torch.set_num_threads(1)
     first, second = example_1(), example_2()
-    save_rows(given.out, "example1", first)
-    save_rows(given.out, "example2", second)
+    save_rows(given.out / "example1.csv", first)
+    save_rows(given.out / "example2.csv", second)
     adult = read_adult(given)
     subjects = people(adult, given.person + 1, given.background, given.seed)
     subjects = subjects.take(slice(given.person, given.person + 1))
     rows, _ = person_rows(adult, subjects)
-    save_rows(given.out, "person", rows)
+    save_rows(given.out / "person.csv", rows)
     values = adult.frame.iloc[24_000 + given.person].to_dict()
     p = float(subjects.predictor.predict(subjects.x)[0, 1])
     typical = float(subjects.predictor.predict(subjects.test.baseline)[0, 1])

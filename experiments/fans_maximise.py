@@ -13,7 +13,7 @@ import argparse
 from dataclasses import replace
 
 import torch
-from fans_common import Subjects, arguments, digits, save_rows, write_page
+from fans_common import Subjects, arguments, digits, write_page
 from fans_methods import (
     GREEDY,
     LONG,
@@ -34,6 +34,7 @@ from fans_methods import (
     verdict,
 )
 from fans_people import in_blocks, people, read_adult
+from outputs import save_rows
 from torch import Tensor
 
 from onlyif.causation.heuristics import noise_threshold
@@ -117,11 +118,11 @@ def on_digits(given: argparse.Namespace, n: int, c: float | None) -> tuple[list[
     found = dict(run(patch_methods(patches, given.budget)))
     values = measured(patches, found, given.perturbations)
     first = rows_of(values, found, PATCHES, c)
-    save_rows(given.out, f"patches_greedy_c{c:.3g}", greedy_rows(values, PATCHES))
-    save_rows(given.out, f"patches_c{c:.3g}", first)
+    save_rows(given.out / f"patches_greedy_c{c:.3g}.csv", greedy_rows(values, PATCHES))
+    save_rows(given.out / f"patches_c{c:.3g}.csv", first)
     found = dict(run(pixel_methods(pixels, found, patches.test.players.index.flatten())))
     second = rows_of(measured(pixels, found, given.perturbations), found, PIXELS, c)
-    save_rows(given.out, f"pixels_c{c:.3g}", second)
+    save_rows(given.out / f"pixels_c{c:.3g}.csv", second)
     return first, second
 
 
@@ -165,7 +166,7 @@ def on_adult(given: argparse.Namespace, c: float | None) -> tuple[list[dict], fl
     weights = 2 ** torch.arange(len(adult.names))
     values = {name: pns.gather(1, (one.subsets * weights).sum(2)) for name, one in found.items()}
     rows = rows_of(values, found, COLUMNS, c)
-    save_rows(given.out, f"adult_c{c:.3g}", rows)
+    save_rows(given.out / f"adult_c{c:.3g}.csv", rows)
     return rows, adult.accuracy
 
 

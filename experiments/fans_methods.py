@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from fans_common import Subjects, by_player, integrated_gradients, mean_error, random_scores, table
 from matplotlib.figure import Figure
+from outputs import save_figure
 from torch import Tensor
 
 from onlyif.causation.heuristics import noise_threshold
@@ -156,7 +157,7 @@ def picture(path: Path, rows: list[dict], title: str) -> None:
         axes.errorbar(x, y, error, marker="o", ms=3, lw=width, label=name, **ends)
     axes.set(xlabel="players in the subset", ylabel="measured PNS", title=title)
     axes.legend(fontsize=7, frameon=False)
-    figure.savefig(path, dpi=150)
+    save_figure(path, figure, dpi=150)
 
 
 def verdict(rows: list[dict], sizes: tuple[int, ...], greedy: str = GREEDY) -> str:

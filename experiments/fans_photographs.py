@@ -20,13 +20,13 @@ from fans_common import (
     integrated_gradients,
     mean_error,
     random_scores,
-    save_rows,
     table,
     write_page,
 )
 from images import read_images
 from matplotlib.figure import Figure
 from networks import load_network, network_record
+from outputs import save_figure, save_rows
 from torch import Tensor, nn
 
 from onlyif.causation.change import TargetChange
@@ -150,8 +150,8 @@ def main() -> None:
         values[name] = test.measure(subjects.x, subsets, subjects.change).pns
         print(name, values[name].mean(0).tolist(), flush=True)
     rows = rows_of(values, {name: asked for name, (_, asked) in found.items()})
-    save_rows(given.out, "photographs", rows)
-    picture(subjects, found).savefig(given.out / "photographs.png", dpi=120)
+    save_rows(given.out / "photographs.csv", rows)
+    save_figure(given.out / "photographs.png", picture(subjects, found), dpi=120)
     accuracy = network_record(given.models, NAME)["accuracy"]
     head = (
         f"{len(subjects.x)} CIFAR-10 test images that a ResNet-18 of width 16 (accuracy {accuracy:.3f}) gets "

@@ -21,8 +21,9 @@ from fans_baselines import (
     captum_explainers,
     pns_explainers,
 )
-from fans_common import Subjects, arguments, digits, mean_error, save_rows, table, write_page
+from fans_common import Subjects, arguments, digits, mean_error, table, write_page
 from networks import load_network
+from outputs import save_figure, save_rows
 from torch import Tensor
 
 from onlyif.core.seeds import generator
@@ -164,7 +165,7 @@ def draw(rows: list[dict], path) -> None:
     panels[1].set_title("divided by the norm of the map, both less its mean")
     panels[0].legend(fontsize=8)
     panels[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(path, dpi=110)
+    save_figure(path, figure, dpi=110)
 
 
 def main() -> None:
@@ -180,7 +181,7 @@ def main() -> None:
     rows = []
     for name, explainer in {**controls(given.seed), **captum, **ours}.items():
         rows += measured(name, explainer, subjects, given.neighbours, given.seed)
-        save_rows(given.out, "fans_robustness", rows)
+        save_rows(given.out / "fans_robustness.csv", rows)
     draw(rows, given.out / "fans_robustness.png")
     shown = [
         {

@@ -13,9 +13,10 @@ from dataclasses import replace
 
 import torch
 from fans_choices import best_sets
-from fans_common import C, Subjects, arguments, digits, mean_error, said, save_rows, table, write_page
+from fans_common import C, Subjects, arguments, digits, mean_error, said, table, write_page
 from fans_people import people, read_adult
 from matplotlib.figure import Figure
+from outputs import save_figure, save_rows
 
 from onlyif.causation.neighbourhood import SoftEvents
 from onlyif.samples.noisy import NoisySample
@@ -104,7 +105,7 @@ def picture(path, results: dict[str, list[dict]]) -> None:
             xlabel = "b, in multiples of the reference" if what == "b" else "c"
             axes.set(xscale="log", ylim=(0, None), xlabel=xlabel, ylabel="PNS", title=name)
     line[0].legend(fontsize=7, frameon=False)
-    figure.savefig(path, dpi=150)
+    save_figure(path, figure, dpi=150)
 
 
 def main() -> None:
@@ -122,7 +123,7 @@ def main() -> None:
     ]
     for name, file, work in zip(names, ("digits", "adult"), (on_digits, on_adult), strict=True):
         results[name] = work(given)
-        save_rows(given.out, file, results[name])
+        save_rows(given.out / f"{file}.csv", results[name])
         parts += [f"## {name}", table(results[name], shown)]
         write_page(given.out, "sensitivity", parts)
     picture(given.out / "sensitivity.png", results)

@@ -22,11 +22,11 @@ from fans_common import (
     mean_error,
     random_scores,
     said,
-    save_rows,
     table,
     write_page,
 )
 from matplotlib.figure import Figure
+from outputs import save_figure, save_rows
 from torch import Tensor
 
 from onlyif.causation.heuristics import uniform_baseline
@@ -149,7 +149,7 @@ def picture(path, subjects: Subjects, starts: dict[str, Tensor], maps: dict[str,
             axes.set(xticks=[], yticks=[])
             if row == 0:
                 axes.set_title(title, fontsize=7)
-    figure.savefig(path, dpi=150)
+    save_figure(path, figure, dpi=150)
 
 
 def baseline_rows(subjects: Subjects, own: Tensor, steps: int, seed: int) -> list[dict]:
@@ -207,8 +207,8 @@ def main() -> None:
     before = {name: values[: given.paper_images] for name, values in before.items()}
     lines += gain_rows("paper (50 x .001)", before, pns_of(some, paper, given.perturbations), rows)
     alike += agreement_rows("paper (50 x .001)", paper, few)
-    save_rows(given.out, "starts", lines)
-    save_rows(given.out, "agreement", alike)
+    save_rows(given.out / "starts.csv", lines)
+    save_rows(given.out / "agreement.csv", alike)
     picture(given.out / "starts.png", subjects, starts, {"recommended": maps, "paper": paper})
     all_pixels = (
         f"All pixels (a map of ones; not comparable, for it is larger): PNS {said(whole.pns[:, 0])}; "

@@ -40,6 +40,7 @@ from curve_tables import (
 from images import CLASSES, Images, add_data_argument, read_images
 from matplotlib.figure import Figure
 from networks import load_network, network_record
+from outputs import save_figure, save_frame, save_text
 from torch import Tensor, nn
 
 from onlyif.criteria.soft import SoftObjective
@@ -246,7 +247,7 @@ def write(setting: Setting, out: Path, summary: str, tables: list[pd.DataFrame])
     text = [head(setting), f"## Answers\n\n{summary}\n"]
     for (title, note), table in zip(NOTES.items(), tables, strict=True):
         text.append(f"## {title}\n\n{note}\n\n{markdown(table)}\n")
-    (out / f"mask_curves_{setting.name}.md").write_text("\n".join(text), "utf-8")
+    save_text(out / f"mask_curves_{setting.name}.md", "\n".join(text))
 
 
 def draw(setting: Setting, found: dict[str, ThresholdCurves], out: Path) -> None:
@@ -257,7 +258,7 @@ def draw(setting: Setting, found: dict[str, ThresholdCurves], out: Path) -> None
     words = f"{setting.name}, ResNet-18 of width 16, {len(setting.scene.x)} test images that it gets right"
     sentence = setting.reference.law.sentence
     plot_threshold_curves(found, figure.add_subplot(), bold=bold, reference=sentence, subtitle=words)
-    figure.savefig(out / f"mask_curves_{setting.name}.png", dpi=130)
+    save_figure(out / f"mask_curves_{setting.name}.png", figure, dpi=130)
 
 
 def arguments() -> argparse.Namespace:
@@ -290,7 +291,7 @@ def main() -> None:
     areas, smallest = area_table(found, seconds), smallest_table(rows, setting.side**2)
     kinds = {"curves": curve_rows(found), "areas": areas, "found": beyond, "smallest": rows}
     for kind, table in kinds.items():
-        table.to_csv(given.out / f"mask_curves_{given.name}_{kind}.csv", index=False)
+        save_frame(given.out / f"mask_curves_{given.name}_{kind}.csv", table)
     write(setting, given.out, answers(beyond, rows, setting.side**2), [areas, beyond, smallest])
     draw(setting, found, given.out)
     print((given.out / f"mask_curves_{given.name}.md").read_text("utf-8"))

@@ -19,11 +19,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from onlyif.core.errors import SettingError, StorageError
 from onlyif.core.seeds import child_seed
+from onlyif.core.whole_files import write_whole
 
 Pixels, Logits = Float[Tensor, "b channels height width"], Float[Tensor, "b classes"]
 FORMAT = "onlyif experiment network 1"
@@ -193,9 +194,7 @@ def save_network(path: Path, network: nn.Module, wanted: Architecture, record: d
     """
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     header = {"format": FORMAT, "architecture": json.dumps(asdict(wanted)), "record": json.dumps(record)}
-    unfinished = path.with_suffix(".part")
-    save_file(weights, unfinished, header)
-    unfinished.replace(path)
+    write_whole(path, save(weights, header))
 
 
 def load_network(models: Path, name: str) -> nn.Module:

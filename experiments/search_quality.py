@@ -13,7 +13,6 @@ depend on each other, so the share of rows in which all of them are found stands
 """
 
 import argparse
-import csv
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from outputs import save_rows, save_text
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.neural_network import MLPClassifier
@@ -375,13 +375,10 @@ def many_columns(n_rows: int) -> list[dict[str, str]]:
 
 def write(folder: Path, name: str, title: str, lines: list[dict[str, str]]) -> None:
     """One table as CSV and Markdown, and on the screen."""
-    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, lines[0])
-        writer.writeheader()
-        writer.writerows(lines)
+    save_rows(folder / f"{name}.csv", lines)
     rows = [list(lines[0]), ["---"] * len(lines[0]), *(list(line.values()) for line in lines)]
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    (folder / f"{name}.md").write_text(f"{title}\n\n{text}\n", encoding="utf-8")
+    save_text(folder / f"{name}.md", f"{title}\n\n{text}\n")
     print(f"\n{title}\n\n{text}", flush=True)
 
 

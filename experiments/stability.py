@@ -25,6 +25,7 @@ import torch
 
 mpl.use("Agg")
 from matplotlib.figure import Figure
+from outputs import save_figure, save_frame, save_text
 
 from onlyif.core.players import column_players
 from onlyif.core.seeds import child_seed
@@ -206,7 +207,7 @@ def draw(model: str, table: pd.DataFrame, path: Path) -> None:
                 reference=part["sentence"].iloc[0],
                 subtitle=f"{model}, {name}, sets of {rule} features",
             )
-    figure.savefig(path, dpi=120)
+    save_figure(path, figure, dpi=120)
 
 
 def said(table: pd.DataFrame) -> list[str]:
@@ -256,13 +257,11 @@ def main() -> None:
 
     if not given.redraw:
         started = time.perf_counter()
-        run_linear(settings).to_csv(given.out / LINEAR, index=False, float_format="%.6g")
+        save_frame(given.out / LINEAR, run_linear(settings), float_format="%.6g")
         print(f"1a: {time.perf_counter() - started:.0f} s")
         if given.data is not None:
             started = time.perf_counter()
-            run_adult(Path(given.data), settings).to_csv(
-                given.out / ADULT_CSV, index=False, float_format="%.6g"
-            )
+            save_frame(given.out / ADULT_CSV, run_adult(Path(given.data), settings), float_format="%.6g")
             print(f"1b: {time.perf_counter() - started:.0f} s")
     headings = {LINEAR: "1a: linear model", ADULT_CSV: "1b: random forest on Adult"}
     for file, heading in headings.items():
@@ -272,7 +271,7 @@ def main() -> None:
             lines += [f"## {heading}", "", *said(table), ""]
         else:
             lines += [f"{heading} was not run: name the folder of data sets with --data.", ""]
-    (given.out / "stability.md").write_text("\n".join(lines), encoding="utf-8")
+    save_text(given.out / "stability.md", "\n".join(lines))
     print("\n".join(lines))
 
 

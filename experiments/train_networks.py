@@ -27,6 +27,7 @@ import pandas as pd
 import torch
 from images import Images, add_data_argument, read_images
 from networks import Architecture, build_network, load_network, network_record, save_network
+from outputs import save_frame, save_text
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -175,7 +176,7 @@ def report(models: Path, out: Path) -> None:
     names = [name for name in RECIPES if (models / f"{name}.safetensors").is_file()]
     table = pd.DataFrame([{"name": name, **network_record(models, name)} for name in names])
     out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "networks.csv", index=False, float_format="%.6g")
+    save_frame(out / "networks.csv", table, float_format="%.6g")
     lines = [
         "# Networks of the image experiments",
         "",
@@ -191,7 +192,7 @@ def report(models: Path, out: Path) -> None:
         *(_said(row) for row in table.to_dict("records")),
         "",
     ]
-    (out / "networks.md").write_text("\n".join(lines), encoding="utf-8")
+    save_text(out / "networks.md", "\n".join(lines))
     print("\n".join(lines))
 
 
