@@ -16,7 +16,8 @@ from captum.attr import GradientShap, GuidedGradCam, IntegratedGradients, Occlus
 from hshap import HShap
 from torch import Tensor, nn
 
-from onlyif.core.seeds import child_seed, generator
+from onlyif.core.seeds import child_seed
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.predictors.torch_module import module_guard
 
 IG_STEPS, SHAP_DRAWS, SHAP_NOISE = 50, 50, 0.1
@@ -112,7 +113,7 @@ def h_shap(scene: Scene) -> Tensor:
 
 def random_scores(scene: Scene) -> Tensor:
     """Uniform numbers."""
-    draws = generator(scene.seed, "random scores")
+    draws = torch_generator(scene.seed, "random scores")
     return torch.rand(len(scene.x), *scene.x.shape[-2:], generator=draws)
 
 

@@ -5,7 +5,7 @@ import torch
 from curve_methods import METHODS
 from torch import Tensor
 
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.metrics.threshold_curves import Curve, ThresholdCurves
 
 SEED, EPSILON, FLOOR, BEYOND = 0, 0.1, 1e-3, 0.1
@@ -75,7 +75,7 @@ def found_beyond(found: dict[str, ThresholdCurves]) -> pd.DataFrame:
 def ranked(scores: Tensor, counts: Tensor) -> Tensor:
     """Sets (b, m, h, w) of the `counts` (b, m) highest pixels; ties in random order."""
     b, n = len(scores), scores[0].numel()
-    shuffled = torch.stack([torch.randperm(n, generator=generator(SEED, "ties", i)) for i in range(b)])
+    shuffled = torch.stack([torch.randperm(n, generator=torch_generator(SEED, "ties", i)) for i in range(b)])
     order = scores.flatten(1).gather(1, shuffled).argsort(dim=1, descending=True, stable=True)
     place = torch.empty_like(order).scatter(1, shuffled.gather(1, order), torch.arange(n).expand(b, n))
     return (place.unsqueeze(1) < counts.unsqueeze(2)).view(b, -1, *scores.shape[1:])

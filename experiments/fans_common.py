@@ -27,7 +27,7 @@ from onlyif.causation.heuristics import predicted_targets, scott_boundary, unifo
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.players import Players
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.samples.base import Sample
 from onlyif.samples.noisy import NoisySample
@@ -127,7 +127,7 @@ def by_player(entries: Tensor, players: Players) -> Tensor:
 
 def random_scores(b: int, d: int, seed: int) -> Tensor:
     """Uniform noise, one number a player."""
-    return torch.rand(b, d, generator=generator(seed, "random ranking"))
+    return torch.rand(b, d, generator=torch_generator(seed, "random ranking"))
 
 
 def mean_error(values: Tensor) -> tuple[float, float]:

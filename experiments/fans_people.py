@@ -21,7 +21,7 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.heuristics import predicted_targets
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.players import Players, column_players
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.references.closeness import Closeness, fit_closeness
 from onlyif.samples.background import BackgroundSample
@@ -111,7 +111,7 @@ def read_adult(given: argparse.Namespace, epochs: int = 5) -> Adult:
 def _trained(adult: Adult, labels: Tensor, seed: int, epochs: int) -> Adult:
     rows = adult.compact(adult.padded(adult.x))
     rows[:, sum(adult.sizes[: adult.names.index("fnlwgt")])] = 0.0
-    source = generator(seed, "training on Adult")
+    source = torch_generator(seed, "training on Adult")
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)
         layers = nn.Linear(rows.shape[1], 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2)

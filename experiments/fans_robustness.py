@@ -26,7 +26,7 @@ from networks import load_network
 from outputs import save_figure, save_rows
 from torch import Tensor
 
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.metrics.max_sensitivity import MaxSensitivity
 from onlyif.metrics.perturbations import MaxNormBall
 from onlyif.searches.ascent_settings import recommended_settings
@@ -70,7 +70,7 @@ def centred(explainer: Explainer) -> Explainer:
 
 def controls(seed: int) -> dict[str, Explainer]:
     """Maps that explain nothing."""
-    noise = torch.rand(1, 1, 28, 28, generator=generator(seed, "fixed noise"))
+    noise = torch.rand(1, 1, 28, 28, generator=torch_generator(seed, "fixed noise"))
     return {
         "x itself": lambda rows, _: rows,
         "ones": lambda rows, _: torch.ones_like(rows),

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from onlyif.core.errors import SettingError, StorageError
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 
 CLASSES = {
     "mnist": tuple("0123456789"),
@@ -63,7 +63,7 @@ class Images:
         """
         if not 1 <= n <= len(self.x):
             raise SettingError(f"need 1 <= n={n} <= {len(self.x)}, the images there are")
-        order = torch.randperm(len(self.x), generator=generator(seed, "images of an experiment"))
+        order = torch.randperm(len(self.x), generator=torch_generator(seed, "images of an experiment"))
         return self.take(order[:n])
 
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from onlyif.core.errors import SettingError
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 
 SIDE = 64
 MOST = 4
@@ -102,7 +102,7 @@ def simulated_heads(n: int, seed: int, *, first: int = 0) -> Heads:
         seed: Seed of all their parts.
         first: Number of the first one.
     """
-    drawn = [_simulated(generator(seed, "simulated head", first + i)) for i in range(n)]
+    drawn = [_simulated(torch_generator(seed, "simulated head", first + i)) for i in range(n)]
     return Heads(torch.stack([x for x, _ in drawn]).unsqueeze(1), torch.stack([depth for _, depth in drawn]))
 
 
@@ -117,7 +117,9 @@ def real_heads(slices: Slices, n: int, seed: int) -> Heads:
     inside = torch.stack([_interior(x) for x in slices.x[:, 0]])
     healed = torch.stack([_healed(slices, i, inside[i]) for i in range(len(slices.x))])
     both = torch.stack([healed, inside.float()], 1)
-    moved = torch.stack([_moved(both[i % len(both)], generator(seed, "real head", i)) for i in range(n)])
+    moved = torch.stack(
+        [_moved(both[i % len(both)], torch_generator(seed, "real head", i)) for i in range(n)]
+    )
     depth = torch.stack([_depth(one > HALF) for one in moved[:, 1]])
     return Heads(moved[:, :1].clamp(0, 1), depth)
 
@@ -131,7 +133,7 @@ def partly_mean(heads: Heads, seed: int) -> Heads:
     """
     mean, x = heads.x.mean(0), heads.x.clone()
     for i in range(len(x)):
-        random = generator(seed, "part hidden", i)
+        random = torch_generator(seed, "part hidden", i)
         field = _smooth(random, (3, 6, 12, 32)[int(torch.randint(4, (1,), generator=random))])
         # Now and then all of it is hidden.
         share = min(1.0, _uniform(random, 0.2, 1.2))
@@ -155,7 +157,7 @@ def with_lesions(heads: Heads, counts: Int64[Tensor, " b"], seed: int) -> Lesion
         raise SettingError(f"need 0 to {MOST} lesions a slice, got {counts.min()} to {counts.max()}")
     layers, density = torch.zeros(len(counts), MOST, SIDE, SIDE), torch.zeros(len(counts), MOST)
     for i, count in enumerate(counts.tolist()):
-        random = generator(seed, "lesions", i)
+        random = torch_generator(seed, "lesions", i)
         taken = torch.full((SIDE, SIDE), torch.inf)
         for j in range(count):
             layers[i, j], taken = _lesion(heads.depth[i], taken, random)
@@ -287,7 +289,7 @@ def _healed(slices: Slices, number: int, inside: Tensor) -> Tensor:
         rows = slice(int(top) - 1, int(top + height) + 2)
         boxed[rows, int(left) - 1 : int(left + width) + 2] = True
     tissue = x[inside & ~boxed & (x > 0.25) & (x < 0.6)]
-    grain = tissue.std() * torch.randn(SIDE, SIDE, generator=generator(0, "healed tissue", number))
+    grain = tissue.std() * torch.randn(SIDE, SIDE, generator=torch_generator(0, "healed tissue", number))
     deep = _depth(inside) > 1
     bright = boxed & deep & (x > tissue.quantile(0.75))
     return torch.where(bright, tissue.median() + 0.5 * grain, x)

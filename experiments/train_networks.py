@@ -31,7 +31,7 @@ from outputs import save_frame, save_text
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 
 __all__ = ["RECIPES", "Recipe", "load_network", "train"]
 
@@ -109,7 +109,7 @@ def train(recipe: Recipe, images: Images) -> tuple[nn.Module, Architecture]:
 
 def batches(recipe: Recipe, images: Images, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Shuffled, shifted and mirrored whole batches of one epoch; what is left over is dropped."""
-    random = generator(recipe.seed, "training batches", epoch)
+    random = torch_generator(recipe.seed, "training batches", epoch)
     order = torch.randperm(len(images.x), generator=random)
     for rows in order[: len(order) // recipe.batch * recipe.batch].split(recipe.batch):
         x = images.x[rows]

@@ -1,5 +1,6 @@
 """Child seeds."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from onlyif.core.errors import SettingError
 from onlyif.core.seeds import child_seed, generator
+from onlyif.core.torch_seeds import torch_generator
 
 
 @given(st.integers(), st.sampled_from(["", "draws", "α/1", "gaussian draws"]), st.integers(0, 10**6))
@@ -28,11 +30,14 @@ def test_child_seeds_stay_the_same_between_versions():
 
 
 def test_the_global_random_state_is_left_alone():
-    before = torch.get_rng_state()
-    numbers = torch.rand(3, generator=generator(7, "draws"))
+    before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()
+    numbers, tensor = generator(7, "draws").random(3), torch.rand(3, generator=torch_generator(7, "draws"))
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(numbers, torch.rand(3, generator=generator(7, "draws")))
-    assert not torch.equal(numbers, torch.rand(3, generator=generator(8, "draws")))
+    assert np.array_equal(np.random.get_state()[1], numpys)
+    assert np.array_equal(numbers, generator(7, "draws").random(3))
+    assert not np.array_equal(numbers, generator(8, "draws").random(3))
+    assert torch.equal(tensor, torch.rand(3, generator=torch_generator(7, "draws")))
+    assert not torch.equal(tensor, torch.rand(3, generator=torch_generator(8, "draws")))
 
 
 def test_a_seed_that_is_no_integer_is_refused():

@@ -13,8 +13,8 @@ from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.surrogate import ExponentialSurrogate, KernelSurrogate
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.players import Players
-from onlyif.core.seeds import generator
 from onlyif.core.subsets import keep_of_codes, members
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft_causation import SoftPNS
 from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
 from onlyif.predictors.differentiable import DifferentiablePredictor
@@ -115,7 +115,9 @@ def test_resampling_is_the_plain_loops(size):
     factual = draws.factual(test.sample.rows(x, test.seed).count, d, test.seed, 2).tolist()
     intervened = draws.intervened(size, d, test.seed, 2).tolist()
     uniforms = [
-        torch.rand(size, generator=generator(test.seed, f"drawn again {k}", 2), dtype=torch.float64).tolist()
+        torch.rand(
+            size, generator=torch_generator(test.seed, f"drawn again {k}", 2), dtype=torch.float64
+        ).tolist()
         for k in range(2)
     ]
     for i, one in enumerate(asked):

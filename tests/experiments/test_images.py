@@ -12,7 +12,7 @@ from captum.attr import DeepLift, GuidedGradCam
 from safetensors.torch import save_file
 
 from onlyif.core.errors import SettingError, StorageError
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 
 MEAN, SPREAD = torch.tensor([0.2, 0.5, 0.7]), torch.tensor([0.3, 0.2, 0.1])
 KINDS = [("lenet5", 28, 1), ("lenet5", 64, 1), ("resnet18", 32, 1), ("resnet18", 64, 2)]
@@ -36,7 +36,7 @@ def _write(folder, name, part, **arrays):
 
 
 def _images(scripts, n=40, size=28):
-    x = torch.rand(n, 3, size, size, generator=generator(3, "test"))
+    x = torch.rand(n, 3, size, size, generator=torch_generator(3, "test"))
     return scripts("images").Images(x, torch.arange(n) % 5, tuple("abcde"))
 
 
@@ -114,7 +114,7 @@ def test_the_data_sets_themselves(scripts, data_folder, name, shape, counts):
 def test_normalising_is_the_first_layer(scripts, kind, size, stride):
     network, wanted = _network(scripts, kind, size, stride)
     bare = scripts("networks").build_network(wanted, torch.zeros(3), torch.ones(3)).eval()
-    x = torch.rand(2, 3, size, size, generator=generator(0, "test"))
+    x = torch.rand(2, 3, size, size, generator=torch_generator(0, "test"))
     outside = (x - MEAN.view(3, 1, 1)) / SPREAD.view(3, 1, 1)
     torch.testing.assert_close(network(x), bare(outside))
 
@@ -149,7 +149,7 @@ def test_every_activation_runs_once_and_not_in_place(scripts, kind, size, stride
 @pytest.mark.parametrize(("kind", "size", "stride"), KINDS)
 def test_captum_takes_them_and_deeplift_adds_up(scripts, kind, size, stride):
     network, _ = _network(scripts, kind, size, stride)
-    x = torch.rand(2, 3, size, size, generator=generator(1, "test"))
+    x = torch.rand(2, 3, size, size, generator=torch_generator(1, "test"))
     found = DeepLift(network).attribute(x, torch.zeros_like(x), target=1)
     torch.testing.assert_close(
         found.flatten(1).sum(1), (network(x) - network(torch.zeros_like(x)))[:, 1], atol=1e-5, rtol=1e-4
@@ -172,7 +172,7 @@ def test_a_saved_network_answers_the_same(scripts, tmp_path, kind, size, stride)
     network, wanted = _network(scripts, kind, size, stride, seed=5)
     networks.save_network(tmp_path / "one.safetensors", network, wanted, {"accuracy": 0.5})
     loaded = networks.load_network(tmp_path, "one")
-    x = torch.rand(3, 3, size, size, generator=generator(2, "test"))
+    x = torch.rand(3, 3, size, size, generator=torch_generator(2, "test"))
     assert torch.equal(loaded(x), network(x)) and not loaded.training
     record = networks.network_record(tmp_path, "one")
     assert (record["kind"], record["size"], record["accuracy"]) == (kind, size, 0.5)
@@ -195,8 +195,8 @@ def test_a_missing_cut_or_foreign_file_names_the_command(scripts, tmp_path):
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_an_image_is_moved_by_whole_pixels_and_mirrored_or_not(scripts, flip):
-    x = torch.rand(60, 2, 5, 6, generator=generator(0, "test"))
-    moved = scripts("train_networks").varied(x, 1, flip=flip, random=generator(0, "moves"))
+    x = torch.rand(60, 2, 5, 6, generator=torch_generator(0, "test"))
+    moved = scripts("train_networks").varied(x, 1, flip=flip, random=torch_generator(0, "moves"))
     seen = set()
     for before, after in zip(x, moved, strict=True):
         wide = torch.zeros(2, 7, 8)

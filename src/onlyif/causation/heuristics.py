@@ -10,8 +10,8 @@ from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import Change
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.precision import at_least_single, doubled
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.predictors.base import Predictor
 
 N_REPEATS = 4
@@ -99,7 +99,7 @@ def _noises(part: Float[Tensor, "n *x"], first: int, seed: int) -> Float[Tensor,
     """Standard normal noise that depends on the row's number, not on how rows are split."""
     shape = (N_REPEATS, *part.shape[1:])
     drawn = [
-        torch.randn(shape, generator=generator(seed, "threshold noise", first + row), dtype=part.dtype)
+        torch.randn(shape, generator=torch_generator(seed, "threshold noise", first + row), dtype=part.dtype)
         for row in range(len(part))
     ]
     return torch.stack(drawn).to(part.device)
@@ -139,7 +139,7 @@ def uniform_baseline(
     """
     if not low < high:
         raise SettingError(f"need low < high for a uniform baseline, got low={low} and high={high}")
-    uniform = torch.rand((1, *shape), generator=generator(seed, "uniform baseline"))
+    uniform = torch.rand((1, *shape), generator=torch_generator(seed, "uniform baseline"))
     return low + (high - low) * uniform
 
 

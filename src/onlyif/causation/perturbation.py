@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from onlyif.core.errors import SettingError
-from onlyif.core.seeds import generator
 from onlyif.core.subsets import keep_of_codes
+from onlyif.core.torch_seeds import torch_generator
 
 MOST_PLAYERS_ENUMERATED = 24
 
@@ -86,7 +86,7 @@ class Perturbations:
         shape = (self.n_perturbations, n_players)
         return torch.stack(
             [
-                torch.rand(shape, generator=generator(seed, "perturbations", number)) < self.p_replace
+                torch.rand(shape, generator=torch_generator(seed, "perturbations", number)) < self.p_replace
                 for number in range(first, last)
             ]
         )

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from onlyif.causation.abduction import Abduction, Term, Weight
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 
 # Moments of one side: mean soft, mean hard, their variances, their covariance.
 SOFT, HARD = 0, 1
@@ -145,7 +145,7 @@ def _effective(share: Float64[Tensor, "m n"]) -> Float64[Tensor, "m"]:
 
 def _multiplicities(share: Float64[Tensor, "m n"], size: int, seed: int, use: str) -> Float64[Tensor, "m n"]:
     """n / size times how often each input is drawn; the same uniform numbers for all subsets."""
-    uniform = torch.rand(size, generator=generator(seed, f"resampling for {use}"), dtype=torch.float64)
+    uniform = torch.rand(size, generator=torch_generator(seed, f"resampling for {use}"), dtype=torch.float64)
     cumulated = share.cumsum(1)
     # The sum may be rounded to less than 1; a null event draws nothing.
     wanted = uniform.to(share.device) * cumulated[:, -1:]

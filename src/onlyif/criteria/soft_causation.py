@@ -19,8 +19,8 @@ from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.surrogate import Surrogate
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.samples.base import Sample
@@ -223,7 +223,9 @@ class SoftPNS:
         drawn = self.draws.intervened(size, self.players.count, self.seed, step)
         conditional = []
         for number, weight in enumerate(weights):
-            chosen = drawn_again(weight.detach(), size, generator(self.seed, f"drawn again {number}", step))
+            chosen = drawn_again(
+                weight.detach(), size, torch_generator(self.seed, f"drawn again {number}", step)
+            )
             # PN perturbs what is outside s, PS perturbs s.
             share = both[:, 1 - number].unsqueeze(1)
             change = self._changes(

@@ -10,7 +10,7 @@ from torch import Tensor
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.precision import doubled
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 
 
 @final
@@ -65,7 +65,7 @@ class Draws:
         """
         if self.n_inputs is None or self.n_inputs >= n:
             return torch.arange(n)
-        return torch.randperm(n, generator=generator(seed, "ascent inputs", step))[: self.n_inputs]
+        return torch.randperm(n, generator=torch_generator(seed, "ascent inputs", step))[: self.n_inputs]
 
     def rows_a_mask(self, n: int, n_resampled: int | None) -> int:
         """Rows that one evaluation of one mask asks the model for.
@@ -81,12 +81,12 @@ class Draws:
     def intervened(self, n: int, n_players: int, seed: int, step: int) -> Float[Tensor, "n t d"]:
         """The choices of a step for n inputs, 1 where a player goes to the baseline."""
         half = self.n_intervened // 2 if self.antithetic else self.n_intervened
-        first = self._drawn((n, half, n_players), generator(seed, "ascent", step))
+        first = self._drawn((n, half, n_players), torch_generator(seed, "ascent", step))
         return torch.cat([first, 1.0 - first], dim=1) if self.antithetic else first
 
     def factual(self, n: int, n_players: int, seed: int, step: int) -> Float[Tensor, "n t d"]:
         """The choices of a step for the weights of n inputs."""
-        return self._drawn((n, self.n_factual, n_players), generator(seed, "ascent weights", step))
+        return self._drawn((n, self.n_factual, n_players), torch_generator(seed, "ascent weights", step))
 
     def _drawn(self, shape: tuple[int, int, int], source: torch.Generator) -> Float[Tensor, "n t d"]:
         return (torch.rand(shape, generator=source) < self.p_replace).float()

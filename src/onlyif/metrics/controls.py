@@ -6,8 +6,8 @@ from torch import Tensor
 
 from onlyif.core.errors import SettingError
 from onlyif.core.precision import as_floats
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import Numbers
+from onlyif.core.torch_seeds import torch_generator
 
 
 def random_maps(x: Numbers, seed: int, first: int = 0) -> Float[Tensor, "b *x"]:
@@ -19,7 +19,7 @@ def random_maps(x: Numbers, seed: int, first: int = 0) -> Float[Tensor, "b *x"]:
         first: The number of the first instance among all, so that parts of a batch get what the whole does.
     """
     numbers = range(first, first + len(x))
-    drawn = [torch.rand(x.shape[1:], generator=generator(seed, "random map", i)) for i in numbers]
+    drawn = [torch.rand(x.shape[1:], generator=torch_generator(seed, "random map", i)) for i in numbers]
     wanted = as_floats(x[:0])
     return torch.stack(drawn).to(device=x.device, dtype=wanted.dtype)
 

@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.precision import as_floats, doubled
-from onlyif.core.seeds import child_seed, generator
+from onlyif.core.seeds import child_seed
 from onlyif.core.shapes import Numbers
+from onlyif.core.torch_seeds import torch_generator
 
 
 @final
@@ -148,7 +149,7 @@ def _folds(labels: Tensor, given: LeakSettings) -> Tensor:
     fold = torch.empty_like(labels)
     for label in range(int(labels.max()) + 1):
         rows = (labels == label).nonzero().flatten()
-        order = torch.randperm(len(rows), generator=generator(given.seed, "leak folds", label))
+        order = torch.randperm(len(rows), generator=torch_generator(given.seed, "leak folds", label))
         fold[rows[order.to(rows.device)]] = torch.arange(len(rows), device=rows.device) % given.folds
     return fold
 
@@ -169,7 +170,7 @@ def _trained(what: Tensor, labels: Tensor, number: int, given: LeakSettings) -> 
     adam = torch.optim.Adam(reader.parameters(), given.learning_rate)
     weight = 1 / torch.bincount(labels).to(what.dtype)
     for epoch in range(given.epochs):
-        numbers = generator(given.seed, f"leak order of fold {number}", epoch)
+        numbers = torch_generator(given.seed, f"leak order of fold {number}", epoch)
         for rows in torch.split(torch.randperm(len(what), generator=numbers), given.batch):
             at = rows.to(what.device)
             loss = functional.cross_entropy(reader(what[at]), labels[at], weight / weight.mean())

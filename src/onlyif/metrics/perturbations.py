@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.precision import as_floats, at_least_single
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import Numbers
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.metrics.fills import Fill
 
 
@@ -85,7 +85,7 @@ class SquarePerturbation(Perturbation):
         return torch.where(inside, self.fill.values(x).unsqueeze(1), as_floats(x).unsqueeze(1))
 
     def _square(self, x: Tensor, seed: int, number: int) -> Tensor:
-        source = generator(seed, "square", number)
+        source = torch_generator(seed, "square", number)
         rows, columns = (self._span(length, source, x.device) for length in x.shape[-2:])
         return rows.unsqueeze(1) & columns.unsqueeze(0)
 
@@ -185,7 +185,7 @@ def _stack(
     x: Numbers, draws: slice, seed: int, use: str, make: Callable[[torch.Generator], Tensor]
 ) -> Float[Tensor, "1 n *x"]:
     numbers = range(draws.start, draws.stop)
-    drawn = torch.stack([make(generator(seed, use, i)) for i in numbers])
+    drawn = torch.stack([make(torch_generator(seed, use, i)) for i in numbers])
     return drawn.to(device=x.device, dtype=at_least_single(as_floats(x[:0]).dtype)).unsqueeze(0)
 
 

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from onlyif.core.errors import SettingError
-from onlyif.core.seeds import generator
 from onlyif.core.subsets import code_of, subset_sizes
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.distances import AbsoluteDistance, Distance
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
@@ -94,7 +94,9 @@ def _check(
 def _some(count: int) -> Int64[Tensor, "n"]:
     if count <= MOST_POINTS:
         return torch.arange(count)
-    return torch.randperm(count, generator=generator(0, "points of a picture"))[:MOST_POINTS].sort().values
+    return (
+        torch.randperm(count, generator=torch_generator(0, "points of a picture"))[:MOST_POINTS].sort().values
+    )
 
 
 def _draw_hull(ax: Axes, item: Explanation) -> None:

@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity
 from onlyif.core.arguments import Either, Whole, settle
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.recipes.background import Background
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.base import Sample, SampleRows
@@ -159,4 +159,4 @@ def drawn_rows(values: Float64[Tensor, "rows c"], count: int, seed: int) -> Floa
     """
     if count >= len(values):
         return values
-    return values[torch.randperm(len(values), generator=generator(seed, "rows of E"))[:count]]
+    return values[torch.randperm(len(values), generator=torch_generator(seed, "rows of E"))[:count]]

@@ -10,8 +10,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.references.base import Draws, Law, Plan, Reference
 from onlyif.references.closeness import Closeness, fit_closeness
 
@@ -182,7 +182,7 @@ def _sample(
         raise SettingError(f"skip must leave at least 2 of {len(background)} background rows, got {skip}")
     if skip == 0 and (n_rows is None or n_rows >= len(background)):
         return background, f"all {len(background)} background rows"
-    order = torch.randperm(len(background), generator=generator(seed, "empirical rows"))
+    order = torch.randperm(len(background), generator=torch_generator(seed, "empirical rows"))
     chosen = order[skip:][:n_rows].to(background.device)
     other = "other " if skip else ""
     origin = f"{len(chosen)} {other}rows drawn with seed {seed} from {len(background)} background rows"
@@ -192,7 +192,7 @@ def _sample(
 def _uniforms(seed: int, start: int, stop: int) -> Float64[Tensor, "n"]:
     first, last = start // _CHUNK, -(-stop // _CHUNK)
     chunks = [
-        torch.rand(_CHUNK, dtype=torch.float64, generator=generator(seed, "empirical draws", i))
+        torch.rand(_CHUNK, dtype=torch.float64, generator=torch_generator(seed, "empirical draws", i))
         for i in range(first, last)
     ]
     return torch.cat(chunks)[start - first * _CHUNK : stop - first * _CHUNK]

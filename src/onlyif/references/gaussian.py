@@ -10,8 +10,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.references.base import Draws, Law, Plan, Reference
 
 _SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix whose inverse still has some six digits
@@ -195,7 +195,7 @@ def ledoit_wolf(standard: Float64[Tensor, "rows c"]) -> float:
 def _normals(seed: int, start: int, stop: int, c: int) -> Float64[Tensor, "n c"]:
     first, last = start // _CHUNK, -(-stop // _CHUNK)
     chunks = [
-        torch.randn(_CHUNK, c, dtype=torch.float64, generator=generator(seed, "gaussian draws", i))
+        torch.randn(_CHUNK, c, dtype=torch.float64, generator=torch_generator(seed, "gaussian draws", i))
         for i in range(first, last)
     ]
     return torch.cat(chunks)[start - first * _CHUNK : stop - first * _CHUNK]

@@ -9,8 +9,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.references.base import Draws, Law, Plan, Reference
 
 
@@ -125,7 +125,7 @@ def fresh_marginal(
 
 
 def _sample_order(count: int, seed: int) -> Tensor:
-    return torch.randperm(count, generator=generator(seed, "marginal rows"))
+    return torch.randperm(count, generator=torch_generator(seed, "marginal rows"))
 
 
 def _row_numbers(count: int, plan: Plan) -> Tensor:
@@ -133,6 +133,7 @@ def _row_numbers(count: int, plan: Plan) -> Tensor:
         return torch.arange(plan.start, plan.stop)
     first, last = plan.start // count, -(-plan.stop // count)
     rounds = [
-        torch.randperm(count, generator=generator(plan.seed, "marginal draws", i)) for i in range(first, last)
+        torch.randperm(count, generator=torch_generator(plan.seed, "marginal draws", i))
+        for i in range(first, last)
     ]
     return torch.cat(rounds)[plan.start - first * count : plan.stop - first * count]

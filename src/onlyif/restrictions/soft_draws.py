@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import SettingError
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 
 # Entries nearer to 0 and 1 than this have the slope of this distance: nearer by, slopes grow without bound.
 NEAR = 1e-3
@@ -61,7 +61,7 @@ class Relaxation:
             step: Number of the step.
             index: Which stream: those with one index share their numbers.
         """
-        numbers = generator(seed, f"mask draws of step {step}", index)
+        numbers = torch_generator(seed, f"mask draws of step {step}", index)
         half = self.n_draws // 2 if self.antithetic else self.n_draws
         uniform = torch.rand(half, n_units, generator=numbers, dtype=torch.float32, device="cpu")
         return torch.cat([uniform, 1 - SPACING - uniform]) if self.antithetic else uniform

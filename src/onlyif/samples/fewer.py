@@ -7,8 +7,8 @@ import torch
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.samples.base import Sample, SampleRows
 
 
@@ -45,7 +45,7 @@ class FewerSample(Sample):
         n_own, rest = held.own.shape[1], self.n_rows - 1
         if held.count <= self.n_rows or not n_own:
             return held
-        drawn = torch.randperm(held.count - 1, generator=generator(seed, "fewer inputs"))[:rest] + 1
+        drawn = torch.randperm(held.count - 1, generator=torch_generator(seed, "fewer inputs"))[:rest] + 1
         own = torch.cat([torch.zeros(1, dtype=torch.int64), drawn[drawn < n_own].sort().values])
         shared = drawn[drawn >= n_own].sort().values - n_own
         return SampleRows(held.own[:, own.to(x.device)], held.shared[shared.to(x.device)])

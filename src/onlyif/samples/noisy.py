@@ -7,8 +7,8 @@ import torch
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.samples.base import Sample, SampleRows
 
 
@@ -41,7 +41,7 @@ class NoisySample(Sample):
 
     @override
     def rows(self, x: Instances, seed: int) -> SampleRows:
-        noise = torch.randn(self.n - 1, *x.shape[1:], generator=generator(seed, "noisy copies"))
+        noise = torch.randn(self.n - 1, *x.shape[1:], generator=torch_generator(seed, "noisy copies"))
         copies = x.unsqueeze(1) + self.sigma * noise.to(x)
         return SampleRows(torch.cat([x.unsqueeze(1), copies], dim=1), x.new_empty(0, *x.shape[1:]))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from onlyif.core.errors import InputError, OnlyIfWarning, SettingError
 from onlyif.core.grids import Grid, PixelGrid
-from onlyif.core.seeds import generator
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft import SoftObjective, SoftProblem, with_room
 from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.restrictions.soft_images import check_masks
@@ -124,7 +124,8 @@ class RelaxedSearch:
         n_players = grid.shape[0]
         streams = problem.images.index.tolist()
         drawn = {
-            i: torch.randn(n_players, generator=generator(self.seed, "mask start", i)) for i in set(streams)
+            i: torch.randn(n_players, generator=torch_generator(self.seed, "mask start", i))
+            for i in set(streams)
         }
         values = (0.5 + torch.stack([drawn[i] for i in streams]) / 6).clamp(0, 1)
         return grid.spread(values.to(problem.full))

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import SoftWeights, variation_at
 from onlyif.searches.selector import SelectorSettings
@@ -118,7 +118,7 @@ def batch_at(training: TrainingSettings, n_images: int, step: int) -> Int64[Tens
     places = range(step * training.batch, (step + 1) * training.batch)
     epochs = range(places[0] // n_images, places[-1] // n_images + 1)
     orders = {
-        epoch: torch.randperm(n_images, generator=generator(training.seed, "training order", epoch))
+        epoch: torch.randperm(n_images, generator=torch_generator(training.seed, "training order", epoch))
         for epoch in epochs
     }
     return torch.stack([orders[place // n_images][place % n_images] for place in places])
@@ -134,7 +134,7 @@ def alphas_at(selector: SelectorSettings, training: TrainingSettings, step: int)
     """
     if selector.alpha is not None:
         return torch.full((training.batch,), selector.alpha)
-    numbers = generator(training.seed, "training alpha", step)
+    numbers = torch_generator(training.seed, "training alpha", step)
     inner, ends = torch.rand(2, training.batch, generator=numbers)
     low, high = ends < training.p_ends / 2, ends >= 1 - training.p_ends / 2
     return torch.where(low, 0.0, torch.where(high, 1.0, inner))
