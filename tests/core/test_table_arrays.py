@@ -46,7 +46,7 @@ def test_tensor_comes_back_exactly(dtype):
     schema = fit_schema(tensor)
     coded = schema.encode(tensor)
     back = schema.decode(coded)
-    assert coded.dtype == torch.float64
+    assert coded.dtype == np.float64
     assert back.dtype == dtype
     assert torch.equal(back, tensor)
 
@@ -88,7 +88,7 @@ def test_names():
 
 def test_rows_are_cast_to_the_background_where_nothing_is_lost():
     schema = fit_schema(np.array([[0.5, 1.0]]))
-    assert torch.equal(schema.encode(np.array([[1, 2]])), torch.tensor([[1.0, 2.0]]).double())
+    assert np.array_equal(schema.encode(np.array([[1, 2]])), [[1.0, 2.0]])
     whole = fit_schema(np.array([[1, 2]]))
     assert whole.encode([[3.0, 4.0]]).tolist() == [[3.0, 4.0]]
     with pytest.raises(InputError, match=r"'x0' holds 0\.5 in row 0 of the rows"):

@@ -26,6 +26,7 @@ from onlyif.testing.predictors import check_predictor
 ROWS = torch.arange(15.0, dtype=torch.float64).view(5, 3) % 7
 FRAME = pd.DataFrame({"a": [0.0, 1.0, 2.0], "city": ["Rome", None, "Oslo"], "n": [3, 1, 2]})
 SCHEMA = fit_schema(FRAME)
+CODES = torch.from_numpy(SCHEMA.encode(FRAME))
 
 
 def _module():
@@ -53,16 +54,16 @@ MEMBERS = {
     FunctionPredictor: [
         (lambda: FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS),
         (lambda: FunctionPredictor(lambda batch: batch.sum((1, 2))), ROWS.view(5, 3, 1).float()),
-        (_of_frames, SCHEMA.encode(FRAME)),
+        (_of_frames, CODES),
         (_module, ROWS),
     ],
     MeteredPredictor: [
-        (lambda: MeteredPredictor(_of_frames(), Meter()), SCHEMA.encode(FRAME)),
-        (lambda: MeteredPredictor(_of_frames(), meter_of(1e9)), SCHEMA.encode(FRAME)),
+        (lambda: MeteredPredictor(_of_frames(), Meter()), CODES),
+        (lambda: MeteredPredictor(_of_frames(), meter_of(1e9)), CODES),
     ],
     CheckedPredictor: [
         (lambda: checked(FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS), ROWS),
-        (lambda: CheckedPredictor(_of_frames()), SCHEMA.encode(FRAME)),
+        (lambda: CheckedPredictor(_of_frames()), CODES),
     ],
     DecidedPredictor: [
         (lambda: DecidedPredictor(FunctionPredictor(lambda batch: batch.cumsum(1).sin())), ROWS),

@@ -100,7 +100,7 @@ def test_the_answer_is_the_one_the_user_gets(kind, table):
     model = clone(model).fit(table, targets)
     schema = fit_schema(table)
     predictor = detect(model, schema, output)
-    batch = schema.encode(table)
+    batch = torch.from_numpy(schema.encode(table))
     np.testing.assert_allclose(
         predictor.predict(batch).numpy(), _columns(ask(model, table)), rtol=1e-6, atol=1e-7
     )
@@ -157,7 +157,7 @@ def test_native_xgboost_boosters(objective):
     margin = detect(booster, schema, MarginOutput()).predict(schema.encode(FRAME)).double()
     np.testing.assert_allclose(margin, _columns(booster.predict(matrix, output_margin=True)), rtol=1e-6)
     predictor = detect(booster, schema, AutoOutput())
-    check_predictor(predictor, schema.encode(FRAME)[:6])
+    check_predictor(predictor, torch.from_numpy(schema.encode(FRAME))[:6])
     p = 1 / (1 + (-margin).exp())
     oracle = {
         "binary:logistic": torch.cat([1 - p, p], 1),
@@ -267,7 +267,7 @@ def test_onnx_classifiers(zipmap, rows, table):
     model = LogisticRegression().fit(ARRAY, TWO)
     schema = fit_schema(table)
     predictor = detect(_session(model, _float_input(rows), zipmap=zipmap), schema, AutoOutput())
-    batch = schema.encode(table)[:11]
+    batch = torch.from_numpy(schema.encode(table))[:11]
     np.testing.assert_allclose(predictor.predict(batch), model.predict_proba(ARRAY[:11]), atol=1e-6)
     assert predictor.meaning.output == "probability"
     assert predictor.meaning.labels == (("no", "yes") if zipmap else ())
@@ -305,7 +305,7 @@ def test_torch_modules(table):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 3))
     schema = fit_schema(table)
-    batch = schema.encode(table)
+    batch = torch.from_numpy(schema.encode(table))
     with torch.no_grad():
         logits = net.eval()(torch.tensor(ARRAY).float())
     net.train()

@@ -57,7 +57,7 @@ def _data(name):
 def _ask(model, table, output="auto"):
     schema = fit_schema(table)
     raw = detect(model, schema, OUTPUTS[output])
-    rows = schema.encode(table)
+    rows = torch.from_numpy(schema.encode(table))
     return TreeQuestion(model, checked(raw, rows[:1]), raw.form, OUTPUTS[output], rows)
 
 

@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 
 import onlyif
 from onlyif.core.table import fit_schema
-from onlyif.core.table_forms import Form, TensorForm
+from onlyif.core.table_forms import BatchForm, Form
+from onlyif.core.table_tensor import TensorForm
 from onlyif.criteria.distances import (
     AbsoluteDistance,
     DiscreteDistance,
@@ -96,7 +97,7 @@ def members_of(base):
         (Readout, READOUTS),
         (Output, OUTPUTS),
         (Link, WIDE_LINKS + NARROW_LINKS),
-        (Form, [fit_schema(table).form for table in TABLES]),
+        (Form, [*(fit_schema(table).form for table in TABLES), BatchForm()]),
         # Tree paths have no background to be built on; tests/recipes has them.
         (ReferenceRecipe, [*RECIPES, TreePaths()]),
     ],
@@ -139,9 +140,29 @@ def test_forms(table):
     check_form(fit_schema(table).form, table)
 
 
+@pytest.mark.parametrize(
+    "batch", [TABLE, torch.as_tensor(TABLE, dtype=torch.float32)], ids=["numpy", "torch"]
+)
+def test_a_batch_as_it_is(batch):
+    decoded = BatchForm().decode(batch)
+    assert type(decoded) is type(batch)
+    assert decoded.dtype == batch.dtype
+    np.testing.assert_array_equal(decoded, batch)
+    decoded[:] = 0
+    assert (batch != 0).any()
+    assert BatchForm().of_given().decode(batch) is batch
+
+
+def test_batches_that_no_tensor_may_share():
+    form = TensorForm(torch.float64)
+    for batch in (np.broadcast_to(np.arange(3.0), (2, 3)), np.arange(6.0).reshape(2, 3)[::-1]):
+        np.testing.assert_array_equal(form.decode(batch), batch)
+
+
 def test_a_tensor_form_names_its_dtype():
-    assert TensorForm(torch.float32).batch_dtype is torch.float32
-    assert TensorForm(torch.int64).batch_dtype is torch.float64
+    assert TensorForm(torch.float32).batch_dtype == np.float32
+    assert TensorForm(torch.bfloat16).batch_dtype == np.float32
+    assert TensorForm(torch.int64).batch_dtype == np.float64
 
 
 class Caught(ReferenceRecipe):

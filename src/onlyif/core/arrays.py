@@ -62,6 +62,20 @@ def doubled(array: Array) -> Float64[np.ndarray, "..."]:
     return on_host(array).astype(np.float64, copy=False)
 
 
+def copied(array: Shaped[Array, "*s"]) -> Shaped[Array, "*s"]:
+    """The same values in memory of their own, in their own library and without a graph.
+
+    Args:
+        array: Of numpy or torch.
+
+    Example:
+        >>> values = np.zeros(2)
+        >>> np.shares_memory(copied(values), values)
+        False
+    """
+    return array.detach().clone() if is_torch_array(array) else array.copy()
+
+
 def beside(values: Shaped[np.ndarray, "*s"], x: Array) -> Shaped[Array, "*s"]:
     """numpy values in the library and on the device of x, in their own dtype.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import torch
+from array_api_compat import is_torch_array
 
 from onlyif.core.errors import SettingError
 
@@ -35,9 +35,13 @@ def plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value.item()
-    if torch.is_tensor(value) and value.ndim == 0 and not value.is_meta and value.layout is torch.strided:
+    if is_torch_array(value) and value.ndim == 0 and not value.is_meta and _is_dense(value):
         return value.item()
     return value
+
+
+def _is_dense(tensor: Any) -> bool:
+    return str(tensor.layout) == "torch.strided"
 
 
 def shown(value: Any) -> str:

@@ -18,10 +18,12 @@ A `#` before a letter allows 1 there: one value shared by all.
 from jaxtyping import Bool, Float, Int64, Real
 from torch import Tensor
 
+from onlyif.core.arrays import Array
+
 Instances = Float[Tensor, "b *x"]
 # Instances that may be integers too, as images are stored.
 Numbers = Real[Tensor, "b *x"]
-Batch = Real[Tensor, "r *x"]
+Batch = Real[Array, "r *x"]
 Outputs = Float[Tensor, "r k"]
 Keep = Bool[Tensor, "#b m d"]
 InputKeep = Bool[Tensor, "#b m *x"]

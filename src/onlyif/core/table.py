@@ -1,27 +1,29 @@
-"""Tables of mixed columns as tensors of codes and numbers, and back exactly.
+"""Tables of mixed columns as arrays of codes and numbers, and back exactly.
 
-What surrounds the model counts in float64 tensors; the model gets the kind of
+What surrounds the model counts in float64; the model gets the kind of
 table it was trained on: the same library, column order, dtypes, category
 levels and missing values.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 from typing import Any, final
 
 import narwhals as nw
-import torch
+import numpy as np
+from array_api_compat import is_torch_array
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
+from onlyif.core.arrays import Array
 from onlyif.core.errors import InputError
 from onlyif.core.labels import Row
 from onlyif.core.players import duplicates
 from onlyif.core.table_arrays import fit_array
 from onlyif.core.table_columns import Column, Kind
 from onlyif.core.table_conform import in_other_order, row_names
-from onlyif.core.table_forms import Form, fit_tensor
+from onlyif.core.table_forms import Form
 from onlyif.core.table_frames import fit_frame
 from onlyif.core.table_sparse import SparseForm, fit_sparse, is_sparse
 from onlyif.core.table_values import some
@@ -34,7 +36,7 @@ class Schema:
 
     Args:
         described: What each column holds.
-        form: The kind of table: from it to tensors and back.
+        form: The kind of table: from it to codes and numbers and back.
         notes: What a reader of results should know, each a sentence.
         named: Whether the names of the columns are the user's.
 
@@ -42,11 +44,10 @@ class Schema:
         InputError: if column names repeat.
 
     Example:
-        >>> import numpy as np
         >>> schema = fit_schema(np.array([["Rome", 3], ["Oslo", 4]], dtype=object))
         >>> schema.encode([["Oslo", 3]])
-        tensor([[1., 0.]], dtype=torch.float64)
-        >>> schema.decode(torch.tensor([[0.0, 1.0]]).double())
+        array([[1., 0.]])
+        >>> schema.decode(np.array([[0.0, 1.0]]))
         array([['Rome', 4]], dtype=object)
     """
 
@@ -70,11 +71,11 @@ class Schema:
         return tuple(column.kind for column in self.described)
 
     @property
-    def ordered(self) -> Bool[Tensor, "c"]:
+    def ordered(self) -> Bool[np.ndarray, "c"]:
         """Which columns have an order: numbers, dates, ordered categories."""
-        return torch.tensor([kind is not Kind.UNORDERED for kind in self.kinds])
+        return np.array([kind is not Kind.UNORDERED for kind in self.kinds])
 
-    def encode(self, data: Any) -> Float64[Tensor, "b c"]:
+    def encode(self, data: Any) -> Float64[np.ndarray, "b c"]:
         """Codes and numbers of a table of this kind; NaN is a missing number.
 
         Raises:
@@ -82,7 +83,7 @@ class Schema:
         """
         return self.form.encode(data)
 
-    def decode(self, batch: Float64[Tensor, "r c"]) -> Any:
+    def decode(self, batch: Float64[Array, "r c"]) -> Any:
         """The table of a batch of codes and numbers, in new memory.
 
         Numbers of whole-numbered columns are rounded to the nearest one.
@@ -92,17 +93,17 @@ class Schema:
         """
         return self.form.decode(batch)
 
-    def positions(self, values: Float64[Tensor, "r c"]) -> Float64[Tensor, "r c"]:
+    def positions(self, values: Float64[np.ndarray, "r c"]) -> Float64[np.ndarray, "r c"]:
         """Numbers that compare as the values do: seconds for times, ranks for ordered
         categories, codes where there is no order; NaN for a missing ordered value.
         """
-        placed = values.clone()
+        placed = values.copy()
         for i, column in enumerate(self.described):
             if column.levels is not None:
-                placed[:, i] = column.levels.positions.to(values.device)[values[:, i].long()]
+                placed[:, i] = column.levels.positions[values[:, i].astype(np.int64)]
         return placed
 
-    def text(self, row: Float64[Tensor, "c"]) -> tuple[str, ...]:
+    def text(self, row: Float64[np.ndarray, "c"]) -> tuple[str, ...]:
         """The values of one row, for a reader: ("39", "Private", "missing")."""
         return tuple(column.text(value) for column, value in zip(self.described, row.tolist(), strict=True))
 
@@ -174,7 +175,7 @@ def fit_schema(
         InputError: if a table cannot be used as it is, saying why.
 
     Example:
-        >>> fit_schema(torch.zeros(2, 3)).columns
+        >>> fit_schema(np.zeros((2, 3))).columns
         ('x0', 'x1', 'x2')
     """
     tables = (background, *others)
@@ -184,8 +185,9 @@ def fit_schema(
     if is_sparse(background):
         sparse = fit_sparse(tables, names, roles)
         return Schema(sparse.columns, sparse, named=names is not None)
-    if torch.is_tensor(background):
-        form, described = fit_tensor(tables, names, roles)
+    if is_torch_array(background):
+        # Only who has tensors has torch.
+        form, described = import_module("onlyif.core.table_tensor").fit_tensor(tables, names, roles)
         return Schema(described, form, named=names is not None)
     if _is_frame(background):
         frames = fit_frame(tables, roles)
@@ -197,7 +199,7 @@ def fit_schema(
         )
         return Schema(frames.columns, frames, (*ordered, *notes), named=True)
     for other, role in zip(others, roles[1:], strict=True):
-        if _is_frame(other) or torch.is_tensor(other) or nw.dependencies.is_pandas_series(other):
+        if _is_frame(other) or is_torch_array(other) or nw.dependencies.is_pandas_series(other):
             raise InputError(
                 f"the background is a {type(background).__name__}, the {role} are a {type(other).__name__}; "
                 "need the same kind of table"

@@ -6,11 +6,11 @@ from typing import Any, final
 
 import narwhals as nw
 import numpy as np
-import torch
+from array_api_compat import is_torch_array
 from jaxtyping import Float64
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import InputError
 from onlyif.core.table_columns import Column, level_codes, level_column, number_column
 from onlyif.core.table_fit import exact_cast, fitted, misfit, wanted_by_dtype
@@ -34,7 +34,7 @@ class ArrayForm(Form):
     levels: tuple[Values | None, ...]
 
     @override
-    def encode(self, data: Any) -> Float64[Tensor, "r c"]:
+    def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
         array = as_array(data, "rows")
         if array.shape[1] != len(self.columns):
             raise InputError(
@@ -48,11 +48,11 @@ class ArrayForm(Form):
                 check_finite(column.name, coded[:, i])
             else:
                 coded[:, i] = level_codes(column, column.levels, list(array[:, i]))
-        return torch.from_numpy(coded)
+        return coded
 
     @override
-    def decode(self, batch: Float64[Tensor, "r c"]) -> Values:
-        values = batch.detach().cpu().numpy()
+    def decode(self, batch: Float64[Array, "r c"]) -> Values:
+        values = doubled(batch)
         if all(levels is None for levels in self.levels):
             return as_numbers("the array", values, self.dtype)
         table = np.empty(values.shape, dtype=self.dtype)
@@ -118,7 +118,7 @@ def as_array(data: Any, role: str) -> Values:
             "table that the model was trained on for both: to some models what is not stored is no 0 but "
             "missing (nan)"
         )
-    if torch.is_tensor(data) or nw.dependencies.is_into_dataframe(data):
+    if is_torch_array(data) or nw.dependencies.is_into_dataframe(data):
         raise InputError(
             f"the {role} are a {type(data).__name__}, the background is an array; need the same kind"
         )

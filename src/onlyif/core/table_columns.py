@@ -2,7 +2,7 @@
 
 A column is a *number* (float64 holds every value exactly, NaN is missing) or
 has *levels*: its distinct values are numbered in order of first appearance,
-missing included, and a number in the tensor is the code of a level.
+missing included, and a number in the coded table is the code of a level.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -11,9 +11,7 @@ from enum import Enum
 from typing import Any, final
 
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.core.errors import InputError
 from onlyif.core.table_values import MISSING, Plain, Values, check_finite, is_missing, position, some
@@ -22,9 +20,9 @@ from onlyif.core.table_values import MISSING, Plain, Values, check_finite, is_mi
 class Kind(Enum):
     """How the values of a column compare."""
 
-    NUMBER = "numbers: the tensor holds the values themselves"
-    ORDERED = "ordered levels: the tensor holds codes, `positions` has comparable numbers"
-    UNORDERED = "unordered levels: the tensor holds codes, which are only equal or not"
+    NUMBER = "numbers: the coded table holds the values themselves"
+    ORDERED = "ordered levels: the coded table holds codes, `positions` has comparable numbers"
+    UNORDERED = "unordered levels: the coded table holds codes, which are only equal or not"
 
 
 @final
@@ -42,7 +40,7 @@ class Levels:
     """
 
     codes: dict[Hashable, int]
-    positions: Float64[Tensor, "levels"]
+    positions: Float64[np.ndarray, "levels"]
     labels: tuple[str, ...]
     first: tuple[int, ...]
     typed: bool
@@ -51,7 +49,7 @@ class Levels:
 @final
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column of a table, as the tensors know it.
+    """One column of a coded table.
 
     Args:
         name: Its name.
@@ -122,7 +120,7 @@ def level_column(
     if positions is None:
         positions = [float(code) for code in range(len(first))]
     labels = tuple(MISSING if is_missing(shown[i]) else _label(shown[i]) for i in first)
-    levels = Levels(codes, torch.tensor(positions, dtype=torch.float64), labels, tuple(first), typed)
+    levels = Levels(codes, np.array(positions, dtype=np.float64), labels, tuple(first), typed)
     return Column(name, kind, levels=levels)
 
 

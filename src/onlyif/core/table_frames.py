@@ -1,4 +1,4 @@
-"""Data frames of pandas and polars: mixed columns to coded tensors and back.
+"""Data frames of pandas and polars: mixed columns to coded arrays and back.
 
 What both have in common is read through narwhals. Making a frame with exactly
 the old dtypes needs each library's own constructors: narwhals knows neither
@@ -11,11 +11,10 @@ from typing import Any, final
 
 import narwhals as nw
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import InputError
 from onlyif.core.table_columns import Column, level_codes, level_column, number_column
 from onlyif.core.table_conform import checked_frame, conform
@@ -39,12 +38,12 @@ class PandasForm(Form):
     levels: tuple[Any, ...]
 
     @override
-    def encode(self, data: Any) -> Float64[Tensor, "r c"]:
+    def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
         return _encode(conform(data, self.empty, "rows"), self.columns)
 
     @override
-    def decode(self, batch: Float64[Tensor, "r c"]) -> Any:
-        values = batch.detach().cpu().numpy().T.copy()
+    def decode(self, batch: Float64[Array, "r c"]) -> Any:
+        values = doubled(batch).T.copy()
         dtypes = list(self.empty.dtypes)
         library = nw.get_native_namespace(self.empty)
         if all(dtype == np.float64 for dtype in dtypes):
@@ -73,12 +72,12 @@ class PolarsForm(Form):
     levels: tuple[Any, ...]
 
     @override
-    def encode(self, data: Any) -> Float64[Tensor, "r c"]:
+    def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
         return _encode(conform(data, self.empty, "rows"), self.columns)
 
     @override
-    def decode(self, batch: Float64[Tensor, "r c"]) -> Any:
-        values = batch.detach().cpu().numpy().T.copy()
+    def decode(self, batch: Float64[Array, "r c"]) -> Any:
+        values = doubled(batch).T.copy()
         library = nw.get_native_namespace(self.empty)
         parts = zip(self.columns, values, self.empty.dtypes, self.levels, strict=True)
         return library.DataFrame([_polars_column(library, *part) for part in parts])
@@ -114,7 +113,7 @@ def fit_frame(frames: Sequence[Any], roles: Sequence[str]) -> PandasForm | Polar
     return PandasForm(empty, columns, tuple(None if level is None else level.array for level in levels))
 
 
-def _encode(frame: Any, columns: Sequence[Column]) -> Float64[Tensor, "r c"]:
+def _encode(frame: Any, columns: Sequence[Column]) -> Float64[np.ndarray, "r c"]:
     table = nw.from_native(frame, eager_only=True)
     coded = np.empty(table.shape)
     for i, column in enumerate(columns):
@@ -124,7 +123,7 @@ def _encode(frame: Any, columns: Sequence[Column]) -> Float64[Tensor, "r c"]:
             check_finite(column.name, coded[:, i])
         else:
             coded[:, i] = level_codes(column, column.levels, _read_values(series))
-    return torch.from_numpy(coded)
+    return coded
 
 
 def _learn(name: str, series: nw.Series[Any]) -> Column:

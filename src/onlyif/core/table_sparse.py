@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import InputError
 from onlyif.core.table_columns import Column, number_column
 from onlyif.core.table_forms import Form, check_shape, column_names
@@ -28,7 +27,7 @@ _FORMATS = frozenset({"csr", "csc", "coo"})
 class SparseForm(Form):
     """A sparse matrix of scipy.
 
-    In the tensors an entry that is not stored is -0.0 and a stored zero is 0.0: whatever computes takes
+    In the coded table an entry that is not stored is -0.0 and a stored zero is 0.0: whatever computes takes
     both for 0, and what is made again for the model tells them apart. In a column that stores no zero
     anywhere, every zero, of a baseline say, is one that is not stored.
 
@@ -45,14 +44,14 @@ class SparseForm(Form):
     zeros: Bool[np.ndarray, "c"]
 
     @override
-    def encode(self, data: Any) -> Float64[Tensor, "r c"]:
+    def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
         dense, dtype = _dense(data, "rows")
         _check_fits(dense, dtype, self.empty, "rows")
-        return torch.from_numpy(dense)
+        return dense
 
     @override
-    def decode(self, batch: Float64[Tensor, "r c"]) -> Any:
-        values = batch.detach().cpu().numpy()
+    def decode(self, batch: Float64[Array, "r c"]) -> Any:
+        values = doubled(batch)
         stored = (values != 0) | (self.zeros & ~np.signbit(values))
         ends = np.concatenate([[0], np.cumsum(stored.sum(1))])
         numbers = as_numbers("the sparse table", values[stored], self.empty.dtype)

@@ -5,12 +5,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
+import numpy as np
 import torch
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, ModelError
 from onlyif.core.shapes import Batch, Outputs
-from onlyif.core.table_forms import Form, TensorForm
+from onlyif.core.table_forms import BatchForm, Form
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.decisions import Decision
 from onlyif.predictors.outputs import Heads, Output, as_outputs
@@ -25,7 +26,7 @@ class FunctionPredictor(Predictor):
         function: From a batch in its own form to one row of outputs an instance: a
             tensor, an array, a frame or a list, of one or two dimensions.
         form: The kind of input the function takes: that of a `Schema` for data frames
-            and arrays; by default the torch batch itself, as a copy.
+            and arrays; by default the batch itself, as a copy.
         described: What the outputs are.
         guard: Around every call: what puts the model back as it was.
         notes: What a reader of results should know of how the model is asked, each a sentence.
@@ -39,7 +40,7 @@ class FunctionPredictor(Predictor):
     """
 
     function: Callable[[Any], Any]
-    form: Form = field(default_factory=TensorForm)
+    form: Form = field(default_factory=BatchForm)
     described: Meaning = field(default_factory=lambda: Meaning("a function", "value"))
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
     notes: tuple[str, ...] = ()
@@ -53,7 +54,8 @@ class FunctionPredictor(Predictor):
     @property
     @override
     def batch_dtype(self) -> torch.dtype:
-        return self.form.batch_dtype
+        dtype: torch.dtype = getattr(torch, self.form.batch_dtype.name)
+        return dtype
 
     @override
     def predict(self, batch: Batch) -> Outputs:
@@ -90,9 +92,7 @@ class FunctionPredictor(Predictor):
             after = self.form.encode(native)
         except InputError:
             return True
-        return not torch.equal(before.nan_to_num(), after.nan_to_num()) or not torch.equal(
-            before.isnan(), after.isnan()
-        )
+        return not np.array_equal(before, after, equal_nan=True)
 
 
 def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from onlyif.core.errors import ModelError
-from onlyif.core.table_forms import TensorForm
+from onlyif.core.table_tensor import TensorForm
 from onlyif.predictors.outputs import Head, HeadKind, Heads, as_outputs, digits_of
 from onlyif.predictors.put_back import evaluation, random_states
 

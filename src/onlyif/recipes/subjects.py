@@ -7,6 +7,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from onlyif.case import Subject
+from onlyif.core.arrays import on_host
 from onlyif.core.labels import Row
 from onlyif.core.players import Players
 from onlyif.core.table import Schema
@@ -45,7 +46,7 @@ class Told:
 
     def values(self, row: Float64[Tensor, "c"]) -> tuple[str, ...]:
         """The value of each player as text; those of a group with their columns' names."""
-        texts, names = self.schema.text(row), self.schema.columns
+        texts, names = self.schema.text(on_host(row)), self.schema.columns
         held = [self.players.columns(player) for player in range(self.players.count)]
         return tuple(
             texts[columns[0]] if len(columns) == 1 else ", ".join(f"{names[c]}={texts[c]}" for c in columns)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.shapes import Outputs
@@ -65,7 +66,9 @@ def tables_of(
     first = "rows" if background is None else "background"
     schema = fit_schema(*given, roles=(first, "rows", "baseline"))
     players = column_players(schema.columns, read_groups(options.groups))
-    return Tables(schema, players, schema.encode(rows), schema.encode(known))
+    return Tables(
+        schema, players, torch.from_numpy(schema.encode(rows)), torch.from_numpy(schema.encode(known))
+    )
 
 
 @final
@@ -134,9 +137,9 @@ def background_of(tables: Tables, options: Options) -> Background:
         numeric=torch.tensor(
             [column.levels is None and column.plain is not bool for column in schema.described]
         ),
-        ordered=schema.ordered,
-        positions=schema.positions,
-        encode=schema.encode,
+        ordered=torch.from_numpy(schema.ordered),
+        positions=lambda values: torch.from_numpy(schema.positions(on_host(values))),
+        encode=lambda data: torch.from_numpy(schema.encode(data)),
         decode=schema.decode,
         seed=options.seed,
         affordable_rows=options.budget // 2 ** min(tables.players.count, 60),

@@ -89,7 +89,7 @@ def _on_thresholds(trees: TreeModel, question: TreeQuestion, rows: Tensor) -> Te
             made[:, column] = torch.from_numpy(nearest[rng.integers(0, 3, len(made)), np.arange(len(made))])
     try:
         # Columns of whole numbers or of single precision hold what is nearest.
-        return question.form.encode(question.form.decode(made))
+        return torch.from_numpy(question.form.encode(question.form.decode(made)))
     except OnlyIfError:
         return None
 
