@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import final
 
+import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from onlyif.case import Case
@@ -67,7 +68,7 @@ def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...
         solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
         asked.append(again.model_rows)
     values = None if table is None else shapley_values(table.mean)
-    kept = [row.clone() for row in table.mean] if table and case.keep_table else [None] * len(solved)
+    kept = [row.numpy().copy() for row in table.mean] if table and case.keep_table else [None] * len(solved)
     spent = (perf_counter() - started) / len(solved)
     return tuple(
         _explanation(
@@ -78,7 +79,7 @@ def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...
             cloud=seen.clouds[i],
             stopped=seen.stopped,
             hidden_sufficiency=0.0 if hidden is None else float(hidden.parts[i, 0, 0]),
-            tables=(None if values is None else values[i], kept[i]),
+            tables=(None if values is None else values[i].numpy(), kept[i]),
             cost=(round(sum(asked)), spent),
             doubts=doubts[i],
         )
@@ -146,7 +147,7 @@ def _explanation(
     cloud: Cloud,
     stopped: bool,
     hidden_sufficiency: float,
-    tables: tuple[Tensor | None, Tensor | None],
+    tables: tuple[Float64[np.ndarray, "d"] | None, Float64[np.ndarray, "two_to_d"] | None],
     cost: tuple[int, float],
     doubts: tuple[str, ...],
 ) -> Explanation:

@@ -3,8 +3,9 @@
 from fractions import Fraction
 from itertools import accumulate
 
+import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Float64
 
 from onlyif.core.errors import SettingError
 from onlyif.explanation.continuum import Continua
@@ -55,14 +56,14 @@ def continua_of(cloud: Cloud, names: tuple[str, ...]) -> Continua:
     numbers = torch.tensor([record.number for *_, record in rows])
     return Continua(
         names,
-        torch.tensor([size for size, *_ in rows]),
-        torch.tensor([exact for _, exact, _ in rows]),
+        np.array([size for size, *_ in rows]),
+        np.array([exact for _, exact, _ in rows]),
         _floats([record.low for *_, record in rows]),
         _floats([record.high for *_, record in rows]),
-        cloud.keep_of(numbers),
-        torch.stack([cloud.parts[numbers, 0], cloud.stderr[numbers, 0]], dim=1),
-        torch.stack([cloud.parts[numbers, 1], cloud.stderr[numbers, 1]], dim=1),
-        torch.tensor([record.count for *_, record in rows]),
+        cloud.keep_of(numbers).numpy(),
+        torch.stack([cloud.parts[numbers, 0], cloud.stderr[numbers, 0]], dim=1).numpy(),
+        torch.stack([cloud.parts[numbers, 1], cloud.stderr[numbers, 1]], dim=1).numpy(),
+        np.array([record.count for *_, record in rows]),
     )
 
 
@@ -72,5 +73,5 @@ def _join(one: Hull | None, other: Hull | None) -> Hull | None:
     return one.with_(other)
 
 
-def _floats(values: list[Fraction]) -> Tensor:
-    return torch.tensor([float(value) for value in values], dtype=torch.float64)
+def _floats(values: list[Fraction]) -> Float64[np.ndarray, "q"]:
+    return np.array([float(value) for value in values])

@@ -8,11 +8,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 
 from onlyif.core.errors import StorageError
 from onlyif.explanation import storage
@@ -27,9 +27,9 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 def same(a, b):
     """Equal to the last bit, NaN equal to NaN."""
-    if isinstance(a, torch.Tensor):
-        listed = [tuple(tensor.flatten().tolist()) for tensor in (a, b)]
-        return a.dtype == b.dtype and a.shape == b.shape and same(*listed)
+    if isinstance(a, np.ndarray):
+        listed = [tuple(array.ravel().tolist()) for array in (a, b)]
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and same(*listed)
     if dataclasses.is_dataclass(a):
         fields = [f.name for f in dataclasses.fields(a)]
         return type(a) is type(b) and all(same(getattr(a, name), getattr(b, name)) for name in fields)
@@ -89,7 +89,7 @@ def test_floats_round_trip_exactly(tmp_path_factory, numbers):
         base=numbers[1],
         total_gap=Gap(numbers[2], numbers[3]),
         certificate=replace(item.certificate, phi=numbers[4]),
-        shapley=torch.tensor(numbers[3:6], dtype=torch.float64),
+        shapley=np.array(numbers[3:6]),
     )
     stem = tmp_path_factory.mktemp("floats") / "x"
     save(Explanations((item,)), stem)
@@ -110,8 +110,8 @@ def test_the_json_is_strict(tmp_path):
 
 def test_strided_and_expanded_views_are_stored_by_value(tmp_path):
     item = example_explanations()[0]
-    shared = torch.arange(16, dtype=torch.float64).view(8, 2)
-    item = replace(item, table=shared[:, 1], shapley=shared[0, 1].expand(3))
+    shared = np.arange(16.0).reshape(8, 2)
+    item = replace(item, table=shared[:, 1], shapley=np.broadcast_to(shared[0, 1], 3))
     save(Explanations((item, item)), tmp_path / "x")
     assert load(tmp_path / "x")[1].table.tolist() == [1, 3, 5, 7, 9, 11, 13, 15]
     assert load(tmp_path / "x")[1].shapley.tolist() == [1, 1, 1]
@@ -318,25 +318,25 @@ def test_a_number_that_strict_json_does_not_know_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "tensor", "message"),
+    ("name", "array", "message"),
     [
         (
             "0.shapley",
-            torch.zeros(2, dtype=torch.float64),
-            r"'shapley' must be torch.float64 of shape \(3,\)",
+            np.zeros(2),
+            r"'shapley' must be float64 of shape \(3,\)",
         ),
-        ("0.table", torch.zeros(8), "got torch.float32"),
-        ("0.continua.keep", torch.zeros(24, 2, dtype=torch.bool), "'continua.keep' must be"),
-        ("0.continua.low", torch.zeros(24, 1, dtype=torch.float64), "'continua.low' must be"),
-        ("0.continua.high", torch.zeros(23, dtype=torch.float64), "'continua.high' must be"),
+        ("0.table", np.zeros(8, np.float32), "got float32"),
+        ("0.continua.keep", np.zeros((24, 2), np.bool_), "'continua.keep' must be"),
+        ("0.continua.low", np.zeros((24, 1)), "'continua.low' must be"),
+        ("0.continua.high", np.zeros(23), "'continua.high' must be"),
         ("0.continua.low", None, "array 'continua.low' is missing"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(tmp_path, name, tensor, message):
+def test_arrays_that_do_not_fit_are_refused(tmp_path, name, array, message):
     path = save(example_explanations(), tmp_path / "x")
     arrays = arrays_of(path)
-    tensors = {key: value for key, value in load_file(arrays).items() if key != name}
-    save_file(tensors if tensor is None else {**tensors, name: tensor}, arrays)
+    held = {key: value for key, value in load_file(arrays).items() if key != name}
+    save_file(held if array is None else {**held, name: array}, arrays)
     digest = hashlib.sha256(arrays.read_bytes()).hexdigest()
     change(path, lambda content: content["tensors"].update(sha256=digest))
     with pytest.raises(StorageError, match=message):
@@ -386,7 +386,7 @@ def golden_explanations():
     case = Case(("age", "a/b", "größe"), values, "row 1", epsilon=0.125, size=2, stderr=0.0625)
     item = explanation_of_game(lambda kept: 0.25 * len(kept) + 0.125 * (0 in kept), case)
     certificate = replace(item.certificate, bound_sufficiency=math.inf, phi_bound=None, must_meet=None)
-    shapley = torch.tensor([0.375, 0.25, math.nan], dtype=torch.float64)
+    shapley = np.array([0.375, 0.25, math.nan])
     first = replace(item, base=math.nan, certificate=certificate, shapley=shapley, notes=("a note", "ε"))
     second = replace(
         explanation_of_game(lambda kept: float(0 in kept), Case(("only",))), table=None, shapley=None

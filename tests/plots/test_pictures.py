@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from matplotlib import pyplot
 
 from onlyif.explanation.explanations import Explanations
@@ -27,7 +26,7 @@ def many_features(stderr=0.0):
 
 
 def with_shapley():
-    return replace(many_features(), shapley=torch.linspace(-1, 1, 30, dtype=torch.float64))
+    return replace(many_features(), shapley=np.linspace(-1, 1, 30))
 
 
 def curves(_, ax=None):

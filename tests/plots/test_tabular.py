@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-import torch
 from matplotlib.colors import to_hex
 
 from onlyif.plots import style
@@ -66,7 +66,7 @@ def test_heads_give_size_and_gap_of_each_set():
 def test_of_many_features_those_in_a_set_and_the_largest_are_shown():
     names = tuple(f"f{i}" for i in range(30))
     item = explanation_of_game(lambda kept: float(len(kept)), Case(names, size=3), chain_subsets(30))
-    item = replace(item, shapley=torch.arange(30, dtype=torch.float64))
+    item = replace(item, shapley=np.arange(30.0))
     members = {*item.sufficient.players, *item.necessary.players, *item.unified.players}
     sets = plot_explanation(item, max_players=1).child_axes[0]
     assert {int(label.get_text()[1:].split()[0]) for label in sets.get_yticklabels()} == members

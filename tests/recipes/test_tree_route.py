@@ -52,7 +52,7 @@ def forest(cancer):
 
 def _tables(model, rows, background, **settings):
     found = onlyif.explain(model, rows, background=background, keep_table=True, **settings)
-    return found, torch.stack([item.table for item in found])
+    return found, np.stack([item.table for item in found])
 
 
 MODELS = {

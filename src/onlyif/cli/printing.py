@@ -10,7 +10,7 @@ from datetime import date
 from enum import Enum
 from typing import Any, final
 
-from torch import Tensor
+import numpy as np
 
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.causal_explanations import CausalExplanations
@@ -191,6 +191,6 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     float: lambda value: value if math.isfinite(value) else None,
     tuple: lambda value: [plain_value(item) for item in value],
     list: lambda value: [plain_value(item) for item in value],
-    Tensor: lambda value: plain_value(value.tolist()),
+    np.ndarray: lambda value: plain_value(value.tolist()),
     Enum: lambda value: value.name.lower(),
 }

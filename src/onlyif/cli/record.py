@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
+import numpy as np
 
 from onlyif.cli.settings import recorded
 from onlyif.core.errors import StorageError
@@ -116,15 +116,17 @@ def differences(document: Any, record: Mapping[str, Any], where: str) -> list[st
 
 def _other_answers(stored: Sequence[Any], record: Mapping[str, Any], where: str) -> list[str]:
     """The first row that the model answers otherwise, beyond rounding."""
+    now = np.array(record["answers"], dtype=np.float64)
     try:
-        before = torch.tensor(stored, dtype=torch.float64)
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        before = np.array(stored)
+    except ValueError as error:
         raise StorageError(f"{where}: the answers of the model are no table of numbers") from error
-    now = torch.tensor(record["answers"], dtype=torch.float64)
+    if before.dtype.kind not in "if":
+        raise StorageError(f"{where}: the answers of the model are no table of numbers")
     if before.shape != now.shape:
         return [f"the shape of f(x): {list(before.shape)} there, {list(now.shape)} here"]
-    allowed = _SLACK * max(1.0, now.abs().max().item()) * 2.0 ** -record["digits"]
-    apart = torch.nonzero(~((before - now).abs() <= allowed)).tolist()
+    allowed = _SLACK * max(1.0, float(np.abs(now).max())) * 2.0 ** -record["digits"]
+    apart = np.argwhere(~(np.abs(before - now) <= allowed)).tolist()
     if not apart:
         return []
     row, output = apart[0]

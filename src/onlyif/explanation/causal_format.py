@@ -5,16 +5,14 @@ Their entries are the same; format 4 has a digest of them beside.
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any
-
-from torch import Tensor
 
 from onlyif.core.errors import StorageError
 from onlyif.explanation.causal import CausalExplanation, CausalProvenance
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.cause import Cause, Measured
 from onlyif.explanation.entry import Entry, plain_number, plain_row
+from onlyif.explanation.formats import Arrays
 
 FORMAT = 4
 _MEASURED = ("pn", "ps", "p_changed", "p_unchanged", "pns")
@@ -37,7 +35,7 @@ def plain_causes(found: CausalExplanations) -> dict[str, Any]:
     return {"backend": found.backend, "causes": [_plain(item) for item in found]}
 
 
-def read_format_2(entry: Entry, tensors: Mapping[str, Tensor]) -> CausalExplanations:
+def read_format_2(entry: Entry, arrays: Arrays) -> CausalExplanations:
     """Causal explanations from a file of format 2 or 4.
 
     Raises:
@@ -46,8 +44,8 @@ def read_format_2(entry: Entry, tensors: Mapping[str, Tensor]) -> CausalExplanat
     items = tuple(_explanation(item) for item in entry.entries("causes"))
     whole = CausalExplanations(items, entry.text("backend"))
     entry.done()
-    if tensors:
-        raise StorageError(f"{entry.where}: unknown arrays {sorted(tensors)}")
+    if arrays:
+        raise StorageError(f"{entry.where}: unknown arrays {sorted(arrays)}")
     return whole
 
 

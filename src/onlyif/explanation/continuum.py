@@ -11,9 +11,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
@@ -88,14 +87,14 @@ class Continua:
     """
 
     names: tuple[str, ...]
-    size: Int64[Tensor, "q"]
-    exact_size: Bool[Tensor, "q"]
-    low: Float64[Tensor, "q"]
-    high: Float64[Tensor, "q"]
-    keep: Bool[Tensor, "q d"]
-    sufficiency: Float64[Tensor, "q two"]
-    necessity: Float64[Tensor, "q two"]
-    n_ties: Int64[Tensor, "q"]
+    size: Int64[np.ndarray, "q"]
+    exact_size: Bool[np.ndarray, "q"]
+    low: Float64[np.ndarray, "q"]
+    high: Float64[np.ndarray, "q"]
+    keep: Bool[np.ndarray, "q d"]
+    sufficiency: Float64[np.ndarray, "q two"]
+    necessity: Float64[np.ndarray, "q two"]
+    n_ties: Int64[np.ndarray, "q"]
 
     def of(self, size: int, *, exact_size: bool = False) -> Continuum:
         """The continuum of one size rule.
@@ -107,7 +106,7 @@ class Continua:
         Raises:
             SettingError: if no continuum of this rule was computed.
         """
-        chosen = torch.nonzero((self.size == size) & (self.exact_size == exact_size)).flatten().tolist()
+        chosen = np.flatnonzero((self.size == size) & (self.exact_size == exact_size)).tolist()
         if not chosen:
             have = sorted(set(self.size[self.exact_size == exact_size].tolist()))
             raise SettingError(f"no continuum for size {size}; sizes at hand: {have}")
@@ -128,7 +127,7 @@ class Continua:
         return f"Continua(of {len(self.names)} players, sizes {sizes}, {len(self.size)} records)"
 
     def _selection(self, i: int) -> Selection:
-        players = tuple(torch.nonzero(self.keep[i]).flatten().tolist())
+        players = tuple(np.flatnonzero(self.keep[i]).tolist())
         suf, nec = self.sufficiency[i].tolist(), self.necessity[i].tolist()
         names = tuple(self.names[p] for p in players)
         return Selection(players, names, Gap(*suf), Gap(*nec), int(self.n_ties[i].item()))

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.labels import Row
@@ -95,8 +95,8 @@ class Explanation:
     unified: Selection
     continua: Continua
     certificate: Certificate
-    shapley: Float64[Tensor, "d"] | None
-    table: Float64[Tensor, "two_to_d"] | None
+    shapley: Float64[np.ndarray, "d"] | None
+    table: Float64[np.ndarray, "two_to_d"] | None
     provenance: Provenance
     model_rows: int
     seconds: float

@@ -11,8 +11,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, final
 
-import torch
-from torch import Tensor
+import numpy as np
+from jaxtyping import Shaped
 
 from onlyif.core.errors import SettingError, StorageError
 from onlyif.explanation.certificate import Basis, Certificate
@@ -23,44 +23,46 @@ from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.selection import Gap, Selection
 
 FORMAT = 3
-_COLUMNS: Mapping[str, tuple[torch.dtype, int]] = {
-    "size": (torch.int64, 1),
-    "exact_size": (torch.bool, 1),
-    "low": (torch.float64, 1),
-    "high": (torch.float64, 1),
-    "keep": (torch.bool, 2),
-    "sufficiency": (torch.float64, 2),
-    "necessity": (torch.float64, 2),
-    "n_ties": (torch.int64, 1),
+_COLUMNS: Mapping[str, type] = {
+    "size": np.int64,
+    "exact_size": np.bool_,
+    "low": np.float64,
+    "high": np.float64,
+    "keep": np.bool_,
+    "sufficiency": np.float64,
+    "necessity": np.float64,
+    "n_ties": np.int64,
 }
+Array = Shaped[np.ndarray, "..."]
+Arrays = Mapping[str, Array]
 T = TypeVar("T")
 _BASES = {basis.name: basis for basis in Basis}
 
 
-def plain_explanations(explanations: Explanations) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def plain_explanations(explanations: Explanations) -> tuple[dict[str, Any], dict[str, Array]]:
     """Explanations in the newest format: values for strict JSON, and named arrays."""
     items = [_plain(_fields(item)) for item in explanations]
     arrays = {
-        f"{i}.{name}": _detached(tensor)
+        f"{i}.{name}": np.ascontiguousarray(array)
         for i, item in enumerate(explanations)
-        for name, tensor in _arrays(item).items()
+        for name, array in _arrays(item).items()
     }
     return {"backend": explanations.backend, "explanations": items}, arrays
 
 
-def read_format_1(entry: Entry, tensors: Mapping[str, Tensor]) -> Explanations:
+def read_format_1(entry: Entry, arrays: Arrays) -> Explanations:
     """Explanations from a file of format 1 or 3.
 
     Raises:
         StorageError: if an entry or array is missing, unknown or does not fit the others.
     """
     items = entry.entries("explanations")
-    read = [_explanation(item, _Arrays(tensors, f"{i}.", item.where)) for i, item in enumerate(items)]
+    read = [_explanation(item, _ItemArrays(arrays, f"{i}.", item.where)) for i, item in enumerate(items)]
     whole = Explanations(tuple(read), entry.text("backend"))
     entry.done()
     known = {f"{i}.{name}" for i, item in enumerate(whole) for name in _arrays(item)}
-    if known != set(tensors):
-        raise StorageError(f"{entry.where}: unknown arrays {sorted(set(tensors) - known)}")
+    if known != set(arrays):
+        raise StorageError(f"{entry.where}: unknown arrays {sorted(set(arrays) - known)}")
     return whole
 
 
@@ -87,38 +89,35 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _arrays(item: Explanation) -> dict[str, Tensor]:
+def _arrays(item: Explanation) -> dict[str, Array]:
     arrays = {f"continua.{name}": getattr(item.continua, name) for name in _COLUMNS}
     optional = {"shapley": item.shapley, "table": item.table}
-    return arrays | {name: tensor for name, tensor in optional.items() if tensor is not None}
-
-
-def _detached(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+    return arrays | {name: array for name, array in optional.items() if array is not None}
 
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Arrays:
+class _ItemArrays:
     """The arrays of one explanation."""
 
-    tensors: Mapping[str, Tensor]
+    arrays: Arrays
     prefix: str
     where: str
 
-    def take(self, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+    def take(self, name: str, dtype: type, shape: tuple[int, ...]) -> Array:
         """One array, of the dtype and shape needed; -1 stands for any length."""
-        tensor = self.tensors.get(self.prefix + name)
-        if tensor is None:
+        array = self.arrays.get(self.prefix + name)
+        if array is None:
             raise StorageError(f"{self.where}: the array {name!r} is missing from the tensor file")
-        wanted = tuple(have if size == -1 else size for size, have in zip(shape, tensor.shape, strict=False))
-        if tensor.dtype != dtype or tensor.shape != wanted or len(shape) != tensor.ndim:
-            got = f"{tensor.dtype} of shape {tuple(tensor.shape)}"
-            raise StorageError(f"{self.where}: array {name!r} must be {dtype} of shape {shape}, got {got}")
-        return tensor
+        wanted = tuple(have if size == -1 else size for size, have in zip(shape, array.shape, strict=False))
+        if array.dtype != dtype or array.shape != wanted or len(shape) != array.ndim:
+            needed = f"{np.dtype(dtype)} of shape {shape}"
+            got = f"{array.dtype} of shape {array.shape}"
+            raise StorageError(f"{self.where}: array {name!r} must be {needed}, got {got}")
+        return array
 
 
-def _explanation(entry: Entry, arrays: _Arrays) -> Explanation:
+def _explanation(entry: Entry, arrays: _ItemArrays) -> Explanation:
     names = entry.texts("names")
     d = len(names)
     values = entry.texts("values")
@@ -143,8 +142,8 @@ def _explanation(entry: Entry, arrays: _Arrays) -> Explanation:
         unified=_selection(entry.inner("unified"), names),
         continua=_continua(names, arrays),
         certificate=_certificate(entry.inner("certificate")),
-        shapley=arrays.take("shapley", torch.float64, (d,)) if entry.flag("has_shapley") else None,
-        table=arrays.take("table", torch.float64, (2**d,)) if entry.flag("has_table") else None,
+        shapley=arrays.take("shapley", np.float64, (d,)) if entry.flag("has_shapley") else None,
+        table=arrays.take("table", np.float64, (2**d,)) if entry.flag("has_table") else None,
         provenance=_provenance(entry.inner("provenance")),
         model_rows=entry.count("model_rows"),
         seconds=entry.number("seconds"),
@@ -195,12 +194,11 @@ def _selection(entry: Entry, names: tuple[str, ...]) -> Selection:
     return selection
 
 
-def _continua(names: tuple[str, ...], arrays: _Arrays) -> Continua:
-    q = len(arrays.take("continua.size", torch.int64, (-1,)))
+def _continua(names: tuple[str, ...], arrays: _ItemArrays) -> Continua:
+    q = len(arrays.take("continua.size", np.int64, (-1,)))
     wide = {"keep": (q, len(names)), "sufficiency": (q, 2), "necessity": (q, 2)}
     columns = {
-        name: arrays.take(f"continua.{name}", dtype, wide.get(name, (q,)))
-        for name, (dtype, _) in _COLUMNS.items()
+        name: arrays.take(f"continua.{name}", dtype, wide.get(name, (q,))) for name, dtype in _COLUMNS.items()
     }
     return Continua(names, *(columns[name] for name in _COLUMNS))
 

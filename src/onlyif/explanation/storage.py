@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load as parse_tensors
-from safetensors.torch import save as pack_tensors
-from torch import Tensor
+from safetensors.numpy import load as parse_arrays
+from safetensors.numpy import save as pack_arrays
 
 from onlyif.core.errors import StorageError
 from onlyif.core.whole_files import checked_path, remove_drafts, suffixed, write_whole
@@ -29,12 +28,12 @@ from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.entry import Entry
 from onlyif.explanation.explained import Explained, OneExplained, joined_alike, many
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.formats import FORMAT, plain_explanations, read_format_1
+from onlyif.explanation.formats import FORMAT, Array, Arrays, plain_explanations, read_format_1
 from onlyif.explanation.sealed import SEAL, need_seal, parsed, sealed_text
 
 SUFFIX = ".onlyif.json"
 _TENSORS = re.compile(r"\.[0-9a-f]{16}\.safetensors")
-READERS: Mapping[int, Callable[[Entry, Mapping[str, Tensor]], Explained]] = {
+READERS: Mapping[int, Callable[[Entry, Arrays], Explained]] = {
     1: read_format_1,
     2: causal_format.read_format_2,
     # The same entries, with a digest of them.
@@ -59,17 +58,17 @@ def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -
         StorageError: if the files cannot be written.
     """
     target = suffixed(path, SUFFIX)
-    number, plain, tensors = _plain(many(explanations))
-    packed = pack_tensors(tensors)
+    number, plain, arrays = _plain(many(explanations))
+    packed = pack_arrays(arrays)
     digest = hashlib.sha256(packed).hexdigest()
-    arrays = target.with_name(f"{_stem(target)}.{digest[:16]}.safetensors")
-    whole = {"format": number, "tensors": {"file": arrays.name, "sha256": digest}, **plain}
+    beside = target.with_name(f"{_stem(target)}.{digest[:16]}.safetensors")
+    whole = {"format": number, "tensors": {"file": beside.name, "sha256": digest}, **plain}
     text = sealed_text(whole)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(arrays, packed)
+        _write(beside, packed)
         _write(target, text.encode("utf-8", "surrogatepass"))
-        _remove_stale(target, arrays)
+        _remove_stale(target, beside)
         remove_drafts(target.parent)
     except OSError as cause:
         raise StorageError(f"cannot write the explanations {target}: {cause}") from cause
@@ -97,8 +96,7 @@ def load(path: str | os.PathLike[str]) -> Explained:
     if number not in _UNSEALED:
         need_seal(entry.content, str(target))
         entry.text(SEAL)
-    tensors = _tensors(target, entry.inner("tensors"))
-    return READERS[number](entry, tensors)
+    return READERS[number](entry, _arrays(target, entry.inner("tensors")))
 
 
 def load_folder(folder: str | os.PathLike[str]) -> Explained:
@@ -135,7 +133,7 @@ def saved_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
     return tuple(sorted(found, key=_natural))
 
 
-def _plain(found: Explained) -> tuple[int, dict[str, Any], dict[str, Tensor]]:
+def _plain(found: Explained) -> tuple[int, dict[str, Any], dict[str, Array]]:
     """The number of the format, values for strict JSON, and named arrays."""
     match found:
         case CausalExplanations():
@@ -178,7 +176,7 @@ def _parsed(target: Path) -> Entry:
     return Entry.of(content, str(target))
 
 
-def _tensors(target: Path, entry: Entry) -> Mapping[str, Tensor]:
+def _arrays(target: Path, entry: Entry) -> Arrays:
     name, digest = entry.text("file"), entry.text("sha256")
     entry.done()
     stem = _stem(target)
@@ -200,8 +198,8 @@ def _tensors(target: Path, entry: Entry) -> Mapping[str, Tensor]:
     return _unpacked(packed, arrays)
 
 
-def _unpacked(packed: bytes, arrays: Path) -> dict[str, Any]:
+def _unpacked(packed: bytes, arrays: Path) -> dict[str, Array]:
     try:
-        return dict(parse_tensors(packed))
+        return dict(parse_arrays(packed))
     except (SafetensorError, ValueError, KeyError) as cause:
         raise StorageError(f"{arrays} is no readable safetensors file: {cause}") from cause

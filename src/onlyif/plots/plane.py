@@ -1,13 +1,13 @@
 """All sets in the plane of the two gaps, with the hull that the continuum walks along."""
 
+import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
-from torch import Tensor
 
 from onlyif.core.errors import SettingError
+from onlyif.core.seeds import generator
 from onlyif.core.subsets import code_of, subset_sizes
-from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.distances import AbsoluteDistance, Distance
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
@@ -55,15 +55,18 @@ def plot_plane(
     return ax
 
 
-def _draw_sets(ax: Axes, item: Explanation, table: Float64[Tensor, "two_to_d"], distance: Distance) -> None:
-    suf = distance.between(table[-1], table)
-    nec = distance.between(table.flip(0), table[0])
+def _draw_sets(
+    ax: Axes, item: Explanation, table: Float64[np.ndarray, "two_to_d"], distance: Distance
+) -> None:
+    f_s = torch.from_numpy(table)
+    suf = distance.between(f_s[-1], f_s).numpy()
+    nec = distance.between(f_s.flip(0), f_s[0]).numpy()
     _check(item, suf, nec, distance)
-    sizes = subset_sizes(len(item.names))
+    sizes = subset_sizes(len(item.names)).numpy()
     drawn = _some(len(table))
     cloud = ax.scatter(
-        *(suf[drawn].tolist(), nec[drawn].tolist(), 16),
-        c=sizes[drawn].tolist(),
+        *(suf[drawn], nec[drawn], 16),
+        c=sizes[drawn],
         cmap="viridis_r",
         alpha=0.7,
         linewidths=0,
@@ -77,13 +80,11 @@ def _draw_sets(ax: Axes, item: Explanation, table: Float64[Tensor, "two_to_d"], 
 
 
 def _check(
-    item: Explanation, suf: Float64[Tensor, "n"], nec: Float64[Tensor, "n"], distance: Distance
+    item: Explanation, suf: Float64[np.ndarray, "n"], nec: Float64[np.ndarray, "n"], distance: Distance
 ) -> None:
     for chosen in (item.sufficient, item.necessary, item.unified):
         code = code_of(chosen.players)
-        apart = max(
-            abs(suf[code].item() - chosen.sufficiency.value), abs(nec[code].item() - chosen.necessity.value)
-        )
+        apart = max(abs(suf[code] - chosen.sufficiency.value), abs(nec[code] - chosen.necessity.value))
         if not apart <= AGREEMENT * max(1.0, item.total_gap.value):
             raise SettingError(
                 f"need the distance of the explanation ({item.provenance.distance}), "
@@ -91,12 +92,10 @@ def _check(
             )
 
 
-def _some(count: int) -> Int64[Tensor, "n"]:
+def _some(count: int) -> Int64[np.ndarray, "n"]:
     if count <= MOST_POINTS:
-        return torch.arange(count)
-    return (
-        torch.randperm(count, generator=torch_generator(0, "points of a picture"))[:MOST_POINTS].sort().values
-    )
+        return np.arange(count)
+    return np.sort(generator(0, "points of a picture").choice(count, MOST_POINTS, replace=False))
 
 
 def _draw_hull(ax: Axes, item: Explanation) -> None:

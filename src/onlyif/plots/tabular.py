@@ -1,5 +1,7 @@
 """One explanation of a table's row as bars."""
 
+import numpy as np
+from jaxtyping import Float64
 from matplotlib.axes import Axes
 
 from onlyif.explanation.explanation import Explanation
@@ -36,17 +38,16 @@ def plot_explanation(
         (sets,) = style.columns(ax, (1.0,), 0.0)
     else:
         sets, bars = style.columns(ax, (1.0, 1.15), 0.04)
-        _draw_shapley(bars, one, shown)
+        _draw_shapley(bars, one.shapley, shown)
     _draw_sets(sets, one, shown)
     style.words(ax, _title(one), style.heading(one), f"{_reading(one, len(shown))} {style.credit(one)}")
     return ax
 
 
 def _shown(item: Explanation, max_players: int) -> list[int]:
-    order = list(range(len(item.names)))
+    order = [*range(len(item.names))]
     if item.shapley is not None:
-        sizes = item.shapley.abs().tolist()
-        order.sort(key=lambda i: -sizes[i])
+        order = np.argsort(-np.abs(item.shapley), kind="stable").tolist()
     inside = {i for chosen in (item.sufficient, item.necessary, item.unified) for i in chosen.players}
     outside = [i for i in order if i not in inside][: max(0, max_players - len(inside))]
     return [i for i in order if i in inside or i in outside]
@@ -79,10 +80,9 @@ def _draw_set(ax: Axes, x: int, held: Selection, shown: list[int], colour: str) 
         ax.barh(y, 0.86, 0.76, x - 0.43, color=colour if inside else style.FAINT)
 
 
-def _draw_shapley(ax: Axes, item: Explanation, shown: list[int]) -> None:
+def _draw_shapley(ax: Axes, shapley: Float64[np.ndarray, "d"], shown: list[int]) -> None:
     style.plain(ax)
-    values = [] if item.shapley is None else [item.shapley[i].item() for i in shown]
-    ax.barh(range(len(shown)), values, 0.76, color=style.NEUTRAL)
+    ax.barh(range(len(shown)), shapley[shown], 0.76, color=style.NEUTRAL)
     ax.axvline(0.0, color=style.INK, linewidth=0.8)
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.set_yticks([])

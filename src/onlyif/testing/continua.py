@@ -3,9 +3,8 @@
 from dataclasses import replace
 from itertools import pairwise
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.explanation.continuum import Continua
 from onlyif.explanation.selection import Gap, Selection
@@ -43,14 +42,14 @@ def continua_of_points(points: list[Selection], names: tuple[str, ...]) -> Conti
     chosen = [record[4] for record in records]
     return Continua(
         names=names,
-        size=torch.tensor([record[0] for record in records]),
-        exact_size=torch.tensor([record[1] for record in records]),
-        low=torch.tensor([record[2] for record in records], dtype=torch.float64),
-        high=torch.tensor([record[3] for record in records], dtype=torch.float64),
-        keep=torch.tensor([[i in s.players for i in range(len(names))] for s in chosen]),
+        size=np.array([record[0] for record in records]),
+        exact_size=np.array([record[1] for record in records]),
+        low=np.array([record[2] for record in records]),
+        high=np.array([record[3] for record in records]),
+        keep=np.array([[i in s.players for i in range(len(names))] for s in chosen]),
         sufficiency=_column([s.sufficiency for s in chosen]),
         necessity=_column([s.necessity for s in chosen]),
-        n_ties=torch.tensor([s.n_ties for s in chosen]),
+        n_ties=np.array([s.n_ties for s in chosen]),
     )
 
 
@@ -69,5 +68,5 @@ def _breakpoints(points: list[Selection]) -> list[float]:
             alphas.append(alpha)
 
 
-def _column(gaps: list[Gap]) -> Float64[Tensor, "q 2"]:
-    return torch.tensor([[gap.value, gap.stderr] for gap in gaps], dtype=torch.float64)
+def _column(gaps: list[Gap]) -> Float64[np.ndarray, "q 2"]:
+    return np.array([[gap.value, gap.stderr] for gap in gaps])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import final
 
-import torch
+import numpy as np
 
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.explanation import Explanation, Provenance
@@ -107,10 +107,8 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
         unified=unified,
         continua=continua_of_points(list(points.values()), case.names),
         certificate=_certificate(points, case, (sufficient, necessary, unified), epsilon, complete),
-        shapley=torch.tensor(shapley_of_game(game, case.count), dtype=torch.float64) if complete else None,
-        table=torch.tensor(table_of_game(game, case.count), dtype=torch.float64)
-        if complete and case.keep_table
-        else None,
+        shapley=np.array(shapley_of_game(game, case.count)) if complete else None,
+        table=np.array(table_of_game(game, case.count)) if complete and case.keep_table else None,
         provenance=PROVENANCE,
         model_rows=100 * len(points),
         seconds=0.25,
