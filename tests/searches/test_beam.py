@@ -1,6 +1,7 @@
 """Beam search against exhaustive search, and its limits."""
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
