@@ -26,7 +26,7 @@ from onlyif.testing.predictors import check_predictor
 ROWS = torch.arange(15.0, dtype=torch.float64).view(5, 3) % 7
 FRAME = pd.DataFrame({"a": [0.0, 1.0, 2.0], "city": ["Rome", None, "Oslo"], "n": [3, 1, 2]})
 SCHEMA = fit_schema(FRAME)
-CODES = torch.from_numpy(SCHEMA.encode(FRAME))
+CODES = SCHEMA.encode(FRAME)
 
 
 def _module():

@@ -15,7 +15,7 @@ import onlyif
 from onlyif.core.errors import ModelError
 from onlyif.predictors.checked import probe
 from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.put_back import random_states
+from onlyif.predictors.random_states import random_states
 from onlyif.predictors.torch_module import ModuleCall, module_guard
 
 ROWS = torch.linspace(-1, 1, 24).view(8, 3)

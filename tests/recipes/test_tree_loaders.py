@@ -78,7 +78,7 @@ def _agree(question, rows, tolerance):
     trees = trees_of(question)
     coded = torch.from_numpy(rows)
     got = trees.ensemble.predict(trees.encode(coded)).numpy()
-    wanted = question.predictor.predict(coded).double().numpy()
+    wanted = question.predictor.predict(coded).astype(np.float64)
     np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance)
     return trees
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from onlyif.causation.change import Change
+from onlyif.core.arrays import in_dtype, on_host
 from onlyif.core.blend import blend
 from onlyif.core.errors import ModelError
 from onlyif.core.players import Players
@@ -114,7 +115,7 @@ def answers(predictor: Predictor, batch: Float[Tensor, "r *x"]) -> Float[Tensor,
     Raises:
         ModelError: if an output is NaN or infinite.
     """
-    outputs = predictor.predict(batch.to(predictor.batch_dtype)).cpu()
+    outputs = torch.from_numpy(on_host(predictor.predict(in_dtype(batch, predictor.batch_dtype))))
     if not bool(outputs.isfinite().all()):
         raise ModelError(
             "the model answered NaN or infinite for an input with some players at the baseline; need finite "

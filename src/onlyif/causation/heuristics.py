@@ -8,6 +8,7 @@ from torch import Tensor
 
 from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import Change
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.precision import at_least_single, doubled
 from onlyif.core.shapes import Instances
@@ -161,4 +162,6 @@ def predicted_targets(predictor: Predictor, x: Instances, max_rows: int = 16_384
         x: The instances.
         max_rows: Most rows of one model call.
     """
-    return torch.cat([predictor.predict(part).argmax(1) for part in torch.split(x, max_rows)])
+    return torch.cat(
+        [torch.from_numpy(on_host(predictor.predict(part))).argmax(1) for part in torch.split(x, max_rows)]
+    )

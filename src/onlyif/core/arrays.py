@@ -41,7 +41,7 @@ def on_host(array: Array) -> Shaped[np.ndarray, "..."]:
     if not is_torch_array(array):
         return np.asarray(array)
     held = array.detach().cpu()
-    if held.dtype.itemsize == 2 and held.is_floating_point():
+    if held.is_floating_point() and held.dtype.itemsize < 4 and str(held.dtype) != "torch.float16":
         held = held.float()
     values: np.ndarray = held.resolve_conj().resolve_neg().numpy()
     return values
@@ -60,6 +60,21 @@ def doubled(array: Array) -> Float64[np.ndarray, "..."]:
         array([1., 0.])
     """
     return on_host(array).astype(np.float64, copy=False)
+
+
+def in_dtype(array: Shaped[Array, "*s"], dtype: np.dtype[Any]) -> Shaped[Array, "*s"]:
+    """The same values in a dtype of numpy's name, in their own library; themselves where they have it.
+
+    Args:
+        array: Of numpy or torch.
+        dtype: The dtype.
+
+    Example:
+        >>> in_dtype(np.array([1.5]), np.dtype(np.float32))
+        array([1.5], dtype=float32)
+    """
+    xp = namespace(array)
+    return xp.astype(array, getattr(xp, dtype.name), copy=False)
 
 
 def copied(array: Shaped[Array, "*s"]) -> Shaped[Array, "*s"]:

@@ -3,10 +3,14 @@
 Never in less than single precision; what needs double precision on the CPU, for there are devices without.
 """
 
+from typing import Any
+
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import InputError
 
 SINGLE_HOLDS, DOUBLE_HOLDS = 2**24, 2**53
@@ -23,6 +27,19 @@ def at_least_single(dtype: torch.dtype) -> torch.dtype:
         (torch.float32, torch.float64)
     """
     return torch.promote_types(dtype, torch.float32)
+
+
+def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
+    """The dtype of numpy for a dtype of torch: float32 for bfloat16, which numpy has not.
+
+    Args:
+        dtype: The dtype.
+
+    Example:
+        >>> numpy_dtype(torch.float64), numpy_dtype(torch.bfloat16)
+        (dtype('float64'), dtype('float32'))
+    """
+    return on_host(torch.empty(0, dtype=dtype)).dtype
 
 
 def doubled(tensor: Tensor) -> Float64[Tensor, "..."]:

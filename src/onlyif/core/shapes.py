@@ -24,7 +24,7 @@ Instances = Float[Tensor, "b *x"]
 # Instances that may be integers too, as images are stored.
 Numbers = Real[Tensor, "b *x"]
 Batch = Real[Array, "r *x"]
-Outputs = Float[Tensor, "r k"]
+Outputs = Float[Array, "r k"]
 Keep = Bool[Tensor, "#b m d"]
 InputKeep = Bool[Tensor, "#b m *x"]
 Table = Float[Tensor, "b two_to_d"]

@@ -10,8 +10,9 @@ from jaxtyping import Float64, Shaped
 from torch import Tensor
 from typing_extensions import override
 
-from onlyif.core.arrays import doubled, on_host
+from onlyif.core.arrays import doubled
 from onlyif.core.errors import InputError
+from onlyif.core.precision import numpy_dtype
 from onlyif.core.shapes import Batch
 from onlyif.core.table_columns import Column, number_column
 from onlyif.core.table_fit import misfit
@@ -47,7 +48,7 @@ class TensorForm(Form):
     def batch_dtype(self) -> np.dtype[Any]:
         if not self.dtype.is_floating_point:
             return np.dtype(np.float64)
-        return on_host(torch.empty(0, dtype=self.dtype)).dtype
+        return numpy_dtype(self.dtype)
 
     @override
     def encode(self, data: Any) -> Float64[np.ndarray, "r *x"]:

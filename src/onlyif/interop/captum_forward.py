@@ -19,8 +19,8 @@ from onlyif.interop.captum_progress import Told
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.predictors.outputs import DIGITS_SINGLE
-from onlyif.predictors.put_back import random_states
 from onlyif.predictors.raising import model_faults
+from onlyif.predictors.random_states import random_states
 from onlyif.predictors.torch_module import module_guard
 
 Target: TypeAlias = int | tuple[int, ...] | Tensor | list[int] | list[tuple[int, ...]] | None

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor, nn
 
+from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.core.precision import as_floats, doubled
+from onlyif.core.precision import as_floats
 from onlyif.core.shapes import Batch, Numbers
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.differentiable import differentiable_module
@@ -59,7 +61,7 @@ def as_numbers(predictor: Predictor, x: Numbers) -> Numbers:
     return numbers
 
 
-def check_same(ask: Callable[[Tensor], Tensor], x: Numbers, numbers: Numbers, asked: str) -> None:
+def check_same(ask: Callable[[Tensor], Array], x: Numbers, numbers: Numbers, asked: str) -> None:
     """Refuse integers that mean something else to who is asked than the same numbers as floats.
 
     Args:
@@ -72,7 +74,7 @@ def check_same(ask: Callable[[Tensor], Tensor], x: Numbers, numbers: Numbers, as
         InputError: if the floats are not taken, or are answered otherwise.
     """
     try:
-        floats = doubled(ask(numbers[:TRIED].clone()))
+        floats = torch.from_numpy(doubled(ask(numbers[:TRIED].clone())))
     except Exception as error:
         raise InputError(
             f"the instances are of {x.dtype}, and {asked} does not take the same numbers as {numbers.dtype} "
@@ -80,7 +82,7 @@ def check_same(ask: Callable[[Tensor], Tensor], x: Numbers, numbers: Numbers, as
             "need instances, and something that answers them, in floating-point numbers"
         ) from error
     try:
-        whole = doubled(ask(x[:TRIED].clone()))
+        whole = torch.from_numpy(doubled(ask(x[:TRIED].clone())))
     except Exception:  # it takes floats alone, and there is nothing to compare them with
         return
     scale = floats.abs().nan_to_num().max().clamp(min=1e-6) if floats.numel() else 0.0
@@ -139,7 +141,7 @@ def ask(predictor: Predictor, rows: Batch, max_rows: int = MAX_ROWS) -> Float64[
         ModelError: if an output is NaN or infinite.
     """
     parts = torch.split(rows, max_rows)
-    outputs = torch.cat([doubled(predictor.predict(part.clone())) for part in parts])
+    outputs = torch.from_numpy(np.concatenate([doubled(predictor.predict(part.clone())) for part in parts]))
     if not bool(outputs.isfinite().all()):
         bad = int((~outputs.isfinite()).any(1).sum())
         raise ModelError(f"{predictor.meaning.model} answered {bad} of {len(rows)} rows with NaN or infinity")

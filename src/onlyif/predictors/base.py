@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
-import torch
+import numpy as np
 
 from onlyif.core.shapes import Batch, Outputs
 
@@ -49,10 +49,10 @@ class Predictor(ABC):
 
     @abstractmethod
     def predict(self, batch: Batch) -> Outputs:
-        """The outputs for each row.
+        """The outputs for each row, in numpy or in the library of the batch.
 
         Args:
-            batch: Rows, one instance each.
+            batch: Rows, one instance each, of numpy or torch.
         """
 
     @property
@@ -70,6 +70,6 @@ class Predictor(ABC):
         yield self
 
     @property
-    def batch_dtype(self) -> torch.dtype:
-        """The dtype in which batches are best handed over; others are taken too."""
-        return torch.float64
+    def batch_dtype(self) -> np.dtype[Any]:
+        """The dtype in which batches are best handed over, of whichever library; others are taken too."""
+        return np.dtype(np.float64)

@@ -1,23 +1,22 @@
 """A predictor whose answers are checked, and a probe of how a model behaves."""
 
-import random
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import final
+from typing import Any, final
 
 import numpy as np
-import torch
-from torch import Tensor
+from jaxtyping import Float
 from typing_extensions import override
 
+from onlyif.core.arrays import beside, copied, on_host
 from onlyif.core.errors import ModelError, OnlyIfError
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.outputs import DIGITS_SINGLE, digits_of
-from onlyif.predictors.put_back import all_random_states
+from onlyif.predictors.outputs import DIGITS_SINGLE, digits_of, numbers_of
+from onlyif.predictors.random_states import advance_random_states, all_random_states
 
 # What a model may raise that is no fault of its own: the user's interrupt, our errors, too little memory.
 NO_FAULT = (KeyboardInterrupt, GeneratorExit, OnlyIfError, MemoryError)
@@ -35,7 +34,7 @@ class Fault(Enum):
 @final
 @dataclass(frozen=True, eq=False)
 class CheckedPredictor(Predictor):
-    """A predictor that gives a plain error for each bad answer of the model.
+    """A predictor that gives a plain error for each bad answer of the model; its own are numpy arrays.
 
     Args:
         inner: The predictor.
@@ -43,8 +42,8 @@ class CheckedPredictor(Predictor):
         digits: Binary digits of its answers that were found to be trusted; None for what the model says.
 
     Example:
-        >>> bad = FunctionPredictor(lambda batch: batch.sum(1).log())
-        >>> CheckedPredictor(bad).predict(torch.tensor([[1.0], [-1.0]]))
+        >>> bad = FunctionPredictor(lambda batch: np.where(batch < 0, np.nan, batch))
+        >>> CheckedPredictor(bad).predict(np.array([[1.0], [-1.0]]))
         Traceback (most recent call last):
             ...
         onlyif.core.errors.ModelError: a function answered nan for row 1 of a call of 2 rows; ...
@@ -68,19 +67,19 @@ class CheckedPredictor(Predictor):
 
     @property
     @override
-    def batch_dtype(self) -> torch.dtype:
+    def batch_dtype(self) -> np.dtype[Any]:
         return self.inner.batch_dtype
 
     @override
     def predict(self, batch: Batch) -> Outputs:
         try:
-            outputs = self.inner.predict(batch)
+            outputs = numbers_of(self.inner.predict(batch))
         except NO_FAULT:
             raise
         except BaseException as error:  # SystemExit among them: a model must not end the program
             raise ModelError(self.raised(batch, error)) from error
         self._check_shape(outputs, len(batch))
-        bad = torch.nonzero(~torch.isfinite(outputs).all(1)).flatten().tolist()
+        bad = np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist()
         if bad:
             values = [value for value in outputs[bad[0]].tolist() if not np.isfinite(value)]
             raise ModelError(
@@ -89,10 +88,10 @@ class CheckedPredictor(Predictor):
             )
         return outputs
 
-    def _check_shape(self, outputs: Tensor, n_rows: int) -> None:
+    def _check_shape(self, outputs: np.ndarray, n_rows: int) -> None:
         model, labels = self.meaning.model, self.meaning.labels
         if outputs.ndim != 2:
-            raise ModelError(f"{model} answered with shape {tuple(outputs.shape)}; need (rows, outputs)")
+            raise ModelError(f"{model} answered with shape {outputs.shape}; need (rows, outputs)")
         if len(outputs) != n_rows:
             raise ModelError(f"{model} answered with {len(outputs)} rows to {n_rows} rows; need one a row")
         needed = self.n_outputs or len(labels) or outputs.shape[1]
@@ -154,9 +153,9 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
     Raises:
         ModelError: for each fault that is not in `tolerate`.
     """
-    with _advancing_chance() as advance:
+    with all_random_states():
         changes = _changed(predictor, batch)
-        difference, digits = _difference(CheckedPredictor(predictor), batch, advance)
+        difference, digits = _difference(CheckedPredictor(predictor), batch)
     notes = []
     if changes:
         notes.append(
@@ -175,15 +174,14 @@ def apart_in_a_large_call(predictor: Predictor, batch: Batch, rows: int) -> floa
         batch: A few typical rows.
         rows: Rows of the large call.
     """
-    small = predictor.predict(batch.clone())
-    places = torch.arange(rows) % len(batch)
-    large = predictor.predict(batch[places])
-    wanted = small[places.to(small.device)]
-    apart = float((large - wanted).abs().max())
+    small = on_host(predictor.predict(copied(batch)))
+    places = np.arange(rows) % len(batch)
+    large, wanted = on_host(predictor.predict(batch[beside(places, batch)])), small[places]
+    apart = float(np.abs(large - wanted).max())
     return 0.0 if apart <= rounding(wanted, predictor.meaning.digits) else apart
 
 
-def rounding(outputs: Tensor, digits: int) -> float:
+def rounding(outputs: Float[np.ndarray, "r k"], digits: int) -> float:
     """By how much answers to the same rows may differ when they are asked in calls of other sizes.
 
     A model that counts in single precision and answers in double is not called random for that.
@@ -192,7 +190,7 @@ def rounding(outputs: Tensor, digits: int) -> float:
         outputs: The answers.
         digits: Their binary digits that can be trusted.
     """
-    largest = float(outputs.abs().max())
+    largest = float(np.abs(outputs).max())
     return KERNELS * max(max(1.0, largest) * 2.0**-digits, largest * 2.0 ** -(DIGITS_SINGLE + 3))
 
 
@@ -213,7 +211,7 @@ def fault_note(model: str, fault: Fault, detail: str, tolerate: Collection[Fault
     return f"{model} {fault.value} ({detail}); this was tolerated on request"
 
 
-def _changed(predictor: Predictor, batch: Tensor) -> bool:
+def _changed(predictor: Predictor, batch: Batch) -> bool:
     try:
         return _changes_input(predictor, batch)
     except NO_FAULT:
@@ -222,30 +220,31 @@ def _changed(predictor: Predictor, batch: Tensor) -> bool:
         raise ModelError(CheckedPredictor(predictor).raised(batch, error)) from error
 
 
-def _changes_input(predictor: Predictor, batch: Tensor) -> bool:
+def _changes_input(predictor: Predictor, batch: Batch) -> bool:
     if isinstance(predictor, FunctionPredictor):
         return predictor.changes_input(batch)
-    given = batch.clone()
+    given = copied(batch)
     predictor.predict(given)
-    return not torch.equal(given.nan_to_num(), batch.nan_to_num())
+    return not np.array_equal(on_host(given), on_host(batch), equal_nan=True)
 
 
-def _difference(predictor: Predictor, batch: Tensor, advance: Callable[[], None]) -> tuple[str | None, int]:
+def _difference(predictor: CheckedPredictor, batch: Batch) -> tuple[str | None, int]:
     """What differs between answers that must be equal, as text; and to how many digits they are equal."""
-    first = predictor.predict(batch.clone())
-    advance()
-    second = predictor.predict(batch.clone())
+    first = predictor.predict(copied(batch))
+    advance_random_states()
+    second = predictor.predict(copied(batch))
     half = (len(batch) + 1) // 2
-    halves = torch.cat([predictor.predict(part.clone()) for part in torch.split(batch, half)])
+    parts = [batch[:half], batch[half:]] if len(batch) > 1 else [batch]
+    halves = np.concatenate([predictor.predict(copied(part)) for part in parts])
     digits = min(predictor.meaning.digits, digits_of(first.dtype))
     if first.shape != second.shape or first.shape != halves.shape:
-        shapes = [tuple(answer.shape) for answer in (first, second, halves)]
+        shapes = [answer.shape for answer in (first, second, halves)]
         return (
             f"its answers had the shapes {shapes[0]}, {shapes[1]}, and {shapes[2]} from halves",
             digits,
         )
-    again, apart = (float((first - other).abs().max()) for other in (second, halves))
-    largest = float(first.abs().max())
+    again, apart = (float(np.abs(first - other).max()) for other in (second, halves))
+    largest = float(np.abs(first).max())
     trusted = max(1.0, largest) * 2.0**-digits
     if _counts_in_single(first, again) and (again > trusted or apart > KERNELS * trusted):
         digits, trusted = min(digits, DIGITS_SINGLE), max(trusted, largest * 2.0**-DIGITS_SINGLE)
@@ -257,29 +256,17 @@ def _difference(predictor: Predictor, batch: Tensor, advance: Callable[[], None]
     return None, digits
 
 
-def _counts_in_single(outputs: Tensor, again: float) -> bool:
+def _counts_in_single(outputs: Float[np.ndarray, "r k"], again: float) -> bool:
     """Whether answers in double precision may have been counted in single precision.
 
     Its numbers are such that single precision holds them, or equal calls were answered equally, so that
     what little differs between calls of other sizes is rounding.
     """
-    return again == 0 or bool((outputs == outputs.float().to(outputs)).all())
+    with np.errstate(over="ignore"):  # what is beyond single precision is infinite in it
+        return again == 0 or bool((outputs == outputs.astype(np.float32)).all())
 
 
-@contextmanager
-def _advancing_chance() -> Iterator[Callable[[], None]]:
-    """A function that moves the global random states on; they are put back at the end."""
-
-    def advance() -> None:
-        random.random()
-        np.random.random()
-        torch.rand(1)
-
-    with all_random_states():
-        yield advance
-
-
-def _first_failing(predictor: Predictor, batch: Tensor) -> int | None:
+def _first_failing(predictor: Predictor, batch: Batch) -> int | None:
     """The first row at which the model raises, found by halving; None if it does not raise again."""
     if not _raises(predictor, batch):
         return None
@@ -293,7 +280,7 @@ def _first_failing(predictor: Predictor, batch: Tensor) -> int | None:
     return low if _raises(predictor, batch[low:high]) else None
 
 
-def _raises(predictor: Predictor, batch: Tensor) -> bool:
+def _raises(predictor: Predictor, batch: Batch) -> bool:
     try:
         predictor.predict(batch)
     except (KeyboardInterrupt, GeneratorExit):

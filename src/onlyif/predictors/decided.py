@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import final
+from typing import Any, final
 
-import torch
-from jaxtyping import Int64
-from torch import Tensor
+import numpy as np
+from jaxtyping import Float, Int64
 from typing_extensions import override
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
@@ -32,8 +32,8 @@ class DecidedPredictor(Predictor):
 
     Example:
         >>> from onlyif.predictors.function import FunctionPredictor
-        >>> DecidedPredictor(FunctionPredictor(lambda p: p)).predict(torch.tensor([[0.2, 0.5, 0.3]]))
-        tensor([[0., 1., 0.]], dtype=torch.float64)
+        >>> DecidedPredictor(FunctionPredictor(lambda p: p)).predict(np.array([[0.2, 0.5, 0.3]]))
+        array([[0., 1., 0.]])
     """
 
     inner: Predictor
@@ -45,7 +45,7 @@ class DecidedPredictor(Predictor):
 
     @property
     @override
-    def batch_dtype(self) -> torch.dtype:
+    def batch_dtype(self) -> np.dtype[Any]:
         return self.inner.batch_dtype
 
     @override
@@ -56,14 +56,14 @@ class DecidedPredictor(Predictor):
 
     @override
     def predict(self, batch: Batch) -> Outputs:
-        outputs = self.inner.predict(batch)
+        outputs = on_host(self.inner.predict(batch))
         numbers = decided_numbers(outputs, self.inner.meaning)
         # Whatever is no number must stay so, for the checks around.
-        bad = ~outputs.isfinite().all(1, keepdim=True)
-        return one_hot(numbers, max(2, outputs.shape[1])).masked_fill(bad, torch.nan)
+        finite = np.isfinite(outputs).all(axis=1, keepdims=True)
+        return np.where(finite, one_hot(numbers, max(2, outputs.shape[1])), np.nan)
 
 
-def decided_numbers(outputs: Outputs, meaning: Meaning) -> Int64[Tensor, "r"]:
+def decided_numbers(outputs: Float[np.ndarray, "r k"], meaning: Meaning) -> Int64[np.ndarray, "r"]:
     """The class that outputs speak for: the first of the largest, or the side of the threshold.
 
     Args:
@@ -74,12 +74,14 @@ def decided_numbers(outputs: Outputs, meaning: Meaning) -> Int64[Tensor, "r"]:
         SettingError: if a single output has no threshold.
     """
     if outputs.shape[1] > 1:
-        return outputs.argmax(1)
+        largest: np.ndarray = outputs.argmax(1)
+        return largest
     if meaning.threshold is None:
         raise SettingError(
             f"a distance between decisions needs classes, the model's output is one {meaning.output}"
         )
-    return (outputs.squeeze(1) > meaning.threshold).long()
+    above: np.ndarray = outputs[:, 0] > meaning.threshold
+    return above.astype(np.int64)
 
 
 def decided_meaning(meaning: Meaning) -> Meaning:

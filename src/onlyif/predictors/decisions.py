@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
-from torch import Tensor
 
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.labels import Labels
@@ -26,13 +24,13 @@ class Decision:
     Example:
         >>> decision = Decision(lambda rows: np.where(rows > 0.1, "yes", "no"), ("no", "yes"))
         >>> decision.numbers(np.array([0.0, 0.2]))
-        tensor([0, 1])
+        array([0, 1])
     """
 
     ask: Callable[[Any], Any]
     classes: tuple[Any, ...] = ()
 
-    def numbers(self, native: Any) -> Int64[Tensor, "r"]:
+    def numbers(self, native: Any) -> Int64[np.ndarray, "r"]:
         """The number of the decided class of each row.
 
         Args:
@@ -49,9 +47,9 @@ class Decision:
             value = said[found.index(None)]
             named = f"its classes {list(self.classes)}" if self.classes else "the numbers of its outputs"
             raise ModelError(f"the model's predict answered {value!r}, which is none of {named}")
-        return torch.tensor(found, dtype=torch.int64)
+        return np.array(found, dtype=np.int64)
 
-    def one_hot(self, native: Any, n_classes: int) -> Float64[Tensor, "r k"]:
+    def one_hot(self, native: Any, n_classes: int) -> Float64[np.ndarray, "r k"]:
         """1 for the decided class of each row, 0 for all others.
 
         Args:
@@ -96,14 +94,15 @@ def several_labels(why: str) -> str:
     )
 
 
-def one_hot(numbers: Int64[Tensor, "r"], n_classes: int) -> Float64[Tensor, "r k"]:
+def one_hot(numbers: Int64[np.ndarray, "r"], n_classes: int) -> Float64[np.ndarray, "r k"]:
     """1 in the column of each number.
 
     Args:
         numbers: The columns.
         n_classes: How many there are.
     """
-    return torch.nn.functional.one_hot(numbers, n_classes).double()
+    hot: np.ndarray = (numbers[:, None] == np.arange(n_classes)).astype(np.float64)
+    return hot
 
 
 def _whole(value: Any) -> int | None:

@@ -4,15 +4,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
 from onlyif.core.errors import ModelError, OnlyIfWarning
-from onlyif.core.precision import at_least_single, doubled
+from onlyif.core.precision import at_least_single, doubled, numpy_dtype
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.outputs import DIGITS_SINGLE, digits_of
@@ -62,8 +63,8 @@ class DifferentiablePredictor(Predictor):
 
     @property
     @override
-    def batch_dtype(self) -> torch.dtype:
-        return self.dtype
+    def batch_dtype(self) -> np.dtype[Any]:
+        return numpy_dtype(self.dtype)
 
     @override
     def predict(self, batch: Batch) -> Outputs:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
-import torch
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, ModelError
@@ -20,7 +19,7 @@ from onlyif.predictors.outputs import Heads, Output, as_outputs
 @final
 @dataclass(frozen=True, eq=False)
 class FunctionPredictor(Predictor):
-    """A callable that takes batches of rows.
+    """A callable that takes batches of rows; its answers are numpy arrays, in its own precision.
 
     Args:
         function: From a batch in its own form to one row of outputs an instance: a
@@ -35,8 +34,8 @@ class FunctionPredictor(Predictor):
 
     Example:
         >>> total = FunctionPredictor(lambda batch: batch.sum(1))
-        >>> total.predict(torch.tensor([[1.0, 2.0]]))
-        tensor([[3.]])
+        >>> total.predict(np.array([[1.0, 2.0]]))
+        array([[3.]])
     """
 
     function: Callable[[Any], Any]
@@ -53,16 +52,15 @@ class FunctionPredictor(Predictor):
 
     @property
     @override
-    def batch_dtype(self) -> torch.dtype:
-        dtype: torch.dtype = getattr(torch, self.form.batch_dtype.name)
-        return dtype
+    def batch_dtype(self) -> np.dtype[Any]:
+        return self.form.batch_dtype
 
     @override
     def predict(self, batch: Batch) -> Outputs:
         native = self.form.decode(batch)
         with self.guard():
             answer = self.function(native)
-        outputs = as_outputs(answer, len(batch)).to(batch.device)
+        outputs = as_outputs(answer, len(batch))
         if len(outputs) != len(batch):
             raise ModelError(
                 f"{self.described.model} answered with {len(outputs)} rows to {len(batch)} rows; "

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 import lightgbm
-import torch
+import numpy as np
+from jaxtyping import Float
 from sklearn.exceptions import NotFittedError
 
 from onlyif.core.errors import SettingError
@@ -92,6 +93,6 @@ def trained_columns(booster: lightgbm.Booster) -> list[str] | None:
     return None if names == [f"Column_{i}" for i in range(len(names))] else list(names)
 
 
-def _both_classes(predict: Callable[[Any], Any], native: Any) -> torch.Tensor:
+def _both_classes(predict: Callable[[Any], Any], native: Any) -> Float[np.ndarray, "r k"]:
     p = as_outputs(predict(native))
-    return torch.cat([1 - p, p], 1)
+    return np.concatenate([1 - p, p], axis=1)

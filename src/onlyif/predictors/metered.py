@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
-import torch
-from torch import Tensor
+import numpy as np
 from typing_extensions import override
 
+from onlyif.core.arrays import namespace
 from onlyif.core.progress import Meter
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
@@ -36,7 +36,7 @@ class MeteredPredictor(Predictor):
 
     @property
     @override
-    def batch_dtype(self) -> torch.dtype:
+    def batch_dtype(self) -> np.dtype[Any]:
         return self.inner.batch_dtype
 
     @override
@@ -47,7 +47,7 @@ class MeteredPredictor(Predictor):
 
     @override
     def predict(self, batch: Batch) -> Outputs:
-        answers: list[Tensor] = []
+        answers: list[Outputs] = []
         start = 0
         while start < len(batch) or not answers:
             self.meter.check()
@@ -55,4 +55,4 @@ class MeteredPredictor(Predictor):
             answers.append(self.inner.predict(part))
             self.meter.count(len(part))
             start += len(part)
-        return answers[0] if len(answers) == 1 else torch.cat(answers)
+        return answers[0] if len(answers) == 1 else namespace(*answers).concat(answers)

@@ -11,9 +11,11 @@ from enum import Enum
 from typing import Any, final
 
 import numpy as np
-import torch
+from array_api_compat import is_torch_array
+from jaxtyping import Float
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, doubled, on_host
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.predictors.base import Meaning
 from onlyif.predictors.decisions import Decision
@@ -201,8 +203,8 @@ class LogitOutput(Output):
     Example:
         >>> head = Head(HeadKind.PROBABILITY, lambda p: p)
         >>> logit = LogitOutput().choose(Heads("a model", (head,)))
-        >>> logit.ask(torch.tensor([[0.0, 0.5]]).double())
-        tensor([[-13.8155,   0.0000]], dtype=torch.float64)
+        >>> logit.ask(np.array([[0.0, 0.5]])).round(4)
+        array([[-13.8155,   0.    ]])
     """
 
     clip: float = 1e-6
@@ -216,14 +218,15 @@ class LogitOutput(Output):
         head = heads.pick(HeadKind.PROBABILITY)
 
         def log_odds(native: Any) -> Any:
-            return torch.logit(as_outputs(head.ask(native), n_rows(native)).double(), eps=self.clip)
+            p = doubled(as_outputs(head.ask(native), n_rows(native))).clip(self.clip, 1 - self.clip)
+            return np.log(p / (1 - p))
 
         name = f"log-odds of the probability, clipped to [{self.clip:g}, 1 - {self.clip:g}]"
         return replace(head, ask=log_odds, name=name)
 
 
-def as_outputs(answer: Any, rows: int | None = None) -> torch.Tensor:
-    """What a model answered, as a tensor (r, k); one number a row is k = 1.
+def as_outputs(answer: Any, rows: int | None = None) -> Float[np.ndarray, "r k"]:
+    """What a model answered, as an array (r, k); one number a row is k = 1.
 
     To a single row many models answer without its dimension: a bare number is then its one output,
     and a vector are its outputs.
@@ -241,12 +244,12 @@ def as_outputs(answer: Any, rows: int | None = None) -> torch.Tensor:
             f"the model answered with a masked {kind}; need plain numbers: what is masked is no prediction"
         )
     try:
-        outputs = answer.detach() if torch.is_tensor(answer) else torch.as_tensor(_plain(answer))
+        outputs = numbers_of(answer) if is_torch_array(answer) else _plain(answer)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"the model answered with a {kind} that is not numeric ({error}); need numbers"
         ) from error
-    if outputs.is_complex():
+    if np.iscomplexobj(outputs):
         raise ModelError(f"the model answered with complex numbers ({outputs.dtype}); need real ones")
     if rows == 1 and outputs.ndim < 2:
         outputs = outputs.reshape(1, -1)
@@ -255,19 +258,34 @@ def as_outputs(answer: Any, rows: int | None = None) -> torch.Tensor:
             f"the model answered with {outputs.ndim} dimensions, shape {tuple(outputs.shape)}; "
             "need (rows, outputs)"
         )
-    table = outputs.unsqueeze(1) if outputs.ndim == 1 else outputs
-    return table if table.is_floating_point() else table.double()
+    table = outputs[:, None] if outputs.ndim == 1 else outputs
+    return table if table.dtype.kind == "f" else table.astype(np.float64)
 
 
-def digits_of(dtype: torch.dtype) -> int:
+def numbers_of(answer: Array) -> np.ndarray:
+    """The numbers of an array of any library, in a dtype of numpy's with no more digits than its own.
+
+    Args:
+        answer: The array. Numbers of bfloat16 that float16 does not hold become float32.
+    """
+    values = on_host(answer)
+    if digits_of(values.dtype) <= digits_of(answer.dtype):
+        return values
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    return half if np.array_equal(np.isfinite(half), np.isfinite(values)) else values
+
+
+def digits_of(dtype: Any) -> int:
     """Binary digits that can be trusted of numbers of a dtype, with room for some rounding.
 
     Args:
-        dtype: The dtype of a model's outputs.
+        dtype: The dtype of a model's outputs, of numpy or torch.
     """
-    if dtype == torch.float64 or not dtype.is_floating_point:
+    name = str(dtype).rpartition(".")[2]
+    if name == "float64" or "float" not in name:
         return DIGITS_DOUBLE
-    return DIGITS_SINGLE if dtype == torch.float32 else DIGITS_HALF
+    return DIGITS_SINGLE if name == "float32" else DIGITS_HALF
 
 
 def n_rows(native: Any) -> int:
@@ -292,8 +310,8 @@ def _plain(answer: Any) -> Any:
     array = np.array(answer)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         return array.astype(np.float64)
-    if array.dtype.kind != "O":
-        return array.astype(array.dtype.newbyteorder("="))
-    if array.ndim == 0:
-        raise TypeError("it holds no numbers")
+    if array.dtype.kind in "biufc":
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype.kind != "O" or array.ndim == 0:
+        raise TypeError(f"it holds {array.dtype}")
     return array.astype(np.float64)

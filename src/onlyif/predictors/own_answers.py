@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float64
-from torch import Tensor
 
+from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import ModelError
 from onlyif.predictors.checked import Fault, fault_note, rounding
 from onlyif.predictors.readouts import Readout
@@ -32,7 +33,7 @@ class OwnAnswers:
         tolerate: Faults to live with.
     """
 
-    outputs: Float64[Tensor, "b k"]
+    outputs: Float64[np.ndarray, "b k"]
     model: str
     digits: int
     tolerate: frozenset[Fault] = frozenset()
@@ -46,7 +47,7 @@ class OwnAnswers:
         return replace(self, outputs=self.outputs[rows])
 
     def compare(
-        self, reported: Float64[Tensor, "b"], readout: Readout, labels: Sequence[str]
+        self, reported: Float64[Array, "b"], readout: Readout, labels: Sequence[str]
     ) -> list[tuple[str, ...]]:
         """Notes on each row whose reported f(x) is not the model's own answer, where that is lived with.
 
@@ -58,13 +59,13 @@ class OwnAnswers:
         Raises:
             OtherAnswersError: if they differ by more than rounding, unless that is tolerated.
         """
-        own = readout.read(self.outputs.unsqueeze(1)).squeeze(1).to(reported)
-        differ = (own - reported).abs() > rounding(self.outputs, self.digits)
+        own = doubled(readout.read(torch.from_numpy(self.outputs[:, None])))[:, 0]
+        differ = np.abs(own - doubled(reported)) > rounding(self.outputs, self.digits)
         notes: list[tuple[str, ...]] = [()] * len(own)
-        for i in torch.nonzero(differ).flatten().tolist():
+        for i in np.flatnonzero(differ).tolist():
             said = (
-                f"row {labels[i]}: {own[i].item():.6g} when asked for it alone, "
-                f"{reported[i].item():.6g} when it was explained"
+                f"row {labels[i]}: {own[i]:.6g} when asked for it alone, "
+                f"{reported[i]:.6g} when it was explained"
             )
             try:
                 notes[i] = (fault_note(self.model, Fault.RANDOM, said, self.tolerate),)

@@ -137,7 +137,7 @@ def reading_of(module: nn.Module, rows: Float[Tensor, "r ..."], say: str) -> Rea
 
 
 def _count(module: nn.Module, rows: Tensor) -> int:
-    return differentiable_module(module).predict(rows[:1].detach().clone()).shape[1]
+    return int(differentiable_module(module).predict(rows[:1].detach().clone()).shape[1])
 
 
 def _columns(outputs: Tensor) -> Tensor:

@@ -1,18 +1,16 @@
-"""What asking a model may change, put back when its last user is done: modes, buffers, random states.
+"""What asking a module may change, put back when its last user is done: modes and buffers.
 
 Threads may ask one module at a time, or modules that share parts. So its users are counted, part by part: the
 first one puts a part into evaluation mode, and the last one puts back what the first one found.
 The tables here hold nothing while no model is asked.
 """
 
-import random
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -169,77 +167,3 @@ def _is_small(tensor: Tensor) -> bool:
     # One without a size yet has nothing to lose; one made in inference mode cannot be changed outside of it.
     lazy = nn.parameter.is_lazy(tensor)
     return not lazy and not tensor.is_inference() and tensor.numel() <= LARGEST_BUFFER
-
-
-@final
-class _Chance:
-    """The global random states as the first of their users found them."""
-
-    def __init__(self) -> None:
-        self.lock, self.users = threading.Lock(), 0
-        self.found: dict[str, Any] = {}
-
-    def hold(self, device: torch.device | None) -> None:
-        with self.lock:
-            if not self.users:
-                self.found["python"] = random.getstate()
-                self.found["numpy"] = np.random.get_state(legacy=False)
-                self.found["torch"] = torch.get_rng_state()
-            if device is not None and str(device) not in self.found:
-                self.found[str(device)] = _state_on(device)
-            self.users += 1
-
-    def release(self) -> None:
-        with self.lock:
-            self.users -= 1
-            if self.users:
-                return
-            found = dict(self.found)
-            self.found.clear()
-            random.setstate(found.pop("python"))
-            np.random.set_state(found.pop("numpy"))
-            torch.set_rng_state(found.pop("torch"))
-            for device, state in found.items():
-                _put_state_on(torch.device(device), state)
-
-
-_CHANCE = _Chance()
-
-
-@contextmanager
-def random_states(device: torch.device | None = None) -> Iterator[None]:
-    """The global random states of Python, NumPy and torch, put back when their last user is done.
-
-    Inside, they move on as they are drawn from: only the outermost of several puts them back.
-
-    Args:
-        device: One with a generator of its own, beside the CPU's; others are nothing to put back.
-    """
-    own = device is not None and device.type in ("cuda", "xpu", "mps")
-    _CHANCE.hold(device if own else None)
-    try:
-        yield
-    finally:
-        _CHANCE.release()
-
-
-@contextmanager
-def all_random_states() -> Iterator[None]:
-    """The same with all CUDA devices, if this process uses them."""
-    used = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    with ExitStack() as stack:
-        stack.enter_context(random_states())
-        for number in range(torch.cuda.device_count() if used else 0):
-            stack.enter_context(random_states(torch.device("cuda", number)))
-        yield
-
-
-def _state_on(device: torch.device) -> Tensor:
-    where = torch.get_device_module(device)
-    state: Tensor = where.get_rng_state() if device.type == "mps" else where.get_rng_state(device)
-    return state
-
-
-def _put_state_on(device: torch.device, state: Tensor) -> None:
-    where = torch.get_device_module(device)
-    where.set_rng_state(state) if device.type == "mps" else where.set_rng_state(state, device)

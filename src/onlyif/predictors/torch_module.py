@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from onlyif.core.errors import ModelError
 from onlyif.core.table_tensor import TensorForm
-from onlyif.predictors.outputs import Head, HeadKind, Heads, as_outputs, digits_of
-from onlyif.predictors.put_back import evaluation, random_states
+from onlyif.predictors.outputs import Head, HeadKind, Heads, digits_of
+from onlyif.predictors.put_back import evaluation
+from onlyif.predictors.random_states import random_states
 
 CPU_ROWS = 2048
 # A module does not say what it answers with. Several outputs are scores of classes more often than not.
@@ -81,9 +82,10 @@ def module_heads(module: nn.Module) -> Heads:
     digits = digits_of(module_dtype(module))
 
     def probabilities(batch: Tensor) -> Tensor:
-        logits = as_outputs(call.plain(batch), len(batch))
-        if logits.shape[1] > 1:
-            return logits.softmax(1)
+        logits = _columns(call.plain(batch), len(batch))
+        if logits.ndim != 2 or logits.shape[1] > 1:
+            # What is no table of outputs is refused by who asks.
+            return logits.softmax(1) if logits.ndim == 2 else logits
         return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], 1)
 
     return Heads(
@@ -95,6 +97,14 @@ def module_heads(module: nn.Module) -> Heads:
         ),
         call.guard,
     )
+
+
+def _columns(answer: Tensor, rows: int) -> Tensor:
+    """One column an output; a single row may be answered without its dimension."""
+    floats = answer if answer.is_floating_point() else answer.double()
+    if floats.ndim < 2 and rows == 1:
+        return floats.reshape(1, -1)
+    return floats.unsqueeze(1) if floats.ndim == 1 else floats
 
 
 def module_form(module: nn.Module) -> TensorForm:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
 
-import torch
+import numpy as np
 import xgboost
+from jaxtyping import Float
+from scipy.special import expit, softmax
 
 from onlyif.predictors.outputs import DIGITS_SINGLE, Head, HeadKind, Heads, as_outputs
 from onlyif.predictors.sklearn_estimator import estimator_heads
@@ -100,7 +102,7 @@ def booster_objective(booster: xgboost.Booster) -> str:
     return str(json.loads(booster.save_config())["learner"]["objective"]["name"])
 
 
-def both_classes(positive: Callable[[Any], Any], native: Any) -> torch.Tensor:
+def both_classes(positive: Callable[[Any], Any], native: Any) -> Float[np.ndarray, "r k"]:
     """The probabilities of both classes, from that of the second.
 
     Args:
@@ -108,12 +110,14 @@ def both_classes(positive: Callable[[Any], Any], native: Any) -> torch.Tensor:
         native: What it is given.
     """
     p = as_outputs(positive(native))
-    return torch.cat([1 - p, p], 1)
+    return np.concatenate([1 - p, p], axis=1)
 
 
-def _sigmoid(margin: Callable[[Any], Any], native: Any) -> torch.Tensor:
-    return torch.sigmoid(as_outputs(margin(native)))
+def _sigmoid(margin: Callable[[Any], Any], native: Any) -> Float[np.ndarray, "r k"]:
+    probability: np.ndarray = expit(as_outputs(margin(native)))
+    return probability
 
 
-def _softmax(margin: Callable[[Any], Any], native: Any) -> torch.Tensor:
-    return as_outputs(margin(native)).softmax(1)
+def _softmax(margin: Callable[[Any], Any], native: Any) -> Float[np.ndarray, "r k"]:
+    probability: np.ndarray = softmax(as_outputs(margin(native)), axis=1)
+    return probability

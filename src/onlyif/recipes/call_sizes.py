@@ -6,8 +6,7 @@ answered like single rows more often than not, and what is reported is then the 
 
 from dataclasses import replace
 
-import torch
-
+from onlyif.core.arrays import namespace
 from onlyif.core.errors import ModelError
 from onlyif.predictors.checked import Fault, apart_in_a_large_call, fault_note
 from onlyif.recipes.options import Options
@@ -30,7 +29,8 @@ def agreeing_options(source: Source, *, needed: bool) -> tuple[Options, tuple[st
     options = source.options
     tables = tables_of(source.rows, source.background, options, needed=False)
     asked = asked_of(source.model, tables, options)
-    few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
+    given = [tables.x[:N_PROBE], tables.values[:N_PROBE]]
+    few = namespace(*given).concat(given)[: options.max_rows]
     largest = size = min(options.max_rows, options.budget // 16)
     worst, tolerate = 0.0, frozenset(options.tolerate)
     while size > len(few):

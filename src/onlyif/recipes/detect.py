@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-import torch
 
 from onlyif.core.errors import ModelError, OnlyIfError, SettingError
 from onlyif.core.table import Schema
@@ -45,8 +44,8 @@ def detect(model: Any, schema: Schema, output: Output) -> Predictor:
         >>> from onlyif.predictors.outputs import AutoOutput
         >>> schema = fit_schema(np.zeros((2, 3)))
         >>> predictor = detect(lambda array: array.sum(axis=1), schema, AutoOutput())
-        >>> predictor.predict(torch.ones(1, 3).double())
-        tensor([[3.]], dtype=torch.float64)
+        >>> predictor.predict(np.ones((1, 3)))
+        array([[3.]])
     """
     if isinstance(model, Predictor):
         return model
@@ -130,7 +129,7 @@ def _onnx(model: Any, schema: Schema) -> Detected:
     if not file.takes_columns(model, schema.columns) and model.get_inputs()[0].type != "tensor(string)":
         schema.need_numbers("an ONNX model with one tensor input")
         form = ArrayForm(np.dtype(np.float64), schema.described, (None,) * len(schema.columns))
-    row = form.decode(torch.zeros(1, len(schema.columns), dtype=torch.float64))
+    row = form.decode(np.zeros((1, len(schema.columns))))
     return file.session_heads(model, schema.columns, row), form
 
 
@@ -154,7 +153,7 @@ def _as_fitted(model: Any, heads: Heads, schema: Schema) -> Detected:
 
 def _is_frame_of_numbers(schema: Schema) -> bool:
     """Whether it is a frame, with text for names, for by no other names does a library know one."""
-    row = schema.form.decode(torch.zeros(1, len(schema.columns), dtype=torch.float64))
+    row = schema.form.decode(np.zeros((1, len(schema.columns))))
     names = getattr(row, "columns", None)
     if names is None or not all(isinstance(name, str) for name in names):
         return False

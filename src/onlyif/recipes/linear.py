@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from onlyif.core.arrays import doubled
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.outputs import DIGITS_DOUBLE
 from onlyif.recipes.own_methods import own_methods
@@ -83,10 +84,10 @@ def affine_of(model: Any, predictor: Predictor, background: Float64[Tensor, "row
         return None
     centre, scale = background.mean(0), background.std(0, correction=0).clamp(min=1e-6)
     points = torch.cat([centre.unsqueeze(0), centre + torch.diag(scale)])
-    answers = predictor.predict(points).double()
+    answers = torch.from_numpy(doubled(predictor.predict(points)))
     weights = (answers[1:] - answers[0]) / scale.unsqueeze(1)
     affine = Affine(weights, answers[0] - centre @ weights)
-    wanted = predictor.predict(background).double()
+    wanted = torch.from_numpy(doubled(predictor.predict(background)))
     got = background @ affine.weights + affine.intercept
     spread = wanted.abs().max().clamp(min=1e-12)
     digits = predictor.meaning.digits

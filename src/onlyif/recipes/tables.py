@@ -7,11 +7,12 @@ from platform import python_version
 from typing import Any, final
 
 import narwhals as nw
+import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from onlyif.core.arrays import on_host
+from onlyif.core.arrays import doubled
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.shapes import Outputs
@@ -101,7 +102,7 @@ class Asked:
             options: What is tolerated.
         """
         meaning = self.meaning
-        return OwnAnswers(self.outputs, meaning.model, meaning.digits, frozenset(options.tolerate))
+        return OwnAnswers(doubled(self.outputs), meaning.model, meaning.digits, frozenset(options.tolerate))
 
 
 def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
@@ -111,21 +112,21 @@ def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
     probed = probe(raw, few, frozenset(options.tolerate))
     predictor = replace(predictor, digits=min(predictor.meaning.digits, probed.digits))
-    outputs = _own_answers(predictor, tables.x, options.max_rows)
+    outputs = torch.from_numpy(doubled(_own_answers(predictor, tables.x, options.max_rows)))
     form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
     told = raw.notes if isinstance(raw, FunctionPredictor) else ()
-    return Asked(predictor, form, predictor.meaning, outputs.double(), (*told, *probed.notes))
+    return Asked(predictor, form, predictor.meaning, outputs, (*told, *probed.notes))
 
 
 def _own_answers(predictor: CheckedPredictor, x: Float64[Tensor, "b c"], max_rows: int) -> Outputs:
     """The answers to the rows, in calls that are answered as small ones are."""
-    outputs = torch.cat([predictor.predict(part) for part in torch.split(x, max_rows)])
+    outputs = np.concatenate([predictor.predict(part) for part in torch.split(x, max_rows)])
     if len(x) <= N_PROBE:
         return outputs
     few = predictor.predict(x[:N_PROBE])
-    if float((outputs[: len(few)] - few).abs().max()) <= rounding(few, predictor.meaning.digits):
+    if float(np.abs(outputs[: len(few)] - few).max()) <= rounding(few, predictor.meaning.digits):
         return outputs
-    return torch.cat([predictor.predict(part) for part in torch.split(x, N_PROBE)])
+    return np.concatenate([predictor.predict(part) for part in torch.split(x, N_PROBE)])
 
 
 def background_of(tables: Tables, options: Options) -> Background:

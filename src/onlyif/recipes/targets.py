@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Labels, plain
 from onlyif.core.plain_values import shown
@@ -178,7 +179,9 @@ def _spoken_for(outputs: Float64[Tensor, "b k"], meaning: Meaning) -> Int64[Tens
     """The class that the outputs alone speak for, where they are of classes."""
     if outputs.shape[1] > 1:
         return outputs.argmax(1) if meaning.exclusive else None
-    return decided_numbers(outputs, meaning) if meaning.exclusive and meaning.threshold is not None else None
+    if not meaning.exclusive or meaning.threshold is None:
+        return None
+    return torch.from_numpy(decided_numbers(on_host(outputs), meaning))
 
 
 def _disagreement(row: Float64[Tensor, "k"], own: int, largest: int, meaning: Meaning) -> str:

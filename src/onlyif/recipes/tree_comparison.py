@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from onlyif.core.arrays import doubled
 from onlyif.core.errors import OnlyIfError
 from onlyif.predictors.outputs import DIGITS_DOUBLE
 from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesError
@@ -45,7 +46,7 @@ def compare(trees: TreeModel, question: TreeQuestion) -> None:
 
 
 def _agree(trees: TreeModel, question: TreeQuestion, rows: Tensor, what: str) -> None:
-    wanted = question.predictor.predict(rows).double()
+    wanted = torch.from_numpy(doubled(question.predictor.predict(rows)))
     got = trees.ensemble.predict(trees.encode(rows))
     if got.shape != wanted.shape:
         raise UnreadableTreesError(

@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from onlyif.core.arrays import doubled, in_dtype
 from onlyif.core.blend import blend
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
-from onlyif.core.precision import doubled
 from onlyif.core.shapes import InputKeep, Instances, Keep
 from onlyif.core.subsets import keep_of_codes
 from onlyif.predictors.base import Predictor
@@ -188,7 +188,7 @@ class Walk:
         if self.reference.law.depends_on_x:
             return None
         draws = self.reference.draw(x, self._nothing(x), plan)
-        return replace(draws, values=draws.values.to(self.predictor.batch_dtype))
+        return replace(draws, values=in_dtype(draws.values, self.predictor.batch_dtype))
 
     def _outputs(
         self, x: Instances, input_keep: InputKeep, plan: Plan, shared: Draws | None
@@ -196,9 +196,9 @@ class Walk:
         """The outputs for every draw, (b, m, n, k), and the draws' weights, on the CPU."""
         draws = self.reference.draw(x, input_keep, plan) if shared is None else shared
         dtype = self.predictor.batch_dtype
-        mixed = blend(x.to(dtype), draws.values.to(dtype), input_keep)
-        outputs = doubled(self.predictor.predict(mixed.flatten(0, 2)))
-        return outputs.reshape(*mixed.shape[:3], -1), doubled(draws.weights)
+        mixed = blend(in_dtype(x, dtype), in_dtype(draws.values, dtype), input_keep)
+        outputs = torch.from_numpy(doubled(self.predictor.predict(mixed.flatten(0, 2))))
+        return outputs.reshape(*mixed.shape[:3], -1), torch.from_numpy(doubled(draws.weights))
 
 
 def _weighted_mean(

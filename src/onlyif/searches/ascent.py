@@ -154,7 +154,7 @@ class PNSAscent:
         shape = self.settings.shape
         with self.predictor.opened() as predictor, torch.enable_grad():
             objective = self._objective(predictor, numbers)
-            posed = objective.pose(x.to(at_least_single(predictor.batch_dtype)), change)
+            posed = objective.pose(x.to(at_least_single(predictor.dtype)), change)
             free = shape.start(given.to(posed.rows)).detach()
             begun = shape.masks(free).mean(1)
             end = self._climb(objective, posed, free)

@@ -1,9 +1,11 @@
 """The contract of every predictor, as checks that anyone can run on their own."""
 
-import numpy as np
-import torch
-from torch import Tensor
+import sys
 
+import numpy as np
+from array_api_compat import is_numpy_array
+
+from onlyif.core.arrays import Array, beside, copied, doubled, namespace, on_host
 from onlyif.core.shapes import Batch
 from onlyif.predictors.base import Predictor
 
@@ -21,8 +23,9 @@ def check_predictor(predictor: Predictor, batch: Batch) -> None:
     """
     _need(len(batch) > 2, "give at least three rows")
     _check_meaning(predictor)
-    outputs = _ask(predictor, batch)
-    _check_outputs(predictor, outputs, batch)
+    answer = _watched(predictor, batch)
+    _check_outputs(predictor, answer, batch)
+    outputs = doubled(answer)
     _need(bool((outputs != outputs[0]).any()), "give rows with different answers")
     _check_rows_apart(predictor, outputs, batch)
 
@@ -36,60 +39,72 @@ def _check_meaning(predictor: Predictor) -> None:
     _need(1 <= meaning.digits <= 52, f"a float has 1 to 52 binary digits, got {meaning.digits}")
 
 
-def _check_outputs(predictor: Predictor, outputs: Tensor, batch: Tensor) -> None:
+def _check_outputs(predictor: Predictor, outputs: Array, batch: Batch) -> None:
     labels = predictor.meaning.labels
     _need(outputs.ndim == 2, f"outputs must be (rows, outputs), got shape {tuple(outputs.shape)}")
     _need(len(outputs) == len(batch), f"need one output a row: {len(batch)} rows, got {len(outputs)}")
     _need(outputs.shape[1] > 0, "need at least one output a row")
-    _need(outputs.is_floating_point(), f"outputs must be floating, got {outputs.dtype}")
-    _need(outputs.device == batch.device, "outputs must be on the batch's device")
-    _need(not outputs.requires_grad, "outputs must not require gradients")
-    _need(bool(outputs.isfinite().all()), "outputs must be finite")
+    _need(
+        namespace(outputs).isdtype(outputs.dtype, "real floating"),
+        f"outputs must be floating, got {outputs.dtype}",
+    )
+    _need(
+        is_numpy_array(outputs) or (type(outputs) is type(batch) and outputs.device == batch.device),
+        "outputs must be numpy arrays, or of the batch's library and on its device",
+    )
+    _need(not getattr(outputs, "requires_grad", False), "outputs must not require gradients")
+    _need(bool(np.isfinite(on_host(outputs)).all()), "outputs must be finite")
     _need(
         not labels or len(labels) == outputs.shape[1], f"{outputs.shape[1]} outputs have the labels {labels}"
     )
 
 
-def _check_rows_apart(predictor: Predictor, outputs: Tensor, batch: Tensor) -> None:
-    scale = outputs.abs().max().clamp(min=1) * 2.0 ** (6 - predictor.meaning.digits)
-    backwards = torch.arange(len(batch) - 1, -1, -1, device=batch.device)
+def _check_rows_apart(predictor: Predictor, outputs: np.ndarray, batch: Batch) -> None:
+    scale = max(1.0, np.abs(outputs).max()) * 2.0 ** (6 - predictor.meaning.digits)
+    backwards = np.arange(len(batch))[::-1]
+    reversed_, beside_others = (
+        batch[beside(places, batch)] for places in (backwards.copy(), np.r_[0 : len(batch), 0:2])
+    )
     ways = {
         "equal calls": _ask(predictor, batch),
-        "rows in another order": _ask(predictor, batch[backwards])[backwards],
-        "rows apart": torch.cat([_ask(predictor, batch[i : i + 1]) for i in range(len(batch))]),
-        "rows beside others": _ask(predictor, torch.cat([batch, batch[:2]]))[: len(batch)],
+        "rows in another order": _ask(predictor, reversed_)[backwards],
+        "rows apart": np.concatenate([_ask(predictor, batch[i : i + 1]) for i in range(len(batch))]),
+        "rows beside others": _ask(predictor, beside_others)[: len(batch)],
     }
     for way, answer in ways.items():
         _need(answer.shape == outputs.shape, f"{way} must have answers of the same shape")
-        difference = (answer - outputs).abs().max()
-        _need(
-            bool(difference <= scale),
-            f"{way} must have equal answers, they differ by {difference.item():.3g}",
-        )
+        difference = np.abs(answer - outputs).max()
+        _need(bool(difference <= scale), f"{way} must have equal answers, they differ by {difference:.3g}")
 
 
-def _ask(predictor: Predictor, batch: Tensor) -> Tensor:
+def _ask(predictor: Predictor, batch: Batch) -> np.ndarray:
+    return doubled(_watched(predictor, batch))
+
+
+def _watched(predictor: Predictor, batch: Batch) -> Array:
     """The outputs, after a look at all that a call must not change."""
-    given, states = batch.clone(), _random_states()
+    given, states = copied(batch), _random_states()
     outputs = predictor.predict(given)
     _need(_same(given, batch), "the batch must not be changed")
     _need(states == _random_states(), "the global random states of torch and numpy must be left as found")
-    _need(torch.is_grad_enabled(), "the gradient mode must be left as found")
-    if outputs.numel():
-        kept = outputs.clone()
-        given.zero_()
+    torch = sys.modules.get("torch")
+    _need(torch is None or torch.is_grad_enabled(), "the gradient mode must be left as found")
+    if on_host(outputs).size:
+        kept = np.array(on_host(outputs))
+        given[...] = 0
         _need(_same(outputs, kept), "outputs must not share memory with the batch")
     return outputs
 
 
 def _random_states() -> tuple[bytes, bytes, int]:
     # Not that of Python's own module: what checks types while tests run draws from it.
-    legacy = np.random.get_state(legacy=False)["state"]
-    return torch.get_rng_state().numpy().tobytes(), legacy["key"].tobytes(), legacy["pos"]
+    legacy, torch = np.random.get_state(legacy=False)["state"], sys.modules.get("torch")
+    of_torch = b"" if torch is None else torch.get_rng_state().numpy().tobytes()
+    return of_torch, legacy["key"].tobytes(), legacy["pos"]
 
 
-def _same(first: Tensor, second: Tensor) -> bool:
-    return torch.equal(first.nan_to_num(), second.nan_to_num()) and torch.equal(first.isnan(), second.isnan())
+def _same(first: Array, second: Array) -> bool:
+    return np.array_equal(on_host(first), on_host(second), equal_nan=True)
 
 
 def _need(holds: bool, said: str) -> None:
