@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from onlyif.core.arrays import doubled
+from onlyif.core.arrays import doubled, on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.shapes import Outputs
