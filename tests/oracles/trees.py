@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from hypothesis import strategies as st
 
 from onlyif.predictors.tree_ensemble import TreeEnsemble, TreeNodes
@@ -32,6 +31,7 @@ class Split:
 
 
 N_CODES = 4
+KINDS = (np.int64, np.float64, np.int64, np.int64, np.bool_, np.float64, np.int64)
 
 
 def cover_of(tree):
@@ -89,16 +89,15 @@ def ensemble_of(trees, n_columns, base=None, link=None):
     for tree in trees:
         roots.append(put(tree))
     columns = list(zip(*nodes, strict=True))
-    kinds = (torch.int64, torch.float64, torch.int64, torch.int64, torch.bool, torch.float64, torch.int64)
-    arrays = [torch.tensor(column, dtype=kind) for column, kind in zip(columns, kinds, strict=False)]
+    arrays = [np.array(column, dtype=kind) for column, kind in zip(columns, KINDS, strict=False)]
     return TreeEnsemble(
         TreeNodes(*arrays),
-        torch.tensor(roots),
-        torch.tensor(columns[7], dtype=torch.float64),
-        torch.zeros(k).double() if base is None else torch.tensor(base, dtype=torch.float64),
+        np.array(roots),
+        np.array(columns[7], dtype=np.float64),
+        np.zeros(k) if base is None else np.array(base, dtype=np.float64),
         n_columns,
         link or IdentityLink(),
-        torch.tensor(sets, dtype=torch.bool).reshape(-1, N_CODES + 1),
+        np.array(sets, dtype=bool).reshape(-1, N_CODES + 1),
     )
 
 
@@ -155,8 +154,9 @@ def forest_arrays(model):
         ))  # fmt: skip
         roots.append(start)
         start += len(inner)
-    arrays = [torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True)]
+    joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    arrays = [part.astype(kind) for part, kind in zip(joined, KINDS, strict=True)]
     arrays[1] = rounded_to_single(arrays[1])
-    value = torch.from_numpy(np.concatenate(values))
-    base = torch.zeros(value.shape[1]).double()
-    return TreeEnsemble(TreeNodes(*arrays), torch.tensor(roots), value, base, grown[0].n_features)
+    value = np.concatenate(values)
+    base = np.zeros(value.shape[1])
+    return TreeEnsemble(TreeNodes(*arrays), np.array(roots), value, base, grown[0].n_features)

@@ -4,7 +4,6 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import xgboost as xgb
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import (
@@ -29,6 +28,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
+from onlyif.core.arrays import doubled
 from onlyif.core.table import fit_schema
 from onlyif.predictors.checked import checked
 from onlyif.predictors.outputs import AutoOutput, LogitOutput, MarginOutput
@@ -57,7 +57,7 @@ def _data(name):
 def _ask(model, table, output="auto"):
     schema = fit_schema(table)
     raw = detect(model, schema, OUTPUTS[output])
-    rows = torch.from_numpy(schema.encode(table))
+    rows = schema.encode(table)
     return TreeQuestion(model, checked(raw, rows[:1]), raw.form, OUTPUTS[output], rows)
 
 
@@ -65,8 +65,8 @@ def _near_thresholds(trees, rows):
     """For each threshold rows with that value, the next ones, and the nearest one of single precision."""
     nodes, made = trees.ensemble.nodes, []
     for column in range(rows.shape[1]):
-        at = (nodes.column == column) & (nodes.category_set < 0) & nodes.threshold.isfinite()
-        for place, t in enumerate(nodes.threshold[at].unique().tolist()[:150]):
+        at = (nodes.column == column) & (nodes.category_set < 0) & np.isfinite(nodes.threshold)
+        for place, t in enumerate(np.unique(nodes.threshold[at]).tolist()[:150]):
             for value in (t, np.nextafter(t, np.inf), np.nextafter(t, -np.inf), float(np.float32(t))):
                 row = rows[place % len(rows)].copy()
                 row[column] = value
@@ -76,9 +76,8 @@ def _near_thresholds(trees, rows):
 
 def _agree(question, rows, tolerance):
     trees = trees_of(question)
-    coded = torch.from_numpy(rows)
-    got = trees.ensemble.predict(trees.encode(coded)).numpy()
-    wanted = question.predictor.predict(coded).astype(np.float64)
+    got = trees.ensemble.predict(trees.encode(rows))
+    wanted = doubled(question.predictor.predict(rows))
     np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance)
     return trees
 
@@ -219,7 +218,7 @@ def test_the_smallest_numbers_are_zero_to_lightgbm():
     )
     trees = trees_of(_ask(model, x))
     assert set(
-        trees.ensemble.nodes.threshold[trees.ensemble.nodes.column >= 0].abs().round(decimals=3).tolist()
+        np.abs(trees.ensemble.nodes.threshold[trees.ensemble.nodes.column >= 0]).round(3).tolist()
     ) == {0}
     edges = [
         sign * value
@@ -264,13 +263,13 @@ def test_categories_of_frames_are_those_of_training(model):
     _check_frame(model, frame)
     reordered = frame.assign(city=frame.city.cat.set_categories(list("wzyx")))
     trees = _check_frame(model, reordered)
-    assert bool((trees.ensemble.nodes.category_set >= 0).any())
+    assert (trees.ensemble.nodes.category_set >= 0).any()
 
 
 def _check_frame(model, frame):
     question = _ask(model, frame)
     trees = trees_of(question)
-    got = trees.ensemble.predict(trees.encode(question.rows)).numpy()
+    got = trees.ensemble.predict(trees.encode(question.rows))
     np.testing.assert_allclose(got, model.predict_proba(frame), rtol=0, atol=1e-6)
     return trees
 
@@ -313,7 +312,7 @@ def test_category_codes_in_arrays_also_beyond_those_of_training(fit):
     beyond = x.copy()
     beyond[:50, 1], beyond[50:100, 2], beyond[100:110, 2] = 7, 77, np.nan
     trees = _agree(_ask(model, beyond), beyond, 1e-6)
-    assert bool((trees.ensemble.nodes.category_set >= 0).any())
+    assert (trees.ensemble.nodes.category_set >= 0).any()
 
 
 # ---- what cannot be read

@@ -51,7 +51,7 @@ def _slow(grown, base, link, x, background, weights, index, k):  # noqa: PLR0917
 
     def f(row):
         margins = sum(walk(tree, row) for tree in grown) + np.array(base)
-        return float(link.outputs(torch.from_numpy(margins)[None])[0, k])
+        return float(link.outputs(margins[None])[0, k])
 
     def mean(row, kept):
         blends = [[row[c] if index[c] in kept else z[c] for c in range(len(row))] for z in background]
@@ -69,7 +69,7 @@ def test_table_is_the_mean_over_walks_for_every_subset(grown, x, background, ind
     ensemble, base = ensemble_of(grown, 4, base=[1.0, -2.0]), [1.0, -2.0]
     # A row of the background may be x itself.
     background = [*background[:-1], x[0]]
-    made = compile_tree_marginal(ensemble, _players(index), _doubles(background), _doubles(weights))
+    made = compile_tree_marginal(ensemble, _players(index), np.array(background), np.array(weights))
     found = made.table(_doubles(x), _readout(x, k))
     expected = _slow(grown, base, IdentityLink(), x, background, weights, index, k)
     np.testing.assert_allclose(found.mean, expected, rtol=0, atol=1e-9)
@@ -86,7 +86,7 @@ def test_linked_table_is_the_mean_of_the_links(link, data):
     x, background, index = data.draw(rows_of(MIXED, 2)), data.draw(rows_of(MIXED, 4)), data.draw(GROUPS)
     base = [0.25] * outputs
     ensemble = ensemble_of(grown, 4, base=base, link=link)
-    made = compile_tree_linked(ensemble, _players(index), _doubles(background))
+    made = compile_tree_linked(ensemble, _players(index), np.array(background))
     for k in range(2):
         weights = [1 / len(background)] * len(background)
         expected = np.array(_slow(grown, base, link, x, background, weights, index, k))
@@ -116,8 +116,8 @@ def test_a_background_taken_in_parts_is_the_whole_background(link, entries, monk
     made = compile_tree_linked(
         ensemble_of(grown, 3, base=[0.25] * outputs, link=link),
         _players([0, 1, 2]),
-        _doubles(background),
-        _doubles(weights),
+        np.array(background),
+        np.array(weights),
     )
     every = keep_of_codes(torch.arange(8), 3)[None]
     for k in range(2):
@@ -150,7 +150,7 @@ def test_path_table_goes_both_ways_at_hidden_splits(grown, x, index, k):
 @given(FORESTS, st.lists(rows_of(MIXED, 1), min_size=2, max_size=3), rows_of(MIXED, 3), GROUPS)
 @settings(max_examples=10, deadline=None)
 def test_members_keep_the_contract(grown, x, background, index):
-    players, rows, background = _players(index), _doubles([row[0] for row in x]), _doubles(background)
+    players, rows, background = _players(index), _doubles([row[0] for row in x]), np.array(background)
     softmax = ensemble_of(grown, 4, link=SoftmaxLink())
     plain = replace(softmax, link=IdentityLink())
     together = TargetReadout(torch.arange(len(rows)) % 2)
@@ -180,7 +180,7 @@ def test_given_subsets_of_many_players(seed, n_trees):
     players, rows, others = (
         _players(index.tolist()),
         torch.from_numpy(x).double(),
-        torch.from_numpy(background).double(),
+        background.astype(np.float64),
     )
     ensemble = forest_arrays(fitted)
     marginal = compile_tree_marginal(ensemble, players, others).predict(rows, keep, _readout(x)).mean
@@ -214,7 +214,7 @@ def test_efficiency_and_shap_interventional(cancer, tree_explainer):
     x, _, model = cancer
     # shap rounds thresholds to single precision, which moves values that lie on one; none of these does.
     rows, background = x[:6], x[130:160]
-    made = compile_tree_marginal(forest_arrays(model), _players(list(range(9))), torch.from_numpy(background))
+    made = compile_tree_marginal(forest_arrays(model), _players(list(range(9))), background)
     for k in range(2):
         table = made.table(torch.from_numpy(rows), _readout(rows, k)).mean
         np.testing.assert_allclose(table[:, -1], model.predict_proba(rows)[:, k], rtol=0, atol=1e-9)
@@ -245,12 +245,14 @@ def test_path_dependent_shapley_values_are_those_of_shap(cancer, tree_explainer)
 
 def test_the_sampled_restriction_agrees_within_its_errors(cancer):
     x, _, model = cancer
-    players, background = _players(list(range(9))), torch.from_numpy(x[100:400])
+    players, background = _players(list(range(9))), x[100:400]
     made = compile_tree_marginal(forest_arrays(model), players, background)
     predictor = FunctionPredictor(lambda batch: torch.from_numpy(model.predict_proba(batch.numpy())))
     keep = torch.from_numpy(np.random.default_rng(0).random((1, 60, 9)) < 0.5)
     rows = torch.from_numpy(x[:4])
-    sampled = SampledRestriction(predictor, MarginalReference(background), players, n_draws=400, seed=3)
+    sampled = SampledRestriction(
+        predictor, MarginalReference(torch.from_numpy(background)), players, n_draws=400, seed=3
+    )
     rough = sampled.predict(rows, keep, _readout(x[:4], 1))
     exact = made.predict(rows, keep, _readout(x[:4], 1)).mean
     wrong = (rough.mean - exact).abs() > 4 * rough.stderr + 1e-12
@@ -263,7 +265,7 @@ def test_a_large_table_is_summed_part_by_part():
     rng, c = np.random.default_rng(1), 19
     x = rng.normal(size=(200, c))
     model = RandomForestRegressor(10, max_depth=7, random_state=0).fit(x, x @ rng.normal(size=c))
-    made = compile_tree_marginal(forest_arrays(model), _players(list(range(c))), torch.from_numpy(x[:20]))
+    made = compile_tree_marginal(forest_arrays(model), _players(list(range(c))), x[:20])
     codes = torch.from_numpy(rng.integers(0, 2**c, 300))
     table = made.table(torch.from_numpy(x[50:51]), _readout(x[:1])).mean[0, codes]
     asked = made.predict(torch.from_numpy(x[50:51]), keep_of_codes(codes, c)[None], _readout(x[:1])).mean[0]
@@ -275,13 +277,13 @@ def _stump_and(link=None):
 
 
 def test_bad_backgrounds_and_settings_are_refused():
-    players, rows = _players([0, 1]), torch.zeros(2, 2).double()
+    players, rows = _players([0, 1]), np.zeros((2, 2))
     with pytest.raises(InputError, match="at least one background row, got none"):
         compile_tree_marginal(_stump_and(), players, rows[:0])
     with pytest.raises(SettingError, match="one weight a background row, got 3 for 2 rows"):
-        compile_tree_linked(_stump_and(), players, rows, torch.ones(3).double() / 3)
+        compile_tree_linked(_stump_and(), players, rows, np.full(3, 1 / 3))
     with pytest.raises(SettingError, match="sum to 1, got a sum of 2"):
-        compile_tree_marginal(_stump_and(), players, rows, torch.ones(2).double())
+        compile_tree_marginal(_stump_and(), players, rows, np.ones(2))
     with pytest.raises(SettingError, match="use TreeLinkedRestriction"):
         compile_tree_marginal(_stump_and(ExpLink()), players, rows)
     with pytest.raises(SettingError, match="explain the margin"):
@@ -289,28 +291,24 @@ def test_bad_backgrounds_and_settings_are_refused():
     with pytest.raises(InputError, match="compare 2 columns, got rows of 3"):
         compile_tree_marginal(_stump_and(), players, rows).table(torch.zeros(1, 3), _readout([0]))
     uncovered = _stump_and()
-    uncovered = replace(uncovered, nodes=replace(uncovered.nodes, cover=torch.zeros(5).double()))
+    uncovered = replace(uncovered, nodes=replace(uncovered.nodes, cover=np.zeros(5)))
     with pytest.raises(SettingError, match="training weight of every node"):
         compile_tree_path(uncovered, players)
 
 
 def test_tables_of_too_many_players_or_rows_are_refused():
     grown = [Split(c, 0.0, Leaf((1.0,)), Leaf((2.0,))) for c in range(26)]
-    made = compile_tree_marginal(
-        ensemble_of(grown, 26), _players(list(range(26))), torch.zeros(1, 26).double()
-    )
+    made = compile_tree_marginal(ensemble_of(grown, 26), _players(list(range(26))), np.zeros((1, 26)))
     with pytest.raises(SettingError, match="at most 25 players, got 26"):
         made.table(torch.ones(1, 26).double(), _readout([0]))
-    made = compile_tree_marginal(
-        ensemble_of(grown[:25], 25), _players(list(range(25))), torch.zeros(1, 25).double()
-    )
+    made = compile_tree_marginal(ensemble_of(grown[:25], 25), _players(list(range(25))), np.zeros((1, 25)))
     with pytest.raises(LimitError, match=r"2\^25 subsets"):
         made.table(torch.ones(20, 25).double(), _readout([0] * 20))
 
 
 def test_a_single_leaf_is_a_constant():
     made = compile_tree_marginal(
-        ensemble_of([Leaf((4.0,))], 2, base=[0.5]), _players([0, 1]), torch.zeros(3, 2).double()
+        ensemble_of([Leaf((4.0,))], 2, base=[0.5]), _players([0, 1]), np.zeros((3, 2))
     )
     x = _doubles([[math.nan, 1.0]])
     assert made.table(x, _readout(x)).mean.tolist() == [[4.5] * 4]

@@ -35,7 +35,7 @@ def _linked(link, n_margins=2, d=6, n=30):
     model, x, players = _forest(d=d, depth=4)
     made = forest_arrays(model)
     two = replace(made, value=made.value[:, :n_margins], base=made.base[:n_margins], link=link)
-    return compile_tree_linked(two, players, torch.from_numpy(x[:n])), x
+    return compile_tree_linked(two, players, x[:n]), x
 
 
 def _readout():
@@ -63,13 +63,13 @@ def test_leaves_do_not_depend_on_the_blocks_in_which_they_are_made(monkeypatch):
     monkeypatch.setattr(tree_leaves, "_BLOCK_LEAVES", 5)
     parts = tree_leaves.compile_leaves(forest_arrays(model), players)
     np.testing.assert_array_equal(whole.path, parts.path)
-    for row in whole.see(torch.from_numpy(x[:20])):
+    for row in whole.see(x[:20]):
         np.testing.assert_array_equal(whole.unsatisfied(row), parts.unsatisfied(row))
 
 
 def test_patterns_do_not_depend_on_the_parts_of_the_background(monkeypatch):
     model, x, players = _forest()
-    background, weights = torch.from_numpy(x[:50]), torch.linspace(1, 3, 50).double() / 100
+    background, weights = x[:50], np.linspace(1, 3, 50) / 100
     whole = compile_tree_marginal(forest_arrays(model), players, background, weights).patterns
     monkeypatch.setattr(tree_patterns, "_PART_ENTRIES", 3 * 400)
     parts = compile_tree_marginal(forest_arrays(model), players, background, weights).patterns
@@ -90,15 +90,18 @@ class Watched(Link):
     def outputs(self, margins):
         return self.inner.outputs(margins)
 
-    def mean(self, margins, weights):
+    def completed(self, means):
+        return self.inner.completed(means)
+
+    def averaged(self, margins):
         self.alive.append(sum(one() is not None for one in self.answers))
-        answer = self.inner.mean(margins, weights)
+        answer = self.inner.averaged(margins)
         self.answers.append(weakref.ref(answer))
         return answer
 
 
 def test_outputs_of_a_link_are_summed_as_they_come(monkeypatch):
-    monkeypatch.setattr(tree_linked, "_BLOCK_ENTRIES", 2 << 6)
+    monkeypatch.setattr(tree_linked, "_BLOCK_ENTRIES", 1 << 4)
     restriction, x = _linked(Watched(TwoClassLink()), 1)
     row = torch.from_numpy(x[40:41])
     keep = torch.ones(1, 70, 6, dtype=torch.bool)
@@ -123,9 +126,9 @@ def test_parts_of_the_background_add_up_to_the_whole(link, n_margins, monkeypatc
 def test_the_limit_of_a_table_counts_what_a_link_holds():
     restriction, x = _linked(SoftmaxLink(), d=25)
     wide = restriction.leaves.ensemble
-    many = replace(wide, value=wide.value[:, :1].repeat(1, 6), base=torch.zeros(6).double())
+    many = replace(wide, value=wide.value[:, :1].repeat(6, 1), base=np.zeros(6))
     players = column_players([f"x{i}" for i in range(25)])
-    linked = compile_tree_linked(many, players, torch.from_numpy(x[:2]))
+    linked = compile_tree_linked(many, players, x[:2])
     with pytest.raises(LimitError, match=r"2\^25"):
         linked.table(torch.from_numpy(x[2:3]), _readout())
 
@@ -134,7 +137,7 @@ def test_trees_that_would_hold_too_much_are_asked_row_by_row_with_a_note(monkeyp
     model, x, players = _forest()
     ensemble = forest_arrays(model)
     leaves = tree_leaves.compile_leaves(ensemble, players)
-    background = torch.from_numpy(x[:200])
+    background = x[:200]
     monkeypatch.setattr(tree_memory, "MAX_HELD_BYTES", leaves.n_bytes * 2 + 200)
     for compiled in (compile_tree_marginal, compile_tree_linked):
         with pytest.raises(LimitError, match="GiB"):

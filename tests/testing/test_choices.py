@@ -132,7 +132,7 @@ def test_outputs(output):
 @pytest.mark.parametrize("link", WIDE_LINKS + NARROW_LINKS, ids=lambda one: type(one).__name__)
 def test_links(link):
     k = 1 if link in NARROW_LINKS else 3
-    check_link(link, torch.as_tensor(RANDOM.normal(size=(5, 4, k))))
+    check_link(link, RANDOM.normal(size=(5, 4, k)))
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda one: type(one).__module__)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import final
 
-import torch
-from jaxtyping import Bool, Float64, Int64
-from torch import Tensor
+import numpy as np
+from jaxtyping import Bool, Float64, Int64, Shaped
 
 from onlyif.core.errors import InputError, SettingError
 from onlyif.predictors.tree_links import IdentityLink, Link
@@ -33,18 +32,18 @@ class TreeNodes:
         category_set: Row of `TreeEnsemble.goes_left`; -1 where the threshold is compared.
     """
 
-    column: Int64[Tensor, "n"]
-    threshold: Float64[Tensor, "n"]
-    left: Int64[Tensor, "n"]
-    right: Int64[Tensor, "n"]
-    missing_left: Bool[Tensor, "n"]
-    cover: Float64[Tensor, "n"]
-    category_set: Int64[Tensor, "n"]
+    column: Int64[np.ndarray, "n"]
+    threshold: Float64[np.ndarray, "n"]
+    left: Int64[np.ndarray, "n"]
+    right: Int64[np.ndarray, "n"]
+    missing_left: Bool[np.ndarray, "n"]
+    cover: Float64[np.ndarray, "n"]
+    category_set: Int64[np.ndarray, "n"]
 
 
-def no_categories() -> Bool[Tensor, "0 1"]:
+def no_categories() -> Bool[np.ndarray, "0 1"]:
     """The `goes_left` of an ensemble without category nodes."""
-    return torch.zeros(0, 1, dtype=torch.bool)
+    return np.zeros((0, 1), dtype=bool)
 
 
 @final
@@ -69,35 +68,35 @@ class TreeEnsemble:
 
     Example:
         >>> nodes = TreeNodes(
-        ...     column=torch.tensor([1, -1, -1]),
-        ...     threshold=torch.tensor([0.5, 0.0, 0.0]).double(),
-        ...     left=torch.tensor([1, 0, 0]),
-        ...     right=torch.tensor([2, 0, 0]),
-        ...     missing_left=torch.tensor([True, False, False]),
-        ...     cover=torch.tensor([4.0, 3.0, 1.0]).double(),
-        ...     category_set=torch.tensor([-1, -1, -1]),
+        ...     column=np.array([1, -1, -1]),
+        ...     threshold=np.array([0.5, 0.0, 0.0]),
+        ...     left=np.array([1, 0, 0]),
+        ...     right=np.array([2, 0, 0]),
+        ...     missing_left=np.array([True, False, False]),
+        ...     cover=np.array([4.0, 3.0, 1.0]),
+        ...     category_set=np.array([-1, -1, -1]),
         ... )
-        >>> value = torch.tensor([[0.0], [-1.0], [2.0]]).double()
-        >>> stump = TreeEnsemble(nodes, torch.tensor([0]), value, torch.zeros(1).double(), n_columns=2)
-        >>> stump.predict(torch.tensor([[9.0, 0.5], [9.0, 0.6]]).double())
-        tensor([[-1.],
-                [ 2.]], dtype=torch.float64)
+        >>> value = np.array([[0.0], [-1.0], [2.0]])
+        >>> stump = TreeEnsemble(nodes, np.array([0]), value, np.zeros(1), n_columns=2)
+        >>> stump.predict(np.array([[9.0, 0.5], [9.0, 0.6]]))
+        array([[-1.],
+               [ 2.]])
     """
 
     nodes: TreeNodes
-    roots: Int64[Tensor, "trees"]
-    value: Float64[Tensor, "n k"]
-    base: Float64[Tensor, "k"]
+    roots: Int64[np.ndarray, "trees"]
+    value: Float64[np.ndarray, "n k"]
+    base: Float64[np.ndarray, "k"]
     n_columns: int
     link: Link = field(default_factory=IdentityLink)
-    goes_left: Bool[Tensor, "sets codes"] = field(default_factory=no_categories)
+    goes_left: Bool[np.ndarray, "sets codes"] = field(default_factory=no_categories)
     zero_is_missing: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _check_numbers(self)
         _check_trees(self)
 
-    def predict(self, rows: Float64[Tensor, "r c"]) -> Float64[Tensor, "r _"]:
+    def predict(self, rows: Float64[np.ndarray, "r c"]) -> Float64[np.ndarray, "r _"]:
         """The outputs of rows, by walking every tree.
 
         Args:
@@ -108,7 +107,7 @@ class TreeEnsemble:
         """
         return self.link.outputs(self.margins(rows))
 
-    def margins(self, rows: Float64[Tensor, "r c"]) -> Float64[Tensor, "r k"]:
+    def margins(self, rows: Float64[np.ndarray, "r c"]) -> Float64[np.ndarray, "r k"]:
         """The sums of leaf values, base included.
 
         Args:
@@ -119,10 +118,14 @@ class TreeEnsemble:
         """
         seen = self.seen(rows)
         size = max(1, _BLOCK_ENTRIES // len(self.roots))
-        found = [self.value[self._leaves(block)].sum(1) for block in torch.split(seen, size)]
-        return torch.cat(found) + self.base
+        found = np.empty((len(seen), len(self.base)))
+        for first in range(0, len(seen), size):
+            leaves = self._leaves(seen[first : first + size])
+            np.sum(self.value[leaves], axis=1, out=found[first : first + size])
+        found += self.base
+        return found
 
-    def seen(self, rows: Float64[Tensor, "r c"]) -> Float64[Tensor, "r c"]:
+    def seen(self, rows: Float64[np.ndarray, "r c"]) -> Float64[np.ndarray, "r c"]:
         """Rows as the trees see them: NaN for all that counts as missing.
 
         Args:
@@ -135,34 +138,39 @@ class TreeEnsemble:
             raise InputError(f"the trees compare {self.n_columns} columns, got rows of {rows.shape[1]}")
         if not self.zero_is_missing:
             return rows
-        column = torch.zeros(self.n_columns, dtype=torch.bool)
+        column = np.zeros(self.n_columns, dtype=bool)
         column[list(self.zero_is_missing)] = True
-        return torch.where(column & (rows.abs() <= ZERO), torch.nan, rows)
+        return np.where(column & (np.abs(rows) <= ZERO), np.nan, rows)
 
-    def codes(self, values: Float64[Tensor, "*r"]) -> Int64[Tensor, "*r"]:
+    def codes(self, values: Float64[np.ndarray, "*r"]) -> Int64[np.ndarray, "*r"]:
         """Columns of `goes_left` for the values of category columns.
 
         Args:
             values: Category codes, of which the whole part counts; missing ones are codes never seen.
         """
         unseen = self.goes_left.shape[1] - 1
-        whole = values.nan_to_num(-1.0).trunc()
-        return torch.where((whole >= 0) & (whole < unseen), whole, unseen).long()
+        # A missing value is neither at least 0 nor below anything.
+        whole = np.trunc(values)
+        codes: np.ndarray = np.where((whole >= 0) & (whole < unseen), whole, unseen).astype(np.int64)
+        return codes
 
-    def _leaves(self, rows: Float64[Tensor, "r c"]) -> Int64[Tensor, "r trees"]:
-        at = self.roots.expand(len(rows), -1).clone()
-        while bool((self.nodes.column[at] >= 0).any()):
-            at = torch.where(self.nodes.column[at] >= 0, self._child(rows, at), at)
+    def _leaves(self, rows: Float64[np.ndarray, "r c"]) -> Int64[np.ndarray, "r trees"]:
+        at = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
+        while (inner := self.nodes.column[at] >= 0).any():
+            at = np.where(inner, self._child(rows, at), at)
         return at
 
-    def _child(self, rows: Float64[Tensor, "r c"], at: Int64[Tensor, "r trees"]) -> Int64[Tensor, "r trees"]:
-        value = rows.gather(1, self.nodes.column[at].clamp(min=0))
+    def _child(
+        self, rows: Float64[np.ndarray, "r c"], at: Int64[np.ndarray, "r trees"]
+    ) -> Int64[np.ndarray, "r trees"]:
+        value = np.take_along_axis(rows, np.maximum(self.nodes.column[at], 0), axis=1)
         left = value <= self.nodes.threshold[at]
         if len(self.goes_left):
             chosen = self.nodes.category_set[at]
-            left = torch.where(chosen >= 0, self.goes_left[chosen.clamp(min=0), self.codes(value)], left)
-        left = torch.where(value.isnan(), self.nodes.missing_left[at], left)
-        return torch.where(left, self.nodes.left[at], self.nodes.right[at])
+            left = np.where(chosen >= 0, self.goes_left[np.maximum(chosen, 0), self.codes(value)], left)
+        left = np.where(np.isnan(value), self.nodes.missing_left[at], left)
+        child: np.ndarray = np.where(left, self.nodes.left[at], self.nodes.right[at])
+        return child
 
 
 def _check_numbers(ensemble: TreeEnsemble) -> None:
@@ -172,16 +180,16 @@ def _check_numbers(ensemble: TreeEnsemble) -> None:
     _check_range("column", nodes.column, -1, ensemble.n_columns)
     _check_range("category_set", nodes.category_set, -1, len(ensemble.goes_left))
     _check_range("root", ensemble.roots, 0, len(nodes.column))
-    _check_range("zero_is_missing", torch.tensor(ensemble.zero_is_missing), 0, ensemble.n_columns)
+    _check_range("zero_is_missing", np.array(ensemble.zero_is_missing, dtype=np.int64), 0, ensemble.n_columns)
     compared = inner & (nodes.category_set < 0)
-    if nodes.threshold[compared].isnan().any() or not ensemble.value[~inner].isfinite().all():
+    if np.isnan(nodes.threshold[compared]).any() or not np.isfinite(ensemble.value[~inner]).all():
         raise SettingError("thresholds and leaf values must be numbers, got NaN or infinite ones")
     both = set(nodes.column[compared].tolist()) & set(nodes.column[inner & ~compared].tolist())
     if both:
         raise SettingError(f"columns {sorted(both)} are compared with thresholds and with categories")
 
 
-def _check_range(what: str, values: Tensor, low: int, high: int) -> None:
+def _check_range(what: str, values: Shaped[np.ndarray, "n"], low: int, high: int) -> None:
     bad = values[(values < low) | (values >= high)]
     if len(bad):
         raise SettingError(f"{what}: got {int(bad[0])}, need {low} to {high - 1}")
@@ -190,11 +198,11 @@ def _check_range(what: str, values: Tensor, low: int, high: int) -> None:
 def _check_trees(ensemble: TreeEnsemble) -> None:
     """Each node has one parent, roots none, and all nodes hang from the roots: then every walk ends."""
     nodes, inner = ensemble.nodes, ensemble.nodes.column >= 0
-    children = torch.cat([nodes.left[inner], nodes.right[inner]])
+    children = np.concatenate([nodes.left[inner], nodes.right[inner]])
     _check_range("child", children, 0, len(nodes.column))
-    met = torch.bincount(torch.cat([children, ensemble.roots]), minlength=len(nodes.column))
-    if bool((met != 1).any()):
-        bad = int((met != 1).nonzero()[0])
+    met = np.bincount(np.concatenate([children, ensemble.roots]), minlength=len(nodes.column))
+    if (met != 1).any():
+        bad = int((met != 1).argmax())
         raise SettingError(
             f"node {bad} is {int(met[bad])} times a root or child, need once: these are no trees"
         )
@@ -202,6 +210,6 @@ def _check_trees(ensemble: TreeEnsemble) -> None:
     while len(level):
         reached += len(level)
         below = level[inner[level]]
-        level = torch.cat([nodes.left[below], nodes.right[below]])
+        level = np.concatenate([nodes.left[below], nodes.right[below]])
     if reached < len(nodes.column):
         raise SettingError(f"{len(nodes.column) - reached} nodes cannot be reached from a root")

@@ -4,9 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 from typing_extensions import override
 
 
@@ -14,23 +13,28 @@ class Link(ABC):
     """The function from margins (sums over trees) to outputs."""
 
     @abstractmethod
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
         """The outputs.
 
         Args:
             margins: Sums of leaf values, the base included.
         """
 
-    def mean(
-        self, margins: Float64[Tensor, "n m k"], weights: Float64[Tensor, "n"]
-    ) -> Float64[Tensor, "m _"]:
-        """The weighted sum of the outputs over n draws: their mean, or the share of some draws in it.
+    def averaged(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        """The outputs whose means are taken: those from which `completed` has all of them.
 
         Args:
-            margins: Those of each draw and subset.
-            weights: The draws' weights, of sum 1 where these are all draws.
+            margins: Sums of leaf values, the base included.
         """
-        return torch.einsum("n,nmk->mk", weights, self.outputs(margins))
+        return self.outputs(margins)
+
+    def completed(self, means: Float64[np.ndarray, "*m _"]) -> Float64[np.ndarray, "*m _"]:
+        """The means of all outputs.
+
+        Args:
+            means: Those of the outputs that `averaged` gives.
+        """
+        return means
 
     @property
     def additive(self) -> bool:
@@ -44,7 +48,7 @@ class IdentityLink(Link):
     """Outputs are the margins: raw scores, values, averaged probabilities of a forest."""
 
     @override
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
         return margins
 
     @property
@@ -65,8 +69,8 @@ class SigmoidLink(Link):
     slope: float = 1.0
 
     @override
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
-        return torch.sigmoid(margins if self.slope == 1 else margins * self.slope)
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        return _sigmoid(margins, self.slope)
 
 
 @final
@@ -78,25 +82,24 @@ class TwoClassLink(Link):
         slope: Factor of the margin.
 
     Example:
-        >>> TwoClassLink().outputs(torch.zeros(1, 1).double())
-        tensor([[0.5000, 0.5000]], dtype=torch.float64)
+        >>> TwoClassLink().outputs(np.zeros((1, 1)))
+        array([[0.5, 0.5]])
     """
 
     slope: float = 1.0
 
     @override
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
-        scaled = margins if self.slope == 1 else margins * self.slope
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
         # 1 - p would lose the digits of a p close to 1.
-        return torch.cat([torch.sigmoid(-scaled), torch.sigmoid(scaled)], -1)
+        return np.concatenate([_sigmoid(margins, -self.slope), _sigmoid(margins, self.slope)], axis=-1)
 
     @override
-    def mean(
-        self, margins: Float64[Tensor, "n m k"], weights: Float64[Tensor, "n"]
-    ) -> Float64[Tensor, "m _"]:
-        second = weights @ SigmoidLink(self.slope).outputs(margins).squeeze(2)
-        # Of a part of the draws the weights sum to less than 1.
-        return torch.stack([weights.sum() - second, second], -1)
+    def averaged(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        return _sigmoid(margins, self.slope)
+
+    @override
+    def completed(self, means: Float64[np.ndarray, "*m _"]) -> Float64[np.ndarray, "*m _"]:
+        return np.concatenate([1 - means, means], axis=-1)
 
 
 @final
@@ -105,8 +108,11 @@ class SoftmaxLink(Link):
     """Outputs are proportional to exp(margin) and sum to 1."""
 
     @override
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
-        return torch.softmax(margins, -1)
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        each: np.ndarray = margins - margins.max(-1, keepdims=True)
+        np.exp(each, out=each)
+        each /= each.sum(-1, keepdims=True)
+        return each
 
 
 @final
@@ -121,9 +127,10 @@ class OneVersusRestLink(Link):
     slope: float = 1.0
 
     @override
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
-        each = torch.sigmoid(margins * self.slope)
-        return each / each.sum(-1, keepdim=True)
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        each: np.ndarray = _sigmoid(margins, self.slope)
+        each /= each.sum(-1, keepdims=True)
+        return each
 
 
 @final
@@ -132,5 +139,18 @@ class ExpLink(Link):
     """Outputs are exp(margin): Poisson, gamma and Tweedie regression."""
 
     @override
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
-        return torch.exp(margins)
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        # What is too large for a number is infinite, as the libraries have it.
+        with np.errstate(over="ignore"):
+            outputs: np.ndarray = np.exp(margins)
+        return outputs
+
+
+def _sigmoid(margins: Float64[np.ndarray, "*m k"], slope: float) -> Float64[np.ndarray, "*m k"]:
+    each: np.ndarray = margins * -slope
+    # Beyond 709 the exponential is infinite and the sigmoid 0, which is right.
+    with np.errstate(over="ignore"):
+        np.exp(each, out=each)
+    each += 1
+    np.reciprocal(each, out=each)
+    return each

@@ -72,13 +72,13 @@ class _Steps:
 
 def leaf_nodes(ensemble: TreeEnsemble) -> Numbers:
     """The numbers of the nodes that are leaves."""
-    return np.flatnonzero(ensemble.nodes.column.numpy() < 0)
+    return np.flatnonzero(ensemble.nodes.column < 0)
 
 
 def cells_of(ensemble: TreeEnsemble) -> Cells:
     """The cells of every column."""
-    column, threshold = ensemble.nodes.column.numpy(), ensemble.nodes.threshold.numpy()
-    category = ensemble.nodes.category_set.numpy() >= 0
+    column, threshold = ensemble.nodes.column, ensemble.nodes.threshold
+    category = ensemble.nodes.category_set >= 0
     compared = np.flatnonzero((column >= 0) & ~category)
     compared = compared[np.argsort(column[compared], kind="stable")]
     ends = np.searchsorted(column[compared], np.arange(ensemble.n_columns + 1))
@@ -127,7 +127,7 @@ class _Upwards:
 def _some_conditions(tree: _Upwards, leaves: Numbers, number: int) -> Conditions:
     """The conditions of some leaves, the first of which has a number among all leaves."""
     ensemble, steps = tree.ensemble, _climb(tree, leaves)
-    column = ensemble.nodes.column.numpy()[steps.node]
+    column = ensemble.nodes.column[steps.node]
     order = np.lexsort((column, steps.leaf))
     steps = _Steps(steps.leaf[order], steps.node[order], steps.left[order])
     column = column[order]
@@ -135,7 +135,7 @@ def _some_conditions(tree: _Upwards, leaves: Numbers, number: int) -> Conditions
     fresh[1:] = (np.diff(column) != 0) | (np.diff(steps.leaf) != 0)
     starts = np.flatnonzero(fresh)
     first, last = _bounds(tree, steps)
-    missing = ensemble.nodes.missing_left.numpy()[steps.node] == steps.left
+    missing = ensemble.nodes.missing_left[steps.node] == steps.left
     allowed, category_cells = _categories(ensemble, steps, starts)
     return Conditions(
         leaf=(steps.leaf[starts] + number).astype(np.int32),
@@ -154,8 +154,8 @@ def _reduced(how: np.ufunc, values: np.ndarray, starts: Numbers) -> np.ndarray:
 
 
 def _parents(ensemble: TreeEnsemble) -> Numbers:
-    left, right = ensemble.nodes.left.numpy(), ensemble.nodes.right.numpy()
-    inner = np.flatnonzero(ensemble.nodes.column.numpy() >= 0)
+    left, right = ensemble.nodes.left, ensemble.nodes.right
+    inner = np.flatnonzero(ensemble.nodes.column >= 0)
     parent = np.full(len(left), -1)
     parent[left[inner]] = inner
     parent[right[inner]] = inner
@@ -163,7 +163,7 @@ def _parents(ensemble: TreeEnsemble) -> Numbers:
 
 
 def _climb(tree: _Upwards, leaves: Numbers) -> _Steps:
-    left, at, leaf = tree.ensemble.nodes.left.numpy(), leaves, np.arange(len(leaves))
+    left, at, leaf = tree.ensemble.nodes.left, leaves, np.arange(len(leaves))
     steps = []
     while len(at):
         up = tree.parent[at]
@@ -175,7 +175,7 @@ def _climb(tree: _Upwards, leaves: Numbers) -> _Steps:
 
 
 def _places(ensemble: TreeEnsemble, cells: Cells) -> Numbers:
-    column, threshold = ensemble.nodes.column.numpy(), ensemble.nodes.threshold.numpy()
+    column, threshold = ensemble.nodes.column, ensemble.nodes.threshold
     place = np.zeros(len(column), dtype=np.int64)
     for c, known in enumerate(cells.thresholds):
         at = np.flatnonzero(column == c) if len(known) else np.zeros(0, dtype=np.int64)
@@ -186,7 +186,7 @@ def _places(ensemble: TreeEnsemble, cells: Cells) -> Numbers:
 def _bounds(tree: _Upwards, steps: _Steps) -> tuple[Numbers, Numbers]:
     """The cells that each step allows; all of them at category nodes."""
     highest = np.iinfo(np.int32).max - 1
-    compared = tree.ensemble.nodes.category_set.numpy()[steps.node] < 0
+    compared = tree.ensemble.nodes.category_set[steps.node] < 0
     first = np.where(compared & ~steps.left, tree.place[steps.node] + 1, 0)
     last = np.where(compared & steps.left, tree.place[steps.node], highest)
     return first, last
@@ -210,10 +210,10 @@ def _categories(
     ensemble: TreeEnsemble, steps: _Steps, starts: Numbers
 ) -> tuple[Numbers, Bool[np.ndarray, "conditions codes"]]:
     """The distinct sets of allowed codes, and the one of each condition."""
-    chosen = ensemble.nodes.category_set.numpy()[steps.node]
+    chosen = ensemble.nodes.category_set[steps.node]
     allowed = np.full(len(starts), -1)
     at = np.flatnonzero(chosen[starts] >= 0)
-    goes_left = ensemble.goes_left.numpy()
+    goes_left = ensemble.goes_left
     if not len(at):
         return allowed, goes_left[:0]
     ends = np.append(starts, len(chosen))
@@ -226,8 +226,8 @@ def _categories(
 
 
 def _shares(ensemble: TreeEnsemble, steps: _Steps) -> Float64[np.ndarray, "n"]:
-    cover = ensemble.nodes.cover.numpy()
-    left, right = ensemble.nodes.left.numpy(), ensemble.nodes.right.numpy()
+    cover = ensemble.nodes.cover
+    left, right = ensemble.nodes.left, ensemble.nodes.right
     child = np.where(steps.left, left[steps.node], right[steps.node])
     # The children's sum, so that the shares of both sides sum to 1 also where covers were rounded.
     whole = cover[left[steps.node]] + cover[right[steps.node]]

@@ -3,14 +3,12 @@
 import warnings
 
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.core.arrays import doubled
 from onlyif.core.errors import OnlyIfError
 from onlyif.predictors.outputs import DIGITS_DOUBLE
-from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesError
+from onlyif.recipes.tree_model import Rows, TreeModel, TreeQuestion, UnreadableTreesError
 
 N_ROWS = 128
 TOLERANCE = 1e-9
@@ -30,9 +28,10 @@ def compare(trees: TreeModel, question: TreeQuestion) -> None:
         UnreadableTreesError: if they differ by more than rounding, saying by how much and where.
     """
     # What a library treats in no certain way is refused in whichever row it is.
-    trees.encode(question.rows)
+    rows = doubled(question.rows)
+    trees.encode(rows)
     most = min(N_ROWS, question.max_rows)
-    known = question.rows[:: max(1, len(question.rows) // most)][:most]
+    known = rows[:: max(1, len(rows) // most)][:most]
     _agree(trees, question, known, "given")
     with warnings.catch_warnings():
         # Nobody gave these rows: what a model says of them is of no use to anybody.
@@ -45,61 +44,61 @@ def compare(trees: TreeModel, question: TreeQuestion) -> None:
             _agree(trees, question, missing, "with missing values")
 
 
-def _agree(trees: TreeModel, question: TreeQuestion, rows: Tensor, what: str) -> None:
-    wanted = torch.from_numpy(doubled(question.predictor.predict(rows)))
+def _agree(trees: TreeModel, question: TreeQuestion, rows: Rows, what: str) -> None:
+    wanted = doubled(question.predictor.predict(rows))
     got = trees.ensemble.predict(trees.encode(rows))
     if got.shape != wanted.shape:
         raise UnreadableTreesError(
             f"its trees were read but give {got.shape[1]} outputs a row, the model {wanted.shape[1]}"
         )
-    difference = float((got - wanted).abs().max())
+    difference = float(np.abs(got - wanted).max())
     if not difference <= _tolerance(trees, question, wanted):
         raise UnreadableTreesError(
             f"its trees were read but differ from the model by up to {difference:.3g} on rows {what}"
         )
 
 
-def _tolerance(trees: TreeModel, question: TreeQuestion, outputs: Float64[Tensor, "r k"]) -> float:
+def _tolerance(trees: TreeModel, question: TreeQuestion, outputs: Float64[np.ndarray, "r k"]) -> float:
     """How much outputs may differ by rounding."""
-    scale = max(1.0, float(outputs.abs().max()))
+    scale = max(1.0, float(np.abs(outputs).max()))
     digits = min(question.predictor.meaning.digits, trees.read.digits)
     return scale * (TOLERANCE if digits >= DIGITS_DOUBLE else 4 * 2.0**-digits)
 
 
-def _mixed(trees: TreeModel, rows: Tensor) -> Tensor:
+def _mixed(trees: TreeModel, rows: Rows) -> Rows:
     """Rows of which each column is taken from some row; encoded they must be the same mixture."""
-    numbers = torch.from_numpy(np.random.default_rng(0).integers(0, len(rows), rows.shape))
-    mixed = rows.gather(0, numbers)
-    wanted = trees.encode(rows).gather(0, numbers[:, trees.source])
-    if not torch.allclose(trees.encode(mixed), wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+    numbers = np.random.default_rng(0).integers(0, len(rows), rows.shape)
+    mixed = np.take_along_axis(rows, numbers, axis=0)
+    wanted = np.take_along_axis(trees.encode(rows), numbers[:, trees.source], axis=0)
+    if not np.allclose(trees.encode(mixed), wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
         raise UnreadableTreesError("what its trees compare is not made column by column")
     return mixed
 
 
-def _on_thresholds(trees: TreeModel, question: TreeQuestion, rows: Tensor) -> Tensor | None:
+def _on_thresholds(trees: TreeModel, question: TreeQuestion, rows: Rows) -> Rows | None:
     """Rows with values on thresholds and next to them, in the columns that are compared as they are."""
-    nodes, rng, made = trees.ensemble.nodes, np.random.default_rng(1), rows.clone()
+    nodes, rng, made = trees.ensemble.nodes, np.random.default_rng(1), rows.copy()
     if not _same(trees.encode(rows)[:, : rows.shape[1]], rows):
         return None
     for column in range(rows.shape[1]):
-        at = (nodes.column == column) & (nodes.category_set < 0) & nodes.threshold.isfinite()
-        known = nodes.threshold[at].numpy()
+        at = (nodes.column == column) & (nodes.category_set < 0) & np.isfinite(nodes.threshold)
+        known = nodes.threshold[at]
         if len(known):
             chosen = rng.choice(known, len(made))
             nearest = np.stack([chosen, np.nextafter(chosen, np.inf), chosen.astype(np.float32)])
-            made[:, column] = torch.from_numpy(nearest[rng.integers(0, 3, len(made)), np.arange(len(made))])
+            made[:, column] = nearest[rng.integers(0, 3, len(made)), np.arange(len(made))]
     try:
         # Columns of whole numbers or of single precision hold what is nearest.
-        return torch.from_numpy(question.form.encode(question.form.decode(made)))
+        return question.form.encode(question.form.decode(made))
     except OnlyIfError:
         return None
 
 
-def _with_missing(question: TreeQuestion, rows: Tensor) -> Tensor | None:
+def _with_missing(question: TreeQuestion, rows: Rows) -> Rows | None:
     """Rows with missing values in the columns that can hold one, None if the model refuses them."""
-    gaps = torch.from_numpy(np.random.default_rng(2).random(rows.shape) < 0.3)
-    gaps &= torch.tensor([_holds_missing(question, rows[:1], column) for column in range(rows.shape[1])])
-    made = torch.where(gaps, torch.nan, rows)
+    gaps = np.random.default_rng(2).random(rows.shape) < 0.3
+    gaps &= [_holds_missing(question, rows[:1], column) for column in range(rows.shape[1])]
+    made = np.where(gaps, np.nan, rows)
     try:
         question.predictor.predict(made)
     except OnlyIfError:
@@ -107,9 +106,9 @@ def _with_missing(question: TreeQuestion, rows: Tensor) -> Tensor | None:
     return made
 
 
-def _holds_missing(question: TreeQuestion, row: Tensor, column: int) -> bool:
-    made = row.clone()
-    made[0, column] = torch.nan
+def _holds_missing(question: TreeQuestion, row: Rows, column: int) -> bool:
+    made = row.copy()
+    made[0, column] = np.nan
     try:
         question.form.decode(made)
     except OnlyIfError:
@@ -117,5 +116,5 @@ def _holds_missing(question: TreeQuestion, row: Tensor, column: int) -> bool:
     return True
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+def _same(one: Rows, other: Rows) -> bool:
+    return one.shape == other.shape and np.array_equal(one, other, equal_nan=True)

@@ -5,7 +5,6 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-import torch
 
 from onlyif.recipes.tree_grown import plain_numbers
 from onlyif.recipes.tree_model import Rows, UnreadableTreesError
@@ -30,7 +29,7 @@ def coded_columns(levels: Levels, unseen: float | None) -> Callable[[Any], Rows]
         if not nw.dependencies.is_pandas_dataframe(native):
             return plain_numbers(native)
         parts = [_codes(native.iloc[:, i], levels(i), unseen) for i in range(native.shape[1])]
-        return torch.from_numpy(np.stack(parts, 1))
+        return np.stack(parts, 1)
 
     return encode
 
@@ -57,7 +56,7 @@ def coded_in_order(levels: Sequence[Sequence[Any]]) -> Callable[[Any], Rows]:
 def _stored(sparse: Any) -> Rows:
     table = np.full(sparse.shape, np.nan)
     table[sparse.row, sparse.col] = sparse.data
-    return torch.from_numpy(table)
+    return table
 
 
 def _codes(series: Any, levels: Sequence[Any] | None, unseen: float | None) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import Any, TypeAlias, final
 
 import narwhals as nw
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Float64, Int
 
+from onlyif.core.arrays import doubled
 from onlyif.predictors.tree_ensemble import TreeEnsemble, TreeNodes, no_categories
 from onlyif.predictors.tree_links import IdentityLink, Link
 from onlyif.recipes.tree_model import Rows, UnreadableTreesError
@@ -85,19 +85,19 @@ def ensemble_of(
     sets = np.cumsum([0, *(len(tree.sets) for tree in trees)])
     columns = np.concatenate([tree.column for tree in trees])
     nodes = TreeNodes(
-        column=_tensor(columns, np.int64),
+        column=columns.astype(np.int64),
         threshold=_joined([tree.threshold for tree in trees], np.float64),
-        left=_tensor(_shifted([tree.left for tree in trees], starts, columns >= 0), np.int64),
-        right=_tensor(_shifted([tree.right for tree in trees], starts, columns >= 0), np.int64),
+        left=_shifted([tree.left for tree in trees], starts, columns >= 0),
+        right=_shifted([tree.right for tree in trees], starts, columns >= 0),
         missing_left=_joined([tree.missing_left for tree in trees], np.bool_),
         cover=_joined([tree.cover for tree in trees], np.float64),
-        category_set=_tensor(_moved([tree.category_set for tree in trees], sets), np.int64),
+        category_set=_moved([tree.category_set for tree in trees], sets),
     )
     return TreeEnsemble(
         nodes=nodes,
-        roots=_tensor(starts[:-1], np.int64),
+        roots=starts[:-1],
         value=_joined([tree.value for tree in trees], np.float64),
-        base=_tensor(base, np.float64),
+        base=np.array(base, dtype=np.float64),
         n_columns=n_columns,
         link=link or IdentityLink(),
         goes_left=_goes_left([each for tree in trees for each in tree.sets]),
@@ -127,11 +127,8 @@ def plain_numbers(native: Any) -> Rows:
     if nw.dependencies.is_into_dataframe(native):
         frame = nw.from_native(native, eager_only=True)
         parts = [frame[:, i].cast(nw.Float64).to_numpy() for i in range(frame.shape[1])]
-        return _tensor(np.stack(parts, 1), np.float64)
-    if torch.is_tensor(native):
-        return native.detach().cpu().double()
-    dense = native.toarray() if hasattr(native, "toarray") else native
-    return _tensor(np.asarray(dense), np.float64)
+        return np.stack(parts, 1).astype(np.float64, copy=False)
+    return doubled(native.toarray() if hasattr(native, "toarray") else native)
 
 
 def every_column(n_columns: int) -> tuple[int, ...]:
@@ -143,7 +140,7 @@ def every_column(n_columns: int) -> tuple[int, ...]:
     return tuple(range(n_columns))
 
 
-def _goes_left(sets: Sequence[CategorySet]) -> Bool[torch.Tensor, "sets codes"]:
+def _goes_left(sets: Sequence[CategorySet]) -> Bool[np.ndarray, "sets codes"]:
     if not sets:
         return no_categories()
     n_codes = 1 + max(int(each.codes.max(initial=0)) for each in sets)
@@ -151,26 +148,22 @@ def _goes_left(sets: Sequence[CategorySet]) -> Bool[torch.Tensor, "sets codes"]:
         raise UnreadableTreesError(
             f"it has category codes up to {n_codes - 1}, at most {MOST_CODES} are read"
         )
-    table = torch.zeros(len(sets), n_codes + 1, dtype=torch.bool)
+    table = np.zeros((len(sets), n_codes + 1), dtype=bool)
     for row, each in zip(table, sets, strict=True):
         row[:] = not each.left
-        row[torch.from_numpy(each.codes.astype(np.int64))] = each.left
+        row[each.codes] = each.left
     return table
 
 
 def _shifted(parts: Sequence[np.ndarray], starts: np.ndarray, inner: np.ndarray) -> np.ndarray:
     moved = np.concatenate([part + start for part, start in zip(parts, starts, strict=False)])
-    return np.where(inner, moved, 0)
+    return np.where(inner, moved, 0).astype(np.int64)
 
 
 def _moved(parts: Sequence[np.ndarray], starts: np.ndarray) -> np.ndarray:
     pairs = zip(parts, starts, strict=False)
-    return np.concatenate([np.where(part >= 0, part + start, -1) for part, start in pairs])
+    return np.concatenate([np.where(part >= 0, part + start, -1) for part, start in pairs]).astype(np.int64)
 
 
-def _joined(parts: Sequence[np.ndarray], dtype: Any) -> torch.Tensor:
-    return _tensor(np.concatenate(parts), dtype)
-
-
-def _tensor(values: np.ndarray, dtype: Any) -> torch.Tensor:
-    return torch.from_numpy(np.array(values, dtype=dtype))
+def _joined(parts: Sequence[np.ndarray], dtype: Any) -> np.ndarray:
+    return np.concatenate(parts).astype(dtype, copy=False)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import is_classifier
 
 from onlyif.predictors.outputs import HeadKind
@@ -34,8 +33,7 @@ def read_histogram(model: Any, kind: HeadKind) -> TreesRead:
 
     def encode(native: Any) -> Rows:
         # It puts categories first, as codes; those never seen become missing.
-        made = np.asarray(model._preprocess_X(native, reset=False), dtype=np.float64)
-        return torch.from_numpy(np.array(made))
+        return np.array(model._preprocess_X(native, reset=False), dtype=np.float64)
 
     return TreesRead(ensemble, _source(model), encode)
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.predictors.tree_links import Link
@@ -22,16 +21,18 @@ class LogOddsLink(Link):
 
     Example:
         >>> from onlyif.predictors.tree_links import TwoClassLink
-        >>> LogOddsLink(TwoClassLink(), 1e-6).outputs(torch.zeros(1, 1).double())
-        tensor([[0., 0.]], dtype=torch.float64)
+        >>> LogOddsLink(TwoClassLink(), 1e-6).outputs(np.zeros((1, 1)))
+        array([[0., 0.]])
     """
 
     probability: Link
     clip: float
 
     @override
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
-        return torch.logit(self.probability.outputs(margins), eps=self.clip)
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        p = self.probability.outputs(margins).clip(self.clip, 1 - self.clip)
+        log_odds: np.ndarray = np.log(p / (1 - p))
+        return log_odds
 
 
 # Probabilities that agree to so many binary digits are equal, so that the first of them is decided for.
@@ -48,14 +49,15 @@ class DecisionLink(Link):
 
     Example:
         >>> from onlyif.predictors.tree_links import TwoClassLink
-        >>> DecisionLink(TwoClassLink()).outputs(torch.tensor([[-1.0], [2.0]]).double())
-        tensor([[1., 0.],
-                [0., 1.]], dtype=torch.float64)
+        >>> DecisionLink(TwoClassLink()).outputs(np.array([[-1.0], [2.0]]))
+        array([[1., 0.],
+               [0., 1.]])
     """
 
     probability: Link
 
     @override
-    def outputs(self, margins: Float64[Tensor, "*m k"]) -> Float64[Tensor, "*m _"]:
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
         on_grid = (self.probability.outputs(margins) * 2.0**DIGITS_OF_TIES).round()
-        return torch.nn.functional.one_hot(on_grid.argmax(-1), max(2, on_grid.shape[-1])).double()
+        decided: np.ndarray = np.eye(max(2, on_grid.shape[-1]))[on_grid.argmax(-1)]
+        return decided

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, final
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
+from onlyif.core.arrays import Array, on_host
 from onlyif.core.errors import OnlyIfError
 from onlyif.core.players import Players
 from onlyif.core.progress import Meter
@@ -16,7 +16,7 @@ from onlyif.predictors.base import Predictor
 from onlyif.predictors.outputs import DIGITS_DOUBLE, HeadKind, Output
 from onlyif.predictors.tree_ensemble import TreeEnsemble
 
-Rows: TypeAlias = Float64[Tensor, "r t"]
+Rows: TypeAlias = Float64[np.ndarray, "r t"]
 
 
 class UnreadableTreesError(OnlyIfError):
@@ -61,7 +61,7 @@ class TreeQuestion:
     predictor: Predictor
     form: Form
     output: Output
-    rows: Float64[Tensor, "r c"]
+    rows: Float64[Array, "r c"]
     max_rows: int = 16_384
     of_decisions: bool = False
     meter: Meter = field(default_factory=Meter)
@@ -96,14 +96,14 @@ class TreeModel:
         read = self.read.ensemble
         return replace(read, n_columns=read.n_columns + len(self.unused)) if self.unused else read
 
-    def encode(self, rows: Float64[Tensor, "r c"]) -> Rows:
+    def encode(self, rows: Float64[Array, "r c"]) -> Rows:
         """Coded rows of the user's table as the trees take them.
 
         Args:
             rows: Codes and numbers.
         """
-        made = self.read.encode(self.form.decode(rows))
-        return torch.cat([made, made.new_zeros(len(made), len(self.unused))], 1) if self.unused else made
+        made = self.read.encode(self.form.decode(on_host(rows)))
+        return np.pad(made, ((0, 0), (0, len(self.unused)))) if self.unused else made
 
     def players(self, players: Players) -> Players:
         """The same players, on the columns of the trees.

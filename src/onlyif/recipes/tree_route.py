@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from onlyif.core.arrays import doubled
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players
 from onlyif.core.progress import Meter
@@ -15,6 +17,7 @@ from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesEr
 from onlyif.recipes.tree_reading import trees_of
 from onlyif.references.base import Plan, Reference
 from onlyif.references.tree_path import TreePathReference
+from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.restrictions.tree_linked import compile_tree_linked
 from onlyif.restrictions.tree_marginal import compile_tree_marginal
@@ -77,7 +80,7 @@ def _restriction(
             raise UnreadableTreesError(
                 'its output is no sum over trees; explain the margin (output="margin")'
             )
-        return EncodedRestriction(compile_tree_path(ensemble, own), trees.encode, MOST_PLAYERS_ADDED)
+        return _encoded(trees, compile_tree_path(ensemble, own), MOST_PLAYERS_ADDED)
     rows, weights = _atoms(trees, players, reference)
     entries = len(rows) * int((ensemble.nodes.column < 0).sum())
     if entries > MOST_ENTRIES:
@@ -87,17 +90,24 @@ def _restriction(
         )
     if ensemble.link.additive:
         added = compile_tree_marginal(ensemble, own, rows, weights)
-        return EncodedRestriction(added, trees.encode, MOST_PLAYERS_ADDED)
+        return _encoded(trees, added, MOST_PLAYERS_ADDED)
     linked = replace(compile_tree_linked(ensemble, own, rows, weights), meter=meter)
-    return EncodedRestriction(linked, trees.encode, MOST_PLAYERS_LINKED)
+    return _encoded(trees, linked, MOST_PLAYERS_LINKED)
+
+
+def _encoded(trees: TreeModel, inner: Restriction, most_players: int) -> EncodedRestriction:
+    def encode(rows: Float64[Tensor, "b c"]) -> Float64[Tensor, "b t"]:
+        return torch.from_numpy(trees.encode(rows))
+
+    return EncodedRestriction(inner, encode, most_players)
 
 
 def _atoms(
     trees: TreeModel, players: Players, reference: Reference
-) -> tuple[Float64[Tensor, "n t"], Float64[Tensor, "n"]]:
+) -> tuple[Float64[np.ndarray, "n t"], Float64[np.ndarray, "n"]]:
     """The rows of a fixed reference, encoded, and their weights."""
     n = reference.law.n_atoms or 0
     x = torch.zeros(1, len(players.index), dtype=torch.float64)
     hidden = torch.zeros(1, 1, len(players.index), dtype=torch.bool)
     draws = reference.draw(x, hidden, Plan(total=n, start=0, stop=n, seed=None))
-    return trees.encode(draws.values[0, 0].double()), draws.weights[0, 0].double()
+    return trees.encode(doubled(draws.values[0, 0])), doubled(draws.weights[0, 0])

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import is_classifier
 from sklearn.tree import BaseDecisionTree
 
@@ -116,7 +115,7 @@ def _grown(estimator: Any, columns: np.ndarray, value: np.ndarray) -> Grown:
     return Grown(
         column=np.where(inner, columns[np.where(inner, tree.feature, 0)], -1),
         # Rows are compared in single precision, thresholds are in double.
-        threshold=rounded_to_single(torch.from_numpy(tree.threshold.astype(np.float64))).numpy(),
+        threshold=rounded_to_single(tree.threshold.astype(np.float64)),
         left=np.where(inner, tree.children_left, 0).astype(np.int64),
         right=np.where(inner, tree.children_right, 0).astype(np.int64),
         missing_left=np.zeros(len(inner), bool) if missing is None else np.asarray(missing).astype(bool),

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.special import logit
 
 from onlyif.core.errors import StorageError
@@ -130,7 +129,7 @@ def _grown(tree: Mapping[str, Any], k: int, number: int, scale: float) -> Grown:
     inner = left >= 0
     # Numbers of the document are single ones; rows are rounded to single before x < t is asked.
     condition = np.array(tree["split_conditions"], dtype=np.float32).astype(np.float64)
-    strict = rounded_to_single(strictly_below(torch.from_numpy(condition))).numpy()
+    strict = rounded_to_single(strictly_below(condition))
     sets = np.full(len(left), -1)
     sets[np.array(tree["categories_nodes"], dtype=np.int64)] = np.arange(len(tree["categories_nodes"]))
     return Grown(

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float64, Int
-from torch import Tensor
+from jaxtyping import Bool, Float64, Int, Int64
 from typing_extensions import override
 
 from onlyif.core.players import Players
@@ -18,7 +16,7 @@ from onlyif.predictors.tree_ensemble import TreeEnsemble
 from onlyif.predictors.tree_leaves import Leaves, Masks, SeenRow, compile_leaves
 from onlyif.predictors.tree_memory import check_held
 from onlyif.restrictions.base import Estimate, Method, Restriction
-from onlyif.restrictions.tree_cubes import Cubes, add_cubes
+from onlyif.restrictions.tree_cubes import Cubes, add_cubes, bit_counts
 from onlyif.restrictions.tree_patterns import check_background, equal_weights
 from onlyif.restrictions.tree_subsets import inside_each
 from onlyif.restrictions.tree_tables import predict_of, table_of
@@ -34,8 +32,10 @@ class TreeLinkedRestriction(Restriction):
     """Exact f_S(x) = Σ_z w_z link(margin(x_S, z_Sc)) over background rows z.
 
     The mean of a sigmoid is no sigmoid of a mean, so every background row has its own table
-    of margins, made as in `TreeMarginalRestriction`; then the link, then the mean. It costs about
-    as much more as there are background rows: explain the margin where that is what you want to know.
+    of margins, made as in `TreeMarginalRestriction`; then the link, then the mean. Of the players
+    only those count on which some leaf tells x from z: with e of them a background row has 2^e
+    different margins, however many subsets there are. It still costs about as much more as there are
+    background rows: explain the margin where that is what you want to know.
 
     Args:
         leaves: The leaves, as conditions on players.
@@ -54,7 +54,7 @@ class TreeLinkedRestriction(Restriction):
 
     leaves: Leaves
     needed: Int[np.ndarray, "n leaves"]
-    weights: Float64[Tensor, "n"]
+    weights: Float64[np.ndarray, "n"]
     meter: Meter = field(default_factory=Meter)
 
     @override
@@ -65,7 +65,7 @@ class TreeLinkedRestriction(Restriction):
     def table(self, x: Instances, readout: Readout) -> Estimate:
         k, link = self.leaves.value.shape[1], self.leaves.ensemble.link
         self.meter.expect(len(x) * len(self.needed))
-        n_outputs = link.outputs(torch.zeros(1, k, dtype=torch.float64)).shape[1]
+        n_outputs = link.outputs(np.zeros((1, k))).shape[1]
         # Margins; what the link makes of them on its way, their mean, and the sum so far; what is read.
         return table_of(x, self.leaves, readout, self._at_all, n_held=k + 4 * n_outputs + 1)
 
@@ -79,61 +79,187 @@ class TreeLinkedRestriction(Restriction):
             rows=0,
         )
 
-    def _at_all(self, row: SeenRow) -> Float64[Tensor, "k two_to_d"]:
+    def _at_all(self, row: SeenRow) -> Float64[np.ndarray, "k two_to_d"]:
         d, k = self.leaves.players.count, self.leaves.value.shape[1]
-        barred, total = self.leaves.unsatisfied(row), torch.zeros(0, dtype=torch.float64)
-        for part in self._parts(k << d):
-            self.meter.check()
-            margins = torch.zeros(k, len(self.needed[part]) << d, dtype=torch.float64)
-            add_cubes(self._cubes(barred, part, d)[0], margins.numpy())
-            add_subsets(margins.view(-1, 2**d))
-            total = self._added(total, margins.view(k, -1, 2**d), part)
-            self.meter.count(len(self.needed[part]))
-        return total.T
+        barred, link = self.leaves.unsatisfied(row), self.leaves.ensemble.link
+        total = np.zeros((link.averaged(np.zeros((1, k))).shape[1], 2**d))
+        for part in self._parts(1):
+            for rows in self._beside(barred, part).blocks(_BLOCK_ENTRIES // k):
+                self.meter.check()
+                self._add(rows, barred, total)
+                self.meter.count(len(rows.number))
+        return link.completed(total.T).T
 
-    def _at_subsets(self, row: SeenRow, keep: Bool[Tensor, "m d"]) -> Float64[Tensor, "k m"]:
-        barred, total = self.leaves.unsatisfied(row), torch.zeros(0, dtype=torch.float64)
+    def _at_subsets(self, row: SeenRow, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
+        barred, link = self.leaves.unsatisfied(row), self.leaves.ensemble.link
+        total = np.zeros(())
         for part in self._parts(len(keep) * self.leaves.value.shape[1]):
-            cubes, atom = self._cubes(barred, part, 0)
-            n = len(self.needed[part])
-            margins = np.empty((len(cubes.value), n, len(keep)))
-            for i, inside in enumerate(inside_each(cubes, self.leaves, keep.numpy())):
+            rows = self._beside(barred, part)
+            cubes, place = self._cubes(rows, barred)
+            margins = np.empty((len(cubes.value), len(rows.number), len(keep)))
+            for i, inside in enumerate(inside_each(cubes, self.leaves, keep)):
                 for output, value in zip(margins, cubes.value, strict=True):
-                    output[:, i] = np.bincount(atom.take(inside), value.take(inside), n)
-            total = self._added(total, torch.from_numpy(margins), part)
-        return total.T
+                    output[:, i] = np.bincount(place.take(inside), value.take(inside), len(rows.number))
+            margins += self.leaves.ensemble.base[:, None, None]
+            outputs = link.averaged(margins.transpose(1, 2, 0))
+            # Added as they come, for a sum at the end would hold all of them.
+            total = total + np.tensordot(self.weights[rows.number], outputs, 1)
+        return link.completed(total).T
 
     def _parts(self, entries: int) -> Iterator[slice]:
         """Background rows in parts, so that memory does not grow with their number."""
         size = min(_BLOCK_ENTRIES // max(entries, 1), _BLOCK_CUBES // self.leaves.count)
         return (slice(first, first + max(size, 1)) for first in range(0, len(self.needed), max(size, 1)))
 
-    def _cubes(self, barred: Masks, part: slice, n_bits: int) -> tuple[Cubes, Int[np.ndarray, "q"]]:
-        """The cubes of some background rows, and each one's row, whose number stands above its mask."""
+    def _beside(self, barred: Masks, part: slice) -> "_Beside":
+        """Some background rows, those with few differences first."""
         alive = [np.flatnonzero((needed & barred) == 0) for needed in self.needed[part]]
-        atom = np.repeat(np.arange(len(alive)), [len(leaves) for leaves in alive])
-        leaf = np.concatenate(alive)
-        needed = np.concatenate([row.take(at) for row, at in zip(self.needed[part], alive, strict=True)])
-        if n_bits:
-            needed = needed + (atom << n_bits)
-        value = np.stack([column.take(leaf) for column in self.leaves.value.T])
-        return Cubes(leaf, needed, barred.take(leaf), value), atom
+        differs = np.array(
+            [
+                np.bitwise_or.reduce(needed.take(leaves) | barred.take(leaves))
+                for needed, leaves in zip(self.needed[part], alive, strict=True)
+            ],
+            dtype=np.int64,
+        )
+        order = np.lexsort((differs, bit_counts(differs)))
+        return _Beside(order + part.start, differs[order], [alive[i] for i in order])
 
-    def _added(
-        self, total: Float64[Tensor, "*so_far"], margins: Float64[Tensor, "k n m"], part: slice
-    ) -> Float64[Tensor, "m _"]:
-        """The sum so far and the outputs of some more background rows, whose margins are used up."""
-        margins += self.leaves.ensemble.base.view(-1, 1, 1)
-        mean = self.leaves.ensemble.link.mean(margins.permute(1, 2, 0), self.weights[part])
-        # In place, for a sum of the parts at the end would hold all of them.
-        return total.add_(mean) if len(total) else mean
+    def _cubes(self, rows: "_Beside", barred: Masks) -> tuple[Cubes, Int64[np.ndarray, "q"]]:
+        """The cubes of some background rows, and each one's place among these rows."""
+        leaf = np.concatenate(rows.alive)
+        place = np.repeat(np.arange(len(rows.alive)), [len(leaves) for leaves in rows.alive])
+        needed = [self.needed[z].take(leaves) for z, leaves in zip(rows.number, rows.alive, strict=True)]
+        value = np.stack([column.take(leaf) for column in self.leaves.value.T])
+        return Cubes(leaf, np.concatenate(needed), barred.take(leaf), value), place
+
+    def _add(self, rows: "_Beside", barred: Masks, total: Float64[np.ndarray, "j two_to_d"]) -> None:
+        """Add the weighted outputs of some background rows for every subset, in place."""
+        d = self.leaves.players.count
+        first = np.flatnonzero(np.concatenate([[True], rows.differs[1:] != rows.differs[:-1]]))
+        packing = _packing(rows.differs[first], d)
+        outputs = self._outputs(rows, barred, packing)
+        ends = np.append(first[1:], len(rows.number))
+        for kind, (start, stop) in enumerate(zip(first.tolist(), ends.tolist(), strict=True)):
+            weights = self.weights[rows.number[start:stop]]
+            span = slice(rows.ends[start] - rows.widths[start], rows.ends[stop - 1])
+            for i, output in enumerate(outputs.T):
+                packed = weights @ output[span].reshape(len(weights), -1)
+                # With all players there is nothing to spread.
+                total[i] += packed if len(packed) == 2**d else packed.take(packing.codes(kind)).reshape(-1)
+
+    def _outputs(self, rows: "_Beside", barred: Masks, packing: "_Packing") -> Float64[np.ndarray, "q j"]:
+        """What is averaged for every subset of the players on which a row differs, row after row."""
+        cubes, place = self._cubes(rows, barred)
+        kind = np.concatenate([[0], np.cumsum(rows.differs[1:] != rows.differs[:-1])])[place]
+        starts = rows.ends - rows.widths
+        needed = packing.packed(cubes.needed, kind) + starts[place]
+        margins = np.zeros((len(cubes.value), rows.ends[-1]))
+        add_cubes(Cubes(cubes.leaf, needed, packing.packed(cubes.barred, kind), cubes.value), margins)
+        for width in np.unique(rows.widths).tolist():
+            alike = np.flatnonzero(rows.widths == width)
+            for output in margins:
+                add_subsets(output[starts[alike[0]] : rows.ends[alike[-1]]].reshape(-1, width))
+        margins += self.leaves.ensemble.base[:, None]
+        return self.leaves.ensemble.link.averaged(margins.T)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """Background rows beside one instance, sorted by the number of players on which they differ.
+
+    Args:
+        number: The number of each row.
+        differs: The players on which some leaf that matters tells the two apart.
+        alive: The leaves that some mixture of the two reaches.
+    """
+
+    number: Int64[np.ndarray, "n"]
+    differs: Int64[np.ndarray, "n"]
+    alive: list[Int64[np.ndarray, "_"]]
+
+    @property
+    def widths(self) -> Int64[np.ndarray, "n"]:
+        """How many different margins each row has."""
+        return np.left_shift(1, bit_counts(self.differs).astype(np.int64))
+
+    @property
+    def ends(self) -> Int64[np.ndarray, "n"]:
+        """Where those of each row end, one row after another."""
+        return np.cumsum(self.widths)
+
+    def blocks(self, entries: int) -> Iterator["_Beside"]:
+        """The rows in blocks of so many margins at most, but one row at least."""
+        ends, first = self.ends, 0
+        while first < len(ends):
+            before = ends[first] - self.widths[first]
+            stop = max(first + 1, int(np.searchsorted(ends, before + entries, "right")))
+            yield _Beside(self.number[first:stop], self.differs[first:stop], self.alive[first:stop])
+            first = stop
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Packing:
+    """Codes of subsets of d players as codes of subsets of fewer, for several choices of these.
+
+    A code is looked up in two halves, so that no table has 2^d entries.
+
+    Args:
+        low: For each choice and low half of a code, the bits of the chosen players, close together.
+        high: The same for the high half.
+    """
+
+    low: Int64[np.ndarray, "choices two_to_low"]
+    high: Int64[np.ndarray, "choices two_to_high"]
+
+    def packed(self, masks: Int[np.ndarray, "q"], choice: Int64[np.ndarray, "q"]) -> Int64[np.ndarray, "q"]:
+        """Masks of players as masks of the chosen ones.
+
+        Args:
+            masks: Sets of players as bits.
+            choice: The number of the choice for each.
+        """
+        size = self.low.shape[1]
+        packed: np.ndarray = self.low.take(choice * size + (masks & (size - 1)))
+        packed += self.high.take(choice * self.high.shape[1] + (masks >> (size.bit_length() - 1)))
+        return packed
+
+    def codes(self, choice: int) -> Int64[np.ndarray, "two_to_high two_to_low"]:
+        """For every code of d players the packed one.
+
+        Args:
+            choice: The number of the choice.
+        """
+        codes: np.ndarray = np.add.outer(self.high[choice], self.low[choice])
+        return codes
+
+
+def _packing(chosen: Int64[np.ndarray, "choices"], d: int) -> _Packing:
+    half = d // 2
+    n_low = bit_counts(chosen & ((1 << half) - 1)).astype(np.int64)
+    return _Packing(
+        _packed_codes(chosen, np.zeros_like(chosen), half), _packed_codes(chosen >> half, n_low, d - half)
+    )
+
+
+def _packed_codes(
+    chosen: Int64[np.ndarray, "choices"], place: Int64[np.ndarray, "choices"], n_bits: int
+) -> Int64[np.ndarray, "choices two_to_bits"]:
+    """Every code of some bits with the chosen ones close together, the lowest at a place."""
+    codes = np.zeros((len(chosen), 1), dtype=np.int64)
+    for bit in range(n_bits):
+        held = chosen >> bit & 1
+        codes = np.concatenate([codes, codes + (held << place)[:, None]], axis=1)
+        place = place + held
+    return codes
 
 
 def compile_tree_linked(
     ensemble: TreeEnsemble,
     players: Players,
-    rows: Float64[Tensor, "n c"],
-    weights: Float64[Tensor, "w"] | None = None,
+    rows: Float64[np.ndarray, "n c"],
+    weights: Float64[np.ndarray, "w"] | None = None,
 ) -> TreeLinkedRestriction:
     """Work out which leaves each background row can reach, once for all instances.
 
@@ -148,7 +274,7 @@ def compile_tree_linked(
         SettingError: if trees and players disagree, or weights are no weights.
         LimitError: if paths have too many players, or what is held would take too much memory.
     """
-    share = equal_weights(rows) if weights is None else weights.detach().cpu()
+    share = equal_weights(rows) if weights is None else weights
     check_background(rows, share)
     leaves = compile_leaves(ensemble, players)
     masks = len(rows) * leaves.count * np.dtype(leaves.mask_type).itemsize

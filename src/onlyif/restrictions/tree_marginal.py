@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float64
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
@@ -85,18 +84,18 @@ class TreeMarginalRestriction(Restriction):
             rows=0,
         )
 
-    def _at_all(self, row: SeenRow) -> Float64[Tensor, "k two_to_d"]:
+    def _at_all(self, row: SeenRow) -> Float64[np.ndarray, "k two_to_d"]:
         outputs = self.outputs.empty(2**self.leaves.players.count)
         computed = outputs[: self.outputs.n_computed]
-        add_cubes(cubes_of(self.patterns, self.leaves.unsatisfied(row)), computed.numpy())
+        add_cubes(cubes_of(self.patterns, self.leaves.unsatisfied(row)), computed)
         add_subsets(computed)
         self.outputs.complete(outputs)
         return outputs
 
-    def _at_subsets(self, row: SeenRow, keep: Bool[Tensor, "m d"]) -> Float64[Tensor, "k m"]:
+    def _at_subsets(self, row: SeenRow, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
         outputs = self.outputs.empty(len(keep))
         cubes = cubes_of(self.patterns, self.leaves.unsatisfied(row))
-        outputs[: self.outputs.n_computed] = torch.from_numpy(sum_cubes(cubes, self.leaves, keep.numpy()))
+        outputs[: self.outputs.n_computed] = sum_cubes(cubes, self.leaves, keep)
         self.outputs.complete(outputs)
         return outputs
 
@@ -104,8 +103,8 @@ class TreeMarginalRestriction(Restriction):
 def compile_tree_marginal(
     ensemble: TreeEnsemble,
     players: Players,
-    rows: Float64[Tensor, "n c"],
-    weights: Float64[Tensor, "w"] | None = None,
+    rows: Float64[np.ndarray, "n c"],
+    weights: Float64[np.ndarray, "w"] | None = None,
 ) -> TreeMarginalRestriction:
     """Work out what a background asks of every leaf, once for all instances.
 
@@ -124,12 +123,12 @@ def compile_tree_marginal(
         >>> from onlyif.core.players import column_players
         >>> from onlyif.predictors.readouts import TargetReadout
         >>> from onlyif.predictors.tree_ensemble import TreeNodes
-        >>> number, code = torch.zeros(3).double(), torch.tensor([-1, -1, -1])
-        >>> left, right = torch.tensor([1, 0, 0]), torch.tensor([2, 0, 0])
-        >>> nodes = TreeNodes(torch.tensor([0, -1, -1]), number, left, right, code < 0, number, code)
-        >>> value = torch.tensor([[0.0], [0.0], [1.0]]).double()
-        >>> positive = TreeEnsemble(nodes, torch.tensor([0]), value, torch.zeros(1).double(), n_columns=2)
-        >>> background = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]).double()
+        >>> number, code = np.zeros(3), np.array([-1, -1, -1])
+        >>> left, right = np.array([1, 0, 0]), np.array([2, 0, 0])
+        >>> nodes = TreeNodes(np.array([0, -1, -1]), number, left, right, code < 0, number, code)
+        >>> value = np.array([[0.0], [0.0], [1.0]])
+        >>> positive = TreeEnsemble(nodes, np.array([0]), value, np.zeros(1), n_columns=2)
+        >>> background = np.array([[1.0, 0.0], [-1.0, 0.0]])
         >>> restriction = compile_tree_marginal(positive, column_players(["a", "b"]), background)
         >>> restriction.table(torch.tensor([[3.0, 9.0]]).double(), TargetReadout(torch.tensor([0]))).mean
         tensor([[0.5000, 1.0000, 0.5000, 1.0000]], dtype=torch.float64)

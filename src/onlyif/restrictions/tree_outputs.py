@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.predictors.tree_ensemble import TreeEnsemble
 from onlyif.predictors.tree_leaves import Leaves
@@ -28,7 +26,7 @@ class AddedOutputs:
         total: The sum of all outputs, where it is constant; else None.
     """
 
-    base: Float64[Tensor, "k"]
+    base: Float64[np.ndarray, "k"]
     total: float | None
 
     @property
@@ -36,28 +34,28 @@ class AddedOutputs:
         """How many outputs are computed."""
         return len(self.base) - (self.total is not None)
 
-    def empty(self, size: int) -> Float64[Tensor, "k size"]:
+    def empty(self, size: int) -> Float64[np.ndarray, "k size"]:
         """Room for all outputs, 0 where they are to be computed.
 
         Args:
             size: Number of subsets.
         """
-        room = torch.empty(len(self.base), size, dtype=torch.float64)
+        room = np.empty((len(self.base), size))
         room[: self.n_computed] = 0
         return room
 
-    def complete(self, outputs: Float64[Tensor, "k size"]) -> None:
+    def complete(self, outputs: Float64[np.ndarray, "k size"]) -> None:
         """From sums of leaf values to outputs, in place.
 
         Args:
             outputs: One row an output; the last one is written where it was not computed.
         """
-        for row, base in zip(outputs[: self.n_computed], self.base.tolist(), strict=False):
+        for i, base in enumerate(self.base[: self.n_computed].tolist()):
             if base:
-                row.add_(base)
+                outputs[i] += base
         if self.total is not None:
             last = outputs[-1]
-            last.fill_(self.total)
+            last.fill(self.total)
             for row in outputs[:-1]:
                 last -= row
 
@@ -70,13 +68,12 @@ def added_outputs(ensemble: TreeEnsemble) -> AddedOutputs:
     """
     if ensemble.value.shape[1] < 2:
         return AddedOutputs(ensemble.base, None)
-    sums = ensemble.value.sum(1)[torch.from_numpy(leaf_nodes(ensemble))]
-    tree = torch.from_numpy(_tree_of_leaves(ensemble))
-    low = torch.full((len(ensemble.roots),), torch.inf, dtype=torch.float64)
-    high = low.neg().scatter_reduce(0, tree, sums, "amax")
-    low = low.scatter_reduce(0, tree, sums, "amin")
-    scale = float(ensemble.value.abs().max())
-    if float((high - low).max()) > _ROUNDING * scale:
+    sums = ensemble.value.sum(1)[leaf_nodes(ensemble)]
+    tree = _tree_of_leaves(ensemble)
+    low, high = np.full(len(ensemble.roots), np.inf), np.full(len(ensemble.roots), -np.inf)
+    np.minimum.at(low, tree, sums)
+    np.maximum.at(high, tree, sums)
+    if (high - low).max() > _ROUNDING * np.abs(ensemble.value).max():
         return AddedOutputs(ensemble.base, None)
     return AddedOutputs(ensemble.base, float(((high + low) / 2).sum() + ensemble.base.sum()))
 
@@ -92,10 +89,9 @@ def computed_values(outputs: AddedOutputs, leaves: Leaves) -> Float64[np.ndarray
 
 
 def _tree_of_leaves(ensemble: TreeEnsemble) -> np.ndarray:
-    left, right = ensemble.nodes.left.numpy(), ensemble.nodes.right.numpy()
-    inner = ensemble.nodes.column.numpy() >= 0
+    left, right, inner = ensemble.nodes.left, ensemble.nodes.right, ensemble.nodes.column >= 0
     tree = np.zeros(len(inner), dtype=np.int64)
-    level = ensemble.roots.numpy()
+    level = ensemble.roots
     tree[level] = np.arange(len(level))
     while len(level):
         level = level[inner[level]]

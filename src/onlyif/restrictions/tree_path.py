@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64, Int, Int64
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
@@ -75,22 +74,22 @@ class TreePathRestriction(Restriction):
             rows=0,
         )
 
-    def _at_all(self, row: SeenRow) -> Float64[Tensor, "k two_to_d"]:
+    def _at_all(self, row: SeenRow) -> Float64[np.ndarray, "k two_to_d"]:
         outputs = self.outputs.empty(2**self.leaves.players.count)
         computed = outputs[: self.outputs.n_computed]
-        _add_products(self._products(row), computed.numpy())
+        _add_products(self._products(row), computed)
         add_subsets(computed)
         self.outputs.complete(outputs)
         # The products were summed by what is hidden; flipping the table takes complements.
-        return outputs.flip(1)
+        return np.flip(outputs, 1)
 
-    def _at_subsets(self, row: SeenRow, keep: Bool[Tensor, "m d"]) -> Float64[Tensor, "k m"]:
+    def _at_subsets(self, row: SeenRow, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
         outputs = self.outputs.empty(len(keep))
         satisfied = self._satisfied(row)
         value = computed_values(self.outputs, self.leaves)
-        for i, kept in enumerate(keep.numpy()):
+        for i, kept in enumerate(keep):
             factors = np.where(kept[self.leaves.path], satisfied, self.shares)
-            outputs[: self.outputs.n_computed, i] = torch.from_numpy(factors.prod(1) @ value)
+            outputs[: self.outputs.n_computed, i] = factors.prod(1) @ value
         self.outputs.complete(outputs)
         return outputs
 
@@ -169,12 +168,13 @@ def compile_tree_path(ensemble: TreeEnsemble, players: Players) -> TreePathRestr
         SettingError: if trees and players disagree, the link is no identity, or a tree has no cover.
         LimitError: if paths have too many players.
     """
-    if not bool((ensemble.nodes.cover[ensemble.roots] > 0).all()) or bool((ensemble.nodes.cover < 0).any()):
+    if not (ensemble.nodes.cover[ensemble.roots] > 0).all() or (ensemble.nodes.cover < 0).any():
         raise SettingError("cover weights need the training weight of every node; these trees have none")
     leaves = compile_leaves(ensemble, players)
     shares = np.ones(leaves.path.shape)
+    owner = on_host(players.index)
     for slot in leaves.slots:
         n = np.arange(len(slot.column))
-        player = players.index.numpy()[slot.column]
+        player = owner[slot.column]
         shares[n, (leaves.path[: len(n)] == player[:, None]).argmax(1)] *= slot.share
     return TreePathRestriction(leaves, shares, added_outputs(ensemble))

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int, Int64
-from torch import Tensor
 
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.predictors.tree_leaves import Leaves
@@ -37,16 +35,16 @@ class Patterns:
     value: Float64[np.ndarray, "k q"]
 
 
-def equal_weights(rows: Float64[Tensor, "n c"]) -> Float64[Tensor, "n"]:
+def equal_weights(rows: Float64[np.ndarray, "n c"]) -> Float64[np.ndarray, "n"]:
     """One weight a row, all alike and of sum 1.
 
     Args:
         rows: The rows.
     """
-    return torch.full((len(rows),), 1 / max(len(rows), 1), dtype=torch.float64)
+    return np.full(len(rows), 1 / max(len(rows), 1))
 
 
-def check_background(rows: Float64[Tensor, "n c"], weights: Float64[Tensor, "w"]) -> None:
+def check_background(rows: Float64[np.ndarray, "n c"], weights: Float64[np.ndarray, "w"]) -> None:
     """Rows and weights are those of a law.
 
     Args:
@@ -61,15 +59,15 @@ def check_background(rows: Float64[Tensor, "n c"], weights: Float64[Tensor, "w"]
         raise InputError("need at least one background row, got none")
     if weights.shape != rows.shape[:1]:
         raise SettingError(f"need one weight a background row, got {len(weights)} for {len(rows)} rows")
-    if not bool((weights >= 0).all()) or abs(float(weights.sum()) - 1) > 1e-9:
+    if not (weights >= 0).all() or abs(float(weights.sum()) - 1) > 1e-9:
         raise SettingError(f"weights must be 0 or more and sum to 1, got a sum of {float(weights.sum()):.6g}")
 
 
 def compile_patterns(
     leaves: Leaves,
     values: Float64[np.ndarray, "leaves k"],
-    rows: Float64[Tensor, "n c"],
-    weights: Float64[Tensor, "n"],
+    rows: Float64[np.ndarray, "n c"],
+    weights: Float64[np.ndarray, "n"],
 ) -> Patterns:
     """The patterns of a background.
 
@@ -93,11 +91,10 @@ def compile_patterns(
             f"{len(rows)} background rows and {leaves.count} leaves are too many for paths of "
             f"{mask_bits} players"
         )
-    share = weights.detach().cpu().numpy()
-    found = _weighed(leaves, rows[:size], share[:size])
+    found = _weighed(leaves, rows[:size], weights[:size])
     for first in range(size, len(rows), size):
         part = slice(first, first + size)
-        found = _merged([found, _weighed(leaves, rows[part], share[part])], mask_bits)
+        found = _merged([found, _weighed(leaves, rows[part], weights[part])], mask_bits)
         _check(leaves, values, found)
     _check(leaves, values, found)
     weight = found.weight
@@ -120,7 +117,7 @@ def _check(leaves: Leaves, values: Float64[np.ndarray, "leaves k"], found: _Weig
     check_held(leaves.n_bytes + each * len(found.leaf), f"{leaves.count:,} leaves and their patterns")
 
 
-def _weighed(leaves: Leaves, rows: Float64[Tensor, "n c"], weights: Float64[np.ndarray, "n"]) -> _Weighed:
+def _weighed(leaves: Leaves, rows: Float64[np.ndarray, "n c"], weights: Float64[np.ndarray, "n"]) -> _Weighed:
     needed = np.empty((leaves.count, len(rows)), dtype=leaves.mask_type)
     for i, row in enumerate(leaves.see(rows)):
         needed[:, i] = leaves.unsatisfied(row)

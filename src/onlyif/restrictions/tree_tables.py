@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
-from jaxtyping import Float64
-from torch import Tensor
+from jaxtyping import Bool, Float64
 
+from onlyif.core.arrays import doubled, on_host
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.shapes import Instances, Keep
 from onlyif.predictors.readouts import Readout
@@ -19,7 +20,7 @@ def table_of(
     x: Instances,
     leaves: Leaves,
     readout: Readout,
-    one: Callable[[SeenRow], Float64[Tensor, "k two_to_d"]],
+    one: Callable[[SeenRow], Float64[np.ndarray, "k two_to_d"]],
     n_held: int,
 ) -> Estimate:
     """f_S(x) of all subsets, one instance after another: memory does not grow with the instances.
@@ -43,11 +44,11 @@ def table_of(
     check_table_size(len(x) + n_held, d)
     rows = _rows(x, leaves)
     if len(rows) == 1:
-        return _exact(readout.read(one(rows[0]).T.unsqueeze(0)).to(x.device))
-    mean = torch.empty(len(x), 2**d, dtype=torch.float64)
+        return _exact(_read(readout, one(rows[0])), x)
+    mean = np.empty((len(x), 2**d))
     for i, row in enumerate(rows):
-        mean[i] = readout.part(slice(i, i + 1)).read(one(row).T.unsqueeze(0))[0]
-    return _exact(mean.to(x.device))
+        mean[i] = _read(readout.part(slice(i, i + 1)), one(row))
+    return _exact(mean, x)
 
 
 def predict_of(
@@ -55,7 +56,7 @@ def predict_of(
     keep: Keep,
     leaves: Leaves,
     readout: Readout,
-    one: Callable[[SeenRow, Tensor], Float64[Tensor, "k m"]],
+    one: Callable[[SeenRow, Bool[np.ndarray, "m d"]], Float64[np.ndarray, "k m"]],
 ) -> Estimate:
     """f_S(x) of given subsets, one instance after another.
 
@@ -66,20 +67,25 @@ def predict_of(
         readout: Which number is explained.
         one: From one instance and its subsets to its outputs.
     """
-    shared = keep.detach().cpu().expand(len(x), -1, -1)
-    mean = torch.empty(shared.shape[:2], dtype=torch.float64)
+    shared = np.broadcast_to(on_host(keep), (len(x), *keep.shape[1:]))
+    mean = np.empty(shared.shape[:2])
     for i, row in enumerate(_rows(x, leaves)):
-        mean[i] = readout.part(slice(i, i + 1)).read(one(row, shared[i]).T.unsqueeze(0))[0]
-    return _exact(mean.to(x.device))
+        mean[i] = _read(readout.part(slice(i, i + 1)), one(row, shared[i]))
+    return _exact(mean, x)
 
 
 def _rows(x: Instances, leaves: Leaves) -> list[SeenRow]:
     if x.ndim != 2:
         raise InputError(f"trees take rows of columns, got instances of shape {tuple(x.shape[1:])}")
-    return leaves.see(x.double())
+    return leaves.see(doubled(x))
 
 
-def _exact(mean: Float64[Tensor, "b m"]) -> Estimate:
+def _read(readout: Readout, outputs: Float64[np.ndarray, "k m"]) -> Float64[np.ndarray, "1 m"]:
+    return on_host(readout.read(torch.from_numpy(np.ascontiguousarray(outputs)).T.unsqueeze(0)))
+
+
+def _exact(mean: Float64[np.ndarray, "b m"], x: Instances) -> Estimate:
+    found = torch.from_numpy(mean).to(x.device)
     # One zero for all entries: the errors take no memory.
-    zero = torch.zeros(1, 1, dtype=mean.dtype, device=mean.device).expand_as(mean)
-    return Estimate(mean, zero, zero, 0.0)
+    zero = torch.zeros(1, 1, dtype=found.dtype, device=found.device).expand_as(found)
+    return Estimate(found, zero, zero, 0.0)

@@ -1,15 +1,14 @@
 """The subset-sum transform: from Möbius coefficients to values of all subsets."""
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
-_LOW_BITS = 4  # summed by a small matrix: additions of so short runs are slow
+_LOW_BITS = 5  # summed by a small matrix: additions of so short runs are slow
 _CACHE_BITS = 17  # a part of 2^17 numbers, 1 MiB, stays in the second-level cache
 _HIGH_BITS = 5  # bits summed in one passage through memory
 
 
-def add_subsets(table: Float64[Tensor, "rows two_to_d"]) -> None:
+def add_subsets(table: Float64[np.ndarray, "rows two_to_d"]) -> None:
     """Replace each entry S by the sum of the entries of its subsets, in place.
 
         f_S = Σ_{T ⊆ S} m_T
@@ -21,42 +20,43 @@ def add_subsets(table: Float64[Tensor, "rows two_to_d"]) -> None:
         table: One or more tables by bit code, contiguous.
 
     Example:
-        >>> table = torch.tensor([[1.0, 2.0, 3.0, 4.0]]).double()
+        >>> table = np.array([[1.0, 2.0, 3.0, 4.0]])
         >>> add_subsets(table)
         >>> table
-        tensor([[ 1.,  3.,  4., 10.]], dtype=torch.float64)
+        array([[ 1.,  3.,  4., 10.]])
     """
     n_bits = table.shape[1].bit_length() - 1
     # Sums stay within a row, so all rows are one run of numbers.
-    flat = table.view(-1)
+    flat = table.reshape(-1)
     _add_low(flat, min(n_bits, _CACHE_BITS))
     for start in range(_CACHE_BITS, n_bits, _HIGH_BITS):
         _add_high(flat, start, min(start + _HIGH_BITS, n_bits))
 
 
-def _add_low(flat: Float64[Tensor, "n"], n_bits: int) -> None:
+def _add_low(flat: Float64[np.ndarray, "n"], n_bits: int) -> None:
     """Sum over bits 0 to n_bits - 1."""
     low = min(n_bits, _LOW_BITS)
     matrix = _subset_matrix(low)
-    for part in torch.split(flat, 2**_CACHE_BITS):
-        runs = part.view(-1, 2**low)
-        torch.matmul(runs.clone(), matrix, out=runs)
+    for first in range(0, len(flat), 2**_CACHE_BITS):
+        part = flat[first : first + 2**_CACHE_BITS]
+        runs = part.reshape(-1, 2**low)
+        np.matmul(runs.copy(), matrix, out=runs)
         for i in range(low, n_bits):
-            pairs = part.view(-1, 2, 2**i)
+            pairs = part.reshape(-1, 2, 2**i)
             pairs[:, 1] += pairs[:, 0]
 
 
-def _add_high(flat: Float64[Tensor, "n"], start: int, stop: int) -> None:
+def _add_high(flat: Float64[np.ndarray, "n"], start: int, stop: int) -> None:
     """Sum over bits `start` to `stop` - 1."""
     width = 1 << (_CACHE_BITS - (stop - start))
-    for block in flat.view(-1, 2 ** (stop - start), 2**start):
+    for block in flat.reshape(-1, 2 ** (stop - start), 2**start):
         for first in range(0, 2**start, width):
-            part = block[:, first : first + width]
             for i in range(stop - start):
-                pairs = part.unflatten(0, (-1, 2, 2**i))
+                pairs = block.reshape(-1, 2, 2**i, 2**start)[..., first : first + width]
                 pairs[:, 1] += pairs[:, 0]
 
 
-def _subset_matrix(n_bits: int) -> Float64[Tensor, "size size"]:
-    codes = torch.arange(2**n_bits)
-    return ((codes.unsqueeze(1) & ~codes) == 0).double()
+def _subset_matrix(n_bits: int) -> Float64[np.ndarray, "size size"]:
+    codes = np.arange(2**n_bits)
+    matrix: np.ndarray = ((codes[:, None] & ~codes) == 0).astype(np.float64)
+    return matrix
