@@ -57,7 +57,9 @@ MODELS = {
     "regression forest": lambda: RandomForestRegressor(3, random_state=0).fit(NUMBERS, NUMBER),
     "boosted": lambda: GradientBoostingClassifier(n_estimators=3).fit(NUMBERS, LABEL),
     "histogram": lambda: HistGradientBoostingClassifier(max_iter=3).fit(NUMBERS, LABEL),
-    "histogram of sets": lambda: HistGradientBoostingClassifier(max_iter=3).fit(FRAME, LABEL),
+    "histogram of sets": lambda: HistGradientBoostingClassifier(
+        max_iter=3, categorical_features="from_dtype"
+    ).fit(FRAME, LABEL),
     "bag": lambda: BaggingClassifier(DecisionTreeClassifier(), 3, max_features=1).fit(NUMBERS, LABEL),
     "stack": lambda: StackingClassifier(
         [("tree", DecisionTreeClassifier()), ("line", LogisticRegression())], cv=2

@@ -16,7 +16,8 @@ _ESTIMATORS = {
     "sklearn._loss.loss": "AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss"
     " HalfPoissonLoss HalfSquaredError HalfTweedieLoss HalfTweedieLossIdentity HuberLoss PinballLoss",
     "sklearn.calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration",
-    "sklearn.compose._column_transformer": "ColumnTransformer make_column_selector",
+    # The second is a list of columns, of scikit-learn before 1.7.
+    "sklearn.compose._column_transformer": "ColumnTransformer _RemainderColsList make_column_selector",
     "sklearn.compose._target": "TransformedTargetRegressor",
     "sklearn.cross_decomposition._pls": "CCA PLSCanonical PLSRegression",
     "sklearn.decomposition._factor_analysis": "FactorAnalysis",
@@ -94,6 +95,8 @@ _ESTIMATORS = {
     "sklearn.preprocessing._target_encoder": "TargetEncoder",
     "sklearn.random_projection": "GaussianRandomProjection",
     "sklearn.svm._classes": "LinearSVC LinearSVR NuSVC NuSVR SVC SVR",
+    # What estimators ask to be told, which scikit-learn before 1.6 stores.
+    "sklearn.utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
     "sklearn.tree._classes": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier"
     " ExtraTreeRegressor",
     "xgboost.core": "Booster",
@@ -117,6 +120,8 @@ _FUNCTIONS = {
     "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_regression r_regression",
     "sklearn.utils.validation": "check_array",
 }
+# As numpy 1 names the same functions.
+_FUNCTIONS["numpy.core._multiarray_umath"] = _FUNCTIONS["numpy"]
 _SCALARS = (
     "bool bool_ bytes_ float16 float32 float64 int16 int32 int64 int8 longlong str_ uint16 uint32 uint64"
     " uint8 ulonglong"
