@@ -15,7 +15,7 @@ from onlyif.predictors.function import FunctionPredictor
 from onlyif.predictors.outputs import DIGITS_SINGLE, AutoOutput
 from onlyif.recipes.detect import detect
 
-ROWS = torch.arange(24.0, dtype=torch.float64).view(8, 3)
+ROWS = np.arange(24.0).reshape(8, 3)
 
 
 def _raises_at(row):
@@ -29,13 +29,13 @@ def _raises_at(row):
 
 def _nan_at(row, value):
     def function(batch):
-        return torch.where(batch[:, 0] == ROWS[row, 0], value, batch.sum(1))
+        return np.where(batch[:, 0] == ROWS[row, 0], value, batch.sum(1))
 
     return function
 
 
 @pytest.mark.parametrize("row", [0, 3, 7])
-@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_number_that_is_not_finite_is_named_with_its_row(row, value):
     with pytest.raises(ModelError, match=rf"a function answered {value} for row {row} of a call of 8 rows"):
         CheckedPredictor(FunctionPredictor(_nan_at(row, value))).predict(ROWS)
@@ -73,9 +73,9 @@ def test_our_own_errors_and_interrupts_pass():
 
 SHAPES = {
     "answered with 7 rows to 8 rows": lambda batch: batch[1:],
-    "answered with 1 rows to 8 rows": lambda batch: batch.sum(0, keepdim=True),
+    "answered with 1 rows to 8 rows": lambda batch: batch.sum(0, keepdims=True),
     "0 dimensions": lambda batch: batch.sum(),
-    "3 dimensions": lambda batch: batch.unsqueeze(2),
+    "3 dimensions": lambda batch: batch[:, :, None],
     "with a list that is not numeric": lambda batch: ["yes"] * len(batch),
     "0 outputs a row; need at least 1": lambda batch: batch[:, :0],
     "NoneType that is not numeric": lambda batch: None,
@@ -150,8 +150,8 @@ def test_a_model_that_changes_its_input_is_found_and_lived_with_on_request(funct
 
 class _OwnPredictor(Predictor):
     def predict(self, batch):
-        answer = batch.sum(1, keepdim=True)
-        batch.zero_()
+        answer = batch.sum(1, keepdims=True)
+        batch[...] = 0
         return answer
 
     @property
@@ -161,7 +161,7 @@ class _OwnPredictor(Predictor):
 
 def test_a_predictor_of_the_users_own_is_watched_too():
     with pytest.raises(ModelError, match="their own changes the input"):
-        probe(_OwnPredictor(), ROWS.clone())
+        probe(_OwnPredictor(), ROWS.copy())
 
 
 class _Noisy(nn.Module):
@@ -186,7 +186,7 @@ RANDOM = {
 
 @pytest.mark.parametrize("kind", RANDOM)
 def test_a_model_that_answers_differently_each_time_is_found_and_lived_with_on_request(kind):
-    predictor = detect(RANDOM[kind], fit_schema(ROWS), AutoOutput())
+    predictor = detect(RANDOM[kind], fit_schema(torch.from_numpy(ROWS)), AutoOutput())
     state = torch.get_rng_state()
     with pytest.raises(ModelError, match=r"answers differently each time \(two calls .*tolerate RANDOM"):
         probe(predictor, ROWS)
@@ -213,18 +213,37 @@ def test_few_rows_are_enough(rows):
     assert probe(FunctionPredictor(lambda batch: batch * 2), ROWS[:rows]).notes == ()
 
 
+def test_a_tensor_is_probed_as_an_array_is():
+    batch = torch.from_numpy(ROWS)
+    assert probe(FunctionPredictor(lambda tensor: tensor.softmax(1)), batch).notes == ()
+    with pytest.raises(ModelError, match="changes the input"):
+        probe(FunctionPredictor(_in_place), batch)
+    assert apart_in_a_large_call(FunctionPredictor(lambda tensor: tensor.softmax(1)), batch, 501) == 0
+    bad = FunctionPredictor(lambda tensor: torch.where(tensor == 6, torch.nan, tensor))
+    with pytest.raises(ModelError, match="nan for row 2"):
+        CheckedPredictor(bad).predict(batch)
+
+
 def test_rounding_is_no_fault():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
-    model = LogisticRegression().fit(ROWS.numpy(), np.arange(8) % 2)
+    model = LogisticRegression().fit(ROWS, np.arange(8) % 2)
     for one in (net, model):
-        assert probe(detect(one, fit_schema(ROWS.numpy()), AutoOutput()), ROWS).notes == ()
+        assert probe(detect(one, fit_schema(ROWS), AutoOutput()), ROWS).notes == ()
 
 
 STEP = 2.0**-23  # between neighbours of 1 in single precision
+
+
+def _single(batch):
+    return batch.astype(np.float32)
+
+
 ROUNDED = {
-    "single precision": lambda batch: batch.float().sum(1) * (1 + STEP * (len(batch) % 8 > 0)),
-    "held in double": lambda batch: (batch.float().sum(1) * (1 + STEP * (len(batch) % 8 > 0))).double(),
+    "single precision": lambda batch: _single(batch).sum(1) * np.float32(1 + STEP * (len(batch) % 8 > 0)),
+    "held in double": lambda batch: np.float64(
+        _single(batch).sum(1) * np.float32(1 + STEP * (len(batch) % 8 > 0))
+    ),
     "counted in single": lambda batch: batch.sum(1) * 0.3 * (1 + 3.7 * STEP * (len(batch) % 8 > 0)),
 }
 
@@ -247,8 +266,11 @@ def test_what_is_no_rounding_is_found_in_double_precision(shift):
 
 def test_digits_go_by_the_dtype_of_the_answers():
     for dtype, digits in ((torch.float64, 30), (torch.float32, 20), (torch.bfloat16, 7), (torch.int64, 30)):
-        predictor = checked(FunctionPredictor(lambda batch, dtype=dtype: batch.sum(1).to(dtype)), ROWS)
-        assert predictor.meaning.digits == digits
+        answers = FunctionPredictor(lambda batch, dtype=dtype: torch.as_tensor(batch).sum(1).to(dtype))
+        for rows in (ROWS, torch.from_numpy(ROWS)):
+            predictor = checked(answers, rows)
+            assert predictor.meaning.digits == digits
+            assert predictor.predict(rows)[:, 0].tolist() == answers.function(rows).tolist()
 
 
 @pytest.mark.parametrize("raised", [SystemExit, SystemExit(0), BaseException("panic")])
@@ -273,10 +295,10 @@ def test_a_model_that_answers_otherwise_in_large_calls_is_found():
 
 
 def test_one_row_may_answer_without_its_dimension():
-    weights = torch.arange(6.0, dtype=torch.float64).view(3, 2)
+    weights = np.arange(6.0).reshape(3, 2)
     for k in (1, 2):
         wanted = ROWS @ weights[:, :k]
-        for squeeze in (torch.squeeze, lambda answer: answer.squeeze().numpy()):
+        for squeeze in (np.squeeze, lambda answer: torch.from_numpy(answer).squeeze()):
             predictor = checked(FunctionPredictor(lambda b, k=k, s=squeeze: s(b @ weights[:, :k])), ROWS)
             assert np.array_equal(predictor.predict(ROWS[:1]), wanted[:1])
             assert np.array_equal(predictor.predict(ROWS), wanted)

@@ -23,7 +23,8 @@ from onlyif.predictors.outputs import ProbabilityOutput
 from onlyif.predictors.torch_module import module_form, module_heads
 from onlyif.testing.predictors import check_predictor
 
-ROWS = torch.arange(15.0, dtype=torch.float64).view(5, 3) % 7
+ROWS = np.arange(15.0).reshape(5, 3) % 7
+TENSOR = torch.from_numpy(ROWS)
 FRAME = pd.DataFrame({"a": [0.0, 1.0, 2.0], "city": ["Rome", None, "Oslo"], "n": [3, 1, 2]})
 SCHEMA = fit_schema(FRAME)
 CODES = SCHEMA.encode(FRAME)
@@ -53,9 +54,11 @@ def _one_output():
 MEMBERS = {
     FunctionPredictor: [
         (lambda: FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS),
-        (lambda: FunctionPredictor(lambda batch: batch.sum((1, 2))), ROWS.view(5, 3, 1).float()),
+        (lambda: FunctionPredictor(lambda batch: batch.cumsum(1)), TENSOR),
+        (lambda: FunctionPredictor(lambda batch: batch.sum((1, 2))), TENSOR.view(5, 3, 1).float()),
         (_of_frames, CODES),
         (_module, ROWS),
+        (_module, TENSOR),
     ],
     MeteredPredictor: [
         (lambda: MeteredPredictor(_of_frames(), Meter()), CODES),
@@ -66,12 +69,13 @@ MEMBERS = {
         (lambda: CheckedPredictor(_of_frames()), CODES),
     ],
     DecidedPredictor: [
-        (lambda: DecidedPredictor(FunctionPredictor(lambda batch: batch.cumsum(1).sin())), ROWS),
+        (lambda: DecidedPredictor(FunctionPredictor(lambda batch: np.sin(batch.cumsum(1)))), ROWS),
+        (lambda: DecidedPredictor(FunctionPredictor(lambda batch: batch.cumsum(1).sin())), TENSOR),
         (lambda: DecidedPredictor(_one_output()), ROWS),
     ],
     DifferentiablePredictor: [
-        (lambda: DifferentiablePredictor(lambda batch: batch.square().sum(1)), ROWS.float()),
-        (_differentiable_module, ROWS.float()),
+        (lambda: DifferentiablePredictor(lambda batch: batch.square().sum(1)), TENSOR.float()),
+        (_differentiable_module, TENSOR.float()),
     ],
 }
 CASES = [(make, rows) for cases in MEMBERS.values() for make, rows in cases]
@@ -167,8 +171,8 @@ SAID = {
 @pytest.mark.parametrize("wrong", SAID)
 def test_a_broken_predictor_is_found_out(wrong):
     with pytest.raises(AssertionError, match=SAID[wrong]):
-        check_predictor(_Broken(wrong), ROWS.clone())
+        check_predictor(_Broken(wrong), TENSOR.clone())
 
 
 def test_the_right_one_passes():
-    check_predictor(_Broken(), ROWS.clone())
+    check_predictor(_Broken(), TENSOR.clone())

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import sys
 import threading
 import warnings
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ import onlyif
 from onlyif.core.errors import ModelError
 from onlyif.predictors.checked import probe
 from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.random_states import random_states
+from onlyif.predictors.random_states import advance_random_states, all_random_states, random_states
 from onlyif.predictors.torch_module import ModuleCall, module_guard
 
 ROWS = torch.linspace(-1, 1, 24).view(8, 3)
@@ -187,6 +188,16 @@ def test_the_last_user_puts_random_states_back():
             last.enter_context(random_states())
         random.random(), np.random.standard_normal(), torch.rand(1)
     assert _states() == before
+
+
+def test_torch_is_not_asked_for_where_nobody_imported_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch")
+    before = random.getstate(), np.random.get_state(legacy=False)["state"]["key"].tobytes()
+    with all_random_states():
+        np.random.random(1000)
+        advance_random_states()
+    assert "torch" not in sys.modules
+    assert (random.getstate(), np.random.get_state(legacy=False)["state"]["key"].tobytes()) == before
 
 
 def _all(work, n=4):
