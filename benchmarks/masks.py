@@ -26,6 +26,7 @@ from images import read_images
 from networks import Normalise, ResNet18, load_network
 
 from onlyif.core.grids import SuperpixelGrid, image_players
+from onlyif.core.subsets import subset_sizes
 from onlyif.core.whole_files import write_whole
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.soft import SoftObjective
@@ -212,10 +213,13 @@ def part_optimum(args):
     target = predictor.predict(x).argmax(1)
     players = image_players(regions, (1, 8, 8))
     function = SetFunction(
-        EnumeratedRestriction(predictor, reference, players), x, TargetReadout(target), players.count
+        EnumeratedRestriction(predictor, reference, players),
+        x,
+        TargetReadout(target.cpu().numpy()),
+        players.count,
     )
     clouds = ExhaustiveSearch().compare(Unified(function, AbsoluteDistance()), 16, 20).clouds
-    sizes = torch.tensor([bin(code).count("1") for code in range(2**16)])
+    sizes = subset_sizes(16)
     search = RelaxedSearch(
         SoftObjective(SoftRestriction(predictor, reference)), recommended_settings(), SuperpixelGrid(regions)
     )

@@ -20,6 +20,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 
 from onlyif.core.players import column_players
+from onlyif.core.subsets import keep_of_codes
 from onlyif.core.table import fit_schema
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
@@ -51,7 +52,7 @@ def players(d):
 
 
 def readout(b):
-    return TargetReadout(torch.zeros(b, dtype=torch.long))
+    return TargetReadout(np.zeros(b, dtype=np.int64))
 
 
 def mlp(d=D):
@@ -143,14 +144,12 @@ def linear_gaussian():
 
 
 def frontier():
-    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
     for d in (10, 12, 14, 16, 18, 20):
         # A smooth game with noise: neither all ties nor all chance.
-        bits = (torch.arange(2**d).unsqueeze(1) >> torch.arange(d)) & 1
-        table = (
-            torch.tanh(bits.double() @ torch.randn(d).double()) + 0.1 * torch.randn(2**d).double()
-        ).unsqueeze(0)
-        zero = torch.zeros(()).double().expand_as(table)
+        bits = keep_of_codes(np.arange(2**d), d)
+        table = (np.tanh(bits @ rng.normal(size=d)) + 0.1 * rng.normal(size=2**d))[None]
+        zero = np.broadcast_to(np.zeros(()), table.shape)
         known = TabulatedRestriction(Estimate(table, zero, zero, 0.0), Method("given", exact=True, rows=0))
         criterion = Unified(SetFunction(known, torch.zeros(1, d), readout(1), d), AbsoluteDistance())
 
@@ -174,6 +173,7 @@ def resident(code):
 
 
 MEMORY = """
+import numpy as np
 import torch
 torch.set_num_threads(1)
 from onlyif.core.players import column_players
@@ -191,9 +191,9 @@ if kind == "sampled":
     restriction = SampledRestriction(f, fit_gaussian(background), players, n, 4096)
 else:
     restriction = EnumeratedRestriction(f, MarginalReference(background), players, 4096)
-keep = torch.rand(1, m, d) < 0.5
+keep = np.random.default_rng(0).random((1, m, d)) < 0.5
 x = torch.randn(b, d).double()
-restriction.predict(x, keep, TargetReadout(torch.zeros(b, dtype=torch.long)))
+restriction.predict(x, keep, TargetReadout(np.zeros(b, dtype=np.int64)))
 """
 
 
@@ -224,7 +224,7 @@ d = {d}
 law = fit_gaussian(torch.randn(500, d).double())
 weights, players = torch.randn(d, 1).double(), column_players([f"x{{i}}" for i in range(d)])
 r = LinearGaussianRestriction(weights, torch.zeros(1).double(), law, players)
-r.table(torch.randn(1, d).double(), TargetReadout(torch.zeros(1, dtype=torch.long)))
+r.table(torch.randn(1, d).double(), TargetReadout(np.zeros(1, dtype=np.int64)))
 """
     grown = resident(large.format(d=20)) - resident(large.format(d=2))
     print(f"peak memory, linear-Gaussian table of 2^20 subsets: {grown:.0f} MiB above d=2 (limit 1024)")

@@ -100,7 +100,7 @@ def compiled(model, background):
 
 
 def readout(n):
-    return TargetReadout(torch.ones(n, dtype=torch.int64))
+    return TargetReadout(np.ones(n, dtype=np.int64))
 
 
 def explained(made, x):
@@ -112,7 +112,7 @@ def brute(model, row, background, block):
     """f_S(x) of all subsets through the model's own predict, in batches of many rows."""
     d = len(row)
     found = []
-    for keep in keep_of_codes(torch.arange(2**d), d).numpy().reshape(-1, block, d):
+    for keep in keep_of_codes(np.arange(2**d), d).reshape(-1, block, d):
         blends = np.where(keep[:, None], row, background)
         found.append(model.predict_proba(blends.reshape(-1, d))[:, 1].reshape(block, -1).mean(1))
     return np.concatenate(found)
@@ -228,8 +228,8 @@ def boosted(data, repeats, n_rows=3):
 
 def _boosted_error(model, row, background, table, target):
     d = len(row)
-    codes = torch.from_numpy(np.random.default_rng(1).choice(2**d, 512, replace=False))
-    blends = np.where(keep_of_codes(codes, d).numpy()[:, None], row, background)
+    codes = np.random.default_rng(1).choice(2**d, 512, replace=False)
+    blends = np.where(keep_of_codes(codes, d)[:, None], row, background)
     asked = model.predict_proba(blends.reshape(-1, d))[:, int(target)].reshape(512, -1).mean(1)
     return abs(table[codes].numpy() - asked).max()
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import final
 
+import numpy as np
 import torch
-from jaxtyping import Bool
-from torch import Tensor
+from jaxtyping import Bool, Int64
 
 from onlyif.causal_case import CausalCase
 from onlyif.causal_in_time import CausesSeen, compare_causes_in_time
@@ -48,7 +48,7 @@ def explain_causes(case: CausalCase) -> tuple[CausalExplanation, ...]:
         doubts = _doubts(case, predicted)
         for i, cloud in enumerate(seen.clouds):
             best = best_of_sizes(cloud, case)
-            numbers = torch.tensor([one.number for one in best])
+            numbers = np.array([one.number for one in best])
             causes, more = _measured(case, i, seen, cloud, numbers)
             spent_here = round(seen.model_rows + more) + 2
             one = _explanation(
@@ -62,14 +62,13 @@ def explain_causes(case: CausalCase) -> tuple[CausalExplanation, ...]:
 
 def best_of_sizes(cloud: Cloud, case: CausalCase) -> list[_Best]:
     """For each size that was compared the subset with the highest PNS; ties by the canonical order."""
-    weights = torch.tensor(case.weights, dtype=torch.float64)
-    scores, found = (cloud.parts @ weights / cloud.grid).round(), []
+    scores, found = (cloud.parts @ np.array(case.weights) / cloud.grid).round(), []
     for numbers in cloud.by_size[1 : case.largest + 1]:
         if len(numbers):
             held = scores[numbers]
-            tied = held == held.min()
+            first = int(held.argmin())
             typical = float((1.0 - cloud.parts[numbers]).sum(1).mean()) if cloud.complete else None
-            found.append(_Best(int(numbers[int(tied.int().argmax())]), int(tied.sum()), typical))
+            found.append(_Best(int(numbers[first]), int((held == held[first]).sum()), typical))
     return found
 
 
@@ -93,12 +92,11 @@ def _cut_short(item: CausalExplanation, case: CausalCase, cloud: Cloud) -> Causa
 
 
 def _measured(
-    case: CausalCase, i: int, seen: CausesSeen, cloud: Cloud, numbers: Tensor
+    case: CausalCase, i: int, seen: CausesSeen, cloud: Cloud, numbers: Int64[np.ndarray, "_"]
 ) -> tuple[list[Cause], float]:
     """Every player alone and the chosen subsets, from the table or estimated again; model rows for that."""
-    eye = torch.eye(len(case.names), dtype=torch.bool)
-    keep: Bool[Tensor, "m d"] = torch.cat([eye, cloud.keep_of(numbers)])
-    places = torch.cat([1 << torch.arange(len(case.names)), numbers])
+    keep = np.concatenate([np.eye(len(case.names), dtype=np.bool_), cloud.keep_of(numbers)])
+    places = np.concatenate([1 << np.arange(len(case.names)), numbers])
     if seen.measured is not None and seen.stopped:
         # The cloud is in canonical order, what was measured in the order of the calls.
         at = [seen.place[code] for code in codes_of(keep)]
@@ -110,11 +108,15 @@ def _measured(
             _cause(case, seen.measured, (i, int(place)), row) for place, row in zip(places, keep, strict=True)
         ], 0.0
     one = torch.tensor([i])
-    again = (case.fresh or case.test).measure(case.x[i : i + 1], keep.unsqueeze(0), case.change.take(one))
+    again = (case.fresh or case.test).measure(
+        case.x[i : i + 1], torch.from_numpy(keep)[None], case.change.take(one)
+    )
     return [_cause(case, again, (0, m), row) for m, row in enumerate(keep)], again.model_rows
 
 
-def _cause(case: CausalCase, found: Probabilities, place: tuple[int, int], keep: Bool[Tensor, "d"]) -> Cause:
+def _cause(
+    case: CausalCase, found: Probabilities, place: tuple[int, int], keep: Bool[np.ndarray, "d"]
+) -> Cause:
     columns = zip(
         found.values[place].tolist(),
         found.stderr[place].tolist(),
@@ -122,7 +124,7 @@ def _cause(case: CausalCase, found: Probabilities, place: tuple[int, int], keep:
         strict=True,
     )
     pn, ps, changed, unchanged, pns, *_ = (Measured(*column) for column in columns)
-    players = tuple(torch.nonzero(keep).flatten().tolist())
+    players = tuple(np.flatnonzero(keep).tolist())
     return Cause(
         players=players,
         names=tuple(case.names[p] for p in players),
@@ -166,9 +168,9 @@ def _doubts(case: CausalCase, predicted: list[tuple[float, float]]) -> list[tupl
     """What is to be said of each f(x) that is not the model's own answer."""
     if case.own is None:
         return [()] * len(predicted)
-    reported = torch.tensor([full for full, _ in predicted], dtype=torch.float64)
+    reported = np.array([full for full, _ in predicted])
     labels = [str(subject.row) for subject in case.subjects]
-    return case.own.compare(reported, TargetReadout(torch.tensor(case.targets)), labels)
+    return case.own.compare(reported, TargetReadout(np.array(case.targets)), labels)
 
 
 def _explanation(

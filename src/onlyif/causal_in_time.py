@@ -143,7 +143,7 @@ def _searched(case: CausalCase, search: Callable[[Criterion, int, int], Compared
 def _by_size(criterion: Criterion, n_players: int, digits: int) -> NoReturn:
     """All subsets of one player, of two, and so on, until time is up or nothing is left."""
     for codes in canonical_order(n_players)[1:-1] or canonical_order(n_players)[1:]:
-        for part in torch.split(codes, MOST_AT_ONCE):
-            criterion.gap(keep_of_codes(part, n_players).unsqueeze(0))
+        for start in range(0, len(codes), MOST_AT_ONCE):
+            criterion.gap(keep_of_codes(codes[start : start + MOST_AT_ONCE], n_players)[None])
     # What was asked is read off the record, all of it in this case.
     raise TimeUpError

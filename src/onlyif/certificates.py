@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import final
 
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.selection import NORMAL_95, Gap, Selection
@@ -80,20 +80,18 @@ def certify(facts: Facts, cloud: Cloud) -> Certificate:
     )
 
 
-def supersets(gaps: Float64[Tensor, "two_to_d"], players: tuple[int, ...]) -> Float64[Tensor, "_"]:
+def supersets(gaps: Float64[np.ndarray, "two_to_d"], players: tuple[int, ...]) -> Float64[np.ndarray, "_"]:
     """The entries of a table over all subsets that belong to supersets of one set.
 
     Example:
-        >>> import torch
-        >>> supersets(torch.arange(8).double(), (0, 2))
-        tensor([5., 7.], dtype=torch.float64)
+        >>> supersets(np.arange(8.0), (0, 2))
+        array([5., 7.])
     """
     n_players = gaps.shape[0].bit_length() - 1
     # Axis 0 of this view is the highest bit, the last player.
     view = gaps.reshape((2,) * n_players)
-    for player in players:
-        view = view.narrow(n_players - 1 - player, 1, 1)
-    return view.flatten()
+    inside = (1 if player in players else slice(None) for player in reversed(range(n_players)))
+    return view[tuple(inside)].reshape(-1)
 
 
 def _supersets(
@@ -108,7 +106,7 @@ def _supersets(
         return None, None
     gaps = supersets(cloud.parts[:, part], selection.players)
     errors = supersets(cloud.stderr[:, part], selection.players)
-    if bool(errors.isnan().any()):
+    if np.isnan(errors).any():
         return None, None
     margin = NormalDist().inv_cdf(1 - 0.05 / len(gaps)) * errors
     low, high = float((gaps - margin).max()), float((gaps + margin).max())

@@ -9,9 +9,7 @@ from time import perf_counter
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
 from onlyif.case import Case
 from onlyif.certificates import Facts, certify
@@ -59,7 +57,7 @@ def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...
     doubts = _doubts(case, ends)
     total = _total_gaps(case.distance, ends)
     solved = [_solve(cloud, case, gap) for cloud, gap in zip(seen.clouds, total, strict=True)]
-    chosen = torch.stack([_keep([s.sufficient, s.necessary, s.unified], len(case.names)) for s in solved])
+    chosen = np.stack([_keep([s.sufficient, s.necessary, s.unified], len(case.names)) for s in solved])
     unified = criterion.gap(chosen[:, 2:])
     hidden = unified.mirror
     asked = [ends.model_rows, seen.model_rows, unified.model_rows]
@@ -68,7 +66,7 @@ def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...
         solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
         asked.append(again.model_rows)
     values = None if table is None else shapley_values(table.mean)
-    kept = [row.numpy().copy() for row in table.mean] if table and case.keep_table else [None] * len(solved)
+    kept = [row.copy() for row in table.mean] if table and case.keep_table else [None] * len(solved)
     spent = (perf_counter() - started) / len(solved)
     return tuple(
         _explanation(
@@ -79,7 +77,7 @@ def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...
             cloud=seen.clouds[i],
             stopped=seen.stopped,
             hidden_sufficiency=0.0 if hidden is None else float(hidden.parts[i, 0, 0]),
-            tables=(None if values is None else values[i].numpy(), kept[i]),
+            tables=(None if values is None else values[i], kept[i]),
             cost=(round(sum(asked)), spent),
             doubts=doubts[i],
         )
@@ -87,8 +85,8 @@ def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...
     )
 
 
-def _ends(n_players: int) -> Bool[Tensor, "1 2 d"]:
-    return torch.tensor([False, True]).view(1, 2, 1).expand(1, 2, n_players)
+def _ends(n_players: int) -> Bool[np.ndarray, "1 2 d"]:
+    return np.array([False, True])[None, :, None].repeat(n_players, axis=2)
 
 
 def _doubts(case: Case, ends: Estimate) -> list[tuple[str, ...]]:
@@ -117,8 +115,8 @@ def _solve(cloud: Cloud, case: Case, total_gap: Gap) -> Solved:
     return Solved(sufficient, necessary, unified, continua, size, epsilon, total_gap)
 
 
-def _keep(selections: list[Selection], n_players: int) -> Bool[Tensor, "m d"]:
-    keep = torch.zeros(len(selections), n_players, dtype=torch.bool)
+def _keep(selections: list[Selection], n_players: int) -> Bool[np.ndarray, "m d"]:
+    keep = np.zeros((len(selections), n_players), dtype=np.bool_)
     for row, selection in zip(keep, selections, strict=True):
         row[list(selection.players)] = True
     return keep

@@ -2,14 +2,13 @@
 
 from math import comb
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.core.subsets import subset_sizes
 
 
-def shapley_values(table: Float64[Tensor, "b two_to_d"]) -> Float64[Tensor, "b d"]:
+def shapley_values(table: Float64[np.ndarray, "b two_to_d"]) -> Float64[np.ndarray, "b d"]:
     """Shapley values of the game S -> f_S(x), exactly, for each instance.
 
         φ_i = Σ_{S without i} |S|! (d - |S| - 1)! / d! · [f_{S ∪ i}(x) - f_S(x)]
@@ -21,8 +20,8 @@ def shapley_values(table: Float64[Tensor, "b two_to_d"]) -> Float64[Tensor, "b d
         table: f_S(x) for all subsets by bit code.
 
     Example:
-        >>> shapley_values(torch.tensor([[0.0, 1.0, 2.0, 3.0]], dtype=torch.float64))
-        tensor([[1., 2.]], dtype=torch.float64)
+        >>> shapley_values(np.array([[0.0, 1.0, 2.0, 3.0]]))
+        array([[1., 2.]])
 
     References:
         [bharti2024] equation 11.
@@ -30,11 +29,11 @@ def shapley_values(table: Float64[Tensor, "b two_to_d"]) -> Float64[Tensor, "b d
     n_players = table.shape[1].bit_length() - 1
     shares = [1.0 / (n_players * comb(n_players - 1, size)) for size in range(n_players)]
     # The sets without a player are all sets of the others, whichever player it is.
-    without = torch.tensor(shares, dtype=torch.float64)[subset_sizes(n_players - 1)].to(table.device)
+    without = np.array(shares)[subset_sizes(n_players - 1)]
     values = []
     for player in range(n_players):
         # Axis 2 of this view is the bit of the player.
         pairs = table.reshape(-1, 2 ** (n_players - 1 - player), 2, 2**player)
         added = pairs[:, :, 1] - pairs[:, :, 0]
-        values.append(added.flatten(1) @ without)
-    return torch.stack(values, dim=1)
+        values.append(added.reshape(len(table), -1) @ without)
+    return np.stack(values, axis=1)

@@ -4,7 +4,6 @@ from fractions import Fraction
 from itertools import accumulate
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
 from onlyif.core.errors import SettingError
@@ -29,8 +28,7 @@ def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str
     found = smallest(cloud, part, epsilon)
     if found is None:
         raise SettingError("no compared subset is within epsilon; the full set must always be compared")
-    number = torch.tensor([found.number])
-    players = tuple(torch.nonzero(cloud.keep_of(number)[0]).flatten().tolist())
+    players = tuple(np.flatnonzero(cloud.keep_of(np.array([found.number]))[0]).tolist())
     gaps, errors = cloud.parts[found.number].tolist(), cloud.stderr[found.number].tolist()
     both = [Gap(*pair) for pair in zip(gaps, errors, strict=True)]
     return Selection(players, tuple(names[p] for p in players), both[0], both[1], found.count)
@@ -53,16 +51,16 @@ def continua_of(cloud: Cloud, names: tuple[str, ...]) -> Continua:
     rows: list[tuple[int, bool, Record]] = [
         (size, exact, record) for size, exact, hull in rules for record in records(hull)
     ]
-    numbers = torch.tensor([record.number for *_, record in rows])
+    numbers = np.array([record.number for *_, record in rows])
     return Continua(
         names,
         np.array([size for size, *_ in rows]),
         np.array([exact for _, exact, _ in rows]),
         _floats([record.low for *_, record in rows]),
         _floats([record.high for *_, record in rows]),
-        cloud.keep_of(numbers).numpy(),
-        torch.stack([cloud.parts[numbers, 0], cloud.stderr[numbers, 0]], dim=1).numpy(),
-        torch.stack([cloud.parts[numbers, 1], cloud.stderr[numbers, 1]], dim=1).numpy(),
+        cloud.keep_of(numbers),
+        np.stack([cloud.parts[numbers, 0], cloud.stderr[numbers, 0]], axis=1),
+        np.stack([cloud.parts[numbers, 1], cloud.stderr[numbers, 1]], axis=1),
         np.array([record.count for *_, record in rows]),
     )
 

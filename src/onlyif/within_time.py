@@ -8,9 +8,8 @@ sets of at most k players were compared, and nothing smaller than k + 1 can have
 from dataclasses import dataclass, replace
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Int64
-from torch import Tensor
 
 from onlyif.case import Case
 from onlyif.core.progress import TimeUpError
@@ -103,12 +102,12 @@ def _from_table(case: Case, table: Estimate) -> Seen:
     return Seen(compared.clouds, function, table, compared.model_rows + table.model_rows)
 
 
-def _asked_by_size(case: Case) -> tuple[Int64[Tensor, "m"], Estimate]:
+def _asked_by_size(case: Case) -> tuple[Int64[np.ndarray, "m"], Estimate]:
     """f_S(x) by size until time is up: the codes of the sets that were asked, and their values in the order
     of these sets, followed by those of their complements backwards.
     """
     d, rows, found = len(case.names), case.set_function.restriction.method.rows, []
-    asked: list[Tensor] = []
+    asked: list[np.ndarray] = []
     try:
         for codes in _outer_halves(d):
             start = 0
@@ -122,12 +121,12 @@ def _asked_by_size(case: Case) -> tuple[Int64[Tensor, "m"], Estimate]:
         if not found:
             raise
     mean, stderr, from_base = (
-        torch.cat(
+        np.concatenate(
             [
                 *(column[:, : column.shape[1] // 2] for column in columns),
                 *(column[:, column.shape[1] // 2 :] for column in reversed(columns)),
             ],
-            dim=1,
+            axis=1,
         )
         for columns in (
             [one.mean for one in found],
@@ -135,10 +134,10 @@ def _asked_by_size(case: Case) -> tuple[Int64[Tensor, "m"], Estimate]:
             [one.stderr_from_base for one in found],
         )
     )
-    return torch.cat(asked), Estimate(mean, stderr, from_base, sum(one.model_rows for one in found))
+    return np.concatenate(asked), Estimate(mean, stderr, from_base, sum(one.model_rows for one in found))
 
 
-def _outer_halves(n_players: int) -> list[Int64[Tensor, "_"]]:
+def _outer_halves(n_players: int) -> list[Int64[np.ndarray, "_"]]:
     """All subsets but for those that are complements of earlier ones, by size."""
     order = list(canonical_order(n_players)[: n_players // 2 + 1])
     if n_players % 2 == 0:
@@ -147,23 +146,24 @@ def _outer_halves(n_players: int) -> list[Int64[Tensor, "_"]]:
     return order
 
 
-def _with_complements(function: SetFunction, codes: Int64[Tensor, "m"]) -> Estimate:
+def _with_complements(function: SetFunction, codes: Int64[np.ndarray, "m"]) -> Estimate:
     keep = keep_of_codes(codes, function.n_players)
-    return function.predict(torch.cat([keep, ~keep.flip(0)]).unsqueeze(0))
+    return function.predict(np.concatenate([keep, ~keep[::-1]])[None])
 
 
-def _by_size(case: Case, codes: Int64[Tensor, "m"], found: Estimate) -> Seen:
+def _by_size(case: Case, codes: Int64[np.ndarray, "m"], found: Estimate) -> Seen:
     """What is known when time is up; the table itself if all was asked by then."""
     d, whole = len(case.names), 2 ** len(case.names)
-    both = torch.cat([codes, whole - 1 - codes.flip(0)])
+    both = np.concatenate([codes, whole - 1 - codes[::-1]])
     if len(both) == whole:
-        back = torch.argsort(both)
+        back = np.argsort(both)
         columns = (found.mean[:, back], found.stderr[:, back], found.stderr_from_base[:, back])
         return _from_table(case, Estimate(*columns, found.model_rows))
-    order = torch.argsort(canonical_rank(both, d))
+    order = np.argsort(canonical_rank(both, d))
     gaps = gaps_of_table(case.distance, found)
     keep = keep_of_codes(both[order], d)
-    numbers = torch.split(torch.arange(len(both)), torch.bincount(keep.sum(1), minlength=d + 1).tolist())
+    ends = np.cumsum(np.bincount(keep.sum(1), minlength=d + 1))
+    numbers = np.split(np.arange(len(both)), ends[:-1])
     clouds = tuple(
         Cloud(parts[order], stderr[order], tuple(numbers), keep, case.digits)
         for parts, stderr in zip(gaps.parts, gaps.stderr, strict=True)

@@ -3,8 +3,8 @@
 import importlib
 import pkgutil
 
+import numpy as np
 import pytest
-import torch
 
 import onlyif.criteria
 from onlyif.core.progress import Meter, meter_of
@@ -19,9 +19,9 @@ from onlyif.testing.criteria import check_criterion
 from onlyif.testing.restrictions import game_of_tables
 from oracles.causal_cases import Settings, case_of
 
-GENERATOR = torch.Generator().manual_seed(0)
-TABLES = torch.rand(3, 16, generator=GENERATOR, dtype=torch.float64).tolist()
-ERRORS = torch.rand(3, 16, generator=GENERATOR, dtype=torch.float64).tolist()
+GENERATOR = np.random.default_rng(0)
+TABLES = GENERATOR.random((3, 16)).tolist()
+ERRORS = GENERATOR.random((3, 16)).tolist()
 GAMES = [game_of_tables(TABLES), game_of_tables(TABLES, ERRORS)]
 MEMBERS = [
     member

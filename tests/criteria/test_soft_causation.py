@@ -76,7 +76,7 @@ def test_at_subsets_all_choices_give_the_soft_quantities_of_the_dual_stage_test(
     monkeypatch.setattr(Draws, "intervened", lambda self, n, *rest: every.expand(n, -1, -1))
     # The whole set has nothing outside it, which the exact test takes for a null event.
     codes = torch.arange(2**d - 1)
-    masks = keep_of_codes(codes, d).double().expand(len(x), -1, -1)
+    masks = torch.from_numpy(keep_of_codes(codes.numpy(), d)).double().expand(len(x), -1, -1)
     found = _found(_soft(test, abduction=ABDUCTIONS[abduction]), x, change, masks)
     for i, one in enumerate(asked):
         for code in codes.tolist():

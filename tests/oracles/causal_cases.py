@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
 import torch
 
 from onlyif.causation.abduction import PlainConditional, Unweighted, WeightedMean
@@ -166,7 +167,7 @@ def case_of(settings, background=None, x=None):
 
 
 def every_subset(d):
-    return keep_of_codes(torch.arange(2**d), d).unsqueeze(0)
+    return torch.from_numpy(keep_of_codes(np.arange(2**d), d)).unsqueeze(0)
 
 
 def expected(asked, d, of=oracle.probabilities):

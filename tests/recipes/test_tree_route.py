@@ -352,7 +352,7 @@ def test_unknown_formats_are_not_read(cancer):
 def test_the_restriction_passes_rows_on_in_the_trees_encoding(cancer, forest):
     x, _ = cancer
     work = prepare(forest, x[:2], x, Options())
-    keep = torch.tensor([[[True] * 8, [False] * 8, [True] + [False] * 7]])
+    keep = np.array([[[True] * 8, [False] * 8, [True] + [False] * 7]])
     table = work.restriction.table(work.x, work.readout).mean
     asked = work.restriction.predict(work.x, keep, work.readout).mean
     np.testing.assert_allclose(asked, table[:, [255, 0, 1]], rtol=0, atol=1e-12)

@@ -1,5 +1,6 @@
 """The walk over instances, subsets and draws."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -63,9 +64,7 @@ def test_calls_are_filled_and_never_too_large(b, m, max_rows):
     """A rectangle of instances and subsets cannot fill every call, but at least half of it."""
     model, walk = _walk(max_rows)
     x = torch.randn(b, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    walk.run(
-        x, Subsets(keep_of_codes(torch.arange(m), 4).unsqueeze(0), 4), TargetReadout(torch.zeros(b).long())
-    )
+    walk.run(x, Subsets(keep_of_codes(np.arange(m), 4)[None], 4), TargetReadout(np.zeros(b, dtype=np.int64)))
     assert sum(model.calls) == b * m * 4
     assert max(model.calls) <= max_rows
     least_calls = -(-b * m * 4 // max_rows)
@@ -77,26 +76,25 @@ def test_many_small_instances_share_one_call():
     x = torch.zeros(100, 4, dtype=torch.float64)
     walk.run(
         x,
-        Subsets(keep_of_codes(torch.tensor([0, 15]), 4).unsqueeze(0), 4),
-        TargetReadout(torch.zeros(100).long()),
+        Subsets(keep_of_codes(np.array([0, 15]), 4)[None], 4),
+        TargetReadout(np.zeros(100, dtype=np.int64)),
     )
     assert len(model.calls) == 1
 
 
 def test_parts_of_a_list_and_of_all_subsets_are_the_same():
-    every = keep_of_codes(torch.arange(16), 4).unsqueeze(0)
-    device = torch.device("cpu")
+    every = keep_of_codes(np.arange(16), 4)[None]
     for start, stop in ((0, 16), (3, 9), (15, 16)):
-        part = Subsets(None, 4).part(slice(0, 1), slice(start, stop), device)
-        assert torch.equal(part, every[:, start:stop])
-        assert torch.equal(Subsets(every, 4).part(slice(2, 5), slice(start, stop), device), part)
-    own = torch.rand(5, 16, 4, generator=torch.Generator().manual_seed(0)) < 0.5
-    assert torch.equal(Subsets(own, 4).part(slice(2, 4), slice(3, 9), device), own[2:4, 3:9])
+        part = Subsets(None, 4).part(slice(0, 1), slice(start, stop))
+        assert np.array_equal(part, every[:, start:stop])
+        assert np.array_equal(Subsets(every, 4).part(slice(2, 5), slice(start, stop)), part)
+    own = np.random.default_rng(0).random((5, 16, 4)) < 0.5
+    assert np.array_equal(Subsets(own, 4).part(slice(2, 4), slice(3, 9)), own[2:4, 3:9])
 
 
 def test_counts_of_subsets():
     assert Subsets(None, 5).count == 32
-    assert Subsets(torch.ones(1, 3, 5, dtype=torch.bool), 5).count == 3
+    assert Subsets(np.ones((1, 3, 5), dtype=np.bool_), 5).count == 3
 
 
 def test_bad_settings_are_refused():

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,7 +32,7 @@ X = torch.randn(3, 4, generator=GENERATOR, dtype=torch.float64)
 ROWS = MarginalReference(torch.randn(6, 4, generator=GENERATOR, dtype=torch.float64))
 ROOT = torch.randn(4, 4, generator=GENERATOR, dtype=torch.float64)
 GAUSSIAN = GaussianReference(torch.zeros(4).double(), ROOT @ ROOT.T + torch.eye(4).double())
-TARGET = TargetReadout(torch.tensor([0, 1, 1]))
+TARGET = TargetReadout(np.array([0, 1, 1]))
 SAMPLED = SampledRestriction(Watched(), GAUSSIAN, PLAYERS, 12, 50)
 MEMBERS = [
     EnumeratedRestriction(Watched(), ROWS, PLAYERS, 7),

@@ -1,5 +1,6 @@
 """Restricted predictions read off a finished table."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -12,17 +13,17 @@ from onlyif.restrictions.base import Estimate, Method
 from onlyif.restrictions.tabulated import TabulatedRestriction
 
 METHOD = Method("given", exact=True, rows=0)
-READOUT = TargetReadout(torch.tensor([0, 0]))
+READOUT = TargetReadout(np.array([0, 0]))
 
 
 def _table(n_subsets, b=2):
-    mean = torch.arange(b * n_subsets).double().reshape(b, n_subsets)
+    mean = np.arange(1.0 * b * n_subsets).reshape(b, n_subsets)
     return TabulatedRestriction(Estimate(mean, mean + 100, mean + 200, 55.0), METHOD)
 
 
 @given(st.lists(st.sets(st.integers(0, 3)), min_size=1, max_size=6))
 def test_every_subset_is_read_at_its_code(subsets):
-    keep = torch.tensor([[[player in held for player in range(4)] for held in subsets]])
+    keep = np.array([[[player in held for player in range(4)] for held in subsets]])
     found = _table(16).predict(torch.zeros(2, 4), keep, READOUT)
     for i in range(2):
         needed = [16.0 * i + code_of(held) for held in subsets]
@@ -32,13 +33,13 @@ def test_every_subset_is_read_at_its_code(subsets):
 
 
 def test_each_instance_may_ask_for_subsets_of_its_own():
-    keep = torch.tensor([[[True, False]], [[True, True]]])
+    keep = np.array([[[True, False]], [[True, True]]])
     assert _table(4).predict(torch.zeros(2, 2), keep, READOUT).mean.tolist() == [[1.0], [7.0]]
 
 
 def test_the_model_is_not_asked_again():
     game = _table(4)
-    assert game.predict(torch.zeros(2, 2), torch.ones(1, 1, 2, dtype=torch.bool), READOUT).model_rows == 0
+    assert game.predict(torch.zeros(2, 2), np.ones((1, 1, 2), dtype=np.bool_), READOUT).model_rows == 0
     assert game.method is METHOD
 
 

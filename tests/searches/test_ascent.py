@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,7 +85,7 @@ def _run(test, x, change, settings=FEW, **given):
 def _measured(table, scores, size):
     """PNS of the top players, of the best set, and of sets of that size on average."""
     code = (top_players(scores, size)[:, 0].long() * 2 ** torch.arange(D)).sum(1)
-    pool = table[:, keep_of_codes(torch.arange(2**D), D).sum(1) == size]
+    pool = table[:, torch.from_numpy(keep_of_codes(np.arange(2**D), D).sum(1) == size)]
     return torch.stack([table.gather(1, code.unsqueeze(1))[:, 0], pool.amax(1), pool.mean(1)])
 
 

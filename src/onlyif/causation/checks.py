@@ -1,15 +1,17 @@
 """What can be wrong with the inputs of the dual-stage test."""
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from onlyif.causation.change import Change
 from onlyif.core.errors import InputError, LimitError, SettingError
-from onlyif.core.shapes import Instances, Keep
+from onlyif.core.shapes import Instances
 from onlyif.restrictions.base import MAX_TABLE_BYTES
 
 
-def check_instances(x: Instances, baseline: Float[Tensor, "_ ..."], subset: Keep, n_players: int) -> None:
+def check_instances(
+    x: Instances, baseline: Float[Tensor, "_ ..."], subset: Bool[Tensor, "#b m d"], n_players: int
+) -> None:
     """Refuse instances, baselines and subsets that do not fit each other.
 
     Args:
@@ -44,7 +46,7 @@ def check_instances(x: Instances, baseline: Float[Tensor, "_ ..."], subset: Keep
         )
 
 
-def check_proper(subset: Keep) -> None:
+def check_proper(subset: Bool[Tensor, "#b m d"]) -> None:
     """Refuse subsets of no player and of all players, for users who ask about given ones.
 
     Args:

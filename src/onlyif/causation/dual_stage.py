@@ -16,6 +16,7 @@ and the interventional stage perturbs the other part of the same input:
 from dataclasses import dataclass, field
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -30,7 +31,7 @@ from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.probabilities import Probabilities, joined
 from onlyif.causation.reading import Stages, read, together, without_whole
 from onlyif.core.players import Players
-from onlyif.core.shapes import Instances, Keep
+from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
 from onlyif.predictors.base import Predictor
 from onlyif.samples.base import Sample, SampleRows
@@ -75,7 +76,7 @@ class DualStageTest:
     def __post_init__(self) -> None:
         self._perturber()
 
-    def measure(self, x: Instances, subset: Keep, change: Change) -> Probabilities:
+    def measure(self, x: Instances, subset: Bool[Tensor, "#b m d"], change: Change) -> Probabilities:
         """The probabilities of given subsets.
 
         The empty subset has PNS 0; for the one of all players P(Ā, B̄) is 0. `measure_proper` refuses both.
@@ -96,7 +97,7 @@ class DualStageTest:
         parts = [self._some_subsets(x, rows, part, change) for part in torch.split(subset, step, dim=1)]
         return joined(parts, dim=1)
 
-    def measure_proper(self, x: Instances, subset: Keep, change: Change) -> Probabilities:
+    def measure_proper(self, x: Instances, subset: Bool[Tensor, "#b m d"], change: Change) -> Probabilities:
         """As `measure`, but subsets that are empty or whole are refused.
 
         Args:
@@ -158,7 +159,7 @@ class DualStageTest:
         """Block by block of codes, for the errors need more memory than the table."""
         d, parts = self.players.count, []
         for codes in slices(2**d, max(1, ENTRIES_AT_ONCE // (2 * rows.count))):
-            subset = keep_of_codes(torch.arange(codes.start, codes.stop), d)
+            subset = torch.from_numpy(keep_of_codes(np.arange(codes.start, codes.stop), d))
             # The complement of code k is code 2^d - 1 - k.
             rest = values[:, 2**d - codes.stop : 2**d - codes.start].flip(1)
             share = asked * (codes.stop - codes.start) / 2**d
@@ -169,7 +170,9 @@ class DualStageTest:
             parts.append(self._probabilities([stages], exact, rows.count, share))
         return joined(parts, dim=1)
 
-    def _some_subsets(self, x: Instances, rows: SampleRows, subset: Keep, change: Change) -> Probabilities:
+    def _some_subsets(
+        self, x: Instances, rows: SampleRows, subset: Bool[Tensor, "#b m d"], change: Change
+    ) -> Probabilities:
         both = torch.cat([subset, ~subset], dim=1)
         shared = None
         if len(rows.shared) and len(both) == len(self.baseline) == 1:
@@ -194,7 +197,13 @@ class DualStageTest:
         return joined(parts, dim=0)
 
     def _moments(
-        self, rows: SampleRows, both: Keep, numbers: Tensor, change: Change, *, with_shared: bool
+        self,
+        rows: SampleRows,
+        both: Bool[Tensor, "#b m d"],
+        numbers: Tensor,
+        change: Change,
+        *,
+        with_shared: bool,
     ) -> tuple[Float[Tensor, "v b m n"], float]:
         """The moments of some instances' own inputs, and of the shared ones where these were not had."""
         sets = both if len(both) == 1 else both[numbers]

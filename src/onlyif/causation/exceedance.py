@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
@@ -132,7 +133,7 @@ class Perturber:
             width = max(1, self.max_rows // (inputs.stop - inputs.start))
             columns = []
             for codes in slices(2**d, width):
-                hit = keep_of_codes(torch.arange(codes.start, codes.stop), d)[None, None]
+                hit = torch.from_numpy(keep_of_codes(np.arange(codes.start, codes.stop), d))[None, None]
                 change = asker.changes(instance, inputs, hit)[:, 0].transpose(1, 2)
                 columns.append(torch.stack(self._counted(change)))
             per_input.append(torch.cat(columns, dim=2))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
@@ -70,7 +71,7 @@ class Perturbations:
             >>> Perturbations(p_replace=0.25).enumerated(1)[1]
             tensor([0.7500, 0.2500], dtype=torch.float64)
         """
-        chosen = keep_of_codes(torch.arange(2**size), size)
+        chosen = torch.from_numpy(keep_of_codes(np.arange(2**size), size))
         count = chosen.sum(1).double()
         return chosen, self.p_replace**count * (1.0 - self.p_replace) ** (size - count)
 

@@ -15,6 +15,7 @@
 A `#` before a letter allows 1 there: one value shared by all.
 """
 
+import numpy as np
 from jaxtyping import Bool, Float, Int64, Real
 from torch import Tensor
 
@@ -25,7 +26,7 @@ Instances = Float[Tensor, "b *x"]
 Numbers = Real[Tensor, "b *x"]
 Batch = Real[Array, "r *x"]
 Outputs = Float[Array, "r k"]
-Keep = Bool[Tensor, "#b m d"]
+Keep = Bool[np.ndarray, "#b m d"]
 InputKeep = Bool[Tensor, "#b m *x"]
 Table = Float[Tensor, "b two_to_d"]
-Codes = Int64[Tensor, "m"]
+Codes = Int64[np.ndarray, "m"]

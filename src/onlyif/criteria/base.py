@@ -4,9 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from torch import Tensor
 
 from onlyif.core.subsets import keep_of_codes
 
@@ -25,12 +24,12 @@ class Gaps:
         mirror: The gaps of the complements of these subsets, where they came for nothing, or None.
     """
 
-    parts: Float64[Tensor, "b m p"]
-    stderr: Float64[Tensor, "b m p"]
+    parts: Float64[np.ndarray, "b m p"]
+    stderr: Float64[np.ndarray, "b m p"]
     model_rows: float
     mirror: "Gaps | None" = None
 
-    def take(self, numbers: Int64[Tensor, "_"]) -> "Gaps":
+    def take(self, numbers: Int64[np.ndarray, "_"]) -> "Gaps":
         """The gaps of some of the subsets."""
         return Gaps(self.parts[:, numbers], self.stderr[:, numbers], self.model_rows)
 
@@ -43,7 +42,7 @@ class Criterion(ABC):
     """
 
     @abstractmethod
-    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
+    def gap(self, subset: Bool[np.ndarray, "#b m d"]) -> Gaps:
         """The gap's parts for given subsets S.
 
         Args:
@@ -63,10 +62,10 @@ class Criterion(ABC):
     def all_gaps(self, n_players: int) -> Gaps:
         """The gaps of all 2^d subsets, by bit code."""
         starts = range(0, 2**n_players, CODES_AT_ONCE)
-        parts = [torch.arange(start, min(start + CODES_AT_ONCE, 2**n_players)) for start in starts]
-        pieces = [self.gap(keep_of_codes(part, n_players).unsqueeze(0)) for part in parts]
+        parts = [np.arange(start, min(start + CODES_AT_ONCE, 2**n_players)) for start in starts]
+        pieces = [self.gap(keep_of_codes(part, n_players)[None]) for part in parts]
         return Gaps(
-            torch.cat([piece.parts for piece in pieces], dim=1),
-            torch.cat([piece.stderr for piece in pieces], dim=1),
+            np.concatenate([piece.parts for piece in pieces], axis=1),
+            np.concatenate([piece.stderr for piece in pieces], axis=1),
             sum(piece.model_rows for piece in pieces),
         )

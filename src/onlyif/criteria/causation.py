@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Bool
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.causation.change import Change
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.probabilities import Probabilities
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import Instances
 from onlyif.criteria.base import Criterion, Gaps
@@ -53,8 +54,8 @@ class PNS(Criterion):
             )
 
     @override
-    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
-        found = self.test.measure(self.x, subset, self.change)
+    def gap(self, subset: Bool[np.ndarray, "#b m d"]) -> Gaps:
+        found = self.test.measure(self.x, torch.tensor(subset), self.change)
         if self.measured is not None:
             self.measured.append(found)
         return gaps_of(found)
@@ -79,4 +80,4 @@ def gaps_of(found: Probabilities) -> Gaps:
     Args:
         found: PN, PS and the probabilities of the events.
     """
-    return Gaps(1.0 - found.parts, found.stderr[..., 5:], found.model_rows)
+    return Gaps(on_host(1.0 - found.parts), on_host(found.stderr[..., 5:]), found.model_rows)

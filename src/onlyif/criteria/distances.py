@@ -5,14 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, namespace
 from onlyif.core.errors import SettingError
 
-Values = Float64[Tensor, "..."]
+# numpy where sets are compared; tensors where a soft mask has a gradient.
+Values = Float64[Array, "..."]
+Host = Float64[np.ndarray, "..."]
 
 # Averaged probabilities may leave [0, 1] by their rounding, in single precision too.
 ROUNDING = 1e-6
@@ -61,8 +63,8 @@ class AbsoluteDistance(Distance):
     """ρ(a, b) = |a - b|, in the units of the output: the paper's choice.
 
     Example:
-        >>> AbsoluteDistance().between(torch.tensor(0.25).double(), torch.tensor(1.0).double())
-        tensor(0.7500, dtype=torch.float64)
+        >>> AbsoluteDistance().between(np.array([0.25]), np.array([1.0]))
+        array([0.75])
 
     References:
         [bharti2024] section 6.1.
@@ -70,7 +72,9 @@ class AbsoluteDistance(Distance):
 
     @override
     def between(self, a: Values, b: Values) -> Values:
-        return (a - b).abs()
+        # Infinite outputs are refused by name where gaps are gathered.
+        with np.errstate(invalid="ignore"):
+            return abs(a - b)
 
     @property
     @override
@@ -87,13 +91,14 @@ class DiscreteDistance(Distance):
     discrete metric; every bound holds for it.
 
     Example:
-        >>> DiscreteDistance().between(torch.tensor([0, 2]).double(), torch.tensor([0, 1]).double())
-        tensor([0., 1.], dtype=torch.float64)
+        >>> DiscreteDistance().between(np.array([0.0, 2.0]), np.array([0.0, 1.0]))
+        array([0., 1.])
     """
 
     @override
     def between(self, a: Values, b: Values) -> Values:
-        return (a != b).double()
+        xp = namespace(a, b)
+        return xp.astype(a != b, xp.float64)
 
     @property
     @override
@@ -116,8 +121,8 @@ class LogitDistance(Distance):
         SettingError: unless 0 < clip < .5; from `between`, for numbers outside [0, 1].
 
     Example:
-        >>> LogitDistance().between(torch.tensor(0.5).double(), torch.tensor(0.5).double())
-        tensor(0., dtype=torch.float64)
+        >>> LogitDistance().between(np.array([0.5]), np.array([0.5]))
+        array([0.])
     """
 
     clip: float = 1e-6
@@ -129,16 +134,21 @@ class LogitDistance(Distance):
     @override
     def between(self, a: Values, b: Values) -> Values:
         for values in (a, b):
-            least, most = values.min().item(), values.max().item()
+            least, most = float(values.min()), float(values.max())
             if least < -ROUNDING or most > 1 + ROUNDING:
                 raise SettingError(
                     f"{self.kind.name} needs probabilities, got outputs from {least:g} to {most:g}"
                 )
-        return (torch.logit(a, self.clip) - torch.logit(b, self.clip)).abs()
+        return abs(self._logit(a) - self._logit(b))
+
+    def _logit(self, values: Values) -> Values:
+        xp = namespace(values)
+        inside = xp.clip(values, self.clip, 1 - self.clip)
+        return xp.log(inside / (1 - inside))
 
     @override
     def moved(self, a: Values, step: Values) -> Values:
-        return (a + step).clamp(0.0, 1.0)
+        return namespace(a).clip(a + step, 0.0, 1.0)
 
     @property
     @override
@@ -153,25 +163,26 @@ class FunctionDistance(Distance):
     """The user's own ρ.
 
     Args:
-        function: Takes two broadcastable tensors; at least 0, and 0 where they are equal.
+        function: Takes two broadcastable arrays of numpy's; at least 0, and 0 where they are equal.
         name: Its name in results.
         is_metric: Whether the triangle inequality holds; the bounds are claimed only then.
     """
 
-    function: Callable[[Tensor, Tensor], Tensor]
+    function: Callable[[Array, Array], Array]
     name: str
     is_metric: bool = False
 
     @override
     def between(self, a: Values, b: Values) -> Values:
-        gap = self.function(a, b)
-        needed = (a - b).shape
+        with np.errstate(invalid="ignore"):
+            gap, needed = self.function(a, b), (a - b).shape
         if gap.shape != needed:
             got = f"need {tuple(needed)}, got {tuple(gap.shape)}"
             raise SettingError(f"the distance {self.name!r} returned the wrong shape: {got}")
-        if bool((gap < 0).any()) or bool(gap.isnan().any()):
-            raise SettingError(f"the distance {self.name!r} must be at least 0, got {gap.min().item()}")
-        return gap.double()
+        xp = namespace(gap)
+        if not bool((gap >= 0).all()):
+            raise SettingError(f"the distance {self.name!r} must be at least 0, got {float(gap.min())}")
+        return xp.astype(gap, xp.float64, copy=False)
 
     @property
     @override
@@ -180,8 +191,8 @@ class FunctionDistance(Distance):
 
 
 def gap_error(
-    distance: Distance, gap_of: Callable[[Values], Values], value: Values, stderr: Values, gap: Values
-) -> Values:
+    distance: Distance, gap_of: Callable[[Host], Host], value: Host, stderr: Host, gap: Host
+) -> Host:
     """The standard error of a gap whose one side is estimated, to first order.
 
     The larger of the changes of ρ when that side moves by one standard error either way;
@@ -194,10 +205,11 @@ def gap_error(
         stderr: Standard error of the difference of both sides.
         gap: The gap itself, `gap_of(value)`.
     """
-    if not bool((stderr != 0).any()):
-        return stderr.expand_as(gap)
-    unknown = stderr.isnan()
-    step = torch.where(unknown, 0.0, stderr)
+    if not stderr.any():
+        return np.broadcast_to(stderr, gap.shape)
+    unknown = np.isnan(stderr)
+    step = np.where(unknown, 0.0, stderr)
     up, down = (gap_of(distance.moved(value, way)) for way in (step, -step))
-    change = torch.maximum((up - gap).abs(), (down - gap).abs())
-    return torch.where(unknown, torch.nan, change)
+    with np.errstate(invalid="ignore"):
+        change = np.maximum(abs(up - gap), abs(down - gap))
+    return np.where(unknown, np.nan, change)

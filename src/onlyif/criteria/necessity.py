@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.criteria.base import Criterion, Gaps
@@ -32,9 +31,9 @@ class Necessity(Criterion):
     distance: Distance
 
     @override
-    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
-        nothing = torch.zeros_like(subset[:, :1])
-        found = self.set_function.predict(torch.cat([nothing, ~subset], dim=1))
+    def gap(self, subset: Bool[np.ndarray, "#b m d"]) -> Gaps:
+        nothing = np.zeros_like(subset[:, :1])
+        found = self.set_function.predict(np.concatenate([nothing, ~subset], axis=1))
         base, restricted = found.mean[:, :1], found.mean[:, 1:]
         gap = self.distance.between(restricted, base)
         error = gap_error(
@@ -44,7 +43,7 @@ class Necessity(Criterion):
             found.stderr_from_base[:, 1:],
             gap,
         )
-        return Gaps(gap.unsqueeze(2), error.unsqueeze(2), found.model_rows)
+        return Gaps(gap[..., None], error[..., None], found.model_rows)
 
     @property
     @override

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.progress import Meter
@@ -20,7 +19,7 @@ ROWS_OF_A_FREE_SUBSET = 100
 class Asked:
     """Subsets that were asked, and their gaps."""
 
-    subset: Bool[Tensor, "#b m d"]
+    subset: Bool[np.ndarray, "#b m d"]
     gaps: Gaps
 
 
@@ -44,7 +43,7 @@ class RecordedCriterion(Criterion):
     found: list[Asked] = field(default_factory=list)
 
     @override
-    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
+    def gap(self, subset: Bool[np.ndarray, "#b m d"]) -> Gaps:
         parts: list[Gaps] = []
         start, m = 0, subset.shape[1]
         while start < m or not parts:
@@ -73,8 +72,8 @@ class RecordedCriterion(Criterion):
 def _joined(parts: list[Gaps]) -> Gaps:
     mirrors = [part.mirror for part in parts if part.mirror is not None]
     return Gaps(
-        torch.cat([part.parts for part in parts], dim=1),
-        torch.cat([part.stderr for part in parts], dim=1),
+        np.concatenate([part.parts for part in parts], axis=1),
+        np.concatenate([part.stderr for part in parts], axis=1),
         sum(part.model_rows for part in parts),
         _joined(mirrors) if mirrors else None,
     )

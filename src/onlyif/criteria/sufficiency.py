@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.criteria.base import Criterion, Gaps
@@ -30,9 +29,9 @@ class Sufficiency(Criterion):
     distance: Distance
 
     @override
-    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
-        everything = torch.ones_like(subset[:, :1])
-        found = self.set_function.predict(torch.cat([everything, subset], dim=1))
+    def gap(self, subset: Bool[np.ndarray, "#b m d"]) -> Gaps:
+        everything = np.ones_like(subset[:, :1])
+        found = self.set_function.predict(np.concatenate([everything, subset], axis=1))
         full, restricted = found.mean[:, :1], found.mean[:, 1:]
         gap = self.distance.between(full, restricted)
         error = gap_error(
@@ -42,7 +41,7 @@ class Sufficiency(Criterion):
             found.stderr[:, 1:],
             gap,
         )
-        return Gaps(gap.unsqueeze(2), error.unsqueeze(2), found.model_rows)
+        return Gaps(gap[..., None], error[..., None], found.model_rows)
 
     @property
     @override

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool
-from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
@@ -41,13 +40,13 @@ class Unified(Criterion):
             raise SettingError(f"alpha must lie in [0, 1], got {self.alpha}")
 
     @override
-    def gap(self, subset: Bool[Tensor, "#b m d"]) -> Gaps:
-        everything, m = torch.ones_like(subset[:, :1]), subset.shape[1]
+    def gap(self, subset: Bool[np.ndarray, "#b m d"]) -> Gaps:
+        everything, m = np.ones_like(subset[:, :1]), subset.shape[1]
         # In this order the complement of entry j is entry -1 - j, as in a table of all subsets.
-        asked = torch.cat([~everything, subset, ~subset.flip(1), everything], dim=1)
+        asked = np.concatenate([~everything, subset, ~subset[:, ::-1], everything], axis=1)
         gaps = gaps_of_table(self.distance, self.set_function.predict(asked))
-        mirror = gaps.take(torch.arange(2 * m, m, -1))
-        return replace(gaps.take(torch.arange(1, m + 1)), mirror=mirror)
+        mirror = gaps.take(np.arange(2 * m, m, -1))
+        return replace(gaps.take(np.arange(1, m + 1)), mirror=mirror)
 
     @property
     @override
@@ -71,12 +70,12 @@ def gaps_of_table(distance: Distance, table: Estimate) -> Gaps:
     A table by bit code is such a list: the complement of code k is 2^d - 1 - k.
     The first entry is the empty set, the last one the set of all players.
     """
-    full, base, hidden = table.mean[:, -1:], table.mean[:, :1], table.mean.flip(1)
+    full, base, hidden = table.mean[:, -1:], table.mean[:, :1], table.mean[:, ::-1]
     sufficiency = distance.between(full, table.mean)
     necessity = distance.between(hidden, base)
-    parts = torch.stack([sufficiency, necessity], dim=2)
-    if not bool((table.stderr_from_base != 0).any()):
-        return Gaps(parts, torch.zeros((), dtype=torch.float64).expand_as(parts), table.model_rows)
+    parts = np.stack([sufficiency, necessity], axis=2)
+    if not table.stderr_from_base.any():
+        return Gaps(parts, np.broadcast_to(np.zeros(()), parts.shape), table.model_rows)
     errors = [
         gap_error(
             distance, lambda moved: distance.between(full, moved), table.mean, table.stderr, sufficiency
@@ -85,8 +84,8 @@ def gaps_of_table(distance: Distance, table: Estimate) -> Gaps:
             distance,
             lambda moved: distance.between(moved, base),
             hidden,
-            table.stderr_from_base.flip(1),
+            table.stderr_from_base[:, ::-1],
             necessity,
         ),
     ]
-    return Gaps(parts, torch.stack(errors, dim=2), table.model_rows)
+    return Gaps(parts, np.stack(errors, axis=2), table.model_rows)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor, nn
 
-from onlyif.core.arrays import Array, doubled
+from onlyif.core.arrays import Array, doubled, on_host
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.precision import as_floats
 from onlyif.core.shapes import Batch, Numbers
@@ -173,7 +173,7 @@ def decided(predictor: Predictor, outputs: Float64[Tensor, "r k"]) -> Float64[Te
             f"{predictor.meaning.model} has one output and no threshold, so it decides nothing; "
             "give `Meaning` a threshold, or a model with one output a class"
         )
-    return DecisionReadout(threshold or 0.0).read(outputs.unsqueeze(1)).squeeze(1)
+    return torch.from_numpy(DecisionReadout(threshold or 0.0).read(on_host(outputs)[:, None])[:, 0])
 
 
 def blocks(n_instances: int, n_each: int, max_rows: int) -> Iterator[tuple[slice, slice]]:

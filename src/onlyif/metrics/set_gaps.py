@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor, nn
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.grids import image_players
 from onlyif.core.players import Players
@@ -126,11 +127,11 @@ def set_gaps(
         restriction = hiding.restriction(opened, players)
         # A set is asked from both sides.
         for rows, part in blocks(len(x), sets.shape[1], max(1, hiding.max_rows // 2)):
-            readout = TargetReadout(target[rows])
+            readout = TargetReadout(on_host(target[rows]))
             criterion = Unified(SetFunction(restriction, x[rows], readout, players.count), AbsoluteDistance())
-            gaps = criterion.gap(sets[rows, part].flatten(2))
-            found[:2, rows, part] = gaps.parts.permute(2, 0, 1)
-            found[2:, rows, part] = gaps.stderr.permute(2, 0, 1)
+            gaps = criterion.gap(on_host(sets[rows, part].flatten(2)))
+            found[:2, rows, part] = torch.from_numpy(gaps.parts).permute(2, 0, 1)
+            found[2:, rows, part] = torch.tensor(gaps.stderr).permute(2, 0, 1)
     if not bool(found[:2].isfinite().all()):
         raise ModelError(f"{model.meaning.model} answered with NaN or infinite values to masked images")
     return SetGaps(*found)

@@ -1,7 +1,6 @@
 """All sets in the plane of the two gaps, with the hull that the continuum walks along."""
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
 
@@ -58,11 +57,10 @@ def plot_plane(
 def _draw_sets(
     ax: Axes, item: Explanation, table: Float64[np.ndarray, "two_to_d"], distance: Distance
 ) -> None:
-    f_s = torch.from_numpy(table)
-    suf = distance.between(f_s[-1], f_s).numpy()
-    nec = distance.between(f_s.flip(0), f_s[0]).numpy()
+    suf = distance.between(table[-1:], table)
+    nec = distance.between(table[::-1], table[:1])
     _check(item, suf, nec, distance)
-    sizes = subset_sizes(len(item.names)).numpy()
+    sizes = subset_sizes(len(item.names))
     drawn = _some(len(table))
     cloud = ax.scatter(
         *(suf[drawn], nec[drawn], 16),

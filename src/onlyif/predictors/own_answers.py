@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
-from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import ModelError
 from onlyif.predictors.checked import Fault, fault_note, rounding
 from onlyif.predictors.readouts import Readout
@@ -47,7 +45,7 @@ class OwnAnswers:
         return replace(self, outputs=self.outputs[rows])
 
     def compare(
-        self, reported: Float64[Array, "b"], readout: Readout, labels: Sequence[str]
+        self, reported: Float64[np.ndarray, "b"], readout: Readout, labels: Sequence[str]
     ) -> list[tuple[str, ...]]:
         """Notes on each row whose reported f(x) is not the model's own answer, where that is lived with.
 
@@ -59,8 +57,8 @@ class OwnAnswers:
         Raises:
             OtherAnswersError: if they differ by more than rounding, unless that is tolerated.
         """
-        own = doubled(readout.read(torch.from_numpy(self.outputs[:, None])))[:, 0]
-        differ = np.abs(own - doubled(reported)) > rounding(self.outputs, self.digits)
+        own = readout.read(self.outputs[:, None])[:, 0]
+        differ = np.abs(own - reported) > rounding(self.outputs, self.digits)
         notes: list[tuple[str, ...]] = [()] * len(own)
         for i in np.flatnonzero(differ).tolist():
             said = (

@@ -4,9 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Float64, Int64
-from torch import Tensor
 from typing_extensions import override
 
 
@@ -18,7 +17,7 @@ class Readout(ABC):
         return self
 
     @abstractmethod
-    def read(self, mean: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
+    def read(self, mean: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
         """The explained number.
 
         Args:
@@ -26,7 +25,7 @@ class Readout(ABC):
         """
 
     @abstractmethod
-    def error(self, stderr: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
+    def error(self, stderr: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
         """The standard error of that number, from those of the outputs; NaN when unknown."""
 
 
@@ -39,19 +38,18 @@ class TargetReadout(Readout):
         target: Number of the explained output of each instance.
     """
 
-    target: Int64[Tensor, "b"]
+    target: Int64[np.ndarray, "b"]
 
     @override
     def part(self, instances: slice) -> "TargetReadout":
         return TargetReadout(self.target[instances])
 
     @override
-    def read(self, mean: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
-        chosen = self.target.to(mean.device)
-        return mean.gather(2, chosen.view(-1, 1, 1).expand(-1, mean.shape[1], 1)).squeeze(2)
+    def read(self, mean: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
+        return mean[np.arange(len(mean)), :, self.target]
 
     @override
-    def error(self, stderr: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
+    def error(self, stderr: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
         return self.read(stderr)
 
 
@@ -70,11 +68,10 @@ class DecisionReadout(Readout):
     threshold: float = 0.5
 
     @override
-    def read(self, mean: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
-        decided = mean.argmax(2) if mean.shape[2] > 1 else mean.squeeze(2) > self.threshold
-        return decided.double()
+    def read(self, mean: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
+        decided = mean.argmax(2) if mean.shape[2] > 1 else mean[..., 0] > self.threshold
+        return decided.astype(np.float64)
 
     @override
-    def error(self, stderr: Float64[Tensor, "b m k"]) -> Float64[Tensor, "b m"]:
-        unknown = (stderr != 0).any(2)
-        return torch.where(unknown, torch.nan, 0.0).double()
+    def error(self, stderr: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
+        return np.where((stderr != 0).any(2), np.nan, 0.0)

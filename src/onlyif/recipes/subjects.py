@@ -20,7 +20,7 @@ def readout_of(distance: Distance, targets: Int64[Tensor, "b"], meaning: Meaning
     """Which number the distance compares: the target's output, or the class that is decided most often."""
     if distance.kind.of_decisions:
         return DecisionReadout(0.5 if meaning.threshold is None else meaning.threshold)
-    return TargetReadout(targets)
+    return TargetReadout(on_host(targets))
 
 
 @final

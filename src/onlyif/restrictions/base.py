@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.core.errors import LimitError
 from onlyif.core.shapes import Instances, Keep
@@ -25,9 +25,9 @@ class Estimate:
         model_rows: Rows that the model was asked for, for one instance on average.
     """
 
-    mean: Float64[Tensor, "b m"]
-    stderr: Float64[Tensor, "b m"]
-    stderr_from_base: Float64[Tensor, "b m"]
+    mean: Float64[np.ndarray, "b m"]
+    stderr: Float64[np.ndarray, "b m"]
+    stderr_from_base: Float64[np.ndarray, "b m"]
     model_rows: float
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import final
 
+import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from onlyif.core.arrays import doubled, in_dtype
@@ -78,13 +79,12 @@ class Subsets:
     @property
     def count(self) -> int:
         """The number m of subsets."""
-        return 2**self.n_players if self.keep is None else self.keep.shape[1]
+        return 2**self.n_players if self.keep is None else int(self.keep.shape[1])
 
-    def part(self, instances: slice, subsets: slice, device: torch.device) -> Keep:
+    def part(self, instances: slice, subsets: slice) -> Keep:
         """The subsets of one block; never more of the table than that."""
         if self.keep is None:
-            codes = torch.arange(subsets.start, subsets.stop, device=device)
-            return keep_of_codes(codes, self.n_players).unsqueeze(0)
+            return keep_of_codes(np.arange(subsets.start, subsets.stop), self.n_players)[None]
         rows = self.keep if self.keep.shape[0] == 1 else self.keep[instances]
         return rows[:, subsets]
 
@@ -120,9 +120,9 @@ class Walk:
             return replace(self, predictor=predictor)._run(x, subsets, readout)
 
     def _run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
-        zero = torch.zeros((), dtype=torch.float64)
-        mean = zero.new_empty(len(x), subsets.count)
-        errors = zero.expand(2, *mean.shape) if self.exact else zero.new_empty(2, *mean.shape)
+        mean = np.empty((len(x), subsets.count))
+        shape = (2, *mean.shape)
+        errors = np.broadcast_to(np.zeros(()), shape) if self.exact else np.empty(shape)
         b_call, m_call = _rectangle(len(x), subsets.count, max(1, self.max_rows // self.plan.total))
         # Whole calls only: a remainder in every pass would be a small call in every pass.
         a_pass = m_call * -(-SUBSETS_A_PASS // m_call)
@@ -130,15 +130,15 @@ class Walk:
         for instances in _slices(len(x), b_call):
             numbers = readout.part(instances)
             for part in passes:
-                keep = subsets.part(instances, part, x.device)
+                keep = torch.tensor(subsets.part(instances, part), device=x.device)
                 if self.exact:
                     outputs = self._exact(x[instances], keep, m_call)
                 else:
                     moments = self._sampled(x[instances], keep, m_call)
                     outputs = moments.mean[0]
                     for error, stderr in zip(errors, moments.stderr, strict=True):
-                        error[instances, part] = numbers.error(stderr)
-                mean[instances, part] = numbers.read(outputs)
+                        error[instances, part] = numbers.error(stderr.numpy())
+                mean[instances, part] = numbers.read(outputs.numpy())
         asked = subsets.count + (0 if self.exact else len(passes))
         return Estimate(mean, errors[0], errors[1], float(asked * self.plan.total))
 
@@ -147,7 +147,7 @@ class Walk:
         """Whether the draws are the atoms of the law."""
         return self.plan.seed is None
 
-    def _exact(self, x: Instances, keep: Keep, m_call: int) -> Float64[Tensor, "b m k"]:
+    def _exact(self, x: Instances, keep: Bool[Tensor, "#b m d"], m_call: int) -> Float64[Tensor, "b m k"]:
         # Filled in place: many small results kept between large ones would tear the heap.
         total = torch.zeros(0)
         input_keep = self.players.spread(keep)
@@ -160,7 +160,7 @@ class Walk:
                 total[:, part] += _weighted_mean(outputs, weights)
         return total
 
-    def _sampled(self, x: Instances, keep: Keep, m_call: int) -> Moments:
+    def _sampled(self, x: Instances, keep: Bool[Tensor, "#b m d"], m_call: int) -> Moments:
         input_keep, nothing = self.players.spread(keep), self._nothing(x)
         merged: list[Moments] = []
         for plan in self._chunks():

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
@@ -96,8 +98,8 @@ class LinearGaussianRestriction(Restriction):
         >>> total = LinearGaussianRestriction(
         ...     torch.ones(2, 1).double(), torch.zeros(1).double(), pair, column_players(["a", "b"])
         ... )
-        >>> total.table(torch.tensor([[2.0, 4.0]]).double(), TargetReadout(torch.tensor([0]))).mean
-        tensor([[0., 3., 6., 6.]], dtype=torch.float64)
+        >>> total.table(torch.tensor([[2.0, 4.0]]).double(), TargetReadout(np.array([0]))).mean
+        array([[0., 3., 6., 6.]])
     """
 
     weights: Float64[Tensor, "_ k"]
@@ -123,10 +125,15 @@ class LinearGaussianRestriction(Restriction):
     def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
         centred = self._centred(x)
         size = max(1, _BLOCK_ENTRIES // (len(keep) * x.shape[1] ** 2))
-        blocks = [self._predict_block(centred, block) for block in torch.split(keep, size, dim=1)]
-        return _exact(readout.read(torch.cat(blocks, 1)))
+        blocks = [
+            self._predict_block(centred, block)
+            for block in torch.split(torch.tensor(keep, device=x.device), size, dim=1)
+        ]
+        return _exact(readout.read(on_host(torch.cat(blocks, 1))))
 
-    def _predict_block(self, centred: Float64[Tensor, "b c"], keep: Keep) -> Float64[Tensor, "b m k"]:
+    def _predict_block(
+        self, centred: Float64[Tensor, "b c"], keep: Bool[Tensor, "#b m d"]
+    ) -> Float64[Tensor, "b m k"]:
         kept = self.players.spread(keep).double().unsqueeze(3)
         sigma = self.reference.covariance.to(centred.device)
         unit = torch.eye(len(sigma), dtype=torch.float64, device=centred.device)
@@ -139,11 +146,11 @@ class LinearGaussianRestriction(Restriction):
     def table(self, x: Instances, readout: Readout) -> Estimate:
         centred = self._centred(x)
         block = self._instances_per_block(len(x))
-        table = torch.empty(len(x), 2**self.players.count, dtype=torch.float64, device=x.device)
+        table = np.empty((len(x), 2**self.players.count))
         for first in range(0, len(x), block):
             reached = self._eliminate(centred[first : first + block])
             part = slice(first, first + block)
-            table[part] = readout.part(part).read(reached.transpose(0, 1))
+            table[part] = readout.part(part).read(on_host(reached.transpose(0, 1)))
         return _exact(table)
 
     def _eliminate(self, centred: Float64[Tensor, "b c"]) -> Float64[Tensor, "s b k"]:
@@ -206,6 +213,6 @@ class LinearGaussianRestriction(Restriction):
         return Method("exactly, by the closed form for a linear model under a Gaussian", exact=True, rows=0)
 
 
-def _exact(mean: Float64[Tensor, "b m"]) -> Estimate:
-    nothing = torch.zeros((), dtype=torch.float64, device=mean.device).expand_as(mean)
+def _exact(mean: Float64[np.ndarray, "b m"]) -> Estimate:
+    nothing = np.broadcast_to(np.zeros(()), mean.shape)
     return Estimate(mean, nothing, nothing, 0.0)

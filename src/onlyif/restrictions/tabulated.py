@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import final
 
+import numpy as np
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
@@ -30,11 +31,11 @@ class TabulatedRestriction(Restriction):
     Example:
         >>> import torch
         >>> from onlyif.predictors.readouts import TargetReadout
-        >>> f_S, zero = torch.tensor([[0.0, 1.0, 0.5, 1.0]]).double(), torch.zeros(1, 4).double()
+        >>> f_S, zero = np.array([[0.0, 1.0, 0.5, 1.0]]), np.zeros((1, 4))
         >>> game = TabulatedRestriction(Estimate(f_S, zero, zero, 0.0), Method("given", True, 0))
-        >>> keep = torch.tensor([[[False, True]]])
-        >>> game.predict(torch.zeros(1, 2), keep, TargetReadout(torch.tensor([0]))).mean
-        tensor([[0.5000]], dtype=torch.float64)
+        >>> keep = np.array([[[False, True]]])
+        >>> game.predict(torch.zeros(1, 2), keep, TargetReadout(np.array([0]))).mean
+        array([[0.5]])
     """
 
     known: Estimate
@@ -47,9 +48,9 @@ class TabulatedRestriction(Restriction):
 
     @override
     def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
-        codes = codes_of_keep(keep).expand(len(self.known.mean), -1)
         columns = (self.known.mean, self.known.stderr, self.known.stderr_from_base)
-        mean, stderr, from_base = (column.gather(1, codes) for column in columns)
+        codes = codes_of_keep(keep)
+        mean, stderr, from_base = (np.take_along_axis(column, codes, axis=1) for column in columns)
         return Estimate(mean, stderr, from_base, 0.0)
 
     @override

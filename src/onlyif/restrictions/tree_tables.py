@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
 
-from onlyif.core.arrays import doubled, on_host
+from onlyif.core.arrays import doubled
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.shapes import Instances, Keep
 from onlyif.predictors.readouts import Readout
@@ -44,11 +43,11 @@ def table_of(
     check_table_size(len(x) + n_held, d)
     rows = _rows(x, leaves)
     if len(rows) == 1:
-        return _exact(_read(readout, one(rows[0])), x)
+        return _exact(_read(readout, one(rows[0])))
     mean = np.empty((len(x), 2**d))
     for i, row in enumerate(rows):
         mean[i] = _read(readout.part(slice(i, i + 1)), one(row))
-    return _exact(mean, x)
+    return _exact(mean)
 
 
 def predict_of(
@@ -67,11 +66,11 @@ def predict_of(
         readout: Which number is explained.
         one: From one instance and its subsets to its outputs.
     """
-    shared = np.broadcast_to(on_host(keep), (len(x), *keep.shape[1:]))
+    shared = np.broadcast_to(keep, (len(x), *keep.shape[1:]))
     mean = np.empty(shared.shape[:2])
     for i, row in enumerate(_rows(x, leaves)):
         mean[i] = _read(readout.part(slice(i, i + 1)), one(row, shared[i]))
-    return _exact(mean, x)
+    return _exact(mean)
 
 
 def _rows(x: Instances, leaves: Leaves) -> list[SeenRow]:
@@ -81,11 +80,10 @@ def _rows(x: Instances, leaves: Leaves) -> list[SeenRow]:
 
 
 def _read(readout: Readout, outputs: Float64[np.ndarray, "k m"]) -> Float64[np.ndarray, "1 m"]:
-    return on_host(readout.read(torch.from_numpy(np.ascontiguousarray(outputs)).T.unsqueeze(0)))
+    return readout.read(outputs.T[None])
 
 
-def _exact(mean: Float64[np.ndarray, "b m"], x: Instances) -> Estimate:
-    found = torch.from_numpy(mean).to(x.device)
+def _exact(mean: Float64[np.ndarray, "b m"]) -> Estimate:
     # One zero for all entries: the errors take no memory.
-    zero = torch.zeros(1, 1, dtype=found.dtype, device=found.device).expand_as(found)
-    return Estimate(found, zero, zero, 0.0)
+    zero = np.broadcast_to(np.zeros(()), mean.shape)
+    return Estimate(mean, zero, zero, 0.0)

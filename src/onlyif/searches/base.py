@@ -1,13 +1,13 @@
 """Finding subsets with a small gap."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
-from torch import Tensor
 
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.subsets import keep_of_codes
@@ -35,16 +35,16 @@ class Cloud:
         SettingError: unless 1 <= digits <= 30.
     """
 
-    parts: Float64[Tensor, "v p"]
-    stderr: Float64[Tensor, "v p"]
-    by_size: tuple[Int64[Tensor, "_"], ...]
-    keep: Bool[Tensor, "v d"] | None
+    parts: Float64[np.ndarray, "v p"]
+    stderr: Float64[np.ndarray, "v p"]
+    by_size: tuple[Int64[np.ndarray, "_"], ...]
+    keep: Bool[np.ndarray, "v d"] | None
     digits: int
 
     def __post_init__(self) -> None:
         if not 1 <= self.digits <= MOST_DIGITS:
             raise SettingError(f"gaps are compared on 1 to {MOST_DIGITS} binary digits, got {self.digits}")
-        if not bool(self.parts.isfinite().all()):
+        if not np.isfinite(self.parts).all():
             raise ModelError("a gap came out as NaN or infinite: check the distance and the model's outputs")
 
     @property
@@ -64,26 +64,27 @@ class Cloud:
         A power of two, the largest gap times 2^-digits. This rule of ties is
         exact, transitive and independent of the order of comparisons.
         """
-        largest = torch.tensor(max(self.parts.max().item(), 2.0**-900), dtype=torch.float64)
-        return float(2.0 ** (int(torch.frexp(largest)[1].item()) - self.digits))
+        largest = max(float(self.parts.max()), 2.0**-900)
+        return float(2.0 ** (math.frexp(largest)[1] - self.digits))
 
     @cached_property
-    def on_grid(self) -> Int32[Tensor, "p v"]:
+    def on_grid(self) -> Int32[np.ndarray, "p v"]:
         """The parts in multiples of `grid`, one row a part; at most 2^30."""
-        held = self.parts.new_empty(self.parts.T.shape, dtype=torch.int32)
+        held = np.empty(self.parts.T.shape, dtype=np.int32)
         for row, part in zip(held, self.parts.T, strict=True):
-            row.copy_((part / self.grid).round_())
+            steps = part / self.grid
+            row[:] = np.rint(steps, out=steps)
         return held
 
     def steps(self, gap: float) -> int:
         """A gap in multiples of `grid`, cut off where whole numbers of 64 bits end."""
         return round(min(gap / self.grid, 2.0**62))
 
-    def keep_of(self, numbers: Int64[Tensor, "m"]) -> Bool[Tensor, "m d"]:
+    def keep_of(self, numbers: Int64[np.ndarray, "m"]) -> Bool[np.ndarray, "m d"]:
         """The members of some subsets."""
-        if self.keep is None:
-            return keep_of_codes(numbers, self.n_players)
-        return self.keep[numbers]
+        keep: np.ndarray
+        keep = keep_of_codes(numbers, self.n_players) if self.keep is None else self.keep[numbers]
+        return keep
 
 
 @final

@@ -11,9 +11,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Int64
-from torch import Tensor
 
 from onlyif.searches.base import Cloud
 
@@ -81,7 +80,9 @@ def hulls(cloud: Cloud) -> tuple[Hull | None, ...]:
     """The hull of the subsets of each size 0 to d; None where no subset of a size was compared."""
     s, n = cloud.on_grid
     return tuple(
-        _hull_of_size(s[numbers].long(), n[numbers].long(), numbers, size) if len(numbers) else None
+        _hull_of_size(s[numbers].astype(np.int64), n[numbers].astype(np.int64), numbers, size)
+        if len(numbers)
+        else None
         for size, numbers in enumerate(cloud.by_size)
     )
 
@@ -138,28 +139,26 @@ def smallest(cloud: Cloud, part: int, epsilon: float) -> Smallest | None:
     limit = cloud.steps(epsilon)
     for size, numbers in enumerate(cloud.by_size):
         if len(numbers):
-            held = gap[numbers].long()
-            least = held.min()
-            if int(least) <= limit:
-                # argmax of booleans is the first True: the canonical one.
-                first = int((held == least).int().argmax())
+            held = gap[numbers].astype(np.int64)
+            # The first of the least is the canonical one.
+            first = int(held.argmin())
+            if int(held[first]) <= limit:
                 return Smallest(int(numbers[first]), size, int((held <= limit).sum()))
     return None
 
 
 def _hull_of_size(
-    s: Int64[Tensor, "m"], n: Int64[Tensor, "m"], numbers: Int64[Tensor, "m"], size: int
+    s: Int64[np.ndarray, "m"], n: Int64[np.ndarray, "m"], numbers: Int64[np.ndarray, "m"], size: int
 ) -> Hull:
-    at_left, at_right = torch.nonzero(n == n.min()).flatten(), torch.nonzero(s == s.min()).flatten()
+    at_left, at_right = np.flatnonzero(n == n.min()), np.flatnonzero(s == s.min())
     left, right = _spot(s, n, numbers, at_left, size), _spot(s, n, numbers, at_right, size)
     start = at_left[s[at_left].argmin()]
     end = at_right[n[at_right].argmin()]
     a, b = (int(s[start]), int(n[start])), (int(s[end]), int(n[end]))
-    places = _below(s, n, torch.arange(len(s)), a, b)
-    spots = []
-    for place in torch.unique(torch.stack([s[places], n[places]], dim=1), dim=0):
-        here = places[(s[places] == place[0]) & (n[places] == place[1])]
-        spots.append(_spot(s, n, numbers, here, size))
+    places = _below(s, n, np.arange(len(s)), a, b)
+    # Both numbers have 31 bits at most: one of 64 holds them.
+    points = (s[places] << 32) + n[places]
+    spots = [_spot(s, n, numbers, places[points == point], size) for point in np.unique(points)]
     return Hull(_chain_of(spots), left, right)
 
 
@@ -167,11 +166,13 @@ Point = tuple[int, int]
 
 
 def _below(
-    s: Int64[Tensor, "m"], n: Int64[Tensor, "m"], places: Int64[Tensor, "_"], a: Point, b: Point
-) -> Int64[Tensor, "_"]:
+    s: Int64[np.ndarray, "m"], n: Int64[np.ndarray, "m"], places: Int64[np.ndarray, "_"], a: Point, b: Point
+) -> Int64[np.ndarray, "_"]:
     """The places of points on the lower-left hull between its points a and b, by quickhull."""
+    both: np.ndarray
     if a == b:
-        return places[(s[places] == a[0]) & (n[places] == a[1])]
+        both = places[(s[places] == a[0]) & (n[places] == a[1])]
+        return both
     depth = (b[0] - a[0]) * (n[places] - a[1]) - (b[1] - a[1]) * (s[places] - a[0])
     # From a (upper left in Δnec, Δsuf) to b the hull bends to where the depth is positive.
     outside = depth >= 0
@@ -180,15 +181,15 @@ def _below(
     if int(depth[deepest]) == 0:
         return places
     c = int(s[places[deepest]]), int(n[places[deepest]])
-    both: Tensor = torch.unique(torch.cat([_below(s, n, places, a, c), _below(s, n, places, c, b)]))
+    both = np.union1d(_below(s, n, places, a, c), _below(s, n, places, c, b))
     return both
 
 
 def _spot(
-    s: Int64[Tensor, "m"],
-    n: Int64[Tensor, "m"],
-    numbers: Int64[Tensor, "m"],
-    places: Int64[Tensor, "_"],
+    s: Int64[np.ndarray, "m"],
+    n: Int64[np.ndarray, "m"],
+    numbers: Int64[np.ndarray, "m"],
+    places: Int64[np.ndarray, "_"],
     size: int,
 ) -> Spot:
     first = int(places.min())

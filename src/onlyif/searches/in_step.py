@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 
 from onlyif.core.arguments import Either, Kind, Number, Whole, settle
 from onlyif.core.errors import ModelError
@@ -103,14 +103,14 @@ def _start(
 ) -> tuple[list[Visited], Allowance, float]:
     """Both ends and what is next to them, and from their costs the allowance for the rest."""
     everyone = (1 << n_players) - 1
-    first = criterion.gap(keep_of([0], n_players).unsqueeze(0))
+    first = criterion.gap(keep_of([0], n_players)[None])
     mirrored = first.mirror is not None
     singles = [1 << (n_players - 1 - number) for number in range(n_players)]
     near = [everyone, *singles, *(everyone ^ single for single in singles)]
     rest = unvisited(near, {0, everyone} if mirrored else {0}, everyone if mirrored else None)
     asked = [(first, [0])]
     if rest:
-        asked.append((criterion.gap(keep_of(rest, n_players).unsqueeze(0)), rest))
+        asked.append((criterion.gap(keep_of(rest, n_players)[None]), rest))
     visited = []
     for number in range(len(first.parts)):
         found = [one for gaps, codes in asked for one in _found(gaps, number, codes, everyone)]
@@ -166,7 +166,7 @@ def _ask(criterion: Criterion, visited: list[Visited], asks: list[list[int]]) ->
     """Compare one list of subsets an instance, short ones filled up by a repeated subset."""
     n_players, length = visited[0].n_players, max(len(ask) for ask in asks)
     filled = [ask + [ask[0] if ask else 0] * (length - len(ask)) for ask in asks]
-    keep = torch.stack([keep_of(ask, n_players) for ask in filled])
+    keep = np.stack([keep_of(ask, n_players) for ask in filled])
     gaps = criterion.gap(keep)
     for number, (seen, ask) in enumerate(zip(visited, asks, strict=True)):
         seen.add(_found(gaps, number, ask, seen.everyone))
@@ -176,7 +176,7 @@ def _ask(criterion: Criterion, visited: list[Visited], asks: list[list[int]]) ->
 def _found(gaps: Gaps, number: int, codes: list[int], everyone: int) -> Iterator[Found]:
     """The gaps of one instance, those of complements included."""
     parts, stderr = gaps.parts[number, : len(codes)], gaps.stderr[number, : len(codes)]
-    if not bool(parts.isfinite().all()):
+    if not np.isfinite(parts).all():
         raise ModelError("a gap came out as NaN or infinite: check the distance and the model's outputs")
     yield from zip(codes, parts.tolist(), stderr.tolist(), strict=True)
     if gaps.mirror is not None:

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Bool
-from torch import Tensor
 
 from onlyif.searches.base import Cloud
 
@@ -83,37 +81,37 @@ class Visited:
         """All visited subsets, in canonical order."""
         ordered = [sorted(codes, reverse=True) for codes in self.by_size]
         codes = [code for one_size in ordered for code in one_size]
-        numbers = torch.split(torch.arange(len(codes)), [len(one_size) for one_size in ordered])
+        ends = np.cumsum([len(one_size) for one_size in ordered[:-1]])
+        numbers = np.split(np.arange(len(codes)), ends)
         parts, stderr = (
-            torch.tensor([self.points[code][which] for code in codes], dtype=torch.float64)
-            for which in (0, 1)
+            np.array([self.points[code][which] for code in codes], dtype=np.float64) for which in (0, 1)
         )
         return Cloud(parts, stderr, tuple(numbers), keep_of(codes, self.n_players), digits)
 
 
-def keep_of(codes: list[int], n_players: int) -> Bool[Tensor, "m d"]:
+def keep_of(codes: list[int], n_players: int) -> Bool[np.ndarray, "m d"]:
     """The members of subsets whose highest bit is player 0.
 
     Example:
         >>> keep_of([4, 3], 3)
-        tensor([[ True, False, False],
-                [False,  True,  True]])
+        array([[ True, False, False],
+               [False,  True,  True]])
     """
     n_bytes = -(-n_players // 8)
     packed = np.frombuffer(b"".join(code.to_bytes(n_bytes, "big") for code in codes), dtype=np.uint8)
     bits = np.unpackbits(packed.reshape(len(codes), n_bytes), axis=1)
-    return torch.from_numpy(bits[:, 8 * n_bytes - n_players :].astype(np.bool_))
+    return bits[:, 8 * n_bytes - n_players :].astype(np.bool_)
 
 
-def codes_of(keep: Bool[Tensor, "m d"]) -> list[int]:
+def codes_of(keep: Bool[np.ndarray, "m d"]) -> list[int]:
     """Subsets as whole numbers whose highest bit is player 0.
 
     Example:
-        >>> codes_of(torch.tensor([[True, False, False], [False, True, True]]))
+        >>> codes_of(np.array([[True, False, False], [False, True, True]]))
         [4, 3]
     """
     spare = -keep.shape[1] % 8
-    packed = np.packbits(keep.numpy(), axis=1)
+    packed = np.packbits(keep, axis=1)
     return [int.from_bytes(row.tobytes(), "big") >> spare for row in packed]
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.core.table_forms import Form
 from onlyif.criteria.distances import Distance
@@ -17,7 +16,7 @@ from onlyif.recipes.references import ReferenceRecipe
 from onlyif.references.base import Plan
 
 
-def check_distance(distance: Distance, values: Float64[Tensor, "v"]) -> None:
+def check_distance(distance: Distance, values: Float64[np.ndarray, "v"]) -> None:
     """The contract of `Distance`: elementwise, 0 on equals, at least 0, and a metric where it says so.
 
     Args:
@@ -29,20 +28,20 @@ def check_distance(distance: Distance, values: Float64[Tensor, "v"]) -> None:
 
     Example:
         >>> from onlyif.criteria.distances import AbsoluteDistance
-        >>> check_distance(AbsoluteDistance(), torch.tensor([0.0, 0.5, 2.0]).double())
+        >>> check_distance(AbsoluteDistance(), np.array([0.0, 0.5, 2.0]))
     """
-    gaps = distance.between(values.unsqueeze(1), values.unsqueeze(0))
+    gaps = distance.between(values[:, None], values)
     assert gaps.shape == (len(values), len(values)), "the distance does not broadcast"
     assert bool((gaps >= 0).all()), "a distance is negative or NaN"
     assert bool((gaps.diagonal() == 0).all()), "equal values are apart"
     assert distance.kind.name, "the distance has no name for results"
     if distance.kind.is_metric:
-        assert torch.allclose(gaps, gaps.T), "a metric is symmetric"
-        detour = gaps.unsqueeze(2) + gaps.unsqueeze(0)
-        assert bool((gaps.unsqueeze(1) <= detour + 1e-9).all()), "the triangle inequality fails"
+        assert np.allclose(gaps, gaps.T), "a metric is symmetric"
+        detour = gaps[..., None] + gaps
+        assert bool((gaps[:, None] <= detour + 1e-9).all()), "the triangle inequality fails"
 
 
-def check_readout(readout: Readout, outputs: Float64[Tensor, "b m k"]) -> None:
+def check_readout(readout: Readout, outputs: Float64[np.ndarray, "b m k"]) -> None:
     """The contract of `Readout`: a part reads as the whole does, and exact outputs give an exact number.
 
     Args:
@@ -56,10 +55,10 @@ def check_readout(readout: Readout, outputs: Float64[Tensor, "b m k"]) -> None:
     assert numbers.shape == outputs.shape[:2], "need one number an instance and subset"
     for i in range(len(outputs)):
         alone = readout.part(slice(i, i + 1)).read(outputs[i : i + 1])
-        assert torch.equal(alone, numbers[i : i + 1]), "an instance alone reads differently"
-    assert bool((readout.error(torch.zeros_like(outputs)) == 0).all()), "exact outputs have an error"
-    noisy = readout.error(torch.ones_like(outputs))
-    assert bool(((noisy > 0) | noisy.isnan()).all()), "noisy outputs are read without an error"
+        assert np.array_equal(alone, numbers[i : i + 1]), "an instance alone reads differently"
+    assert bool((readout.error(np.zeros_like(outputs)) == 0).all()), "exact outputs have an error"
+    noisy = readout.error(np.ones_like(outputs))
+    assert bool(((noisy > 0) | np.isnan(noisy)).all()), "noisy outputs are read without an error"
 
 
 def check_output(output: Output, heads: Heads, native: Any) -> None:

@@ -1,6 +1,6 @@
 """What every criterion promises, as checks."""
 
-import torch
+import numpy as np
 
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.base import Criterion, Gaps
@@ -25,19 +25,18 @@ def check_criterion(criterion: Criterion, n_players: int) -> None:
         >>> check_criterion(Unified(game_of_tables([[0.0, 1.0, 0.5, 1.0]]), AbsoluteDistance()), 2)
     """
     table = criterion.all_gaps(n_players)
-    every = keep_of_codes(torch.arange(2**n_players), n_players).unsqueeze(0)
+    every = keep_of_codes(np.arange(2**n_players), n_players)[None]
     shape = (len(table.parts), 2**n_players, len(criterion.weights))
     assert table.parts.shape == table.stderr.shape == shape, f"need shape {shape}, got {table.parts.shape}"
     assert bool((table.parts >= 0).all()), "a gap is negative or NaN"
     assert not bool((table.stderr < 0).any()), "a standard error is negative"
     _same(criterion.gap(every), table, "gap and all_gaps disagree")
-    _same(
-        criterion.gap(every.expand(len(table.parts), -1, -1)), table, "shared and repeated subsets disagree"
-    )
-    shuffled = torch.randperm(2**n_players, generator=torch.Generator().manual_seed(0))
+    repeated = every.repeat(len(table.parts), axis=0)
+    _same(criterion.gap(repeated), table, "shared and repeated subsets disagree")
+    shuffled = np.random.default_rng(0).permutation(2**n_players)
     _same(criterion.gap(every[:, shuffled]), table.take(shuffled), "the order of subsets matters")
     for code in {0, 2 ** (n_players - 1), 2**n_players - 1}:
-        only = torch.tensor([code])
+        only = np.array([code])
         _same(criterion.gap(every[:, only]), table.take(only), "a subset alone differs")
     _check_mirror(criterion, criterion.gap(every), n_players)
     _check_weights(criterion)
@@ -47,7 +46,7 @@ def _check_mirror(criterion: Criterion, gaps: Gaps, n_players: int) -> None:
     """Complements that came for nothing are those of the complements."""
     if gaps.mirror is None:
         return
-    complements = keep_of_codes(torch.arange(2**n_players).flip(0), n_players).unsqueeze(0)
+    complements = keep_of_codes(np.arange(2**n_players)[::-1], n_players)[None]
     _same(criterion.gap(complements), gaps.mirror, "the mirror is not that of the complements")
 
 
@@ -61,4 +60,4 @@ def _check_weights(criterion: Criterion) -> None:
 
 def _same(got: Gaps, needed: Gaps, message: str) -> None:
     for one, other in ((got.parts, needed.parts), (got.stderr, needed.stderr)):
-        assert torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True), message
+        assert np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True), message

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Bool
-from torch import Tensor
+from jaxtyping import Bool, Int64
 
 from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
@@ -26,15 +26,15 @@ def game_of_tables(
         errors: Their standard errors, those of the differences from f_0 too; None where they are exact.
 
     Example:
-        >>> game_of_tables([[0.0, 1.0, 0.5, 1.0]]).predict(torch.tensor([[[False, True]]])).mean
-        tensor([[0.5000]], dtype=torch.float64)
+        >>> game_of_tables([[0.0, 1.0, 0.5, 1.0]]).predict(np.array([[[False, True]]])).mean
+        array([[0.5]])
     """
-    mean = torch.tensor(tables, dtype=torch.float64)
-    stderr = torch.zeros_like(mean) if errors is None else torch.tensor(errors, dtype=torch.float64)
+    mean = np.array(tables, dtype=np.float64)
+    stderr = np.zeros_like(mean) if errors is None else np.array(errors, dtype=np.float64)
     method = Method("given", exact=errors is None, rows=0)
     restriction = TabulatedRestriction(Estimate(mean, stderr, stderr, 0.0), method)
     n_players = mean.shape[1].bit_length() - 1
-    readout = TargetReadout(torch.zeros(len(mean), dtype=torch.int64))
+    readout = TargetReadout(np.zeros(len(mean), dtype=np.int64))
     return SetFunction(restriction, torch.zeros(len(mean), n_players), readout, n_players)
 
 
@@ -52,11 +52,11 @@ def check_restriction(restriction: Restriction, x: Instances, readout: Readout, 
     """
     before = x.clone()
     table = restriction.table(x, readout)
-    every = keep_of_codes(torch.arange(2**n_players), n_players).unsqueeze(0)
+    every = keep_of_codes(np.arange(2**n_players), n_players)[None]
     _check_shape_and_errors(table, restriction.method.exact, (len(x), 2**n_players))
     _check_ends(table)
     _same(restriction.predict(x, every, readout), table, "predict and table disagree")
-    repeated = every.expand(len(x), -1, -1)
+    repeated = every.repeat(len(x), axis=0)
     _same(restriction.predict(x, repeated, readout), table, "keep shared and keep repeated disagree")
     _check_lists(restriction, x, readout, every, table)
     assert torch.equal(x, before), "x was changed"
@@ -69,30 +69,32 @@ def _check_shape_and_errors(table: Estimate, exact: bool, shape: tuple[int, int]
     for errors in (table.stderr, table.stderr_from_base):
         assert bool((errors >= 0).all()), "a standard error is negative or NaN"
         assert not exact or not bool(errors.any()), "exact values have no error"
-    assert table.mean.isfinite().all(), "a restricted prediction is NaN or infinite"
+    assert np.isfinite(table.mean).all(), "a restricted prediction is NaN or infinite"
     assert table.model_rows >= 0, "model rows are counted"
 
 
 def _check_ends(table: Estimate) -> None:
     assert bool((table.stderr[:, -1] < TOLERANCE).all()), "f(x) itself has no error"
     assert bool((table.stderr_from_base[:, 0] < TOLERANCE).all()), "f_0 - f_0 has no error"
-    base = torch.stack([table.stderr[:, 0], table.stderr_from_base[:, -1]])
-    assert torch.allclose(base[0], base[1], rtol=1e-9, atol=TOLERANCE), "f(x) - f_0 has the error of f_0"
+    base = (table.stderr[:, 0], table.stderr_from_base[:, -1])
+    assert np.allclose(*base, rtol=1e-9, atol=TOLERANCE), "f(x) - f_0 has the error of f_0"
 
 
 def _check_lists(
-    restriction: Restriction, x: Instances, readout: Readout, every: Bool[Tensor, "1 m d"], table: Estimate
+    restriction: Restriction,
+    x: Instances,
+    readout: Readout,
+    every: Bool[np.ndarray, "1 m d"],
+    table: Estimate,
 ) -> None:
     """What is asked together does not matter, nor in which order."""
     m = every.shape[1]
-    shuffled = (
-        torch.arange(m).flip(0) if m < 3 else torch.randperm(m, generator=torch.Generator().manual_seed(0))
-    )
+    shuffled = np.arange(m)[::-1] if m < 3 else np.random.default_rng(0).permutation(m)
     found = restriction.predict(x, every[:, shuffled], readout)
     _same(found, _taken(table, shuffled), "the order of subsets matters")
     for code in {0, m // 2, m - 1}:
         one = restriction.predict(x, every[:, code : code + 1], readout)
-        _same(one, _taken(table, torch.tensor([code])), "a subset alone differs")
+        _same(one, _taken(table, np.array([code])), "a subset alone differs")
 
 
 def check_batch_equals_singles(
@@ -116,17 +118,17 @@ def check_batch_equals_singles(
         _same(alone, row, f"instance {i} alone differs")
 
 
-def _taken(table: Estimate, numbers: Tensor) -> Estimate:
+def _taken(table: Estimate, numbers: Int64[np.ndarray, "_"]) -> Estimate:
     columns = (table.mean, table.stderr, table.stderr_from_base)
     mean, stderr, from_base = (column[:, numbers] for column in columns)
     return Estimate(mean, stderr, from_base, table.model_rows)
 
 
 def _same(got: Estimate, needed: Estimate, message: str) -> None:
-    scale = float(needed.mean.abs().max()) + 1.0
+    scale = float(abs(needed.mean).max()) + 1.0
     for one, other in (
         (got.mean, needed.mean),
         (got.stderr, needed.stderr),
         (got.stderr_from_base, needed.stderr_from_base),
     ):
-        assert torch.allclose(one, other, rtol=1e-9, atol=1e-9 * scale), message
+        assert np.allclose(one, other, rtol=1e-9, atol=1e-9 * scale), message

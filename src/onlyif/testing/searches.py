@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-import torch
+import numpy as np
 from typing_extensions import override
 
 from onlyif.core.shapes import Instances, Keep
@@ -83,12 +83,12 @@ def check_heuristic(search: Search, criterion: Unified) -> None:
     assert "not certified" in search.plan.sentence, "the plan must say that nothing is certain"
     table = function.table().mean.tolist()
     for row, cloud in zip(table, together.clouds, strict=True):
-        visited = set(codes_of_keep(cloud.keep_of(torch.arange(len(cloud.parts)))).tolist())
+        visited = set(codes_of_keep(cloud.keep_of(np.arange(len(cloud.parts)))).tolist())
         needed = {0, last} | {1 << i for i in range(d)} | {last ^ 1 << i for i in range(d)}
         assert needed <= visited, "the sets next to both ends must be visited"
         assert visited == {last ^ code for code in visited}, "complements came for nothing and are missing"
         game = game_of_tables([row])
         method = MeteredRestriction(game.restriction, function.restriction.method.rows)
         alone = search.compare(replace(criterion, set_function=replace(game, restriction=method)), d, 30)
-        assert torch.equal(alone.clouds[0].parts, cloud.parts), "company changes what is compared"
+        assert np.array_equal(alone.clouds[0].parts, cloud.parts), "company changes what is compared"
         assert alone.model_rows <= together.model_rows, "a batch cannot cost less than its costliest member"

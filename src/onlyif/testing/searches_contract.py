@@ -1,6 +1,7 @@
 """What every search promises, as checks."""
 
-import torch
+import numpy as np
+from jaxtyping import Bool
 
 from onlyif.core.subsets import codes_of_keep
 from onlyif.criteria.base import Criterion
@@ -38,30 +39,30 @@ def check_search(search: Search, criterion: Criterion, n_players: int, digits: i
         _check_parts(cloud, criterion, i)
     again = search.compare(criterion, n_players, digits)
     for one, other in zip(compared.clouds, again.clouds, strict=True):
-        assert torch.equal(one.parts, other.parts), "two runs differ"
-        assert torch.equal(_keep(one), _keep(other)), "two runs compare different subsets"
+        assert np.array_equal(one.parts, other.parts), "two runs differ"
+        assert np.array_equal(_keep(one), _keep(other)), "two runs compare different subsets"
 
 
-def _keep(cloud: Cloud) -> torch.Tensor:
-    return cloud.keep_of(torch.arange(len(cloud.parts)))
+def _keep(cloud: Cloud) -> Bool[np.ndarray, "v d"]:
+    return cloud.keep_of(np.arange(len(cloud.parts)))
 
 
 def _check_order(cloud: Cloud) -> None:
     """Every subset once, both ends among them, each size in canonical order."""
     keep, d = _keep(cloud), cloud.n_players
     assert len(set(codes_of_keep(keep).tolist())) == len(keep), "a subset stands there twice"
-    numbers = torch.cat(cloud.by_size)
-    assert torch.equal(numbers.sort().values, torch.arange(len(keep))), "by_size is no partition"
+    numbers = np.concatenate(cloud.by_size)
+    assert np.array_equal(np.sort(numbers), np.arange(len(keep))), "by_size is no partition"
     assert len(cloud.by_size[0]) == len(cloud.by_size[d]) == 1, "both ends must be compared"
     for size, held in enumerate(cloud.by_size):
-        sets = [tuple(torch.nonzero(row).flatten().tolist()) for row in keep[held]]
+        sets = [tuple(np.flatnonzero(row).tolist()) for row in keep[held]]
         assert all(len(one) == size for one in sets), "a subset stands under another size"
         assert sets == sorted(sets), "the subsets of a size are not in canonical order"
 
 
 def _check_parts(cloud: Cloud, criterion: Criterion, instance: int) -> None:
     """The points are the gaps of the criterion."""
-    gaps = criterion.gap(_keep(cloud).unsqueeze(0))
+    gaps = criterion.gap(_keep(cloud)[None])
     for got, needed in ((cloud.parts, gaps.parts), (cloud.stderr, gaps.stderr)):
-        same = torch.allclose(got, needed[instance], rtol=1e-9, atol=1e-9, equal_nan=True)
+        same = np.allclose(got, needed[instance], rtol=1e-9, atol=1e-9, equal_nan=True)
         assert same, "the points are not the gaps of the criterion"
