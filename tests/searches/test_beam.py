@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,7 +75,7 @@ def unified(tables, alpha=0.5):
 def additive(effects, alpha=0.5):
     function = game_of_tables([[0.0, 1.0]])
     function = replace(
-        function, restriction=Additive(effects), x=torch.zeros(1, len(effects)), n_players=len(effects)
+        function, restriction=Additive(effects), x=np.zeros((1, len(effects))), n_players=len(effects)
     )
     return Unified(function, AbsoluteDistance(), alpha)
 

@@ -16,17 +16,15 @@ A `#` before a letter allows 1 there: one value shared by all.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64, Real
+from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
 from onlyif.core.arrays import Array
 
-Instances = Float[Tensor, "b *x"]
+Instances = Float[Array, "b *x"]
 # Instances that may be integers too, as images are stored.
 Numbers = Real[Tensor, "b *x"]
 Batch = Real[Array, "r *x"]
 Outputs = Float[Array, "r k"]
 Keep = Bool[np.ndarray, "#b m d"]
 InputKeep = Bool[Tensor, "#b m *x"]
-Table = Float[Tensor, "b two_to_d"]
-Codes = Int64[np.ndarray, "m"]

@@ -205,7 +205,8 @@ class LinearGaussianRestriction(Restriction):
             raise InputError(
                 f"row {row} has a value that is missing or infinite; a linear model needs numbers"
             )
-        return x.double() - self.reference.mean.to(x.device)
+        centred: Tensor = x.double() - self.reference.mean.to(x.device)
+        return centred
 
     @property
     @override

@@ -29,12 +29,11 @@ class TabulatedRestriction(Restriction):
         SettingError: if the number of subsets is no power of two.
 
     Example:
-        >>> import torch
         >>> from onlyif.predictors.readouts import TargetReadout
         >>> f_S, zero = np.array([[0.0, 1.0, 0.5, 1.0]]), np.zeros((1, 4))
         >>> game = TabulatedRestriction(Estimate(f_S, zero, zero, 0.0), Method("given", True, 0))
         >>> keep = np.array([[[False, True]]])
-        >>> game.predict(torch.zeros(1, 2), keep, TargetReadout(np.array([0]))).mean
+        >>> game.predict(np.zeros((1, 2)), keep, TargetReadout(np.array([0]))).mean
         array([[0.5]])
     """
 

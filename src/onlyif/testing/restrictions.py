@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Int64
 
+from onlyif.core.arrays import on_host
 from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
 from onlyif.predictors.readouts import Readout, TargetReadout
@@ -35,7 +35,7 @@ def game_of_tables(
     restriction = TabulatedRestriction(Estimate(mean, stderr, stderr, 0.0), method)
     n_players = mean.shape[1].bit_length() - 1
     readout = TargetReadout(np.zeros(len(mean), dtype=np.int64))
-    return SetFunction(restriction, torch.zeros(len(mean), n_players), readout, n_players)
+    return SetFunction(restriction, np.zeros((len(mean), n_players)), readout, n_players)
 
 
 def check_restriction(restriction: Restriction, x: Instances, readout: Readout, n_players: int) -> None:
@@ -50,7 +50,7 @@ def check_restriction(restriction: Restriction, x: Instances, readout: Readout, 
     Raises:
         AssertionError: if the member breaks its contract.
     """
-    before = x.clone()
+    before = on_host(x).copy()
     table = restriction.table(x, readout)
     every = keep_of_codes(np.arange(2**n_players), n_players)[None]
     _check_shape_and_errors(table, restriction.method.exact, (len(x), 2**n_players))
@@ -59,7 +59,7 @@ def check_restriction(restriction: Restriction, x: Instances, readout: Readout, 
     repeated = every.repeat(len(x), axis=0)
     _same(restriction.predict(x, repeated, readout), table, "keep shared and keep repeated disagree")
     _check_lists(restriction, x, readout, every, table)
-    assert torch.equal(x, before), "x was changed"
+    assert np.array_equal(on_host(x), before), "x was changed"
     assert restriction.method.sentence, "the method needs a sentence"
 
 
