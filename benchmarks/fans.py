@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
-from fans_common import by_player, digits, integrated_gradients, mean_error, pixel_players, table
+from fans_common import by_player, digits, integrated_gradients, mean_error, pixel_players, set_pns, table
 from images import read_images
 from networks import load_network
 
@@ -74,7 +74,7 @@ def question(x, predictor, seed=0):
         else Players(torch.arange(entries).view(shape), tuple(f"e{i}" for i in range(entries)))
     )
     events = SoftEvents(scott_boundary(4, entries), 0.1)
-    baseline = uniform_baseline(shape, seed=seed)
+    baseline = torch.from_numpy(uniform_baseline(shape, seed=seed))
     test = DualStageTest(predictor, players, NoisySample(4, 0.01), baseline, Neighbourhood(events), seed=seed)
     return test, TargetChange(predicted_targets(predictor, x, 1024))
 
@@ -188,7 +188,7 @@ def part_rows(args):
             )
             scores, asked = run.scores, run.model_rows
         subsets = torch.cat([top_players(scores, size) for size in SIZES], 1)
-        found[name] = subjects.fresh(64).measure(subjects.x, subsets, subjects.change).pns
+        found[name] = set_pns(subjects.fresh(64), subjects.x, subsets, subjects.change)
         row = {"setting": name, "rows an image": round(asked)}
         for size, values in zip(SIZES, found[name].unbind(1), strict=True):
             row[f"PNS of {size}"] = "{:.3f} ± {:.3f}".format(*mean_error(values))

@@ -44,7 +44,7 @@ class PNSExplainer:
             self.subjects.predictor,
             self.subjects.test,
             rows,
-            TargetChange(target),
+            TargetChange(target.cpu().numpy()),
             settings=self.settings,
             start=start,
         )

@@ -14,16 +14,10 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 from fans_choices_digits import digit_ablations, digit_choices, effective, near
-from fans_common import (
-    Subjects,
-    arguments,
-    digits,
-    said,
-    table,
-    write_page,
-)
+from fans_common import Subjects, arguments, digits, said, set_pns, table, table_pns, write_page
 from fans_people import Adult, people, read_adult
 from outputs import save_rows
 from torch import Tensor
@@ -69,8 +63,8 @@ def adult_choices(adult: Adult, subjects: Subjects) -> list[dict]:
     # Codes of categories are no numbers: these are the raw Euclidean distances that a paper's formula gives.
     raw, spread = ScaledDifference(None), ScaledDifference(entry_scale(adult.x))
     scott = scott_boundary(len(test.sample.background) + 1, 14)
-    target = replace(subjects.change, target=torch.ones(1, dtype=torch.long))
-    rule = noise_threshold(subjects.predictor, test.sample.background, target, noisy=adult.ordered)
+    target = replace(subjects.change, target=np.ones(1, dtype=np.int64))
+    rule = noise_threshold(subjects.predictor, test.sample.background, target, noisy=adult.ordered.numpy())
     b, c = events.b, events.c
     choices = {
         f"recommended: half the median b = {b:.2f}, c = {c}, Gower, mean": (b, c, gower, MeanSquare()),
@@ -86,9 +80,10 @@ def adult_choices(adult: Adult, subjects: Subjects) -> list[dict]:
     rows, full = [], None
     for name, (width, threshold, apart, total) in choices.items():
         found = near(test, width, threshold, apart, total).table(subjects.x, subjects.change)
-        full = found.pns if full is None else full
-        best = best_sets(found.pns)
-        values = {f"PNS, best {k}": said(found.pns.gather(1, best)[:, k - 1]) for k in (1, 4)}
+        pns = torch.from_numpy(found.pns)
+        full = pns if full is None else full
+        best = best_sets(pns)
+        values = {f"PNS, best {k}": said(pns.gather(1, best)[:, k - 1]) for k in (1, 4)}
         rows.append(compared(name, best, full) | values | effective(found, torch.where(COUNTS == 2)[0]))
     return rows
 
@@ -96,20 +91,19 @@ def adult_choices(adult: Adult, subjects: Subjects) -> list[dict]:
 def adult_samples(adult: Adult, subjects: Subjects) -> list[dict]:
     """E: PNS of single columns, whose sum is 1/n of what it was where only the person itself is near."""
     gower, b = subjects.test.neighbourhood.dissimilarity, subjects.test.neighbourhood.events.b
-    span = torch.where(
-        subjects.test.neighbourhood.dissimilarity.closeness.span > 0, adult.closeness.span, 1.0
-    )
+    span = torch.as_tensor(adult.closeness.span)
+    span = torch.where(span > 0, span, 1.0)
     samples: dict[str, Sample] = {
         f"{n} background rows and x": BackgroundSample(adult.x[:n]) for n in (20, 200, 2000)
     }
     samples["x and the nearest 19 of 2,000"] = NearestSample(adult.x[:2000], 20, span.float())
-    rows, eye = [], torch.eye(14, dtype=torch.bool).unsqueeze(0)
+    rows, eye = [], np.eye(14, dtype=bool)[None]
     for total in (MeanSquare(), SumOfSquares()):
         for name, sample in samples.items():
             test = replace(near(subjects.test, b, 0.1, gower, total), sample=sample)
             test = replace(test, perturbations=Perturbations(n_perturbations=16, most_masks=16))
             found = test.measure(subjects.x, eye, subjects.change)
-            sums, top = said(found.pns.sum(1)), found.pns.argmax(1)
+            sums, top = said(torch.from_numpy(found.pns.sum(1))), found.pns.argmax(1)
             rows.append(
                 {
                     "E": name,
@@ -125,20 +119,20 @@ def adult_samples(adult: Adult, subjects: Subjects) -> list[dict]:
 def ablations(subjects: Subjects) -> list[dict]:
     """Each part left out, on exact tables; resampling draws from the same exact tables."""
     found = subjects.test.table(subjects.x, subjects.change)
-    full = found.pns
+    full = torch.from_numpy(found.pns)
     rows = [compared("full PNS", best_sets(full), full)]
-    rows.append(compared("without sufficiency", best_sets(found.parts[..., 0]), full))
-    rows.append(compared("without necessity", best_sets(found.parts[..., 1]), full))
+    rows.append(compared("without sufficiency", best_sets(torch.from_numpy(found.values.necessity)), full))
+    rows.append(compared("without necessity", best_sets(torch.from_numpy(found.values.sufficiency)), full))
     for name, abduction in ABDUCTIONS.items():
-        other = replace(subjects.test, abduction=abduction).table(subjects.x, subjects.change)
-        both = torch.stack([other.pns, full])[:, :, max(SIZES) >= COUNTS].flatten(1)
+        other = table_pns(replace(subjects.test, abduction=abduction), subjects.x, subjects.change)
+        both = torch.stack([other, full])[:, :, max(SIZES) >= COUNTS].flatten(1)
         apart = {
             "mean PNS of sets of 1 to 4": f"{float(both[0].mean()):.4f} (full {float(both[1].mean()):.4f})"
         }
         ranks = {
             "rank correlation": f"{float(torch.corrcoef(both.argsort(1).argsort(1).double())[0, 1]):.3f}"
         }
-        rows.append(compared(name, best_sets(other.pns), full) | apart | ranks)
+        rows.append(compared(name, best_sets(other), full) | apart | ranks)
     return [{**dict.fromkeys(rows[-1], "-"), **row} for row in rows]
 
 
@@ -153,7 +147,7 @@ def variance(subjects: Subjects, repeats: int) -> list[dict]:
         tests = [
             replace(subjects.test, perturbations=cheap, abduction=abduction, seed=s) for s in range(repeats)
         ]
-        found = [test.measure(subjects.x, subset, subjects.change).pns for test in tests]
+        found = [set_pns(test, subjects.x, subset, subjects.change) for test in tests]
         drawn[name] = torch.stack(found).var(0)
     least = drawn["weighted mean"]
     for name, one in drawn.items():

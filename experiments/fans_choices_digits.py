@@ -4,14 +4,7 @@ import argparse
 from dataclasses import replace
 
 import torch
-from fans_common import (
-    Subjects,
-    by_player,
-    integrated_gradients,
-    mean_error,
-    random_scores,
-    said,
-)
+from fans_common import Subjects, by_player, integrated_gradients, mean_error, random_scores, said, set_pns
 from fans_methods import threshold_of
 from images import read_images
 from torch import Tensor
@@ -39,9 +32,9 @@ def near(test: DualStageTest, b: float, c: float, apart: Dissimilarity, total: T
 
 def effective(found: Probabilities, codes: Tensor | None = None) -> dict[str, float]:
     """Mean effective sample sizes of PN and PS, of some sets where all were measured."""
-    values = found.effective if codes is None else found.effective[:, codes]
-    on_s, on_rest = values.mean((0, 1)).tolist()
-    return {"n": found.n_sample, "effective PN": round(on_s, 1), "effective PS": round(on_rest, 1)}
+    wanted = slice(None) if codes is None else codes.numpy()
+    for_pn, for_ps = (float(sizes[:, wanted].mean()) for sizes in (found.effective_pn, found.effective_ps))
+    return {"n": found.n_sample, "effective PN": round(for_pn, 1), "effective PS": round(for_ps, 1)}
 
 
 def digit_choices(given: argparse.Namespace, subjects: Subjects) -> list[dict]:
@@ -75,10 +68,10 @@ def digit_choices(given: argparse.Namespace, subjects: Subjects) -> list[dict]:
             test = near(replace(subjects.test, sample=sample), scott(n, 784), c, apart, total)
             t = 16 if n <= 201 else 2
             test = replace(test, perturbations=Perturbations(n_perturbations=t, most_masks=0), seed=99)
-            found = test.measure(x, subset, subjects.change)
+            found = test.measure(x, subset.numpy(), subjects.change)
             values = {"E": name, "distance and c": kind, "b": f"{scott(n, 784):.3f}", "c": f"{c:.2g}"}
             names = ("ascent", "IG from x'", "random")
-            pns = {key: said(found.pns[:, i], 4) for i, key in enumerate(names)}
+            pns = {key: said(torch.from_numpy(found.pns[:, i]), 4) for i, key in enumerate(names)}
             rows.append(values | pns | effective(found))
     return rows
 
@@ -100,13 +93,12 @@ def digit_ablations(subjects: Subjects, n: int) -> list[dict]:
     for name, one in settings.items():
         scores = ascend(subjects.predictor, subjects.test, subjects.x, subjects.change, settings=one).scores
         subset = torch.cat([top_players(scores, size) for size in (40, 80, 160)], dim=1)
-        found = test.measure(subjects.x, subset, subjects.change)
-        values[name] = found.pns
+        pns = values[name] = set_pns(test, subjects.x, subset, subjects.change)
         first = subset if first is None else first
         shared = ((subset & first).sum(2) / subset.sum(2)).mean(1)
         row = {"ascent of": name, "pixels shared with full": said(shared)}
         for i, size in enumerate((40, 80, 160)):
-            gap, error = mean_error(found.pns[:, i] - values["full PNS"][:, i])
-            row[f"PNS at {size} (minus full)"] = f"{said(found.pns[:, i])} ({gap:+.3f} ± {error:.3f})"
+            gap, error = mean_error(pns[:, i] - values["full PNS"][:, i])
+            row[f"PNS at {size} (minus full)"] = f"{said(pns[:, i])} ({gap:+.3f} ± {error:.3f})"
         rows.append(row)
     return rows

@@ -21,7 +21,7 @@ mpl.use("Agg")
 
 from outputs import save_text
 
-from onlyif.causation.change import TargetChange
+from onlyif.causation.change import Change, TargetChange
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.heuristics import predicted_targets, scott_boundary, uniform_baseline
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
@@ -55,6 +55,11 @@ class Subjects:
         """Some of the instances; the baseline is shared by all."""
         return replace(self, x=self.x[rows], change=TargetChange(self.change.target[rows]))
 
+    @property
+    def target(self) -> Tensor:
+        """The predicted class of each."""
+        return torch.from_numpy(self.change.target)
+
     def fresh(self, n_perturbations: int, seed: int = 4711) -> DualStageTest:
         """The same test with other random numbers, for measuring."""
         return replace(self.test, perturbations=Perturbations(n_perturbations=n_perturbations), seed=seed)
@@ -66,6 +71,16 @@ class Subjects:
             self,
             test=replace(self.test, neighbourhood=replace(old, events=SoftEvents(old.events.b, c))),
         )
+
+
+def set_pns(test: DualStageTest, x: Tensor, subsets: Tensor, change: Change) -> Tensor:
+    """PNS of given subsets, `(b, m)`."""
+    return torch.from_numpy(test.measure(x, subsets.numpy(), change).pns)
+
+
+def table_pns(test: DualStageTest, x: Tensor, change: Change) -> Tensor:
+    """PNS of all subsets by bit code, `(b, 2^d)`."""
+    return torch.from_numpy(test.table(x, change).pns)
 
 
 def arguments(text: str, name: str, **sizes: int) -> argparse.Namespace:
@@ -102,7 +117,7 @@ def digits(given: argparse.Namespace, n: int, side: int = 1, sample: Sample | No
         predictor,
         pixel_players(28, side),
         sample,
-        uniform_baseline((1, 28, 28), seed=given.seed),
+        torch.from_numpy(uniform_baseline((1, 28, 28), seed=given.seed)),
         Neighbourhood(events),
         Perturbations(n_perturbations=32),
         max_rows=2048,
@@ -114,7 +129,7 @@ def digits(given: argparse.Namespace, n: int, side: int = 1, sample: Sample | No
 def integrated_gradients(subjects: Subjects, baseline: Tensor, n_steps: int = 32) -> Tensor:
     """Integrated Gradients of the predicted class from a baseline, one number an entry."""
     found = IntegratedGradients(subjects.predictor.function).attribute(
-        subjects.x, baseline.expand_as(subjects.x), target=subjects.change.target, n_steps=n_steps
+        subjects.x, baseline.expand_as(subjects.x), target=subjects.target, n_steps=n_steps
     )
     return found.detach().float()
 

@@ -66,11 +66,14 @@ def climbed(subjects: Subjects, name: str, n: int) -> tuple[list[dict], list[dic
         )
         seconds = time.perf_counter() - before
         scores = found.scores if steps else found.start
-        measured = test.measure(subjects.x, top_players(scores, N_PIXELS), subjects.change)
-        pns = measured.pns[:, 0]
+        measured = test.measure(subjects.x, top_players(scores, N_PIXELS).numpy(), subjects.change)
+        pns = torch.from_numpy(measured.pns[:, 0])
         rows.append(
             {"setting": name, "|E|": n, "steps": steps, "images": len(pns), "PNS": said(pns, 5)}
-            | {"n · PNS": said(n * pns), "effective PN, PS": _pair(measured.effective.mean((0, 1)))}
+            | {
+                "n · PNS": said(n * pns),
+                "effective PN, PS": _pair((measured.effective_pn.mean(), measured.effective_ps.mean())),
+            }
             | {"correlation with start": said(correlation(scores, found.start))}
             | {"model rows": round(found.model_rows), "seconds": round(seconds, 1)}
             | {"mean": n * mean_error(pns)[0]}
@@ -83,8 +86,8 @@ def climbed(subjects: Subjects, name: str, n: int) -> tuple[list[dict], list[dic
     return losses, rows
 
 
-def _pair(values: torch.Tensor) -> str:
-    return "{:.1f}, {:.1f}".format(*values.tolist())
+def _pair(values: tuple[float, float]) -> str:
+    return "{:.1f}, {:.1f}".format(*values)
 
 
 def picture(path, losses: list[dict], rows: list[dict]) -> None:

@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from fans_common import Subjects, pixel_players, said, table, write_page
+from fans_common import Subjects, pixel_players, said, set_pns, table, write_page
 from images import add_data_argument, read_images
 from outputs import save_rows
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ def subjects_of(given: argparse.Namespace) -> Subjects:
     x = train.x[KEPT_APART:] if given.chosen_on == "train" else read_images(given.data, "mnist", "test").x
     x, sample = x[: given.images], NoisySample(4, 0.01)
     events = SoftEvents(scott_boundary(4, 784), 0.1)
-    baseline = uniform_baseline((1, 28, 28), seed=given.seed)
+    baseline = torch.from_numpy(uniform_baseline((1, 28, 28), seed=given.seed))
     test = DualStageTest(
         predictor, pixel_players(), sample, baseline, Neighbourhood(events), max_rows=512, seed=given.seed
     )
@@ -81,7 +81,7 @@ def row_of(subjects: Subjects, easing: float) -> dict:
             settings=recommended_settings(784, n_inputs=1, easing=easing),
         )
     subsets = torch.cat([top_players(found.scores, size) for size in SIZES], dim=1)
-    pns = subjects.fresh(32).measure(subjects.x, subsets, subjects.change).pns
+    pns = set_pns(subjects.fresh(32), subjects.x, subsets, subjects.change)
     constant = int((found.scores.amax(1) - found.scores.amin(1) < CONSTANT).sum())
     name = "one ascent" if not easing else f"and a second, c falling over {easing:g} of the steps"
     measured = {f"PNS of {size}": said(pns[:, i]) for i, size in enumerate(SIZES)}

@@ -69,7 +69,7 @@ def timed(
     name: str, explainer: Explainer, subjects: Subjects, budget: Budget, counter: Counter
 ) -> list[dict]:
     """One row a batch: images explained so far, and the seconds; first a few images one at a time."""
-    x, target, rows = subjects.x, subjects.change.target, []
+    x, target, rows = subjects.x, subjects.target, []
     before = counter.rows
     explainer(x[:1], target[:1])
     asked = counter.rows - before

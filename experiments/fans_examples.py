@@ -11,6 +11,7 @@ Writes example1.csv, example2.csv, person.csv, person.png and examples.md.
 
 from itertools import combinations
 
+import numpy as np
 import torch
 from fans_common import Subjects, arguments, table, write_page
 from fans_people import Adult, people, read_adult
@@ -43,7 +44,7 @@ def example_test(predictor: Predictor, rows: torch.Tensor, events: Events) -> Du
 
 def example_1() -> list[dict]:
     """PNS of singles and pairs of f = 1[x1 - x2 > 1] at (1, 1, 1), hard and soft, c = .5."""
-    subset = torch.tensor([[[i in s for i in range(3)] for s in SETS]])
+    subset = np.array([[[i in s for i in range(3)] for s in SETS]])
     rows = []
     for kind in (HardEvents, SoftEvents):
         for b in BOUNDARIES:
@@ -70,11 +71,9 @@ def person_rows(adult: Adult, subjects: Subjects) -> tuple[list[dict], Probabili
     found = subjects.test.table(subjects.x, subjects.change)
     d = len(adult.names)
     size = ((torch.arange(2**d).unsqueeze(1) >> torch.arange(d)) & 1).sum(1)
-    best = [int(torch.where(size == wanted, found.pns[0], -1.0).argmax()) for wanted in SIZES]
-    codes = [
-        (f"{adult.names[i]} alone", 1 << i)
-        for i in found.pns[0, 1 << torch.arange(d)].sort(descending=True)[1]
-    ]
+    pns = torch.from_numpy(found.pns[0])
+    best = [int(torch.where(size == wanted, pns, -1.0).argmax()) for wanted in SIZES]
+    codes = [(f"{adult.names[i]} alone", 1 << i) for i in pns[1 << torch.arange(d)].sort(descending=True)[1]]
     codes += [
         (f"best {k}: " + ", ".join(members(adult, code)), code) for k, code in zip(SIZES, best, strict=True)
     ]
@@ -88,11 +87,11 @@ def members(adult: Adult, code: int) -> list[str]:
 
 def numbers(found: Probabilities, code: int) -> dict:
     """PNS with what it is made of, and the error over E."""
-    names = ("PNS", "PN", "P(A,B)", "PS", "P(A',B')")
-    places = (4, 0, 2, 1, 3)
-    values = {name: round(float(found.values[0, code, v]), 4) for name, v in zip(names, places, strict=True)}
-    effective = [round(value, 1) for value in found.effective[0, code].tolist()]
-    error = round(float(found.sample_stderr[0, code, 4]), 4)
+    of = found.values
+    named = {"PNS": of.pns, "PN": of.pn, "P(A,B)": of.p_changed, "PS": of.ps, "P(A',B')": of.p_unchanged}
+    values = {name: round(float(numbers[0, code]), 4) for name, numbers in named.items()}
+    effective = [round(float(sizes[0, code]), 1) for sizes in (found.effective_pn, found.effective_ps)]
+    error = round(float(found.sample_stderr.pns[0, code]), 4)
     return {**values, "error over E": error, "effective inputs": "{} and {}".format(*effective)}
 
 

@@ -12,8 +12,9 @@ A size of 0 leaves a part out. Writes one CSV and picture a table, digits.md and
 import argparse
 from dataclasses import replace
 
+import numpy as np
 import torch
-from fans_common import Subjects, arguments, digits, write_page
+from fans_common import Subjects, arguments, digits, set_pns, table_pns, write_page
 from fans_methods import (
     GREEDY,
     LONG,
@@ -106,7 +107,7 @@ def measured(subjects: Subjects, found: dict[str, Found], n: int) -> dict[str, T
     test = subjects.fresh(n)
     values = {}
     for name, one in found.items():
-        values[name] = test.measure(subjects.x, one.subsets, subjects.change).pns
+        values[name] = set_pns(test, subjects.x, one.subsets, subjects.change)
     return values
 
 
@@ -158,10 +159,10 @@ def on_adult(given: argparse.Namespace, c: float | None) -> tuple[list[dict], fl
     subjects = people(adult, given.people, given.background, given.seed)
     if c is None:
         rows = subjects.test.sample.background
-        change = replace(subjects.change, target=torch.ones(1, dtype=torch.long))
-        c = noise_threshold(subjects.predictor, rows, change, noisy=adult.ordered)
+        change = replace(subjects.change, target=np.ones(1, dtype=np.int64))
+        c = noise_threshold(subjects.predictor, rows, change, noisy=adult.ordered.numpy())
     subjects = subjects.with_c(c)
-    pns = subjects.test.table(subjects.x, subjects.change).pns
+    pns = table_pns(subjects.test, subjects.x, subjects.change)
     found = dict(run(table_methods(subjects, in_blocks(adult, subjects), pns)))
     weights = 2 ** torch.arange(len(adult.names))
     values = {name: pns.gather(1, (one.subsets * weights).sum(2)) for name, one in found.items()}

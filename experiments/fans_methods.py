@@ -69,7 +69,7 @@ def searched(subjects: Subjects, search: Search, sizes: tuple[int, ...], n: int)
 def singles(subjects: Subjects) -> tuple[Tensor, float]:
     """PNS of each player alone."""
     found = PNS(subjects.test, subjects.x, subjects.change).singles()
-    return found.pns.float(), found.model_rows
+    return torch.from_numpy(found.pns).float(), found.model_rows
 
 
 def run(methods: dict[str, Method]) -> Iterator[tuple[str, Found]]:
@@ -179,5 +179,5 @@ def threshold_of(subjects: Subjects) -> float:
     """The paper's rule for c, on E of these instances."""
     rows = subjects.test.sample.rows(subjects.x, subjects.test.seed).own.flatten(0, 1)
     each = subjects.test.sample.rows(subjects.x[:1], 0).count
-    change = replace(subjects.change, target=subjects.change.target.repeat_interleave(each))
+    change = replace(subjects.change, target=subjects.change.target.repeat(each))
     return noise_threshold(subjects.predictor, rows, change, max_rows=len(rows))

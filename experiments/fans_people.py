@@ -175,5 +175,6 @@ def in_blocks(adult: Adult, subjects: Subjects) -> Subjects:
 
 def median_distance(apart: GowerDifference, rows: Tensor) -> float:
     """The median distance of two rows on all columns."""
-    squares = torch.stack([apart.squares(rows, one).mean(1) for one in rows])
-    return float(squares[~torch.eye(len(rows), dtype=torch.bool)].sqrt().median())
+    places = rows.double().numpy()
+    squares = np.stack([apart.squares(places, one).mean(1) for one in places])
+    return float(torch.from_numpy(squares[~np.eye(len(rows), dtype=bool)]).sqrt().median())

@@ -20,6 +20,7 @@ from fans_common import (
     integrated_gradients,
     mean_error,
     random_scores,
+    set_pns,
     table,
     write_page,
 )
@@ -31,7 +32,7 @@ from torch import Tensor, nn
 
 from onlyif.causation.change import TargetChange
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import scott_boundary, uniform_baseline
+from onlyif.causation.heuristics import predicted_targets, scott_boundary, uniform_baseline
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.players import Players
@@ -50,7 +51,7 @@ def photographs(given: argparse.Namespace) -> Subjects:
     """Test images that the network gets right, E of four noisy copies, Scott's b, c = .1."""
     predictor = differentiable_module(load_network(given.models, NAME), nn.Softmax(dim=1), "probability")
     test = read_images(given.data, "cifar10", "test").sample(4 * given.images, given.seed)
-    target = predictor.predict(test.x).argmax(1)
+    target = torch.from_numpy(predicted_targets(predictor, test.x))
     right = (target == test.labels).nonzero().flatten()[: given.images]
     index = torch.arange(SIDE * SIDE).view(1, SIDE, SIDE).expand(3, -1, -1)
     players = Players(index.contiguous(), tuple(f"p{i}" for i in range(SIDE * SIDE)))
@@ -58,13 +59,13 @@ def photographs(given: argparse.Namespace) -> Subjects:
         predictor,
         players,
         NoisySample(4, 0.01),
-        uniform_baseline((3, SIDE, SIDE), seed=given.seed),
+        torch.from_numpy(uniform_baseline((3, SIDE, SIDE), seed=given.seed)),
         Neighbourhood(SoftEvents(scott_boundary(4, 3 * SIDE * SIDE), C)),
         Perturbations(n_perturbations=32),
         max_rows=512,
         seed=given.seed,
     )
-    return Subjects(predictor, test.x[right], question, TargetChange(target[right]))
+    return Subjects(predictor, test.x[right], question, TargetChange(target[right].numpy()))
 
 
 def rankings(subjects: Subjects, seed: int) -> dict[str, tuple[Tensor, float]]:
@@ -147,7 +148,7 @@ def main() -> None:
     values = {}
     for name, (scores, _) in found.items():
         subsets = torch.cat([top_players(scores, size) for size in SIZES], dim=1)
-        values[name] = test.measure(subjects.x, subsets, subjects.change).pns
+        values[name] = set_pns(test, subjects.x, subsets, subjects.change)
         print(name, values[name].mean(0).tolist(), flush=True)
     rows = rows_of(values, {name: asked for name, (_, asked) in found.items()})
     save_rows(given.out / "photographs.csv", rows)

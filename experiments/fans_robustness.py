@@ -91,7 +91,7 @@ def measured(name: str, explainer: Explainer, subjects: Subjects, n_draws: int, 
         row = {"method": name, "r": radius, "images": len(subjects.x), "neighbours": n_draws}
         for version, (maps, relative) in versions.items():
             metric = MaxSensitivity(MaxNormBall(radius), n_draws, seed, relative=relative)
-            values = metric.measure(maps, subjects.x, subjects.change.target).values
+            values = metric.measure(maps, subjects.x, subjects.target).values
             row[version], row[f"{version}, error"] = (float(f"{one:.5g}") for one in mean_error(values))
         rows.append(row)
     print(name, [row["relative, centred"] for row in rows], flush=True)
@@ -100,7 +100,7 @@ def measured(name: str, explainer: Explainer, subjects: Subjects, n_draws: int, 
 
 def other_seed(subjects: Subjects, seed: int) -> str:
     """How far the recommended map moves by other random numbers alone."""
-    x, target = subjects.x, subjects.change.target
+    x, target = subjects.x, subjects.target
     one, two = (
         centred(PNSExplainer(digits_with(subjects, number), recommended_settings(n_inputs=1)))(
             x, target
@@ -122,7 +122,7 @@ def digits_with(subjects: Subjects, seed: int) -> Subjects:
 
 def start_share(subjects: Subjects, explainers: dict[str, Explainer]) -> str:
     """How much of the paper's map is its start."""
-    x, target = subjects.x, subjects.change.target
+    x, target = subjects.x, subjects.target
     map_, start = (
         explainers[name](x, target).flatten(1) for name in ("FANS, paper, IG start", "that start alone")
     )

@@ -13,7 +13,18 @@ from dataclasses import replace
 
 import torch
 from fans_choices import best_sets
-from fans_common import C, Subjects, arguments, digits, mean_error, said, table, write_page
+from fans_common import (
+    C,
+    Subjects,
+    arguments,
+    digits,
+    mean_error,
+    said,
+    set_pns,
+    table,
+    table_pns,
+    write_page,
+)
 from fans_people import people, read_adult
 from matplotlib.figure import Figure
 from outputs import save_figure, save_rows
@@ -64,8 +75,8 @@ def on_digits(given) -> list[dict]:
         print(key, flush=True)
     base, rows = found["b", 1.0][1], []
     for (what, value), (one, subset) in found.items():
-        own = one.fresh(16).measure(one.x, subset, one.change).pns[:, 0]
-        reference = subjects.fresh(16).measure(one.x, subset, one.change).pns[:, 0]
+        own = set_pns(one.fresh(16), one.x, subset, one.change)[:, 0]
+        reference = set_pns(subjects.fresh(16), one.x, subset, one.change)[:, 0]
         rows.append(row_of(what, value, own, reference, (base & subset).sum((1, 2)) / N_PIXELS))
     return rows
 
@@ -73,7 +84,7 @@ def on_digits(given) -> list[dict]:
 def on_adult(given) -> list[dict]:
     """The best three columns under each b and c, from exact tables."""
     subjects = people(read_adult(given), given.people, given.background, given.seed)
-    tables = {key: one.test.table(one.x, one.change).pns for key, one in variants(subjects).items()}
+    tables = {key: table_pns(one.test, one.x, one.change) for key, one in variants(subjects).items()}
     full, rows = tables["b", 1.0], []
     base = best_sets(full)[:, 2:3]
     for (what, value), pns in tables.items():

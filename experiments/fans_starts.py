@@ -22,6 +22,7 @@ from fans_common import (
     mean_error,
     random_scores,
     said,
+    set_pns,
     table,
     write_page,
 )
@@ -69,7 +70,7 @@ def overlap(one: Tensor, two: Tensor, size: int) -> Tensor:
 def pns_of(subjects: Subjects, maps: dict[str, Tensor], n: int) -> dict[str, Tensor]:
     """PNS of the top players of each map, `(b, sizes)`, by the same fresh random numbers."""
     subsets = [top_players(scores, size) for scores in maps.values() for size in SIZES]
-    found = subjects.fresh(n).measure(subjects.x, torch.cat(subsets, dim=1), subjects.change).pns
+    found = set_pns(subjects.fresh(n), subjects.x, torch.cat(subsets, dim=1), subjects.change)
     return dict(zip(maps, found.split(len(SIZES), dim=1), strict=True))
 
 
@@ -154,7 +155,7 @@ def picture(path, subjects: Subjects, starts: dict[str, Tensor], maps: dict[str,
 
 def baseline_rows(subjects: Subjects, own: Tensor, steps: int, seed: int) -> list[dict]:
     """The map of the flat start beside that for another draw of x': how much of it is about x'."""
-    other = uniform_baseline((1, 28, 28), seed=seed + 1)
+    other = torch.from_numpy(uniform_baseline((1, 28, 28), seed=seed + 1))
     moved = replace(subjects, test=replace(subjects.test, baseline=other))
     found, _ = ascents(
         moved, {FLAT: torch.full(own.shape, 0.5)}, recommended_settings(steps=steps, n_inputs=1)
@@ -195,9 +196,8 @@ def main() -> None:
     before, after = pns_of(subjects, starts, given.perturbations), pns_of(subjects, maps, given.perturbations)
     lines = gain_rows("recommended", before, after, rows)
     alike = agreement_rows("recommended", maps, starts)
-    whole = subjects.fresh(given.perturbations).measure(
-        subjects.x, torch.ones(1, 1, 784, dtype=torch.bool), subjects.change
-    )
+    every = torch.ones(1, 1, 784, dtype=torch.bool)
+    whole = set_pns(subjects.fresh(given.perturbations), subjects.x, every, subjects.change)
     some = subjects.take(slice(0, given.paper_images))
     alike += baseline_rows(some, maps[FLAT][: given.paper_images], given.steps, given.seed)
     seeds, gaps = seed_rows(some, given.steps, given.perturbations)
@@ -210,9 +210,7 @@ def main() -> None:
     save_rows(given.out / "starts.csv", lines)
     save_rows(given.out / "agreement.csv", alike)
     picture(given.out / "starts.png", subjects, starts, {"recommended": maps, "paper": paper})
-    all_pixels = (
-        f"All pixels (a map of ones; not comparable, for it is larger): PNS {said(whole.pns[:, 0])}; "
-    )
+    all_pixels = f"All pixels (a map of ones; not comparable, for it is larger): PNS {said(whole[:, 0])}; "
     parts = [
         "# The initialisation is never the answer",
         f"{given.images} MNIST test digits, E of 4 noisy copies, c = .1, seed {given.seed}; ± over images.",

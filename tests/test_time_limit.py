@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-import torch
 from sklearn.ensemble import GradientBoostingClassifier
 
 import onlyif
@@ -197,7 +196,7 @@ def test_causes_that_time_ends_are_measured_as_the_test_measures_them(search):
     sample = FewerSample(case.test.sample, item.provenance.n_sample)
     test = replace(case.test, predictor=case.test.predictor.inner, sample=sample)
     for cause in item.singles:
-        keep = torch.zeros(1, 1, 12, dtype=torch.bool)
+        keep = np.zeros((1, 1, 12), dtype=bool)
         keep[0, 0, list(cause.players)] = True
         again = test.measure(case.x, keep, case.change)
         assert cause.pns.value == pytest.approx(float(again.pns[0, 0]), abs=1e-12)

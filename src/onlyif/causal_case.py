@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.case import Subject
 from onlyif.causation.change import Change, TargetChange
 from onlyif.causation.dual_stage import DualStageTest
+from onlyif.core.arrays import Array
 from onlyif.core.errors import SettingError
 from onlyif.core.progress import Meter
 from onlyif.explanation.causal import CausalProvenance
@@ -47,7 +47,7 @@ class CausalCase:
 
     test: DualStageTest
     fresh: DualStageTest | None
-    x: Float64[Tensor, "b c"]
+    x: Float64[Array, "b c"]
     targets: tuple[int, ...]
     search: Search
     weights: tuple[float, float]
@@ -80,4 +80,4 @@ class CausalCase:
     @property
     def change(self) -> Change:
         """How a change of each instance's prediction is read."""
-        return TargetChange(torch.tensor(self.targets))
+        return TargetChange(np.array(self.targets, dtype=np.int64))

@@ -4,18 +4,19 @@ One call explains a block of instances, which share the inputs of E. What is
 handed in is finished; nothing is detected, read or printed here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import final
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from onlyif.causal_case import CausalCase
 from onlyif.causal_in_time import CausesSeen, compare_causes_in_time
-from onlyif.causation.asking import ask
-from onlyif.causation.probabilities import Probabilities
+from onlyif.causation.asking import ask, slices
+from onlyif.causation.probabilities import Probabilities, Quantities
+from onlyif.core.arrays import copied, doubled, like, on_host
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause, Measured
 from onlyif.predictors.readouts import TargetReadout
@@ -107,34 +108,29 @@ def _measured(
         return [
             _cause(case, seen.measured, (i, int(place)), row) for place, row in zip(places, keep, strict=True)
         ], 0.0
-    one = torch.tensor([i])
-    again = (case.fresh or case.test).measure(
-        case.x[i : i + 1], torch.from_numpy(keep)[None], case.change.take(one)
-    )
+    one = case.change.take(np.array([i]))
+    again = (case.fresh or case.test).measure(case.x[i : i + 1], keep[None], one)
     return [_cause(case, again, (0, m), row) for m, row in enumerate(keep)], again.model_rows
 
 
 def _cause(
     case: CausalCase, found: Probabilities, place: tuple[int, int], keep: Bool[np.ndarray, "d"]
 ) -> Cause:
-    columns = zip(
-        found.values[place].tolist(),
-        found.stderr[place].tolist(),
-        found.sample_stderr[place].tolist(),
-        strict=True,
-    )
-    pn, ps, changed, unchanged, pns, *_ = (Measured(*column) for column in columns)
+    def measured(number: Callable[[Quantities], Float64[np.ndarray, "b m"]]) -> Measured:
+        told = (found.values, found.stderr, found.sample_stderr)
+        return Measured(*(float(number(quantities)[place]) for quantities in told))
+
     players = tuple(np.flatnonzero(keep).tolist())
     return Cause(
         players=players,
         names=tuple(case.names[p] for p in players),
-        pn=pn,
-        ps=ps,
-        p_changed=changed,
-        p_unchanged=unchanged,
-        pns=pns,
-        effective_pn=float(found.effective[place][0]),
-        effective_ps=float(found.effective[place][1]),
+        pn=measured(lambda quantities: quantities.pn),
+        ps=measured(lambda quantities: quantities.ps),
+        p_changed=measured(lambda quantities: quantities.p_changed),
+        p_unchanged=measured(lambda quantities: quantities.p_unchanged),
+        pns=measured(lambda quantities: quantities.pns),
+        effective_pn=float(found.effective_pn[place]),
+        effective_ps=float(found.effective_ps[place]),
         exact=bool(found.exact[place]) and case.test.abduction.n_resampled is None,
     )
 
@@ -156,12 +152,14 @@ def _path(
 
 def _predictions(case: CausalCase) -> list[tuple[float, float]]:
     """f(x) and f(x') of each instance."""
-    test, targets = case.test, torch.tensor(case.targets).unsqueeze(1)
+    test, targets = case.test, np.array(case.targets)[:, None]
     with test.predictor.opened() as predictor:
-        parts = torch.split(case.x, test.max_rows)
-        full = torch.cat([ask(predictor, part.clone()) for part in parts]).gather(1, targets)
-        base = ask(predictor, test.baseline.to(case.x).clone()).expand(len(full), -1).gather(1, targets)
-    return [*zip(full.flatten().tolist(), base.flatten().tolist(), strict=True)]
+        parts = slices(len(case.x), test.max_rows)
+        outputs = np.concatenate([ask(predictor, copied(case.x[part])) for part in parts])
+        at_baseline = ask(predictor, copied(like(test.baseline, case.x)))
+    full = np.take_along_axis(outputs, targets, 1)
+    base = np.take_along_axis(np.broadcast_to(at_baseline, outputs.shape), targets, 1)
+    return [*zip(full.ravel().tolist(), base.ravel().tolist(), strict=True)]
 
 
 def _doubts(case: CausalCase, predicted: list[tuple[float, float]]) -> list[tuple[str, ...]]:
@@ -222,10 +220,10 @@ def _reason(case: CausalCase, causes: tuple[Cause, ...]) -> str:
 
 def _at_baseline(case: CausalCase, i: int) -> list[str]:
     """A note on the players whose values are those of the baseline already."""
-    x, base = case.x[i], case.test.baseline[0].to(case.x)
-    same = (x == base) | (x.isnan() & base.isnan())
-    index = case.test.players.index
-    held = [name for p, name in enumerate(case.names) if bool(same[index == p].all())]
+    x, base = doubled(case.x[i]), doubled(case.test.baseline[0])
+    same = (x == base) | (np.isnan(x) & np.isnan(base))
+    index = on_host(case.test.players.index)
+    held = [name for p, name in enumerate(case.names) if same[index == p].all()]
     if not held:
         return []
     said = "already at the baseline, so that their PNS comes from near rows with other values"

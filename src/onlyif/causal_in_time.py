@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn, final
 
-import torch
+import numpy as np
 
 from onlyif.causal_case import CausalCase
-from onlyif.causation.probabilities import Probabilities, joined
+from onlyif.causation.probabilities import Probabilities, of_subsets
 from onlyif.core.progress import TimeUpError
 from onlyif.core.subsets import canonical_order, keep_of_codes
 from onlyif.criteria.base import Criterion
@@ -88,7 +88,7 @@ def _affordable(case: CausalCase) -> CausalCase:
     n, d = case.test.sample.rows(case.x[:1], case.test.seed).count, len(case.names)
     if not case.meter.affordable < math.inf:
         # Nothing was timed yet: one player is measured for that alone.
-        case.test.measure(case.x[:1], torch.eye(d)[None, :1].bool(), case.change.take(torch.tensor([0])))
+        case.test.measure(case.x[:1], np.eye(d, dtype=bool)[None, :1], case.change.take(np.array([0])))
     fewer = int(SHARE_OF_SINGLES * min(case.meter.affordable, 2.0**62)) // (d * _rows_of_one(case))
     return case if fewer >= n else _with_inputs(case, fewer)
 
@@ -136,7 +136,7 @@ def _searched(case: CausalCase, search: Callable[[Criterion, int, int], Compared
             raise
     asked = [code for one in criterion.found for code in codes_of(one.subset[0])]
     place = {code: number for number, code in enumerate(asked)}
-    whole = joined(measured, dim=1)
+    whole = of_subsets(measured)
     return CausesSeen(case, (cloud,), whole, whole.model_rows, stopped=True, place=place)
 
 

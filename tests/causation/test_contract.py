@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -29,16 +30,17 @@ from onlyif.testing.causation import (
 )
 
 MADE = torch.Generator().manual_seed(0)
-ROWS = torch.randint(-2, 3, (8, 3), generator=MADE).double()
-LACKING = ROWS.masked_fill(torch.rand(8, 3, generator=MADE) < 0.3, torch.nan)
+RNG = np.random.default_rng(0)
+ROWS = RNG.integers(-2, 3, (8, 3)).astype(float)
+LACKING = np.where(RNG.random((8, 3)) < 0.3, np.nan, ROWS)
 OUTPUTS, BASE = torch.randn(3, 2, 4, 5, 6, generator=MADE), torch.randn(3, 4, 6, generator=MADE)
 
 ABDUCTIONS = [WeightedMean(), Resampling(3), Unweighted(), PlainConditional()]
-CHANGES = [NormChange(), TargetChange(torch.tensor([5, 0, 5]))]
+CHANGES = [NormChange(), TargetChange(np.array([5, 0, 5]))]
 DISSIMILARITIES = [
     ScaledDifference(),
-    ScaledDifference(torch.tensor([0.5, 1.0, 2.0])),
-    GowerDifference(fit_closeness(LACKING, torch.tensor([True, False, True]), None)),
+    ScaledDifference(np.array([0.5, 1.0, 2.0])),
+    GowerDifference(fit_closeness(torch.from_numpy(LACKING), torch.tensor([True, False, True]), None)),
 ]
 TOTALS = [SumOfSquares(), MeanSquare()]
 EVENTS = [SoftEvents(0.5, 2.0), HardEvents(0.5, 2.0), SoftEvents(float("inf"), 1.0)]
@@ -48,28 +50,29 @@ FAMILIES |= {Total: TOTALS, Events: EVENTS}
 
 @pytest.mark.parametrize("member", ABDUCTIONS)
 def test_abductions(member):
-    check_abduction(member, torch.rand(5, len(member.terms), generator=MADE, dtype=torch.float64))
+    check_abduction(member, RNG.random((5, len(member.terms))))
 
 
 @pytest.mark.parametrize("member", CHANGES)
 def test_changes(member):
     check_change(member, OUTPUTS, BASE)
+    check_change(member, OUTPUTS.numpy(), BASE.numpy())
 
 
 @pytest.mark.parametrize("member", DISSIMILARITIES)
-@pytest.mark.parametrize("rows", [ROWS, LACKING, ROWS.float()])
+@pytest.mark.parametrize("rows", [ROWS, LACKING])
 def test_dissimilarities(member, rows):
     check_dissimilarity(member, rows)
 
 
 @pytest.mark.parametrize("member", TOTALS)
 def test_totals(member):
-    check_total(member, torch.rand(6, 4, generator=MADE, dtype=torch.float64))
+    check_total(member, RNG.random((6, 4)))
 
 
 @pytest.mark.parametrize("member", EVENTS)
 def test_events(member):
-    check_events(member, torch.tensor([0.0, 0.1, 0.5, 2.0, 3.0, 1e9]).double())
+    check_events(member, np.array([0.0, 0.1, 0.5, 2.0, 3.0, 1e9]))
 
 
 @pytest.mark.parametrize("base", FAMILIES, ids=lambda base: base.__name__)
@@ -85,7 +88,7 @@ def test_no_member_is_missing_here_or_in_the_guide(base):
 def test_broken_members_are_found_out():
     class Signed(Change):
         def between(self, outputs, base):
-            return (outputs - base.unsqueeze(1).unsqueeze(3)).sum(-1)
+            return (outputs - base[:, None, :, None]).sum(-1)
 
     class Neighbours(Change):
         def between(self, outputs, base):
@@ -105,14 +108,11 @@ def test_broken_members_are_found_out():
             return change / (1 + change)
 
     with pytest.raises(AssertionError, match="equal to x"):
-        check_events(Late(), torch.tensor([0.0, 1.0]).double())
+        check_events(Late(), np.array([0.0, 1.0]))
 
     class Drawing(Abduction):
-        terms = WeightedMean().terms
+        pn, ps = WeightedMean().pn, WeightedMean().ps
         n_resampled = 3
 
-        def conditional(self, means):
-            return WeightedMean().conditional(means)
-
     with pytest.raises(AssertionError, match="go together"):
-        check_abduction(Drawing(), torch.rand(2, 4, dtype=torch.float64))
+        check_abduction(Drawing(), RNG.random((2, 4)))

@@ -3,6 +3,7 @@
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -36,6 +37,6 @@ def test_example_2_needs_a_threshold_below_its_largest_change(script):
 
 def test_the_explained_input_is_in_the_population(script):
     test = script.example_test(script.STEP, script.GRID, HardEvents(2.0, 0.5))
-    found = test.measure(torch.ones(1, 3).double(), torch.eye(3).bool().unsqueeze(0), NormChange())
+    found = test.measure(torch.ones(1, 3).double(), np.eye(3, dtype=bool)[None], NormChange())
     assert found.n_sample == 27
     assert bool(found.exact.all())

@@ -1,5 +1,6 @@
 """FANS in Captum's convention is the ascent itself, for any form of inputs, and leaves all as found."""
 
+import numpy as np
 import pytest
 import torch
 from captum.attr import NoiseTunnel
@@ -55,7 +56,7 @@ def _ascended(index, *, sample=None, change=None, b=None, c=0.1, x=X, net=NET, s
     predictor = DifferentiablePredictor(net, dtype=torch.float64)
     events = Neighbourhood(SoftEvents(boundary, c))
     test = DualStageTest(predictor, players, sample, ENDS, events, seed=seed)
-    change = change or TargetChange(torch.ones(len(x), dtype=torch.int64))
+    change = change or TargetChange(np.ones(len(x), dtype=np.int64))
     return ascend(predictor, test, x, change, settings=FEW)
 
 
@@ -74,7 +75,7 @@ BACKGROUND = _images(6, 4)
         ({"samples": BACKGROUND}, {"sample": BackgroundSample(BACKGROUND)}),
         ({"samples": NoisySample(3, 0.2)}, {"sample": NoisySample(3, 0.2)}),
         ({"target": None}, {"change": NormChange()}),
-        ({"target": [2, 0, 1]}, {"change": TargetChange(torch.tensor([2, 0, 1]))}),
+        ({"target": [2, 0, 1]}, {"change": TargetChange(np.array([2, 0, 1]))}),
     ],
 )
 def test_attributions_are_the_scores_of_the_ascent(index, given, asked):
@@ -172,7 +173,7 @@ def test_the_rule_gives_each_instance_its_own_threshold():
     predictor = DifferentiablePredictor(NET, dtype=torch.float64)
     for i in range(3):
         rows = NoisySample(4, sigma=0.01).rows(X[i : i + 1], 0).own[0]
-        wanted = noise_threshold(predictor, rows, TargetChange(torch.tensor([1])))
+        wanted = noise_threshold(predictor, rows, TargetChange(np.array([1])))
         assert details.c[i].item() == pytest.approx(wanted, rel=1e-4)
         _close(_attributed(X[i : i + 1], c=None)[0], found[i])
         _close(_attributed(X[i : i + 1], c=wanted)[0], found[i])

@@ -104,7 +104,7 @@ def _change_of(settings, b):
     if settings.change == "norm":
         norm = lambda one, other: sum((p - q) ** 2 for p, q in zip(one, other, strict=True)) ** 0.5  # noqa: E731
         return NormChange(), [norm] * b
-    target = torch.arange(b) % 2
+    target = np.arange(b) % 2
     return TargetChange(target), [lambda p, q, k=k: abs(p[k] - q[k]) for k in target.tolist()]
 
 
@@ -167,14 +167,22 @@ def case_of(settings, background=None, x=None):
 
 
 def every_subset(d):
-    return torch.from_numpy(keep_of_codes(np.arange(2**d), d)).unsqueeze(0)
+    return keep_of_codes(np.arange(2**d), d)[None]
 
 
 def expected(asked, d, of=oracle.probabilities):
     """What the oracle says of all subsets by code, for each instance."""
-    return torch.tensor(
-        [[of(one, set(members(code))) for code in range(2**d)] for one in asked], dtype=torch.float64
-    )
+    return np.array([[of(one, set(members(code))) for code in range(2**d)] for one in asked])
+
+
+def stacked(quantities):
+    """The seven numbers of each instance and subset, beside each other."""
+    return np.stack(list(quantities.named.values()), axis=-1)
+
+
+def effective(found):
+    """The effective sample sizes of PN and of PS."""
+    return np.stack([found.effective_pn, found.effective_ps], axis=-1)
 
 
 def with_(test, **changed):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import onlyif.samples
+from onlyif.core.arrays import namespace
 from onlyif.core.errors import InputError, SettingError
 from onlyif.samples.background import BackgroundSample, PopulationSample
 from onlyif.samples.base import Sample, SampleRows
@@ -23,7 +24,7 @@ ROWS = torch.randn(9, 4, generator=MADE, dtype=torch.float64)
 LACKING = ROWS.masked_fill(torch.rand(9, 4, generator=MADE) < 0.3, torch.nan)
 MEMBERS = {
     BackgroundSample: lambda x, rows: BackgroundSample(rows),
-    PopulationSample: lambda x, rows: PopulationSample(torch.cat([rows, x])),
+    PopulationSample: lambda x, rows: PopulationSample(namespace(x).concat([rows, x])),
     NearestSample: lambda x, rows: NearestSample(rows, 4),
     FewerSample: lambda x, rows: FewerSample(BackgroundSample(rows), 5),
     NoisySample: lambda x, rows: NoisySample(4, 0.5),
@@ -33,8 +34,9 @@ MEMBERS = {
 @pytest.mark.parametrize("made", MEMBERS.values(), ids=[one.__name__ for one in MEMBERS])
 def test_every_member_keeps_the_contract(made):
     check_sample(made(X, ROWS), X)
+    check_sample(made(X.numpy(), ROWS.numpy()), X.numpy())
     images = X.float().view(3, 1, 2, 2)
-    check_sample(made(images, ROWS.view(9, 1, 2, 2)), images)
+    check_sample(made(images, ROWS.float().view(9, 1, 2, 2)), images)
 
 
 @pytest.mark.parametrize("made", MEMBERS.values(), ids=[one.__name__ for one in MEMBERS])

@@ -31,7 +31,7 @@ from onlyif.searches.mask_shapes import FreeMask, SizedMasks, top_players
 
 D = 8
 FEW = recommended_settings(steps=6)
-FIRST = torch.zeros(3, dtype=torch.int64)
+FIRST = np.zeros(3, dtype=np.int64)
 
 
 def _made(seed):
@@ -64,7 +64,7 @@ def _net(seed=0, b=3, *, background=False):
     test = _test_of(
         lambda batch: (torch.tanh(batch @ one) @ two).softmax(1), seed, rows if background else None
     )
-    return test, x, TargetChange(torch.zeros(b, dtype=torch.int64))
+    return test, x, TargetChange(np.zeros(b, dtype=np.int64))
 
 
 def _two_causes(seed, *, background):
@@ -85,6 +85,7 @@ def _run(test, x, change, settings=FEW, **given):
 def _measured(table, scores, size):
     """PNS of the top players, of the best set, and of sets of that size on average."""
     code = (top_players(scores, size)[:, 0].long() * 2 ** torch.arange(D)).sum(1)
+    table = torch.from_numpy(table)
     pool = table[:, torch.from_numpy(keep_of_codes(np.arange(2**D), D).sum(1) == size)]
     return torch.stack([table.gather(1, code.unsqueeze(1))[:, 0], pool.amax(1), pool.mean(1)])
 
@@ -131,7 +132,7 @@ def test_neither_the_batch_nor_the_blocks_change_a_result(settings, background):
         torch.testing.assert_close(split.trace, together.trace, rtol=1e-6, atol=1e-7)
         assert split.model_rows == together.model_rows
     for i in range(3):
-        alone = _run(test, x[i : i + 1], change.take(torch.tensor([i])), settings)
+        alone = _run(test, x[i : i + 1], change.take(np.array([i])), settings)
         torch.testing.assert_close(alone.scores[0], together.scores[i], rtol=1e-6, atol=1e-7)
 
 
@@ -141,7 +142,7 @@ def test_baselines_may_be_each_instances_own():
     together = _run(own, x, change, max_rows=200)
     for i in range(3):
         alone = replace(own, baseline=own.baseline[i : i + 1])
-        one = _run(alone, x[i : i + 1], change.take(torch.tensor([i])))
+        one = _run(alone, x[i : i + 1], change.take(np.array([i])))
         torch.testing.assert_close(one.scores[0], together.scores[i], rtol=1e-6, atol=1e-7)
 
 
@@ -181,7 +182,8 @@ def test_the_papers_setting_stays_where_it_starts(steps, rate):
     found = _run(test, x, change, settings, start=start)
     torch.testing.assert_close(found.start, start.double())
     moved = (found.scores - found.start).abs().max().item()
-    assert 0 < moved <= steps * rate * (1 + 1e-6)
+    # Adam steps a little further than its rate where slopes grow.
+    assert 0 < moved <= 1.01 * steps * rate
     assert found.trace.shape == (3, steps)
 
 
@@ -346,7 +348,7 @@ def test_a_second_ascent_finds_a_slope_where_the_first_had_none():
     model = DifferentiablePredictor(lambda batch: batch @ weights)
     players, near = column_players([*"abcde"]), Neighbourhood(SoftEvents(b=1.0, c=0.1))
     test = DualStageTest(model, players, NoisySample(4, sigma=0.01), torch.zeros(1, 5), near)
-    x, change = torch.ones(1, 5), TargetChange(torch.tensor([0]))
+    x, change = torch.ones(1, 5), TargetChange(np.array([0]))
     with pytest.warns(OnlyIfWarning, match="PNS has no slope"):
         stuck = ascend(model, test, x, change, settings=recommended_settings(steps=20))
     assert not stuck.moved.any()
@@ -361,7 +363,7 @@ def test_easing_leaves_all_others_as_they_are():
     model = DifferentiablePredictor(lambda batch: torch.sigmoid(batch @ weights - 3))
     players, near = column_players([*"abcde"]), Neighbourhood(SoftEvents(b=1.0, c=0.1))
     test = DualStageTest(model, players, NoisySample(4, sigma=0.01), torch.zeros(1, 5), near)
-    x, change = torch.ones(1, 5), TargetChange(torch.tensor([0]))
+    x, change = torch.ones(1, 5), TargetChange(np.array([0]))
     one, other = (
         ascend(model, test, x, change, settings=recommended_settings(steps=20, easing=easing))
         for easing in (0.0, 0.5)

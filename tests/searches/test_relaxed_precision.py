@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -49,7 +50,7 @@ def _ascended(predictor, x=X, c=0.05):
         predictor, players, NoisySample(4, 0.01), torch.zeros(1, 1, 4, 4), Neighbourhood(SoftEvents(0.5, c))
     )
     settings = replace(recommended_settings(16, n_inputs=1), steps=8)
-    return ascend(predictor, test, x, TargetChange(torch.tensor([1, 1])), settings=settings)
+    return ascend(predictor, test, x, TargetChange(np.array([1, 1])), settings=settings)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -1,4 +1,4 @@
-"""From what was measured for each input of E to PN, PS and PNS: how the factual event is conditioned on.
+"""From what was measured for each input of E to PN and PS: how the factual event is conditioned on.
 
 Each probability is a smooth function of a few means over E, and each mean is of
 a product of three factors: a weight of the input, what perturbing s did to it,
@@ -6,16 +6,16 @@ and what perturbing the rest did to it. So errors come from one rule for all.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
-import torch
-from jaxtyping import Float64
-from torch import Tensor
+from jaxtyping import Float
 from typing_extensions import override
 
 from onlyif.core.arguments import Whole, settle
+from onlyif.core.arrays import Array, namespace
 
 
 @final
@@ -60,9 +60,46 @@ class Term:
     on_s: OnS = OnS.ONE
     on_rest: OnRest = OnRest.ONE
 
+    def product(self, factors: Mapping[Enum, Float[Array, "*s"] | float]) -> Float[Array, "*s"]:
+        """The product for each input.
+
+        Args:
+            factors: The factors by name.
+        """
+        return factors[self.weight] * factors[self.on_s] * factors[self.on_rest]
+
 
 NECESSARY_FACT = Term(Weight.NEAR_ON_S, on_s=OnS.FACTUAL_CHANGE)
 SUFFICIENT_FACT = Term(Weight.NEAR_ON_REST, on_rest=OnRest.FACTUAL_NO_CHANGE)
+
+
+@final
+@dataclass(frozen=True)
+class Conditional:
+    """A conditional probability, the mean of one term over that of another; 0 given a null event.
+
+    Args:
+        both: The term of both events.
+        given: That of the condition, with the same weight; None where the weights themselves condition.
+    """
+
+    both: Term
+    given: Term | None = None
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms whose means are needed."""
+        return (self.both,) if self.given is None else (self.both, self.given)
+
+    def of(self, means: Mapping[Term, Float[Array, "*s"]]) -> Float[Array, "*s"]:
+        """The probability from the means of its terms.
+
+        Args:
+            means: One mean a term; terms with one weight may share an unknown factor.
+        """
+        if self.given is None:
+            return means[self.both]
+        return ratio(means[self.both], means[self.given])
 
 
 class Abduction(ABC):
@@ -70,16 +107,18 @@ class Abduction(ABC):
 
     @property
     @abstractmethod
+    def pn(self) -> Conditional:
+        """PN, from means over E."""
+
+    @property
+    @abstractmethod
+    def ps(self) -> Conditional:
+        """PS, from means over E."""
+
+    @property
     def terms(self) -> tuple[Term, ...]:
         """The products whose means are needed; P(A, B) and P(Ā, B̄) are the first two."""
-
-    @abstractmethod
-    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
-        """PN and PS from these means; an event of probability 0 gives 0.
-
-        Args:
-            means: One mean a term; terms with one weight may share an unknown factor.
-        """
+        return tuple(dict.fromkeys((NECESSARY_FACT, SUFFICIENT_FACT, *self.pn.terms, *self.ps.terms)))
 
     @property
     def n_resampled(self) -> int | None:
@@ -97,17 +136,13 @@ class WeightedMean(Abduction):
 
     @property
     @override
-    def terms(self) -> tuple[Term, ...]:
-        return (
-            NECESSARY_FACT,
-            SUFFICIENT_FACT,
-            Term(Weight.NEAR_ON_S, OnS.FACTUAL_CHANGE, OnRest.UNCHANGED),
-            Term(Weight.NEAR_ON_REST, OnS.CHANGED, OnRest.FACTUAL_NO_CHANGE),
-        )
+    def pn(self) -> Conditional:
+        return Conditional(Term(Weight.NEAR_ON_S, OnS.FACTUAL_CHANGE, OnRest.UNCHANGED), NECESSARY_FACT)
 
+    @property
     @override
-    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
-        return ratio(means[:, 2], means[:, 0]), ratio(means[:, 3], means[:, 1])
+    def ps(self) -> Conditional:
+        return Conditional(Term(Weight.NEAR_ON_REST, OnS.CHANGED, OnRest.FACTUAL_NO_CHANGE), SUFFICIENT_FACT)
 
 
 @final
@@ -132,17 +167,13 @@ class Resampling(Abduction):
 
     @property
     @override
-    def terms(self) -> tuple[Term, ...]:
-        return (
-            NECESSARY_FACT,
-            SUFFICIENT_FACT,
-            Term(Weight.DRAWN_FOR_PN, on_rest=OnRest.UNCHANGED),
-            Term(Weight.DRAWN_FOR_PS, on_s=OnS.CHANGED),
-        )
+    def pn(self) -> Conditional:
+        return Conditional(Term(Weight.DRAWN_FOR_PN, on_rest=OnRest.UNCHANGED))
 
+    @property
     @override
-    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
-        return means[:, 2], means[:, 3]
+    def ps(self) -> Conditional:
+        return Conditional(Term(Weight.DRAWN_FOR_PS, on_s=OnS.CHANGED))
 
     @property
     @override
@@ -157,17 +188,13 @@ class Unweighted(Abduction):
 
     @property
     @override
-    def terms(self) -> tuple[Term, ...]:
-        return (
-            NECESSARY_FACT,
-            SUFFICIENT_FACT,
-            Term(Weight.ONE, on_rest=OnRest.UNCHANGED),
-            Term(Weight.ONE, on_s=OnS.CHANGED),
-        )
+    def pn(self) -> Conditional:
+        return Conditional(Term(Weight.ONE, on_rest=OnRest.UNCHANGED))
 
+    @property
     @override
-    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
-        return means[:, 2], means[:, 3]
+    def ps(self) -> Conditional:
+        return Conditional(Term(Weight.ONE, on_s=OnS.CHANGED))
 
 
 @final
@@ -181,27 +208,24 @@ class PlainConditional(Abduction):
 
     @property
     @override
-    def terms(self) -> tuple[Term, ...]:
-        return (
-            NECESSARY_FACT,
-            SUFFICIENT_FACT,
-            Term(Weight.ONLY_NEAR_ON_REST, on_rest=OnRest.UNCHANGED),
-            Term(Weight.ONLY_NEAR_ON_REST),
-            Term(Weight.ONLY_NEAR_ON_S, on_s=OnS.CHANGED),
-            Term(Weight.ONLY_NEAR_ON_S),
-        )
+    def pn(self) -> Conditional:
+        near = Weight.ONLY_NEAR_ON_REST
+        return Conditional(Term(near, on_rest=OnRest.UNCHANGED), Term(near))
 
+    @property
     @override
-    def conditional(self, means: Float64[Tensor, "m q"]) -> tuple[Float64[Tensor, "m"], Float64[Tensor, "m"]]:
-        return ratio(means[:, 2], means[:, 3]), ratio(means[:, 4], means[:, 5])
+    def ps(self) -> Conditional:
+        near = Weight.ONLY_NEAR_ON_S
+        return Conditional(Term(near, on_s=OnS.CHANGED), Term(near))
 
 
-def ratio(part: Float64[Tensor, "m"], whole: Float64[Tensor, "m"]) -> Float64[Tensor, "m"]:
+def ratio(part: Float[Array, "*s"], whole: Float[Array, "*s"]) -> Float[Array, "*s"]:
     """part / whole, and 0 for null events.
 
     Args:
         part: Probability of both events.
         whole: Probability of the condition.
     """
+    xp = namespace(whole)
     null = whole <= 0
-    return torch.where(null, 0.0, part / torch.where(null, 1.0, whole))
+    return xp.where(null, 0.0, part / xp.where(null, 1.0, whole))

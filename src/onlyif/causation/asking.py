@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
-from torch import Tensor
 
 from onlyif.causation.change import Change
-from onlyif.core.arrays import in_dtype, on_host
-from onlyif.core.blend import blend
+from onlyif.core.arrays import Array, beside, doubled, in_dtype, namespace, on_host, where_kept
 from onlyif.core.errors import ModelError
 from onlyif.core.players import Players
 from onlyif.predictors.base import Predictor
-from onlyif.predictors.outputs import digits_of
 
 
 @final
@@ -28,85 +25,81 @@ class Asker:
         baseline: x'; size 1 in b means shared.
         rows: The inputs; size 1 in b means shared.
         base: f of these inputs as they are.
-        change: The change of each instance's prediction; of as many as are wanted if `b` is 1.
-        b: Number of instances whose inputs differ; 1 if all is shared.
-        digits: Binary digits of the predictions that can be trusted.
+        change: The change of each instance's prediction.
+        rounding: The largest change of each instance that may be rounding: in the digits of f and of c that
+            cannot be trusted. Size 1 means alike for all.
         threshold: c. A change that differs from it by no more than rounding is equal to it.
     """
 
     predictor: Predictor
     players: Players
-    baseline: Float[Tensor, "#b *x"]
-    rows: Float[Tensor, "#b n *x"]
-    base: Float64[Tensor, "#b n k"]
+    baseline: Float[Array, "#b *x"]
+    rows: Float[Array, "#b n *x"]
+    base: Float64[np.ndarray, "#b n k"]
     change: Change
-    b: int
-    digits: int
+    rounding: Float64[np.ndarray, "#b"]
     threshold: float
 
-    def changes(
-        self, instances: Int64[Tensor, "p"], inputs: slice, hit: Bool[Tensor, "p #n t d"]
-    ) -> Float64[Tensor, "lead p n t"]:
-        """|f(g) - f| for sets of players at the baseline; `lead` counts the changes wanted if all is shared.
-
-        A change within the rounding of the predictions is 0: the same input, or one that differs where the
-        model does not look, may be answered with other last digits at another place of a call.
+    def own_changes(
+        self, instances: Int64[np.ndarray, "p"], inputs: slice, hit: Bool[np.ndarray, "p #n t d"]
+    ) -> Float64[np.ndarray, "p n t"]:
+        """|f(g) - f| for sets of players at the baseline, each of one instance and read as that is.
 
         Args:
             instances: Whose inputs each of the p entries is about.
             inputs: Which inputs of E.
             hit: The players at the baseline, for each choice t.
         """
-        whole = self._of(self.base, instances)
-        outputs = self._outputs(instances, inputs, hit)
-        if self.b == 1:
-            # All entries are about the same inputs.
-            values = self.change.between(outputs.unsqueeze(0), whole[:1, inputs])
-            rounding = self._rounding(self.change, whole[:1]).view(-1, 1, 1, 1)
-        else:
-            change = self.change.take(instances)
-            values = change.between(outputs.unsqueeze(1), whole[:, inputs]).transpose(0, 1)
-            rounding = self._rounding(change, whole).view(1, -1, 1, 1)
-        values = torch.where((values - self.threshold).abs() <= rounding, self.threshold, values)
-        return torch.where(values <= rounding, 0.0, values)
+        rows, ends = _of(self.rows, instances)[:, inputs], _of(self.baseline, instances)
+        values = self.change.take(instances).between(
+            self._outputs(rows, ends, hit)[:, None], _of(self.base, instances)[:, inputs]
+        )
+        return self._rounded(values[:, 0], _of(self.rounding, instances))
 
-    def _rounding(self, change: Change, base: Float64[Tensor, "p n k"]) -> Float64[Tensor, "r"]:
-        """The largest change that may be rounding: in the digits of f and of c that cannot be trusted."""
-        nothing = torch.zeros_like(base)
-        size = change.between(base.unsqueeze(1).unsqueeze(3), nothing).flatten(1).amax(1)
-        return size.clamp(min=self.threshold) * 2.0**-self.digits
+    def all_changes(self, inputs: slice, hit: Bool[np.ndarray, "p #n t d"]) -> Float64[np.ndarray, "b p n t"]:
+        """The same where inputs and baseline are shared: each set once for all instances, read as each is.
+
+        Args:
+            inputs: Which inputs of E.
+            hit: The players at the baseline, for each choice t.
+        """
+        outputs = self._outputs(self.rows[:, inputs], self.baseline, hit)
+        return self._rounded(self.change.between(outputs[None], self.base[:, inputs]), self.rounding)
+
+    def _rounded(
+        self, values: Float64[np.ndarray, "b *s"], rounding: Float64[np.ndarray, "#b"]
+    ) -> Float64[np.ndarray, "b *s"]:
+        """A change within the rounding of the predictions is 0, and one that close to c is c.
+
+        The same input, or one that differs where the model does not look, may be answered with other last
+        digits at another place of a call.
+        """
+        rounding = rounding.reshape(-1, *[1] * (values.ndim - 1))
+        values = np.where(np.abs(values - self.threshold) <= rounding, self.threshold, values)
+        return np.where(values <= rounding, 0.0, values)
 
     def _outputs(
-        self, instances: Int64[Tensor, "p"], inputs: slice, hit: Bool[Tensor, "p #n t d"]
-    ) -> Float64[Tensor, "p n t k"]:
-        rows = self._of(self.rows, instances)[:, inputs]
-        p, n, t = *rows.shape[:2], hit.shape[2]
-        shape = rows.shape[2:]
-        spread = self.players.spread(~hit.to(rows.device)).expand(p, n, t, *shape).flatten(0, 1)
-        ends = self._of(self.baseline, instances).unsqueeze(1).expand(p, n, *shape).flatten(0, 1)
-        mixed = blend(rows.flatten(0, 1), ends.unsqueeze(1).unsqueeze(1), spread)
-        answer = ask(self.predictor, mixed.flatten(0, 2))
-        return answer.reshape(p, n, t, -1)
-
-    def _of(self, tensor: Tensor, instances: Int64[Tensor, "p"]) -> Tensor:
-        """What belongs to each entry; a view where it is shared."""
-        if len(tensor) == 1:
-            return tensor.expand(len(instances), *tensor.shape[1:])
-        return tensor[instances.to(tensor.device)]
+        self, rows: Float[Array, "#p n *x"], ends: Float[Array, "#p *x"], hit: Bool[np.ndarray, "p #n t d"]
+    ) -> Float64[np.ndarray, "p n t k"]:
+        kept = np.take(~hit, on_host(self.players.index), axis=-1)
+        mixed = where_kept(kept, rows[:, :, None], ends[:, None, None])
+        p, n, t = mixed.shape[:3]
+        batch = namespace(mixed).reshape(mixed, (p * n * t, *mixed.shape[3:]))
+        return ask(self.predictor, batch).reshape(p, n, t, -1)
 
 
-def ask(predictor: Predictor, batch: Float[Tensor, "r *x"]) -> Float64[Tensor, "r k"]:
-    """The outputs for some inputs, checked, in double precision, on the CPU.
+def ask(predictor: Predictor, batch: Float[Array, "r *x"]) -> Float64[np.ndarray, "r k"]:
+    """The outputs for some inputs, checked, in double precision, on the host.
 
     Args:
         predictor: The model f.
         batch: The inputs.
     """
-    return answers(predictor, batch).double()
+    return doubled(answers(predictor, batch))
 
 
-def answers(predictor: Predictor, batch: Float[Tensor, "r *x"]) -> Float[Tensor, "r k"]:
-    """The outputs for some inputs, checked, in the precision in which the model answered, on the CPU.
+def answers(predictor: Predictor, batch: Float[Array, "r *x"]) -> Float[Array, "r k"]:
+    """The outputs for some inputs, checked, as the model answered.
 
     Args:
         predictor: The model f.
@@ -115,23 +108,13 @@ def answers(predictor: Predictor, batch: Float[Tensor, "r *x"]) -> Float[Tensor,
     Raises:
         ModelError: if an output is NaN or infinite.
     """
-    outputs = torch.from_numpy(on_host(predictor.predict(in_dtype(batch, predictor.batch_dtype))))
-    if not bool(outputs.isfinite().all()):
+    outputs = predictor.predict(in_dtype(batch, predictor.batch_dtype))
+    if not bool(namespace(outputs).isfinite(outputs).all()):
         raise ModelError(
             "the model answered NaN or infinite for an input with some players at the baseline; need finite "
             "outputs: check the baseline's values, or explain another output"
         )
     return outputs
-
-
-def trusted_digits(predictor: Predictor, dtype: torch.dtype) -> int:
-    """Binary digits of the predictions that can be trusted: no more than their dtype holds.
-
-    Args:
-        predictor: The model f.
-        dtype: That of its answers.
-    """
-    return min(predictor.meaning.digits, digits_of(dtype))
 
 
 def slices(total: int, step: int) -> Iterator[slice]:
@@ -143,3 +126,8 @@ def slices(total: int, step: int) -> Iterator[slice]:
     """
     for start in range(0, total, step):
         yield slice(start, min(start + step, total))
+
+
+def _of(array: Float[Array, "#b ..."], instances: Int64[np.ndarray, "p"]) -> Float[Array, "#p ..."]:
+    """What belongs to each entry; itself where it is shared."""
+    return array if len(array) == 1 else array[beside(instances, array)]

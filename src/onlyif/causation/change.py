@@ -1,14 +1,14 @@
-"""|f(x) - f(x')|: how far one prediction is from another."""
+"""|f(x) - f(x')|: how far one prediction is from another, of numpy or, with a gradient, of tensors."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Float, Int64
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, beside, namespace
 from onlyif.core.errors import SettingError
 
 
@@ -17,25 +17,25 @@ class Change(ABC):
 
     @abstractmethod
     def between(
-        self, outputs: Float[Tensor, "#b m n t k"], base: Float[Tensor, "#b n k"]
-    ) -> Float[Tensor, "b m n t"]:
+        self, outputs: Float[Array, "#b m n t k"], base: Float[Array, "#b n k"]
+    ) -> Float[Array, "b m n t"]:
         """The change of each output from its base.
 
         Args:
             outputs: Predictions for perturbed inputs.
-            base: Predictions for these inputs as they are.
+            base: Predictions for these inputs as they are, of the same library.
 
         Raises:
             SettingError: if the model has no such output.
         """
 
-    def take(self, numbers: Int64[Tensor, "p"]) -> "Change":
+    def take(self, numbers: Int64[np.ndarray, "p"]) -> "Change":
         """The change of some of the instances, by number; itself where all are read alike."""
         return self
 
-    def distinct(self, n_instances: int) -> tuple["Change", Int64[Tensor, "b"]]:
+    def distinct(self, n_instances: int) -> tuple["Change", Int64[np.ndarray, "b"]]:
         """The change without repeats, and which one is each instance's."""
-        return self, torch.zeros(n_instances, dtype=torch.int64)
+        return self, np.zeros(n_instances, dtype=np.int64)
 
 
 @final
@@ -47,29 +47,32 @@ class TargetChange(Change):
         target: Number of the output of each instance.
     """
 
-    target: Int64[Tensor, "b"]
+    target: Int64[np.ndarray, "b"]
 
     @override
     def between(
-        self, outputs: Float[Tensor, "#b m n t k"], base: Float[Tensor, "#b n k"]
-    ) -> Float[Tensor, "b m n t"]:
-        n_outputs, target = outputs.shape[-1], self.target.to(outputs.device)
-        if not bool(((target >= 0) & (target < n_outputs)).all()):
+        self, outputs: Float[Array, "#b m n t k"], base: Float[Array, "#b n k"]
+    ) -> Float[Array, "b m n t"]:
+        n_outputs, target = outputs.shape[-1], self.target
+        if not ((target >= 0) & (target < n_outputs)).all():
             raise SettingError(
                 f"target must be a number of an output, 0 to {n_outputs - 1}; got {target.tolist()}"
             )
-        b, (_, m, n, t, _) = len(target), outputs.shape
-        chosen = outputs.expand(b, -1, -1, -1, -1).gather(4, target.view(b, 1, 1, 1, 1).expand(b, m, n, t, 1))
-        start = base.expand(b, -1, -1).gather(2, target.view(b, 1, 1).expand(b, n, 1))
-        return (chosen.squeeze(4) - start.unsqueeze(1)).abs()
+        column = beside(target, outputs)
+        of_outputs, of_base = (
+            beside(np.broadcast_to(np.arange(len(held)), target.shape).copy(), held)
+            for held in (outputs, base)
+        )
+        chosen, start = outputs[of_outputs, :, :, :, column], base[of_base, :, column]
+        return abs(chosen - start[:, None, :, None])
 
     @override
-    def take(self, numbers: Int64[Tensor, "p"]) -> "TargetChange":
-        return TargetChange(self.target[numbers.to(self.target.device)])
+    def take(self, numbers: Int64[np.ndarray, "p"]) -> "TargetChange":
+        return TargetChange(self.target[numbers])
 
     @override
-    def distinct(self, n_instances: int) -> tuple["TargetChange", Int64[Tensor, "b"]]:
-        values, which = torch.unique(self.target, return_inverse=True)
+    def distinct(self, n_instances: int) -> tuple["TargetChange", Int64[np.ndarray, "b"]]:
+        values, which = np.unique(self.target, return_inverse=True)
         return TargetChange(values), which
 
 
@@ -80,8 +83,7 @@ class NormChange(Change):
 
     @override
     def between(
-        self, outputs: Float[Tensor, "#b m n t k"], base: Float[Tensor, "#b n k"]
-    ) -> Float[Tensor, "b m n t"]:
+        self, outputs: Float[Array, "#b m n t k"], base: Float[Array, "#b n k"]
+    ) -> Float[Array, "b m n t"]:
         # Not a square root of squares: its slope at no change would be NaN.
-        norm: Tensor = torch.linalg.vector_norm(outputs - base.unsqueeze(1).unsqueeze(3), dim=4)
-        return norm
+        return namespace(outputs).linalg.vector_norm(outputs - base[:, None, :, None, :], axis=-1)

@@ -1,52 +1,67 @@
 """What can be wrong with the inputs of the dual-stage test."""
 
+import numpy as np
 from jaxtyping import Bool, Float
-from torch import Tensor
 
 from onlyif.causation.change import Change
+from onlyif.core.arrays import Array, like, on_host
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.shapes import Instances
 from onlyif.restrictions.base import MAX_TABLE_BYTES
 
 
-def check_instances(
-    x: Instances, baseline: Float[Tensor, "_ ..."], subset: Bool[Tensor, "#b m d"], n_players: int
-) -> None:
-    """Refuse instances, baselines and subsets that do not fit each other.
+def check_instances(x: Instances, baseline: Float[Array, "_ ..."], change: Change) -> None:
+    """Refuse instances, baselines and readings that do not fit each other.
 
     Args:
         x: The instances.
         baseline: x', of each instance or one for all.
-        subset: The subsets, of each instance or shared by all.
-        n_players: d.
+        change: How changes are read.
 
     Raises:
         InputError: if shapes differ, or an instance is equal to its baseline.
-        SettingError: if there is no instance, no subset, or one of another number of players.
+        SettingError: if there is no instance, or another number of baselines or targets.
     """
     shape = tuple(baseline.shape[1:])
     if tuple(x.shape[1:]) != shape:
         raise InputError(f"instances have shape {tuple(x.shape[1:])}, the baseline {shape}; need the same")
-    if len(baseline) not in {1, len(x)} or len(subset) not in {1, len(x)}:
+    if not len(x):
+        raise SettingError("need at least one instance, got none")
+    if len(baseline) not in {1, len(x)}:
+        raise SettingError(f"need one baseline, or as many as the {len(x)} instances; got {len(baseline)}")
+    n_read = len(change.distinct(len(x))[1])
+    if n_read != len(x):
+        raise SettingError(f"need one target an instance: got {n_read} for {len(x)} instances")
+    same = on_host(x == like(baseline, x)).reshape(len(x), -1).all(1)
+    if same.any():
+        raise InputError(
+            f"instance {same.argmax()} is equal to the baseline x', so that perturbing it changes "
+            "nothing; need another baseline"
+        )
+
+
+def check_subsets(subset: Bool[np.ndarray, "_ m _"], n_instances: int, n_players: int) -> None:
+    """Refuse subsets that do not fit the instances and players.
+
+    Args:
+        subset: The subsets, of each instance or shared by all.
+        n_instances: b.
+        n_players: d.
+
+    Raises:
+        SettingError: if there is none, one of another number of players, or another number of lists.
+    """
+    if len(subset) not in {1, n_instances}:
         raise SettingError(
-            f"need one baseline and one list of subsets, or as many as the {len(x)} instances; got "
-            f"{len(baseline)} and {len(subset)}"
+            f"need one list of subsets, or as many as the {n_instances} instances; got {len(subset)}"
         )
     if not subset.shape[1] or subset.shape[2] != n_players:
         raise SettingError(
             f"need at least one subset of {n_players} players, got {subset.shape[1]} of {subset.shape[2]}"
         )
-    if not len(x):
-        raise SettingError("need at least one instance, got none")
-    same = (x == baseline.to(x)).flatten(1).all(1)
-    if bool(same.any()):
-        raise InputError(
-            f"instance {int(same.nonzero()[0])} is equal to the baseline x', so that perturbing it changes "
-            "nothing; need another baseline"
-        )
 
 
-def check_proper(subset: Bool[Tensor, "#b m d"]) -> None:
+def check_proper(subset: Bool[np.ndarray, "#b m d"]) -> None:
     """Refuse subsets of no player and of all players, for users who ask about given ones.
 
     Args:
@@ -55,28 +70,13 @@ def check_proper(subset: Bool[Tensor, "#b m d"]) -> None:
     Raises:
         SettingError: if a subset is empty or whole.
     """
-    if bool((~subset.any(2)).any()):
+    if (~subset.any(2)).any():
         raise SettingError("a subset is empty: there is nothing to perturb, and its PNS is 0 by definition")
-    if bool(subset.all(2).any()):
+    if subset.all(2).any():
         raise SettingError(
             "a subset holds all players: nothing is left outside it, so that only PN·P(A, B) is defined; "
             "need a subset that leaves out a player"
         )
-
-
-def check_change(change: Change, n_instances: int) -> None:
-    """Refuse a reading that is for another number of instances.
-
-    Args:
-        change: How changes are read.
-        n_instances: b.
-
-    Raises:
-        SettingError: unless it reads as many instances.
-    """
-    n_read = len(change.distinct(n_instances)[1])
-    if n_read != n_instances:
-        raise SettingError(f"need one target an instance: got {n_read} for {n_instances} instances")
 
 
 def check_table(n: int, n_players: int, n_read: int) -> None:

@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, doubled, namespace, on_host
 from onlyif.core.errors import SettingError
-from onlyif.core.precision import doubled
 from onlyif.references.closeness import Closeness
 
 
@@ -18,8 +18,10 @@ class Dissimilarity(ABC):
     """The squared distance of inputs from one instance, entry by entry."""
 
     @abstractmethod
-    def squares(self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"]) -> Float64[Tensor, "n *x"]:
-        """The squares whose sum over some entries is the squared distance on these, on the CPU.
+    def squares(
+        self, rows: Float64[np.ndarray, "n *x"], one: Float64[np.ndarray, "*x"]
+    ) -> Float64[np.ndarray, "n *x"]:
+        """The squares whose sum over some entries is the squared distance on these.
 
         Args:
             rows: The inputs.
@@ -45,19 +47,22 @@ class ScaledDifference(Dissimilarity):
         SettingError: if a scale is not above 0.
     """
 
-    scale: Float[Tensor, "*x"] | None = None
+    scale: Float[Array, "*x"] | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None and not bool((self.scale > 0).all()):
             raise SettingError("the scale of every entry must be above 0")
 
     @override
-    def squares(self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"]) -> Float64[Tensor, "n *x"]:
-        apart = doubled(rows - one)
-        apart = apart if self.scale is None else apart / self.scale.to(apart)
+    def squares(
+        self, rows: Float64[np.ndarray, "n *x"], one: Float64[np.ndarray, "*x"]
+    ) -> Float64[np.ndarray, "n *x"]:
+        apart = rows - one
+        if self.scale is not None:
+            apart /= doubled(self.scale)
         # Both missing are equal; one missing is infinitely far.
-        missing = (rows.isnan() ^ one.isnan()).cpu()
-        return torch.where(missing, torch.inf, apart.nan_to_num().square())
+        lacking, lacks = np.isnan(rows), np.isnan(one)
+        return np.where(lacking | lacks, np.where(lacking & lacks, 0.0, np.inf), apart**2)
 
     @property
     @override
@@ -80,8 +85,11 @@ class GowerDifference(Dissimilarity):
     closeness: Closeness
 
     @override
-    def squares(self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"]) -> Float64[Tensor, "n *x"]:
-        return self.closeness.distances(doubled(rows), doubled(one)).square()
+    def squares(
+        self, rows: Float64[np.ndarray, "n *x"], one: Float64[np.ndarray, "*x"]
+    ) -> Float64[np.ndarray, "n *x"]:
+        apart = self.closeness.distances(torch.from_numpy(rows), torch.from_numpy(one))
+        return on_host(apart) ** 2
 
     @property
     @override
@@ -93,12 +101,12 @@ class Total(ABC):
     """How the squares of the compared entries become one squared distance."""
 
     @abstractmethod
-    def of(self, sums: Float64[Tensor, "n m"], counts: Float64[Tensor, "m"]) -> Float64[Tensor, "n m"]:
-        """The squared distances.
+    def of(self, sums: Float[Array, "*s"], counts: Float[Array, "..."]) -> Float[Array, "*s"]:
+        """The squared distances, of numpy or, with a gradient, of tensors.
 
         Args:
             sums: Sums of squares over the compared entries.
-            counts: How many entries were compared; 0 is possible.
+            counts: How many entries were compared, beside the sums; 0 is possible.
         """
 
     @property
@@ -113,7 +121,7 @@ class SumOfSquares(Total):
     """The sum: the paper's norm. In hundreds of dimensions only near copies of x are close."""
 
     @override
-    def of(self, sums: Float64[Tensor, "n m"], counts: Float64[Tensor, "m"]) -> Float64[Tensor, "n m"]:
+    def of(self, sums: Float[Array, "*s"], counts: Float[Array, "..."]) -> Float[Array, "*s"]:
         return sums
 
     @property
@@ -128,8 +136,8 @@ class MeanSquare(Total):
     """The mean: one b means the same for few entries and for many, so that weights do not collapse."""
 
     @override
-    def of(self, sums: Float64[Tensor, "n m"], counts: Float64[Tensor, "m"]) -> Float64[Tensor, "n m"]:
-        return sums / counts.clamp(min=1)
+    def of(self, sums: Float[Array, "*s"], counts: Float[Array, "..."]) -> Float[Array, "*s"]:
+        return sums / namespace(counts).clip(counts, min=1)
 
     @property
     @override

@@ -17,27 +17,28 @@ from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Bool, Float, Float64, Int64
 
 from onlyif.causation.abduction import Abduction, WeightedMean
 from onlyif.causation.asking import slices
 from onlyif.causation.change import Change
-from onlyif.causation.checks import check_change, check_instances, check_proper, check_table
-from onlyif.causation.exceedance import Exceedance, Perturber
+from onlyif.causation.checks import check_instances, check_proper, check_subsets, check_table
+from onlyif.causation.exceedance import Exceedance, Perturber, of_all_inputs
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.perturbation import Perturbations
-from onlyif.causation.probabilities import Probabilities, joined
-from onlyif.causation.reading import Stages, read, together, without_whole
+from onlyif.causation.probabilities import Probabilities, of_instances, of_subsets
+from onlyif.causation.reading import Stages, read, without_whole
+from onlyif.core.arrays import Array, doubled
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
 from onlyif.predictors.base import Predictor
 from onlyif.samples.base import Sample, SampleRows
 
-# Moments are held for so many instances, subsets and inputs at once.
+# What is known of each input is held for so many instances, subsets and inputs at once.
 ENTRIES_AT_ONCE = 2**21
+
+_Keep = Bool[np.ndarray, "#b m d"]
 
 
 @final
@@ -66,7 +67,7 @@ class DualStageTest:
     predictor: Predictor
     players: Players
     sample: Sample
-    baseline: Float[Tensor, "#b *x"]
+    baseline: Float[Array, "#b *x"]
     neighbourhood: Neighbourhood
     perturbations: Perturbations = field(default_factory=Perturbations)
     abduction: Abduction = field(default_factory=WeightedMean)
@@ -76,7 +77,7 @@ class DualStageTest:
     def __post_init__(self) -> None:
         self._perturber()
 
-    def measure(self, x: Instances, subset: Bool[Tensor, "#b m d"], change: Change) -> Probabilities:
+    def measure(self, x: Instances, subset: _Keep, change: Change) -> Probabilities:
         """The probabilities of given subsets.
 
         The empty subset has PNS 0; for the one of all players P(Ā, B̄) is 0. `measure_proper` refuses both.
@@ -90,14 +91,14 @@ class DualStageTest:
             InputError: if the instances do not fit the baseline or are equal to it.
             SettingError: if there is no target of that number, or no subset.
         """
-        check_instances(x, self.baseline, subset, self.players.count)
-        check_change(change, len(x))
+        check_instances(x, self.baseline, change)
+        check_subsets(subset, len(x), self.players.count)
         rows = self.sample.rows(x, self.seed)
         step = max(1, ENTRIES_AT_ONCE // (2 * rows.count))
-        parts = [self._some_subsets(x, rows, part, change) for part in torch.split(subset, step, dim=1)]
-        return joined(parts, dim=1)
+        some = slices(subset.shape[1], step)
+        return of_subsets([self._some_subsets(x, rows, subset[:, part], change) for part in some])
 
-    def measure_proper(self, x: Instances, subset: Bool[Tensor, "#b m d"], change: Change) -> Probabilities:
+    def measure_proper(self, x: Instances, subset: _Keep, change: Change) -> Probabilities:
         """As `measure`, but subsets that are empty or whole are refused.
 
         Args:
@@ -121,132 +122,116 @@ class DualStageTest:
         Raises:
             LimitError: if the tables would not fit the memory.
         """
-        nothing = torch.zeros(1, 1, self.players.count, dtype=torch.bool)
-        check_instances(x, self.baseline, nothing, self.players.count)
-        check_change(change, len(x))
-        rows = self.sample.rows(x, self.seed)
-        check_table(rows.count, self.players.count, int(change.distinct(len(x))[1].max()) + 1)
-        shared, which = self._shared_table(rows, change, len(x))
-        parts = []
-        for number in range(len(x)):
-            one = torch.tensor([number])
-            held, asked = [], 0.0
+        check_instances(x, self.baseline, change)
+        rows, (different, which) = self.sample.rows(x, self.seed), change.distinct(len(x))
+        check_table(rows.count, self.players.count, int(which.max()) + 1)
+        shared = None
+        if len(rows.shared) and len(self.baseline) == 1:
+            shared = self._perturber().table(rows.shared, different)
+        found = []
+        for i in range(len(x)):
+            one = np.array([i])
+            perturber, own_change, parts = self._perturber(one), change.take(one), []
+            asked = 0.0 if shared is None else shared.model_rows / len(x)
             if rows.own.shape[1]:
-                own = self._perturber(one).table(rows.own[number : number + 1], change.take(one))
-                held, asked = [own.values[:, 0]], float(own.model_rows)
-            if len(rows.shared):
-                lead = shared if shared is not None else self._own_table_of_shared(rows, one, change)
-                held.append(lead.values[:, which[number] if shared is not None else 0])
-                asked += lead.model_rows / (len(x) if shared is not None else 1)
-            parts.append(self._all_subsets(x, rows, number, torch.cat(held, dim=2), asked))
-        return joined(parts, dim=0)
-
-    def _shared_table(
-        self, rows: SampleRows, change: Change, n_instances: int
-    ) -> tuple[Exceedance | None, Tensor]:
-        """The table of the inputs that all instances share, where they share the baseline too."""
-        different, which = change.distinct(n_instances)
-        if not len(rows.shared) or len(self.baseline) > 1:
-            return None, which
-        return self._perturber().table(rows.shared.unsqueeze(0), different), which
-
-    def _own_table_of_shared(self, rows: SampleRows, one: Tensor, change: Change) -> Exceedance:
-        return self._perturber(one).table(rows.shared.unsqueeze(0), change.take(one))
+                parts.append(perturber.table(rows.own[i], own_change))
+                asked += parts[-1].model_rows
+            if shared is not None:
+                parts.append(shared.of_instances(which[one]))
+            elif len(rows.shared):
+                parts.append(perturber.table(rows.shared, own_change))
+                asked += parts[-1].model_rows
+            found.append(self._all_subsets(self._squares(x, rows, one), parts, asked))
+        return of_instances(found)
 
     def _all_subsets(
-        self, x: Instances, rows: SampleRows, number: int, values: Float[Tensor, "v m n"], asked: float
+        self, squares: Float64[np.ndarray, "1 n d"], parts: list[Exceedance], asked: float
     ) -> Probabilities:
-        """Block by block of codes, for the errors need more memory than the table."""
-        d, parts = self.players.count, []
-        for codes in slices(2**d, max(1, ENTRIES_AT_ONCE // (2 * rows.count))):
-            subset = torch.from_numpy(keep_of_codes(np.arange(codes.start, codes.stop), d))
-            # The complement of code k is code 2^d - 1 - k.
-            rest = values[:, 2**d - codes.stop : 2**d - codes.start].flip(1)
+        """Block by block of codes, for reading them needs more memory than the table."""
+        d, found = self.players.count, []
+        # The complement of code k is code 2^d - 1 - k.
+        of_rest = [part.of_sets(slice(None, None, -1)) for part in parts]
+        for codes in slices(2**d, max(1, ENTRIES_AT_ONCE // (2 * squares.shape[1]))):
+            subset = keep_of_codes(np.arange(codes.start, codes.stop), d)[None]
+            on_s, on_rest = (
+                of_all_inputs([part.of_sets(codes) for part in side]) for side in (parts, of_rest)
+            )
+            exact = np.ones((1, subset.shape[1]), dtype=bool)
+            stages = self._stages(squares, subset, on_s, on_rest, exact)
             share = asked * (codes.stop - codes.start) / 2**d
-            means = torch.cat([values[:, codes], rest], dim=1)
-            moments = torch.cat([means, means.new_zeros(3, *means.shape[1:])])
-            stages = self._stages(x[number], rows.of(number), subset, moments)
-            exact = torch.ones(1, len(subset), dtype=torch.bool)
-            parts.append(self._probabilities([stages], exact, rows.count, share))
-        return joined(parts, dim=1)
+            found.append(read(stages, self.abduction, self.seed, share))
+        return of_subsets(found)
 
-    def _some_subsets(
-        self, x: Instances, rows: SampleRows, subset: Bool[Tensor, "#b m d"], change: Change
-    ) -> Probabilities:
-        both = torch.cat([subset, ~subset], dim=1)
-        shared = None
+    def _some_subsets(self, x: Instances, rows: SampleRows, subset: _Keep, change: Change) -> Probabilities:
+        m, shared = subset.shape[1], None
+        both = np.concatenate([subset, ~subset], axis=1)
+        different, which = change.distinct(len(x))
         if len(rows.shared) and len(both) == len(self.baseline) == 1:
-            different, which = change.distinct(len(x))
-            inputs = rows.shared.unsqueeze(0)
-            shared = self._perturber().exceedance(inputs, rows.own.shape[1], both, different)
-        at_once = max(1, ENTRIES_AT_ONCE // (both.shape[1] * rows.count))
-        parts = []
-        for block in slices(len(x), at_once):
-            numbers = torch.arange(block.start, block.stop)
-            held, asked = self._moments(rows, both, numbers, change, with_shared=shared is None)
-            sets, stages = (subset if len(subset) == 1 else subset[block]), []
-            for i, number in enumerate(numbers.tolist()):
-                moments = held[:, i]
-                if shared is not None:
-                    moments = torch.cat([moments, shared.values[:, which[number]]], dim=2)
-                stages.append(self._stages(x[number], rows.of(number), sets[i % len(sets)], moments))
-            asked += 0 if shared is None else shared.model_rows / len(x) * len(numbers)
-            own = both if len(both) == 1 else both[block]
-            exact = self.perturbations.enumerates_both(own).expand(len(numbers), -1)
-            parts.append(self._probabilities(stages, exact, rows.count, asked / len(numbers)))
-        return joined(parts, dim=0)
+            first = rows.own.shape[1]
+            shared = self._perturber().exceedance(rows.shared[None], first, both, different)
+        found = []
+        for block in slices(len(x), max(1, ENTRIES_AT_ONCE // (2 * m * rows.count))):
+            numbers = np.arange(block.start, block.stop)
+            own_subset, own_both = (sets if len(sets) == 1 else sets[block] for sets in (subset, both))
+            asked = 0.0 if shared is None else shared.model_rows / len(x) * len(numbers)
+            parts = self._own_parts(rows, own_both, numbers, change, with_shared=shared is None)
+            asked += sum(part.model_rows for part in parts)
+            if shared is not None:
+                parts.append(shared.of_instances(which[numbers]))
+            whole, is_exact = of_all_inputs(parts), self.perturbations.enumerates_all(own_both)
+            stages = self._stages(
+                self._squares(x, rows, numbers),
+                own_subset,
+                whole.of_sets(slice(m)),
+                whole.of_sets(slice(m, None)),
+                np.broadcast_to(is_exact[:, :m] & is_exact[:, m:], (len(numbers), m)),
+            )
+            found.append(read(stages, self.abduction, self.seed, asked / len(numbers)))
+        return of_instances(found)
 
-    def _moments(
+    def _own_parts(
         self,
         rows: SampleRows,
-        both: Bool[Tensor, "#b m d"],
-        numbers: Tensor,
+        both: _Keep,
+        numbers: Int64[np.ndarray, "b"],
         change: Change,
         *,
         with_shared: bool,
-    ) -> tuple[Float[Tensor, "v b m n"], float]:
-        """The moments of some instances' own inputs, and of the shared ones where these were not had."""
-        sets = both if len(both) == 1 else both[numbers]
+    ) -> list[Exceedance]:
+        """What perturbing some instances' own inputs does, and the shared ones where that is not known."""
         perturber, own_change = self._perturber(numbers), change.take(numbers)
-        b, m = len(numbers), both.shape[1]
-        held, asked = [torch.zeros(5, b, m, 0, dtype=torch.float64)], 0
-        if rows.own.shape[1]:
-            own = perturber.exceedance(rows.own[numbers], 0, sets.expand(b, -1, -1), own_change)
-            held, asked = [own.values], own.model_rows
+        both = np.broadcast_to(both, (len(numbers), *both.shape[1:]))
+        inputs = [(rows.own[numbers], 0)] if rows.own.shape[1] else []
         if with_shared and len(rows.shared):
-            inputs = rows.shared.unsqueeze(0)
-            more = perturber.exceedance(inputs, rows.own.shape[1], sets.expand(b, -1, -1), own_change)
-            held, asked = [*held, more.values], asked + more.model_rows
-        return torch.cat(held, dim=3), float(asked)
+            inputs.append((rows.shared[None], rows.own.shape[1]))
+        return [perturber.exceedance(part, first, both, own_change) for part, first in inputs]
+
+    def _squares(
+        self, x: Instances, rows: SampleRows, numbers: Int64[np.ndarray, "p"]
+    ) -> Float64[np.ndarray, "p n d"]:
+        """Squared distances of the inputs of E from each of some instances, player by player."""
+        return np.stack(
+            [
+                self.neighbourhood.squares(doubled(rows.of(i)), doubled(x[i]), self.players)
+                for i in numbers.tolist()
+            ]
+        )
 
     def _stages(
         self,
-        one: Float[Tensor, "*x"],
-        inputs: Float[Tensor, "n *x"],
-        subset: Bool[Tensor, "m d"],
-        moments: Float[Tensor, "v two_m n"],
+        squares: Float64[np.ndarray, "b n d"],
+        subset: _Keep,
+        on_s: Exceedance,
+        on_rest: Exceedance,
+        exact: Bool[np.ndarray, "b m"],
     ) -> Stages:
-        both = torch.cat([subset, ~subset])
-        near = self.neighbourhood.log_near(inputs, one, both, self.players).cpu()
-        on_s, on_rest = near.chunk(2)
-        moments_on_s, moments_on_rest = moments.chunk(2, dim=1)
-        return Stages(on_s, without_whole(on_rest, subset.cpu()), moments_on_s, moments_on_rest)
-
-    def _probabilities(
-        self, stages: list[Stages], exact: Bool[Tensor, "b m"], n_sample: int, model_rows: float
-    ) -> Probabilities:
-        found, (b, m) = read(together(stages), self.abduction, self.seed), exact.shape
-        return Probabilities(
-            found.values.reshape(b, m, -1),
-            found.stderr.reshape(b, m, -1),
-            found.sample_stderr.reshape(b, m, -1),
-            found.effective.reshape(b, m, -1),
-            exact,
-            n_sample,
-            model_rows,
+        near_on_s, near_on_rest = (
+            self.neighbourhood.log_near(squares, sets.astype(np.float64), self.players)
+            for sets in (subset, ~subset)
         )
+        return Stages(near_on_s, without_whole(near_on_rest, subset), on_s, on_rest, exact)
 
-    def _perturber(self, instances: Tensor | None = None) -> Perturber:
+    def _perturber(self, instances: Int64[np.ndarray, "b"] | None = None) -> Perturber:
         all_alike = instances is None or len(self.baseline) == 1
         return Perturber(
             self.predictor,

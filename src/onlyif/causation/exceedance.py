@@ -1,50 +1,95 @@
 """How often, and how clearly, perturbing a set of players changes the prediction, for each input of E."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Float64, Int64
-from torch import Tensor
 
-from onlyif.causation.asking import Asker, answers, slices, trusted_digits
+from onlyif.causation.asking import Asker, answers, slices
 from onlyif.causation.change import Change
 from onlyif.causation.neighbourhood import Events
 from onlyif.causation.perturbation import Perturbations
+from onlyif.core.arrays import Array, copied, doubled, like, namespace
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.predictors.base import Predictor
+from onlyif.predictors.outputs import digits_of
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Exceedance:
-    """Means over the perturbations of sets of players, for each input of E.
+    """Means over the perturbations of sets of players, for each input of E, and how sure these are.
 
     Args:
-        values: In this order: the mean of how much a change counts as one (the factual stage); the
-            fraction with |Δf| > c (the interventional stage); the variances of these two means as
-            estimates, and their covariance, which are 0 where all choices were enumerated. A table has
-            the first two alone.
         model_rows: Rows that the model was asked for, all told.
+        soft: The mean of how much a change counts as one: the factual stage.
+        hard: The fraction with |Δf| > c: the interventional stage.
+        soft_variance: The variance of the first mean as an estimate; 0 where all choices were enumerated, NaN
+            where there was a single one.
+        hard_variance: That of the second.
+        covariance: That of both.
     """
 
-    values: Float64[Tensor, "v b m n"]
     model_rows: int
+    soft: Float64[np.ndarray, "b m n"]
+    hard: Float64[np.ndarray, "b m n"]
+    soft_variance: Float64[np.ndarray, "b m n"]
+    hard_variance: Float64[np.ndarray, "b m n"]
+    covariance: Float64[np.ndarray, "b m n"]
 
     @property
-    def soft(self) -> Float64[Tensor, "b m n"]:
-        """Mean of how much a change counts as one."""
-        return self.values[0]
+    def arrays(self) -> tuple[Float64[np.ndarray, "b m n"], ...]:
+        """All that is known, in the order of the fields."""
+        return self.soft, self.hard, self.soft_variance, self.hard_variance, self.covariance
 
-    @property
-    def hard(self) -> Float64[Tensor, "b m n"]:
-        """Fraction of changes above c."""
-        return self.values[1]
+    def of_instances(self, numbers: Int64[np.ndarray, "p"]) -> "Exceedance":
+        """The same of some instances.
+
+        Args:
+            numbers: Which instances, also several times.
+        """
+        return Exceedance(self.model_rows, *(array[numbers] for array in self.arrays))
+
+    def of_sets(self, part: slice) -> "Exceedance":
+        """The same of some sets.
+
+        Args:
+            part: Which sets.
+        """
+        return Exceedance(self.model_rows, *(array[:, part] for array in self.arrays))
+
+
+def exact(
+    soft: Float64[np.ndarray, "b m n"], hard: Float64[np.ndarray, "b m n"], model_rows: int
+) -> Exceedance:
+    """Means over all perturbations there are.
+
+    Args:
+        soft: The mean of how much a change counts as one.
+        hard: The fraction with |Δf| > c.
+        model_rows: Rows that the model was asked for.
+    """
+    nothing = np.broadcast_to(0.0, soft.shape)
+    return Exceedance(model_rows, soft, hard, nothing, nothing, nothing)
+
+
+def of_all_inputs(parts: Sequence[Exceedance]) -> Exceedance:
+    """The exceedance of several parts of E together.
+
+    Args:
+        parts: The parts, in the order of E.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    arrays = zip(*(part.arrays for part in parts), strict=True)
+    rows = sum(part.model_rows for part in parts)
+    return Exceedance(rows, *(np.concatenate(same, axis=2) for same in arrays))
 
 
 @final
@@ -67,7 +112,7 @@ class Perturber:
 
     predictor: Predictor
     players: Players
-    baseline: Float[Tensor, "#b *x"]
+    baseline: Float[Array, "#b *x"]
     events: Events
     perturbations: Perturbations
     max_rows: int
@@ -76,178 +121,169 @@ class Perturber:
     def __post_init__(self) -> None:
         if self.max_rows < 1:
             raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
-        if self.players.index.shape != self.baseline.shape[1:]:
+        shapes = tuple(self.players.index.shape), tuple(self.baseline.shape[1:])
+        if shapes[0] != shapes[1]:
             raise SettingError(
-                f"players cover inputs of shape {tuple(self.players.index.shape)}, the baseline has shape "
-                f"{tuple(self.baseline.shape[1:])}; need the same"
+                f"players cover inputs of shape {shapes[0]}, the baseline has shape {shapes[1]}; need the "
+                "same"
             )
 
     def exceedance(
-        self, rows: Float[Tensor, "#b n *x"], first: int, sets: Bool[Tensor, "#b m d"], change: Change
+        self, rows: Float[Array, "#b n *x"], first: int, sets: Bool[np.ndarray, "#b m d"], change: Change
     ) -> Exceedance:
-        """The exceedance of given sets of players.
+        """The exceedance of given sets of players, for each instance.
+
+        Where inputs, sets and baseline are shared, the model is asked once for all instances.
 
         Args:
-            rows: Inputs of E; size 1 in b means shared, and asked for once if `sets` and baseline are too.
+            rows: Inputs of E; size 1 in b means shared.
             first: The number in E of the first of them.
             sets: The players that may go to the baseline.
-            change: The change of each instance's prediction; of as many as are wanted if all is shared.
+            change: The change of each instance's prediction.
         """
-        b, m = max(len(rows), len(sets), len(self.baseline)), sets.shape[1]
-        flat = sets.expand(b, -1, -1).flatten(0, 1)
-        with self._asker(rows, change, b) as asker:
-            blocks = [*self._enumerated(asker, flat, m), *self._drawn(asker, flat, m, first)]
-        lead = blocks[0].values.shape[1] if blocks else 1
-        held = torch.zeros(5, lead, len(flat), rows.shape[1], dtype=torch.float64)
-        for block in blocks:
-            held[:, :, block.entries, block.inputs] = block.values.cpu()
-        if b > 1:
-            held = held.reshape(5, b, m, rows.shape[1])
-        asked = sum(block.model_rows for block in blocks)
-        return Exceedance(held, asked + rows.shape[0] * rows.shape[1])
+        b, n, (_, m, d) = max(len(rows), len(sets), len(self.baseline)), rows.shape[1], sets.shape
+        flat = np.broadcast_to(sets, (b, m, d)).reshape(b * m, d)
+        with self._asker(rows, change) as asker:
+            lead = len(asker.rounding) if b == 1 else 1
+            whole = [np.zeros((lead, b * m, n)) for _ in range(5)]
+            asked = rows.shape[0] * n
+            for choices in chain(self._enumerated(flat, n), self._drawn(flat, n, first)):
+                block = self._exceedance(asker, choices, None if b == 1 else choices.entries // m)
+                for held, part in zip(whole, block.arrays, strict=True):
+                    held[:, choices.entries, choices.inputs] = part
+                asked += block.model_rows
+        return Exceedance(asked, *(held.reshape(-1, m, n) for held in whole))
 
-    def table(self, rows: Float[Tensor, "#b n *x"], change: Change) -> Exceedance:
+    def table(self, rows: Float[Array, "n *x"], change: Change) -> Exceedance:
         """The exact exceedance of all 2^d sets by bit code, from 2^d model rows an input.
 
         The prediction with exactly the players R at the baseline is asked for once for each
         R; the mean over the random R in a set then follows for all sets by one transform.
 
         Args:
-            rows: Inputs of E; size 1 in b means shared.
+            rows: Inputs of E, shared by all instances as the baseline is.
             change: The change of each instance's prediction.
         """
-        b, n, d = max(len(rows), len(self.baseline)), rows.shape[1], self.players.count
-        per_instance = []
-        with self._asker(rows, change, b) as asker:
-            for instance in range(b):
-                per_instance.append(self._all_sets(asker, torch.tensor([instance]), n))
-        pair = torch.cat(per_instance, dim=1)
-        mean_over_subsets(pair, self.perturbations.p_replace)
-        return Exceedance(pair, rows.shape[0] * n + b * n * 2**d)
-
-    def _all_sets(
-        self, asker: Asker, instance: Int64[Tensor, "1"], n: int
-    ) -> Float64[Tensor, "two lead m n"]:
-        d, per_input = self.players.count, []
-        for inputs in slices(n, self.max_rows):
-            width = max(1, self.max_rows // (inputs.stop - inputs.start))
-            columns = []
-            for codes in slices(2**d, width):
-                hit = torch.from_numpy(keep_of_codes(np.arange(codes.start, codes.stop), d))[None, None]
-                change = asker.changes(instance, inputs, hit)[:, 0].transpose(1, 2)
-                columns.append(torch.stack(self._counted(change)))
-            per_input.append(torch.cat(columns, dim=2))
-        return torch.cat(per_input, dim=3).cpu()
-
-    def _counted(self, change: Float64[Tensor, "*s"]) -> tuple[Float64[Tensor, "*s"], Float64[Tensor, "*s"]]:
-        """How much each change counts as one, and whether it is above c."""
-        return self.events.changed(change), (change > self.events.threshold).double()
+        n, d = len(rows), self.players.count
+        with self._asker(rows[None], change) as asker:
+            soft, hard = np.empty((2, len(asker.rounding), 2**d, n))
+            for inputs in slices(n, self.max_rows):
+                for codes in slices(2**d, max(1, self.max_rows // (inputs.stop - inputs.start))):
+                    hit = keep_of_codes(np.arange(codes.start, codes.stop), d)[None, None]
+                    changes = asker.all_changes(inputs, hit)[:, 0].swapaxes(1, 2)
+                    soft[:, codes, inputs] = self.events.changed(changes)
+                    hard[:, codes, inputs] = changes > self.events.threshold
+        for means in (soft, hard):
+            mean_over_subsets(means, self.perturbations.p_replace)
+        return exact(soft, hard, n + n * 2**d)
 
     @contextmanager
-    def _asker(self, rows: Float[Tensor, "#b n *x"], change: Change, b: int) -> Iterator[Asker]:
-        with self.predictor.opened() as predictor:
-            parts = torch.split(rows.flatten(0, 1), self.max_rows)
+    def _asker(self, rows: Float[Array, "#b n *x"], change: Change) -> Iterator[Asker]:
+        flat, c = namespace(rows).reshape(rows, (-1, *rows.shape[2:])), self.events.threshold
+        with self.predictor.opened() as opened:
             # Copies, for an opened predictor may change its batch.
-            base = torch.cat([answers(predictor, part.clone()) for part in parts])
-            base, digits = base.reshape(*rows.shape[:2], -1), trusted_digits(predictor, base.dtype)
-            yield Asker(
-                predictor,
-                self.players,
-                self.baseline.to(rows),
-                rows,
-                base.double(),
-                change,
-                b,
-                digits,
-                self.events.threshold,
-            )
+            copies = (copied(flat[part]) for part in slices(len(flat), self.max_rows))
+            parts = [answers(opened, part) for part in copies]
+            base = np.concatenate([doubled(part) for part in parts]).reshape(*rows.shape[:2], -1)
+            sizes = change.between(base[:, None, :, None], np.zeros_like(base))
+            digits = min(opened.meaning.digits, digits_of(parts[0].dtype))
+            rounding = np.maximum(sizes.reshape(len(sizes), -1).max(1), c) * 2.0**-digits
+            yield Asker(opened, self.players, like(self.baseline, rows), rows, base, change, rounding, c)
 
-    def _enumerated(self, asker: Asker, flat: Bool[Tensor, "p d"], m: int) -> Iterator["_Block"]:
+    def _enumerated(self, flat: Bool[np.ndarray, "p d"], n: int) -> Iterator["_Choices"]:
         """All choices of the sets that are small enough, sets of one size together."""
-        sizes, n = flat.sum(1), asker.rows.shape[1]
-        for size in sorted(set(sizes.tolist())):
-            if not self.perturbations.enumerates(size):
-                continue
+        sizes = flat.sum(1)
+        for size in filter(self.perturbations.enumerates, np.unique(sizes).tolist()):
             chosen, weights = self.perturbations.enumerated(size)
-            for entries, inputs in self._rectangles(torch.nonzero(sizes == size).flatten(), n, len(chosen)):
-                places = flat[entries].nonzero()[:, 1].view(len(entries), 1, size).expand(-1, len(chosen), -1)
-                hit = torch.zeros(len(entries), len(chosen), flat.shape[1], dtype=torch.bool)
-                hit.scatter_(2, places, chosen.expand(len(entries), -1, -1))
-                values = self._moments(asker, entries // m, inputs, hit.unsqueeze(1), weights)
-                values[2:] = 0.0
-                rows = len(entries) * (inputs.stop - inputs.start) * len(chosen)
-                yield _Block(entries, inputs, values, rows)
+            large_enough = np.flatnonzero(sizes == size)
+            for inputs in slices(n, self._at_once(len(chosen))):
+                for entries in self._fitting(large_enough, inputs, len(chosen)):
+                    hit = np.zeros((len(entries), len(chosen), flat.shape[1]), dtype=bool)
+                    members = np.nonzero(flat[entries])[1].reshape(len(entries), 1, size)
+                    np.put_along_axis(hit, np.broadcast_to(members, (*hit.shape[:2], size)), chosen[None], 2)
+                    yield _Choices(entries, inputs, hit[:, None], weights, drawn=False)
 
-    def _drawn(self, asker: Asker, flat: Bool[Tensor, "p d"], m: int, first: int) -> Iterator["_Block"]:
+    def _drawn(self, flat: Bool[np.ndarray, "p d"], n: int, first: int) -> Iterator["_Choices"]:
         """Random choices for the other sets, the same for all of them."""
+        large = np.flatnonzero(~self.perturbations.enumerates_all(flat))
         t = self.perturbations.n_perturbations
-        sizes = enumerate(flat.sum(1).tolist())
-        large = [number for number, size in sizes if not self.perturbations.enumerates(size)]
-        # Ones, divided by their sum: a mean of ones is then exactly one.
-        weights = torch.ones(t, dtype=torch.float64)
-        drawn_for = torch.tensor(large, dtype=torch.int64)
-        for entries, inputs in self._rectangles(drawn_for, asker.rows.shape[1], t):
+        for inputs in slices(n if len(large) else 0, self._at_once(t)):
             start, stop = first + inputs.start, first + inputs.stop
             drawn = self.perturbations.drawn(start, stop, flat.shape[1], self.seed)
-            hit = flat[entries].unsqueeze(1).unsqueeze(1) & drawn
-            values = self._moments(asker, entries // m, inputs, hit, weights)
-            values[2:] *= 1 / (t - 1) if t > 1 else torch.nan
-            rows = len(entries) * (inputs.stop - inputs.start) * t
-            yield _Block(entries, inputs, values, rows)
+            for entries in self._fitting(large, inputs, t):
+                # Ones, divided by their sum: a mean of ones is then exactly one.
+                yield _Choices(entries, inputs, flat[entries][:, None, None] & drawn, np.ones(t), drawn=True)
 
-    def _rectangles(self, entries: Int64[Tensor, "p"], n: int, t: int) -> Iterator[tuple[Tensor, slice]]:
-        """Entries and inputs that fill a call, or one of each where t alone fills it."""
-        at_once = max(1, self.max_rows // t)
-        for inputs in slices(n, at_once):
-            for part in slices(len(entries), max(1, at_once // (inputs.stop - inputs.start))):
-                yield entries[part], inputs
+    def _at_once(self, t: int) -> int:
+        """Inputs, or sets and inputs, that fill a call; one where t choices alone fill it."""
+        return max(1, self.max_rows // t)
 
-    def _moments(
-        self,
-        asker: Asker,
-        instances: Int64[Tensor, "p"],
-        inputs: slice,
-        hit: Bool[Tensor, "p #n t d"],
-        weights: Float64[Tensor, "t"],
-    ) -> Float64[Tensor, "five lead p n"]:
-        """Means, variances and covariance over the choices t, in as many calls as they need."""
-        width = max(1, self.max_rows // (len(instances) * (inputs.stop - inputs.start)))
-        shares = []
-        for part in slices(len(weights), width):
-            soft, hard = self._counted(asker.changes(instances, inputs, hit[:, :, part]))
-            products = torch.stack([soft, hard, soft * soft, hard * hard, soft * hard])
-            shares.append(products @ weights[part].to(products.device))
-        total = torch.stack(shares).sum(0) / weights.sum()
-        total[2] -= total[0].square()
-        total[3] -= total[1].square()
-        total[4] -= total[0] * total[1]
-        # Rounding of a variance that is 0.
-        total[2:4] = total[2:4].clamp(min=0.0)
-        return total
+    def _fitting(self, entries: Int64[np.ndarray, "p"], inputs: slice, t: int) -> Iterator[np.ndarray]:
+        """The entries part by part, each of which fills a call with these inputs."""
+        for part in slices(len(entries), max(1, self._at_once(t) // (inputs.stop - inputs.start))):
+            yield entries[part]
+
+    def _exceedance(
+        self, asker: Asker, choices: "_Choices", instances: Int64[np.ndarray, "p"] | None
+    ) -> Exceedance:
+        """Means, variances and covariance over the choices, in as many calls as they need.
+
+        Of each set for its own instance, or where none is named for all instances.
+        """
+        t, n_rows = len(choices.weights), len(choices.entries) * (choices.inputs.stop - choices.inputs.start)
+        sums: list[np.ndarray] = []
+        for part in slices(t, max(1, self.max_rows // n_rows)):
+            hit, weights = choices.hit[:, :, part], choices.weights[part]
+            if instances is None:
+                changes = asker.all_changes(choices.inputs, hit)
+            else:
+                changes = asker.own_changes(instances, choices.inputs, hit)[None]
+            soft, hard = self.events.changed(changes), (changes > self.events.threshold).astype(np.float64)
+            products = (soft, hard, soft * soft, soft * hard) if choices.drawn else (soft, hard)
+            sums.append(np.stack([product @ weights for product in products]))
+        means = np.sum(sums, axis=0) / choices.weights.sum()
+        if not choices.drawn:
+            soft, hard = means
+            return exact(soft, hard, n_rows * t)
+        soft, hard, soft_squared, both = means
+        share = 1 / (t - 1) if t > 1 else np.nan
+        # Not below 0: rounding of a variance that is 0. The square of 0 or 1 is itself.
+        return Exceedance(
+            n_rows * t,
+            soft,
+            hard,
+            np.maximum(soft_squared - soft**2, 0.0) * share,
+            np.maximum(hard - hard**2, 0.0) * share,
+            (both - soft * hard) * share,
+        )
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Block:
-    """Moments of some entries (instances and sets, flattened) for some inputs of E."""
+class _Choices:
+    """Which players go to the baseline, of some entries (instances and sets, flattened) and inputs of E."""
 
-    entries: Int64[Tensor, "p"]
+    entries: Int64[np.ndarray, "p"]
     inputs: slice
-    values: Float64[Tensor, "five lead p n"]
-    model_rows: int
+    hit: Bool[np.ndarray, "p #n t d"]
+    weights: Float64[np.ndarray, "t"]
+    drawn: bool
 
 
-def mean_over_subsets(values: Float64[Tensor, "two b two_to_d n"], p_replace: float) -> None:
+def mean_over_subsets(values: Float64[np.ndarray, "b two_to_d n"], p_replace: float) -> None:
     """From values of sets to their means over random subsets of each set, in place.
 
     Entry S becomes Σ over R in S of φ^|R| (1 - φ)^(|S| - |R|) times entry R, player by player.
 
     Args:
-        values: One value for each set by bit code.
+        values: One value for each set by bit code, contiguous in memory.
         p_replace: φ.
     """
-    d = values.shape[2].bit_length() - 1
-    for player in range(d):
-        halves = values.view(*values.shape[:2], -1, 2, 1 << player, values.shape[3])
-        halves[:, :, :, 1] *= p_replace
-        halves[:, :, :, 1] += (1.0 - p_replace) * halves[:, :, :, 0]
+    b, n_sets, n = values.shape
+    for player in range(n_sets.bit_length() - 1):
+        halves = values.reshape(b, -1, 2, 1 << player, n)
+        without, with_player = halves[:, :, 0], halves[:, :, 1]
+        # (1 - φ)·without + φ·with, without room for either product.
+        with_player -= without
+        with_player *= p_replace
+        with_player += without

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 
-import torch
-from jaxtyping import Bool, Float, Int64
-from torch import Tensor
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import Change
-from onlyif.core.arrays import on_host
+from onlyif.core.arrays import copied, doubled, like, namespace, on_host
 from onlyif.core.errors import ModelError, SettingError
-from onlyif.core.precision import at_least_single, doubled
+from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
-from onlyif.core.torch_seeds import torch_generator
 from onlyif.predictors.base import Predictor
 
 N_REPEATS = 4
@@ -49,7 +47,7 @@ def noise_threshold(
     *,
     sigma: float = 0.001,
     floor: float = 1e-6,
-    noisy: Bool[Tensor, "*x"] | None = None,
+    noisy: Bool[np.ndarray, "*x"] | None = None,
     max_rows: int = 16_384,
     seed: int = 0,
 ) -> float:
@@ -80,40 +78,37 @@ def noise_threshold(
         raise SettingError(f"need at least one input and max_rows >= 1, got {len(rows)} and {max_rows}")
     if not sigma > 0 or not floor > 0:
         raise SettingError(f"need sigma > 0 and floor > 0, got sigma={sigma} and floor={floor}")
-    where_ = torch.ones(rows.shape[1:], dtype=torch.bool) if noisy is None else noisy
-    largest, seen = 0.0, []
+    where = np.ones(rows.shape[1:]) if noisy is None else noisy
+    xp, largest, seen = namespace(rows), 0.0, []
     with predictor.opened() as opened:
         for taken in slices(len(rows), max_rows):
-            part = rows[taken].to(at_least_single(rows.dtype))
+            part = xp.astype(rows[taken], xp.result_type(rows.dtype, xp.float32), copy=False)
             # Copies, for an opened predictor may change its batch.
-            base = ask(opened, part.clone())
+            base = ask(opened, copied(part))
             seen.append(base)
-            for noise in _noises(part, taken.start, seed).unbind(1):
-                moved = ask(opened, part + sigma * noise * where_.to(part))
+            for noise in _noises(part.shape, taken.start, seed):
+                moved = ask(opened, part + like(sigma * noise * where, part))
                 found = change.between(moved[None, None, :, None], base[None])
                 largest = max(largest, float(found.max()))
-    _check_outputs(torch.cat(seen))
+    _check_outputs(np.concatenate(seen))
     return max(largest, floor)
 
 
-def _noises(part: Float[Tensor, "n *x"], first: int, seed: int) -> Float[Tensor, "n repeats *x"]:
+def _noises(shape: Sequence[int], first: int, seed: int) -> Float64[np.ndarray, "repeats n *x"]:
     """Standard normal noise that depends on the row's number, not on how rows are split."""
-    shape = (N_REPEATS, *part.shape[1:])
-    drawn = [
-        torch.randn(shape, generator=torch_generator(seed, "threshold noise", first + row), dtype=part.dtype)
-        for row in range(len(part))
-    ]
-    return torch.stack(drawn).to(part.device)
+    n, *entries = shape
+    drawn = [generator(seed, "threshold noise", first + row) for row in range(n)]
+    return np.stack([each.standard_normal((N_REPEATS, *entries)) for each in drawn], axis=1)
 
 
-def _check_outputs(outputs: Float[Tensor, "n k"]) -> None:
+def _check_outputs(outputs: Float64[np.ndarray, "n k"]) -> None:
     """Refuse models for which the rule says nothing."""
-    if len(outputs) > 1 and bool((outputs == outputs[0]).all()):
+    if len(outputs) > 1 and (outputs == outputs[0]).all():
         raise ModelError(
             f"the model gives the same answer to all {len(outputs)} inputs of E: no subset causes anything, "
             "PNS is 0 for all of them; need a model or a sample whose predictions differ"
         )
-    if bool(((outputs == 0) | (outputs == 1)).all()):
+    if ((outputs == 0) | (outputs == 1)).all():
         raise SettingError(
             "the model's outputs are only 0 and 1, for which the rule of c gives 0 or 1 and nothing between; "
             "give c, say 0.5, or explain the model's probabilities"
@@ -122,7 +117,7 @@ def _check_outputs(outputs: Float[Tensor, "n k"]) -> None:
 
 def uniform_baseline(
     shape: Sequence[int], *, low: float = 0.0, high: float = 1.0, seed: int = 0
-) -> Float[Tensor, "1 *x"]:
+) -> Float32[np.ndarray, "1 *x"]:
     """x' for images: one draw of uniform noise, shared by all instances.
 
     Args:
@@ -136,25 +131,24 @@ def uniform_baseline(
 
     Example:
         >>> uniform_baseline((1, 8, 8)).shape
-        torch.Size([1, 1, 8, 8])
+        (1, 1, 8, 8)
     """
     if not low < high:
         raise SettingError(f"need low < high for a uniform baseline, got low={low} and high={high}")
-    uniform = torch.rand((1, *shape), generator=torch_generator(seed, "uniform baseline"))
-    return low + (high - low) * uniform
+    return generator(seed, "uniform baseline").uniform(low, high, (1, *shape)).astype(np.float32)
 
 
-def entry_scale(rows: Instances) -> Float[Tensor, "*x"]:
+def entry_scale(rows: Instances) -> Float64[np.ndarray, "*x"]:
     """The standard deviation of each entry over a background; 1 where it is constant.
 
     Args:
         rows: The background.
     """
-    spread = doubled(rows).std(0, unbiased=False)
-    return torch.where(spread > 0, spread, 1.0)
+    spread = doubled(rows).std(0)
+    return np.where(spread > 0, spread, 1.0)
 
 
-def predicted_targets(predictor: Predictor, x: Instances, max_rows: int = 16_384) -> Int64[Tensor, "b"]:
+def predicted_targets(predictor: Predictor, x: Instances, max_rows: int = 16_384) -> Int64[np.ndarray, "b"]:
     """The largest output of each instance.
 
     Args:
@@ -162,6 +156,5 @@ def predicted_targets(predictor: Predictor, x: Instances, max_rows: int = 16_384
         x: The instances.
         max_rows: Most rows of one model call.
     """
-    return torch.cat(
-        [torch.from_numpy(on_host(predictor.predict(part))).argmax(1) for part in torch.split(x, max_rows)]
-    )
+    outputs = (predictor.predict(x[part]) for part in slices(len(x), max_rows))
+    return np.concatenate([on_host(each).argmax(1) for each in outputs])

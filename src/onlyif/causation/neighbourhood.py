@@ -1,29 +1,35 @@
-"""The events of the dual-stage test: being near x^t, with boundary b, and changing, with threshold c."""
+"""The events of the dual-stage test: being near x^t, with boundary b, and changing, with threshold c.
+
+Written once for arrays of numpy, of subsets, and for tensors with a gradient, of relaxed ones.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from math import inf
 from typing import final
 
-import torch
-from jaxtyping import Bool, Float, Float64
-from torch import Tensor
+import numpy as np
+from jaxtyping import Float, Float64
 from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity, ScaledDifference, SumOfSquares, Total
+from onlyif.core.arrays import Array, like, namespace, on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
-from onlyif.core.precision import doubled
+
+# Infinite distances would be 0 times infinity on subsets without them.
+FARTHEST = 1e150
 
 
 class Events(ABC):
     """What counts as near, and as a change, in the factual stage."""
 
     @abstractmethod
-    def log_near(self, squares: Float64[Tensor, "*s"]) -> Float64[Tensor, "*s"]:
+    def log_near(self, squares: Float[Array, "*s"]) -> Float[Array, "*s"]:
         """The logarithm of the weight of inputs at given squared distances; -inf is no weight."""
 
     @abstractmethod
-    def changed(self, change: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+    def changed(self, change: Float[Array, "*s"]) -> Float[Array, "*s"]:
         """How much a change of the prediction counts as one, in [0, 1]."""
 
     @property
@@ -55,15 +61,15 @@ class SoftEvents(Events):
         check_events(self.b, self.c)
 
     @override
-    def log_near(self, squares: Float64[Tensor, "*s"]) -> Float64[Tensor, "*s"]:
-        if self.b == torch.inf:
-            return torch.zeros_like(squares)
+    def log_near(self, squares: Float[Array, "*s"]) -> Float[Array, "*s"]:
+        if self.b == inf:
+            return namespace(squares).zeros_like(squares)
         # Divided twice, for the square of a small b would underflow.
         return -0.5 * (squares / self.b) / self.b
 
     @override
-    def changed(self, change: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
-        return -torch.expm1(-0.5 * (change / self.c).square())
+    def changed(self, change: Float[Array, "*s"]) -> Float[Array, "*s"]:
+        return kernel(change, self.c)
 
     @property
     @override
@@ -94,18 +100,29 @@ class HardEvents(Events):
         check_events(self.b, self.c)
 
     @override
-    def log_near(self, squares: Float64[Tensor, "*s"]) -> Float64[Tensor, "*s"]:
+    def log_near(self, squares: Float[Array, "*s"]) -> Float[Array, "*s"]:
         # The square root of a rounded sum may exceed a distance that is exactly b.
-        return torch.where(squares.sqrt() <= self.b * (1 + 1e-12), 0.0, -torch.inf).double()
+        xp = namespace(squares)
+        return xp.where(xp.sqrt(squares) <= self.b * (1 + 1e-12), xp.zeros_like(squares), -inf)
 
     @override
-    def changed(self, change: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
-        return (change > self.c).to(change.dtype)
+    def changed(self, change: Float[Array, "*s"]) -> Float[Array, "*s"]:
+        return namespace(change).astype(change > self.c, change.dtype)
 
     @property
     @override
     def threshold(self) -> float:
         return self.c
+
+
+def kernel(change: Float[Array, "*s"], c: float) -> Float[Array, "*s"]:
+    """1 - exp(-|Δf|² / 2c²): how much a change counts as one, softly.
+
+    Args:
+        change: |Δf|.
+        c: The threshold.
+    """
+    return -namespace(change).expm1(-0.5 * (change / c) ** 2)
 
 
 def check_events(b: float, c: float) -> None:
@@ -120,7 +137,7 @@ def check_events(b: float, c: float) -> None:
     """
     if not b > 0:
         raise SettingError(f"the boundary b must be above 0, got {b}")
-    if not 0 < c < float("inf"):
+    if not 0 < c < inf:
         raise SettingError(f"the threshold c must be a finite number above 0, got {c}")
 
 
@@ -139,27 +156,9 @@ class Neighbourhood:
     dissimilarity: Dissimilarity = field(default_factory=ScaledDifference)
     total: Total = field(default_factory=SumOfSquares)
 
-    def log_near(
-        self,
-        rows: Float[Tensor, "n *x"],
-        one: Float[Tensor, "*x"],
-        subset: Bool[Tensor, "m d"],
-        players: Players,
-    ) -> Float64[Tensor, "m n"]:
-        """The logarithm of each input's weight on each subset; 0 for one that is equal to x^t there.
-
-        Args:
-            rows: The inputs of E.
-            one: x^t.
-            subset: The players that are compared.
-            players: How players tile an instance.
-        """
-        squares = self.squares(rows, one, players)
-        return self.log_near_of(squares, doubled(subset), players)
-
     def squares(
-        self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"], players: Players
-    ) -> Float64[Tensor, "n d"]:
+        self, rows: Float64[np.ndarray, "n *x"], one: Float64[np.ndarray, "*x"], players: Players
+    ) -> Float64[np.ndarray, "n d"]:
         """The squared distances of inputs from x^t, summed over the entries of each player.
 
         Args:
@@ -167,40 +166,26 @@ class Neighbourhood:
             one: x^t.
             players: How players tile an instance.
         """
-        squares = self.dissimilarity.squares(rows, one).flatten(1)
-        owner = players.index.flatten().to(squares.device)
-        # Infinite distances would be 0 times infinity on subsets without them.
-        squares = squares.clamp(max=1e150)
-        return squares.new_zeros(len(rows), players.count).index_add_(1, owner, squares)
+        squares = np.minimum(self.dissimilarity.squares(rows, one), FARTHEST).reshape(len(rows), -1)
+        owner = on_host(players.index).ravel()
+        by_player = np.argsort(owner, kind="stable")
+        first_entries = np.searchsorted(owner[by_player], np.arange(players.count))
+        return np.add.reduceat(squares[:, by_player], first_entries, axis=1)
 
-    def log_near_of(
-        self, squares: Float64[Tensor, "n d"], share: Float64[Tensor, "m d"], players: Players
-    ) -> Float64[Tensor, "m n"]:
-        """The same from squared distances; differentiable in the share to which each player is compared.
-
-        Args:
-            squares: What `squares` gave.
-            share: The share of each player in the distance, 0 or 1 for a subset, s² for a relaxed one.
-            players: How players tile an instance.
-        """
-        return self.log_near_of_all(squares.unsqueeze(0), share.unsqueeze(0), players)[0]
-
-    def log_near_of_all(
-        self, squares: Float64[Tensor, "b n d"], share: Float64[Tensor, "b m d"], players: Players
-    ) -> Float64[Tensor, "b m n"]:
-        """The same for several instances at once.
+    def log_near(
+        self, squares: Float[Array, "b n d"], share: Float[Array, "#b m d"], players: Players
+    ) -> Float[Array, "b m n"]:
+        """The logarithm of each input's weight on each subset; 0 for one that is equal to x^t there.
 
         Args:
             squares: What `squares` gave for each instance.
-            share: The share of each player in the distance.
+            share: The share of each player in the distance, with a gradient if need be: 0 or 1 for a subset,
+                s² for a relaxed one.
             players: How players tile an instance.
         """
-        owner = players.index.flatten().to(squares.device)
-        counts = torch.bincount(owner, minlength=players.count).double()
-        (b, n, _), m = squares.shape, share.shape[1]
-        sums = (squares @ share.mT).transpose(0, 1).reshape(n, b * m)
-        near = self.events.log_near(self.total.of(sums, (share @ counts).flatten()))
-        return near.view(n, b, m).permute(1, 2, 0)
+        counts = like(np.bincount(on_host(players.index).ravel()), share)
+        sums = share @ namespace(squares).matrix_transpose(squares)
+        return self.events.log_near(self.total.of(sums, (share @ counts)[:, :, None]))
 
     @property
     def sentence(self) -> str:

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
 from onlyif.core.errors import SettingError
+from onlyif.core.seeds import generator
 from onlyif.core.subsets import keep_of_codes
-from onlyif.core.torch_seeds import torch_generator
 
 MOST_PLAYERS_ENUMERATED = 24
 
@@ -51,17 +49,17 @@ class Perturbations:
         """Whether the choices among so many players are enumerated."""
         return size <= MOST_PLAYERS_ENUMERATED and 2**size <= self.most_masks
 
-    def enumerates_both(self, both: Bool[Tensor, "#b two_m d"]) -> Bool[Tensor, "#b m"]:
-        """Whether neither side of each subset needs random choices.
+    def enumerates_all(self, sets: Bool[np.ndarray, "*m d"]) -> Bool[np.ndarray, "*m"]:
+        """Whether no random choices are needed for each of some sets.
 
         Args:
-            both: The subsets, and after them their complements.
+            sets: The players that may go to the baseline.
         """
-        small = [[self.enumerates(size) for size in row] for row in both.sum(2).tolist()]
-        one, other = torch.tensor(small, dtype=torch.bool).chunk(2, dim=1)
-        return one & other
+        by_size = np.array([self.enumerates(size) for size in range(sets.shape[-1] + 1)])
+        enumerated: np.ndarray = by_size[sets.sum(-1)]
+        return enumerated
 
-    def enumerated(self, size: int) -> tuple[Bool[Tensor, "t r"], Float64[Tensor, "t"]]:
+    def enumerated(self, size: int) -> tuple[Bool[np.ndarray, "t r"], Float64[np.ndarray, "t"]]:
         """All choices among r players, and their probabilities.
 
         Args:
@@ -69,13 +67,13 @@ class Perturbations:
 
         Example:
             >>> Perturbations(p_replace=0.25).enumerated(1)[1]
-            tensor([0.7500, 0.2500], dtype=torch.float64)
+            array([0.75, 0.25])
         """
-        chosen = torch.from_numpy(keep_of_codes(np.arange(2**size), size))
-        count = chosen.sum(1).double()
+        chosen = keep_of_codes(np.arange(2**size), size)
+        count = chosen.sum(1)
         return chosen, self.p_replace**count * (1.0 - self.p_replace) ** (size - count)
 
-    def drawn(self, first: int, last: int, n_players: int, seed: int) -> Bool[Tensor, "n t d"]:
+    def drawn(self, first: int, last: int, n_players: int, seed: int) -> Bool[np.ndarray, "n t d"]:
         """The random choices for some inputs of E; each depends on the input's number and the seed alone.
 
         Args:
@@ -85,9 +83,5 @@ class Perturbations:
             seed: The one seed.
         """
         shape = (self.n_perturbations, n_players)
-        return torch.stack(
-            [
-                torch.rand(shape, generator=torch_generator(seed, "perturbations", number)) < self.p_replace
-                for number in range(first, last)
-            ]
-        )
+        uniform = [generator(seed, "perturbations", number).random(shape) for number in range(first, last)]
+        return np.stack(uniform) < self.p_replace

@@ -1,19 +1,60 @@
 """PN, PS, P(A, B), P(Ā, B̄) and PNS of subsets, with their errors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
-QUANTITIES = ("PN", "PS", "P(A,B)", "P(Ā,B̄)", "PNS", "PN·P(A,B)", "PS·P(Ā,B̄)")
+
+@final
+@dataclass(frozen=True, eq=False)
+class Quantities:
+    """One number about each quantity of the dual-stage test, for each instance and subset.
+
+    Args:
+        pn: Of PN, the probability of necessity: had s stayed, and the rest been perturbed, f would not have
+            changed.
+        ps: Of PS, the probability of sufficiency: had s been perturbed, f would have changed.
+        p_changed: Of P(A, B): near x^t on s, and perturbing s changes f.
+        p_unchanged: Of P(Ā, B̄): near x^t outside s, and perturbing what is outside s does not change f.
+        pns: Of PNS = PN·P(A, B) + PS·P(Ā, B̄).
+        necessity: Of its first summand.
+        sufficiency: Of its second summand.
+    """
+
+    pn: Float64[np.ndarray, "b m"]
+    ps: Float64[np.ndarray, "b m"]
+    p_changed: Float64[np.ndarray, "b m"]
+    p_unchanged: Float64[np.ndarray, "b m"]
+    pns: Float64[np.ndarray, "b m"]
+    necessity: Float64[np.ndarray, "b m"]
+    sufficiency: Float64[np.ndarray, "b m"]
+
+    @property
+    def named(self) -> dict[str, Float64[np.ndarray, "b m"]]:
+        """All of them by the paper's names."""
+        return {
+            "PN": self.pn,
+            "PS": self.ps,
+            "P(A,B)": self.p_changed,
+            "P(Ā,B̄)": self.p_unchanged,
+            "PNS": self.pns,
+            "PN·P(A,B)": self.necessity,
+            "PS·P(Ā,B̄)": self.sufficiency,
+        }
+
+    @property
+    def parts(self) -> Float64[np.ndarray, "b m p"]:
+        """The two summands of PNS, as the parts of a gap are."""
+        return np.stack([self.necessity, self.sufficiency], axis=2)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Probabilities:
-    """What the dual-stage test says of each instance and subset, in the order of `QUANTITIES`.
+    """What the dual-stage test says of each instance and subset.
 
     PNS = PN·P(A, B) + PS·P(Ā, B̄) lies in [0, 2], for the two events do not exclude each other;
     with a prior of ½ on each it lies in [0, 1] and ranks alike: `pns_halved`.
@@ -23,8 +64,8 @@ class Probabilities:
         stderr: Their standard errors given E: how far other random perturbations would move them. 0
             where all perturbations were enumerated, NaN with a single one.
         sample_stderr: Their standard errors over E: how far another sample of as many inputs would move them.
-        effective: Effective sample sizes (Σw)² / Σw² of the weights of PN and of PS, from 0 for a null
-            event to n.
+        effective_pn: Effective sample size (Σw)² / Σw² of the weights of PN, from 0 for a null event to n.
+        effective_ps: That of PS.
         exact: Whether all perturbations of the subset and of its complement were enumerated.
         n_sample: The number n of inputs in E.
         model_rows: Rows that the model was asked for, for one instance on average.
@@ -33,71 +74,94 @@ class Probabilities:
         [chen2024] equations 6 and 11 to 15, as corrected in the guide.
     """
 
-    values: Float64[Tensor, "b m v"]
-    stderr: Float64[Tensor, "b m v"]
-    sample_stderr: Float64[Tensor, "b m v"]
-    effective: Float64[Tensor, "b m two"]
-    exact: Bool[Tensor, "b m"]
+    values: Quantities
+    stderr: Quantities
+    sample_stderr: Quantities
+    effective_pn: Float64[np.ndarray, "b m"]
+    effective_ps: Float64[np.ndarray, "b m"]
+    exact: Bool[np.ndarray, "b m"]
     n_sample: int
     model_rows: float
 
     @property
-    def pn(self) -> Float64[Tensor, "b m"]:
-        """Probability of necessity: had s stayed, and the rest been perturbed, f would not have changed."""
-        return self.values[..., 0]
+    def pn(self) -> Float64[np.ndarray, "b m"]:
+        """PN."""
+        return self.values.pn
 
     @property
-    def ps(self) -> Float64[Tensor, "b m"]:
-        """Probability of sufficiency: had s been perturbed, f would have changed."""
-        return self.values[..., 1]
+    def ps(self) -> Float64[np.ndarray, "b m"]:
+        """PS."""
+        return self.values.ps
 
     @property
-    def p_changed(self) -> Float64[Tensor, "b m"]:
-        """P(A, B): near x^t on s, and perturbing s changes f."""
-        return self.values[..., 2]
+    def p_changed(self) -> Float64[np.ndarray, "b m"]:
+        """P(A, B)."""
+        return self.values.p_changed
 
     @property
-    def p_unchanged(self) -> Float64[Tensor, "b m"]:
-        """P(Ā, B̄): near x^t outside s, and perturbing what is outside s does not change f."""
-        return self.values[..., 3]
+    def p_unchanged(self) -> Float64[np.ndarray, "b m"]:
+        """P(Ā, B̄)."""
+        return self.values.p_unchanged
 
     @property
-    def pns(self) -> Float64[Tensor, "b m"]:
+    def pns(self) -> Float64[np.ndarray, "b m"]:
         """PN·P(A, B) + PS·P(Ā, B̄), in [0, 2]."""
-        return self.values[..., 4]
+        return self.values.pns
 
     @property
-    def parts(self) -> Float64[Tensor, "b m two"]:
+    def parts(self) -> Float64[np.ndarray, "b m p"]:
         """The two summands of `pns`, each in [0, 1]."""
-        return self.values[..., 5:]
+        return self.values.parts
 
     @property
-    def pns_stderr(self) -> Float64[Tensor, "b m"]:
+    def pns_stderr(self) -> Float64[np.ndarray, "b m"]:
         """The standard error of `pns`, given E."""
-        return self.stderr[..., 4]
+        return self.stderr.pns
 
     @property
-    def pns_halved(self) -> Float64[Tensor, "b m"]:
+    def pns_halved(self) -> Float64[np.ndarray, "b m"]:
         """PNS with prior ½ on s and on its complement, in [0, 1]."""
         return self.pns / 2
 
 
-def joined(parts: list[Probabilities], dim: int) -> Probabilities:
-    """The probabilities of several blocks of instances (dim 0) or subsets (dim 1) together.
+def of_instances(parts: list[Probabilities]) -> Probabilities:
+    """The probabilities of several blocks of instances together.
 
     Args:
         parts: The blocks, in order.
-        dim: Along what they are joined.
     """
-    count = [len(part.values) if dim == 0 else 1 for part in parts]
-    rows = sum(part.model_rows * size for part, size in zip(parts, count, strict=True))
+    counts = [len(part.exact) for part in parts]
+    rows = sum(part.model_rows * count for part, count in zip(parts, counts, strict=True))
+    return _joined(parts, 0, rows / sum(counts))
+
+
+def of_subsets(parts: list[Probabilities]) -> Probabilities:
+    """The probabilities of several blocks of subsets of the same instances together.
+
+    Args:
+        parts: The blocks, in order.
+    """
+    return _joined(parts, 1, sum(part.model_rows for part in parts))
+
+
+def _joined(parts: list[Probabilities], axis: int, model_rows: float) -> Probabilities:
+    if len(parts) == 1:
+        return parts[0]
+
+    def together(array_of: Callable[[Probabilities], np.ndarray]) -> np.ndarray:
+        return np.concatenate([array_of(part) for part in parts], axis=axis)
+
+    def each(quantities_of: Callable[[Probabilities], Quantities]) -> Quantities:
+        named = [quantities_of(part).named.values() for part in parts]
+        return Quantities(*(np.concatenate(same, axis=axis) for same in zip(*named, strict=True)))
 
     return Probabilities(
-        torch.cat([part.values for part in parts], dim),
-        torch.cat([part.stderr for part in parts], dim),
-        torch.cat([part.sample_stderr for part in parts], dim),
-        torch.cat([part.effective for part in parts], dim),
-        torch.cat([part.exact for part in parts], dim),
+        each(lambda part: part.values),
+        each(lambda part: part.stderr),
+        each(lambda part: part.sample_stderr),
+        together(lambda part: part.effective_pn),
+        together(lambda part: part.effective_ps),
+        together(lambda part: part.exact),
         parts[0].n_sample,
-        rows / sum(count) if dim == 0 else rows,
+        model_rows,
     )

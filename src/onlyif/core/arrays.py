@@ -8,7 +8,7 @@ that serve both are written over the array API: `xp = namespace(x)`.
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import array_namespace, device, is_torch_array
 from jaxtyping import Bool, Float64, Shaped
 
 # An array of numpy's or of another library of the array API; jaxtyping checks its shape and dtype alike.
@@ -105,6 +105,20 @@ def beside(values: Shaped[np.ndarray, "*s"], x: Array) -> Shaped[Array, "*s"]:
     if not is_torch_array(x):
         return values
     return namespace(x).asarray(values, device=x.device)
+
+
+def like(values: Shaped[Array, "*s"], x: Array) -> Shaped[Array, "*s"]:
+    """The same values in the library, in the dtype and on the device of x; memory is shared where possible.
+
+    Args:
+        values: Of numpy or of x's library.
+        x: What they are needed beside.
+
+    Example:
+        >>> like(np.array([1, 2]), np.zeros(3))
+        array([1., 2.])
+    """
+    return namespace(x).asarray(values, dtype=x.dtype, device=device(x))
 
 
 def where_kept(keep: Bool[np.ndarray, "*s"], x: Array, other: Array) -> Array:

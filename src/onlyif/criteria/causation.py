@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Bool
 from typing_extensions import override
 
 from onlyif.causation.change import Change
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.probabilities import Probabilities
-from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import Instances
 from onlyif.criteria.base import Criterion, Gaps
@@ -55,7 +53,7 @@ class PNS(Criterion):
 
     @override
     def gap(self, subset: Bool[np.ndarray, "#b m d"]) -> Gaps:
-        found = self.test.measure(self.x, torch.tensor(subset), self.change)
+        found = self.test.measure(self.x, subset, self.change)
         if self.measured is not None:
             self.measured.append(found)
         return gaps_of(found)
@@ -71,7 +69,7 @@ class PNS(Criterion):
 
     def singles(self) -> Probabilities:
         """The probabilities of each player alone, in one batched measurement."""
-        return self.test.measure(self.x, torch.eye(self.test.players.count).bool()[None], self.change)
+        return self.test.measure(self.x, np.eye(self.test.players.count, dtype=bool)[None], self.change)
 
 
 def gaps_of(found: Probabilities) -> Gaps:
@@ -80,4 +78,4 @@ def gaps_of(found: Probabilities) -> Gaps:
     Args:
         found: PN, PS and the probabilities of the events.
     """
-    return Gaps(on_host(1.0 - found.parts), on_host(found.stderr[..., 5:]), found.model_rows)
+    return Gaps(1.0 - found.parts, found.stderr.parts, found.model_rows)

@@ -8,15 +8,18 @@ and a smooth stand-in for the indicators of the interventional stage.
 from dataclasses import dataclass, replace
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.causation.abduction import Abduction, OnRest, OnS, Term, Weight
+from onlyif.causation.abduction import NECESSARY_FACT, SUFFICIENT_FACT, Abduction, Weight
 from onlyif.causation.asking import ask
 from onlyif.causation.change import Change
 from onlyif.causation.neighbourhood import Neighbourhood
+from onlyif.causation.reading import events
 from onlyif.causation.surrogate import Surrogate
+from onlyif.core.arrays import Array, doubled, like, on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
@@ -52,7 +55,7 @@ class PosedPNS:
         rows, base, ends, squares = (
             each[numbers.to(each.device)] for each in (self.rows, self.base, self.ends, self.squares)
         )
-        return PosedPNS(rows, base, ends, squares, self.change.take(numbers), self.model_rows)
+        return PosedPNS(rows, base, ends, squares, self.change.take(on_host(numbers)), self.model_rows)
 
     def at(self, inputs: Int64[Tensor, "i"]) -> "PosedPNS":
         """The same with some of the inputs of E."""
@@ -87,7 +90,7 @@ class SoftPNS:
     predictor: DifferentiablePredictor
     players: Players
     sample: Sample
-    baseline: Float[Tensor, "#b *x"]
+    baseline: Float[Array, "#b *x"]
     neighbourhood: Neighbourhood
     surrogate: Surrogate
     abduction: Abduction
@@ -111,11 +114,14 @@ class SoftPNS:
         rows = torch.cat([found.own, shared], dim=1)
         # Copies, for an opened predictor may change its batch.
         parts = torch.split(rows.flatten(0, 1), self.max_rows)
-        asked = torch.cat([ask(self.predictor, part.clone()) for part in parts])
-        squares = [self.neighbourhood.squares(*each, self.players) for each in zip(rows, x, strict=True)]
-        ends = self.baseline.to(x).expand(len(x), *x.shape[1:])
-        base = asked.reshape(*rows.shape[:2], -1).to(x)
-        return PosedPNS(rows, base, ends, torch.stack(squares), change, len(asked))
+        asked = np.concatenate([ask(self.predictor, part.clone()) for part in parts])
+        pairs = zip(doubled(rows), doubled(x), strict=True)
+        squares = np.stack([self.neighbourhood.squares(*each, self.players) for each in pairs])
+        ends = like(self.baseline, x).expand(len(x), *x.shape[1:])
+        base = like(asked.reshape(*rows.shape[:2], -1), x)
+        # Single precision does not hold the farthest there is.
+        near = like(np.minimum(squares, torch.finfo(x.dtype).max ** 0.5), x)
+        return PosedPNS(rows, base, ends, near, change, len(asked))
 
     def rows_a_mask(self, n: int) -> int:
         """Rows that one evaluation of one mask asks the model for.
@@ -166,10 +172,8 @@ class SoftPNS:
         return self._resampled(posed, hit, near, near_rest, step)
 
     def _near(self, posed: PosedPNS, share: Float[Tensor, "b y d"]) -> Float[Tensor, "b y n"]:
-        # In double precision and with a graph, on the CPU, where the squares are.
-        square = share.cpu().double().square()
-        near = self.neighbourhood.log_near_of_all(posed.squares, square, self.players).exp()
-        return near.to(device=share.device, dtype=share.dtype)
+        near: Tensor = self.neighbourhood.log_near(posed.squares, share.square(), self.players).exp()
+        return near
 
     def _weighted(
         self,
@@ -187,29 +191,18 @@ class SoftPNS:
             change = change / easing.view(-1, 1, 1, 1, 1)
         soft = self.neighbourhood.events.changed(change).mean(4)
         hard = self.surrogate.changed(change, self.neighbourhood.events).mean(4)
-        one = torch.ones_like(near)
         # The events that are only near share the scale of the others here.
-        weights = {
-            Weight.ONE: one,
+        factors = events(soft[:, 0], hard[:, 0], soft[:, 1], hard[:, 1]) | {
+            Weight.ONE: 1.0,
             Weight.NEAR_ON_S: near,
             Weight.NEAR_ON_REST: near_rest,
             Weight.ONLY_NEAR_ON_S: near,
             Weight.ONLY_NEAR_ON_REST: near_rest,
         }
-        on_s = {OnS.ONE: one, OnS.FACTUAL_CHANGE: soft[:, 0], OnS.CHANGED: hard[:, 0]}
-        on_rest = {
-            OnRest.ONE: one,
-            OnRest.FACTUAL_NO_CHANGE: 1.0 - soft[:, 1],
-            OnRest.UNCHANGED: 1.0 - hard[:, 1],
-        }
-
-        def mean(term: Term) -> Float[Tensor, "b z"]:
-            return (weights[term.weight] * on_s[term.on_s] * on_rest[term.on_rest]).mean(2)
-
-        means = torch.stack([mean(term) for term in self.abduction.terms], dim=2)
-        pn, ps = self.abduction.conditional(means.flatten(0, 1).cpu().double())
-        flat = means.flatten(0, 1)[:, :2]
-        return (torch.stack([pn, ps], dim=1).to(flat) * flat).view(*masks.shape[:2], 2)
+        means = {term: term.product(factors).mean(2) for term in self.abduction.terms}
+        necessity = self.abduction.pn.of(means) * means[NECESSARY_FACT]
+        sufficiency = self.abduction.ps.of(means) * means[SUFFICIENT_FACT]
+        return torch.stack([necessity, sufficiency], dim=2)
 
     def _resampled(
         self, posed: PosedPNS, masks: Float[Tensor, "b z d"], near: Tensor, near_rest: Tensor, step: int
@@ -255,8 +248,8 @@ class SoftPNS:
         mixed = torch.addcmul(start, share, way)
         outputs = self._respond(mixed.flatten(0, 4)).view(b * y * z, 1, n, t, -1)
         bases = base.unsqueeze(1).expand(b, y, z, n, base.shape[3]).flatten(0, 2)
-        owner: Int64[Tensor, "q"] = torch.arange(b).repeat_interleave(y * z)
-        return posed.change.take(owner).between(outputs, bases).view(b, y, z, n, t)
+        change: Tensor = posed.change.take(np.repeat(np.arange(b), y * z)).between(outputs, bases)
+        return change.view(b, y, z, n, t)
 
     def _respond(self, batch: Float[Tensor, "r *x"]) -> Float[Tensor, "r k"]:
         if len(batch) <= self.max_rows:

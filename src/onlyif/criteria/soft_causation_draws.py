@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from onlyif.core.arrays import beside, on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.precision import doubled
@@ -99,7 +100,7 @@ def spread(values: Float[Tensor, "*m d"], players: Players) -> Float[Tensor, "..
         values: The numbers.
         players: How players tile an instance.
     """
-    flat, owner = values.flatten(0, -2), players.index.flatten().to(values.device)
+    flat, owner = values.flatten(0, -2), beside(on_host(players.index).ravel(), values)
     if torch.equal(owner, torch.arange(len(owner), device=owner.device)):
         return values.view(*values.shape[:-1], *players.index.shape)
     return flat.index_select(1, owner).view(*values.shape[:-1], *players.index.shape)

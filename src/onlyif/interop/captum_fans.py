@@ -14,6 +14,7 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.heuristics import noise_threshold, scott_boundary
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Number, Whole, settle
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import OnlyIfWarning
 from onlyif.core.extras import missing
 from onlyif.interop.captum_forward import Forward, Target, target_numbers
@@ -247,8 +248,8 @@ class _Task:
         with forward.left_as_found():
             shape = forward.output_shape(self.x[:1], self.ends[:1])
             chosen = target_numbers(target, shape, len(self.x))
-            change: Change = NormChange() if chosen is None else TargetChange(chosen)
-            return [self._part(numbers, change.take(numbers)) for numbers in self._groups(~blank)]
+            change: Change = NormChange() if chosen is None else TargetChange(on_host(chosen))
+            return [self._part(numbers, change.take(on_host(numbers))) for numbers in self._groups(~blank)]
 
     def _groups(self, asked: Bool[Tensor, "b"]) -> list[Int64[Tensor, "p"]]:
         """The instances that share model calls; a threshold by rule is an instance's own."""

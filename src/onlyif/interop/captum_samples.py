@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
@@ -56,7 +57,7 @@ def ends_of(
         seed: Seed of the draw.
     """
     if baselines is None:
-        return uniform_baseline(x.shape[1:], seed=seed).to(x).expand(len(x), -1)
+        return torch.from_numpy(uniform_baseline(x.shape[1:], seed=seed)).to(x).expand(len(x), -1)
     return layout.baselines(baselines, len(x))
 
 

@@ -4,12 +4,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity, Total
 from onlyif.causation.heuristics import scott_boundary
+from onlyif.causation.neighbourhood import FARTHEST
 from onlyif.core.arguments import Number, settle
+from onlyif.core.arrays import doubled
 from onlyif.recipes.background import Background
 from onlyif.recipes.samples import drawn_rows
 
@@ -58,11 +60,13 @@ class TypicalBoundary(BoundaryRecipe):
     def of(
         self, background: Background, dissimilarity: Dissimilarity, total: Total, n_sample: int
     ) -> tuple[float, str]:
-        rows = drawn_rows(background.values, MOST_ROWS, background.seed)
-        sums = torch.stack([dissimilarity.squares(rows, one).clamp(max=1e150).sum(1) for one in rows])
-        counts = torch.full((len(rows),), float(rows.shape[1]), dtype=torch.float64)
-        apart = total.of(sums, counts)[~torch.eye(len(rows), dtype=torch.bool)]
-        median = float(apart.sqrt().median()) if len(apart) else 0.0
+        rows = doubled(drawn_rows(background.values, MOST_ROWS, background.seed))
+        squares = [np.minimum(dissimilarity.squares(rows, one), FARTHEST) for one in rows]
+        sums = np.stack(squares).sum(2)
+        pairs = ~np.eye(len(rows), dtype=bool)
+        apart = np.sort(total.of(sums, np.full(sums.shape, float(rows.shape[1])))[pairs])
+        # The lower of the two in the middle.
+        median = float(np.sqrt(apart[(len(apart) - 1) // 2])) if len(apart) else 0.0
         b = max(FLOOR, self.share * median)
         return b, f"{self.share:g} of the median distance of {len(rows):,} background rows"
 

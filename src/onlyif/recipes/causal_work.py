@@ -57,7 +57,8 @@ class CausalWork:
     @property
     def x(self) -> Float64[Tensor, "b c"]:
         """The rows, coded."""
-        return self.whole.x
+        x: Tensor = self.whole.x
+        return x
 
     @property
     def meter(self) -> Meter:

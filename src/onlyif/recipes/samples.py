@@ -5,15 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float64
-from torch import Tensor
+from jaxtyping import Float64
 from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity
 from onlyif.core.arguments import Either, Whole, settle
+from onlyif.core.arrays import Array, beside, doubled, like, namespace, on_host
+from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
-from onlyif.core.torch_seeds import torch_generator
 from onlyif.recipes.background import Background
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.base import Sample, SampleRows
@@ -31,12 +32,15 @@ class PlacedDifference(Dissimilarity):
         inner: The dissimilarity of these.
     """
 
-    positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]]
+    positions: Callable[[Float64[Array, "r c"]], Float64[Array, "r c"]]
     inner: Dissimilarity
 
     @override
-    def squares(self, rows: Float[Tensor, "n *x"], one: Float[Tensor, "*x"]) -> Float64[Tensor, "n *x"]:
-        return self.inner.squares(self.positions(rows.double()), self.positions(one.double()[None])[0])
+    def squares(
+        self, rows: Float64[np.ndarray, "n *x"], one: Float64[np.ndarray, "*x"]
+    ) -> Float64[np.ndarray, "n *x"]:
+        places, place = (self.positions(torch.from_numpy(each)) for each in (rows, one[None]))
+        return self.inner.squares(on_host(places), on_host(place)[0])
 
     @property
     @override
@@ -129,18 +133,18 @@ class GivenSample(SampleRecipe):
 class _NearestByDissimilarity(Sample):
     """The instance and the background rows nearest to it on all columns together."""
 
-    background: Float64[Tensor, "rows c"]
+    background: Float64[Array, "rows c"]
     n_rows: int
     dissimilarity: Dissimilarity
 
     @override
     def rows(self, x: Instances, seed: int) -> SampleRows:
-        near = []
+        xp, rows, near = namespace(x), like(self.background, x), []
         for one in x:
-            apart = self.dissimilarity.squares(self.background, one).sum(1)
-            order = torch.argsort(apart, stable=True)[: self.n_rows]
-            near.append(torch.cat([one.unsqueeze(0), self.background[order].to(x)]))
-        return SampleRows(torch.stack(near), x.new_empty(0, *x.shape[1:]))
+            apart = self.dissimilarity.squares(doubled(rows), doubled(one)).sum(1)
+            order = np.argsort(apart, kind="stable")[: self.n_rows]
+            near.append(xp.concat([one[None], rows[beside(order, x)]]))
+        return SampleRows(xp.stack(near), x[:0])
 
     @property
     @override
@@ -149,7 +153,7 @@ class _NearestByDissimilarity(Sample):
         return f"the row itself and the {min(self.n_rows, count):,} nearest of {count:,} background rows"
 
 
-def drawn_rows(values: Float64[Tensor, "rows c"], count: int, seed: int) -> Float64[Tensor, "n c"]:
+def drawn_rows(values: Float64[Array, "rows c"], count: int, seed: int) -> Float64[Array, "n c"]:
     """Random rows, in an order of which a smaller count takes the first; all of them where there are no more.
 
     Args:
@@ -159,4 +163,5 @@ def drawn_rows(values: Float64[Tensor, "rows c"], count: int, seed: int) -> Floa
     """
     if count >= len(values):
         return values
-    return values[torch.randperm(len(values), generator=torch_generator(seed, "rows of E"))[:count]]
+    order = generator(seed, "rows of E").permutation(len(values))[:count]
+    return values[beside(order, values)]

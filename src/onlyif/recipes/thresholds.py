@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from typing_extensions import override
 
-from onlyif.causation.asking import ask
+from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import NormChange
 from onlyif.causation.heuristics import noise_threshold
 from onlyif.core.arguments import Number, settle
+from onlyif.core.arrays import copied, on_host
 from onlyif.predictors.base import Predictor
 from onlyif.recipes.background import Background
 from onlyif.recipes.samples import drawn_rows
@@ -58,18 +59,20 @@ class SpreadThreshold(ThresholdRecipe):
     def of(self, predictor: Predictor, background: Background, max_rows: int) -> tuple[float, str]:
         rows = drawn_rows(background.values, MOST_ROWS, background.seed)
         with predictor.opened() as opened:
-            outputs = torch.cat([ask(opened, part.clone()) for part in torch.split(rows, max_rows)])
-        low, high = torch.quantile(outputs, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=0)
+            # Copies, for an opened predictor may change its batch.
+            parts = slices(len(rows), max_rows)
+            outputs = np.concatenate([ask(opened, copied(rows[part])) for part in parts])
+        low, high = np.quantile(outputs, [0.05, 0.95], axis=0)
         spread, ends = float((high - low).max()), "5 % to 95 %"
         if not spread > 0:
-            spread, ends = float((outputs.amax(0) - outputs.amin(0)).max()), "least to largest"
+            spread, ends = float(np.ptp(outputs, axis=0).max()), "least to largest"
         if not self.share * spread > FLOOR:
             return (
                 FLOOR,
                 f"the least there is, for the predictions of {len(rows):,} background rows are equal",
             )
         said = f"{self.share:g} of the spread of {len(rows):,} background predictions, {ends}"
-        if bool(((outputs == 0) | (outputs == 1)).all()):
+        if ((outputs == 0) | (outputs == 1)).all():
             said += "; they are only 0 and 1, so that any c below 1 means another decision"
         return self.share * spread, said
 
@@ -106,7 +109,7 @@ class NoiseThreshold(ThresholdRecipe):
             NormChange(),
             sigma=self.sigma,
             floor=FLOOR,
-            noisy=background.numeric,
+            noisy=on_host(background.numeric),
             max_rows=max_rows,
             seed=background.seed,
         )

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import final
 
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, like, namespace
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.shapes import Instances
 from onlyif.samples.base import Sample, SampleRows
@@ -26,12 +26,12 @@ class BackgroundSample(Sample):
         SettingError: if there is no row.
 
     Example:
-        >>> import torch
-        >>> BackgroundSample(torch.zeros(5, 2)).rows(torch.ones(3, 2), seed=0).count
+        >>> import numpy as np
+        >>> BackgroundSample(np.zeros((5, 2))).rows(np.ones((3, 2)), seed=0).count
         6
     """
 
-    background: Float[Tensor, "n *x"]
+    background: Float[Array, "n *x"]
 
     def __post_init__(self) -> None:
         if not len(self.background):
@@ -40,7 +40,7 @@ class BackgroundSample(Sample):
     @override
     def rows(self, x: Instances, seed: int) -> SampleRows:
         check_shapes(self.background, x)
-        return SampleRows(x.unsqueeze(1), self.background.to(x))
+        return SampleRows(x[:, None], like(self.background, x))
 
     @property
     @override
@@ -60,7 +60,7 @@ class PopulationSample(Sample):
         SettingError: if there are fewer than two rows.
     """
 
-    population: Float[Tensor, "n *x"]
+    population: Float[Array, "n *x"]
 
     def __post_init__(self) -> None:
         if len(self.population) < 2:
@@ -71,16 +71,17 @@ class PopulationSample(Sample):
     @override
     def rows(self, x: Instances, seed: int) -> SampleRows:
         check_shapes(self.population, x)
-        shared = self.population.to(x)
+        shared = like(self.population, x)
+        missing = namespace(x).isnan
         for number, one in enumerate(x):
             # Missing values are equal to one another here.
-            same = (shared == one) | (shared.isnan() & one.isnan())
-            if not bool(same.flatten(1).all(1).any()):
+            same = (shared == one) | (missing(shared) & missing(one))
+            if not bool(same.reshape(len(shared), -1).all(1).any()):
                 raise InputError(
                     f"instance {number} is not among the {len(shared)} rows of the sample E, and must be: "
                     "add it, or take BackgroundSample, which does"
                 )
-        return SampleRows(x.new_empty(len(x), 0, *x.shape[1:]), shared)
+        return SampleRows(x[:, None][:, :0], shared)
 
     @property
     @override
@@ -88,7 +89,7 @@ class PopulationSample(Sample):
         return f"{len(self.population):,} given rows, the instance among them"
 
 
-def check_shapes(rows: Float[Tensor, "n *rest"], x: Instances) -> None:
+def check_shapes(rows: Float[Array, "n *rest"], x: Instances) -> None:
     """Refuse rows whose shape is not that of the instances.
 
     Args:

@@ -4,10 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from onlyif.core.arrays import Array, namespace
 from onlyif.core.shapes import Instances
 
 
@@ -21,21 +20,21 @@ class SampleRows:
         shared: Inputs that all instances share; may be empty.
     """
 
-    own: Float[Tensor, "b own *x"]
-    shared: Float[Tensor, "shared *x"]
+    own: Float[Array, "b own *x"]
+    shared: Float[Array, "shared *x"]
 
     @property
     def count(self) -> int:
         """The number n of inputs in E."""
-        return self.own.shape[1] + self.shared.shape[0]
+        return int(self.own.shape[1] + self.shared.shape[0])
 
-    def of(self, number: int) -> Float[Tensor, "n *x"]:
+    def of(self, number: int) -> Float[Array, "n *x"]:
         """E of one instance, its own inputs first.
 
         Args:
             number: Which instance.
         """
-        return torch.cat([self.own[number], self.shared])
+        return namespace(self.own).concat([self.own[number], self.shared])
 
 
 class Sample(ABC):

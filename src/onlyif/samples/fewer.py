@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from typing_extensions import override
 
+from onlyif.core.arrays import beside
 from onlyif.core.errors import SettingError
+from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
-from onlyif.core.torch_seeds import torch_generator
 from onlyif.samples.base import Sample, SampleRows
 
 
@@ -28,7 +29,7 @@ class FewerSample(Sample):
 
     Example:
         >>> from onlyif.samples.background import BackgroundSample
-        >>> FewerSample(BackgroundSample(torch.zeros(50, 2)), 10).rows(torch.ones(3, 2), seed=0).count
+        >>> FewerSample(BackgroundSample(np.zeros((50, 2))), 10).rows(np.ones((3, 2)), seed=0).count
         10
     """
 
@@ -45,10 +46,10 @@ class FewerSample(Sample):
         n_own, rest = held.own.shape[1], self.n_rows - 1
         if held.count <= self.n_rows or not n_own:
             return held
-        drawn = torch.randperm(held.count - 1, generator=torch_generator(seed, "fewer inputs"))[:rest] + 1
-        own = torch.cat([torch.zeros(1, dtype=torch.int64), drawn[drawn < n_own].sort().values])
-        shared = drawn[drawn >= n_own].sort().values - n_own
-        return SampleRows(held.own[:, own.to(x.device)], held.shared[shared.to(x.device)])
+        drawn = 1 + generator(seed, "fewer inputs").permutation(held.count - 1)[:rest]
+        kept = np.sort(np.concatenate([[0], drawn]))
+        own, shared = kept[kept < n_own], kept[kept >= n_own] - n_own
+        return SampleRows(held.own[:, beside(own, x)], held.shared[beside(shared, x)])
 
     @property
     @override

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, beside, doubled, like, namespace
 from onlyif.core.errors import SettingError
-from onlyif.core.precision import doubled
 from onlyif.core.shapes import Instances
 from onlyif.samples.background import check_shapes
 from onlyif.samples.base import Sample, SampleRows
@@ -32,9 +31,9 @@ class NearestSample(Sample):
         SettingError: unless 2 <= n <= number of rows + 1, or if a scale is not above 0.
     """
 
-    background: Float[Tensor, "rows *x"]
+    background: Float[Array, "rows *x"]
     n: int
-    scale: Float[Tensor, "*x"] | None = None
+    scale: Float[Array, "*x"] | None = None
 
     def __post_init__(self) -> None:
         if not 2 <= self.n <= len(self.background) + 1:
@@ -48,14 +47,14 @@ class NearestSample(Sample):
     @override
     def rows(self, x: Instances, seed: int) -> SampleRows:
         check_shapes(self.background, x)
-        rows = self.background.to(x)
-        near = []
+        xp, rows, near = namespace(x), like(self.background, x), []
+        places, scale = doubled(rows), 1.0 if self.scale is None else doubled(self.scale)
         for one in x:
-            apart = (rows - one) if self.scale is None else (rows - one) / self.scale.to(x)
-            distance = doubled(apart.flatten(1)).square().sum(1)
-            order = torch.argsort(distance.nan_to_num(nan=torch.inf), stable=True)[: self.n - 1]
-            near.append(torch.cat([one.unsqueeze(0), rows[order]]))
-        return SampleRows(torch.stack(near), rows[:0])
+            squares = ((places - doubled(one)) / scale).reshape(len(rows), -1) ** 2
+            # Rows with a missing value come last.
+            order = np.argsort(squares.sum(1), kind="stable")[: self.n - 1]
+            near.append(xp.concat([one[None], rows[beside(order, x)]]))
+        return SampleRows(xp.stack(near), rows[:0])
 
     @property
     @override

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from typing_extensions import override
 
+from onlyif.core.arrays import like, namespace
 from onlyif.core.errors import SettingError
+from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
-from onlyif.core.torch_seeds import torch_generator
 from onlyif.samples.base import Sample, SampleRows
 
 
@@ -28,8 +28,9 @@ class NoisySample(Sample):
         SettingError: unless n >= 2 and sigma > 0.
 
     Example:
-        >>> NoisySample(10, sigma=0.1).rows(torch.zeros(4, 1, 8, 8), seed=0).own.shape
-        torch.Size([4, 10, 1, 8, 8])
+        >>> import numpy as np
+        >>> NoisySample(10, sigma=0.1).rows(np.zeros((4, 1, 8, 8)), seed=0).own.shape
+        (4, 10, 1, 8, 8)
     """
 
     n: int = 10
@@ -41,9 +42,9 @@ class NoisySample(Sample):
 
     @override
     def rows(self, x: Instances, seed: int) -> SampleRows:
-        noise = torch.randn(self.n - 1, *x.shape[1:], generator=torch_generator(seed, "noisy copies"))
-        copies = x.unsqueeze(1) + self.sigma * noise.to(x)
-        return SampleRows(torch.cat([x.unsqueeze(1), copies], dim=1), x.new_empty(0, *x.shape[1:]))
+        noise = generator(seed, "noisy copies").standard_normal((self.n - 1, *x.shape[1:]))
+        copies = x[:, None] + like(self.sigma * noise, x)
+        return SampleRows(namespace(x).concat([x[:, None], copies], axis=1), x[:0])
 
     @property
     @override

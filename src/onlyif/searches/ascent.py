@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.causation.change import Change
-from onlyif.causation.checks import check_change, check_instances
+from onlyif.causation.checks import check_instances
 from onlyif.causation.dual_stage import DualStageTest
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import InputError, ModelError, OnlyIfWarning
 from onlyif.core.precision import at_least_single
 from onlyif.core.shapes import Instances
@@ -113,8 +114,7 @@ class PNSAscent:
             ModelError: if the model has no gradient, or one that is NaN.
         """
         d = self.test.players.count
-        check_instances(x, self.test.baseline, torch.zeros(1, 1, d, dtype=torch.bool), d)
-        check_change(change, len(x))
+        check_instances(x, self.test.baseline, change)
         given = self.settings.given_start(len(x), d) if start is None else start
         if given.shape != (len(x), d) or not bool(((given >= 0) & (given <= 1)).all()):
             raise InputError(
@@ -126,7 +126,7 @@ class PNSAscent:
         step = self._instances_a_block(x, given)
         for first in range(0, len(x), step):
             numbers = torch.arange(first, min(first + step, len(x)))
-            yield self._block(x[numbers], change.take(numbers), given[numbers], numbers)
+            yield self._block(x[numbers], change.take(on_host(numbers)), given[numbers], numbers)
 
     def _objective(self, predictor: DifferentiablePredictor, numbers: Tensor) -> SoftPNS:
         test, settings = self.test, self.settings
