@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from fans_common import Subjects, by_player, integrated_gradients, mean_error, random_scores, table
 from matplotlib.figure import Figure
@@ -62,7 +63,7 @@ def searched(subjects: Subjects, search: Search, sizes: tuple[int, ...], n: int)
         held = [
             numbers[cloud.parts[numbers].sum(1).argmin()] for numbers in (cloud.by_size[k] for k in sizes)
         ]
-        best.append(cloud.keep_of(torch.stack(held)))
+        best.append(torch.from_numpy(cloud.keep_of(np.array(held))))
     return torch.stack(best), compared.model_rows
 
 

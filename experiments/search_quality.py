@@ -28,6 +28,7 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier,
 from sklearn.neural_network import MLPClassifier
 
 from onlyif.core.players import column_players
+from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
 from onlyif.predictors.function import FunctionPredictor
@@ -207,7 +208,7 @@ def set_function(data: Data, rows: np.ndarray, model: Model) -> SetFunction:
     reference = fit_marginal(torch.from_numpy(data.x[: data.n_train]), N_BACKGROUND, SEED)
     players = column_players([f"x{i}" for i in range(data.x.shape[1])])
     restriction = EnumeratedRestriction(predictor, reference, players)
-    readout = TargetReadout(torch.zeros(len(rows), dtype=torch.int64))
+    readout = TargetReadout(np.zeros(len(rows), dtype=np.int64))
     return SetFunction(restriction, torch.from_numpy(rows), readout, players.count)
 
 
@@ -215,8 +216,8 @@ def check(data: Data, row: np.ndarray, table: np.ndarray, model: Model) -> None:
     """The tables are those that the library itself would compute: compared on 200 subsets of one row."""
     d = data.x.shape[1]
     codes = np.random.default_rng(SEED).integers(0, 2**d, 200)
-    keep = torch.from_numpy((codes[:, None] >> np.arange(d) & 1).astype(bool)).unsqueeze(0)
-    found = set_function(data, row[None], model).predict(keep).mean[0].numpy()
+    keep = keep_of_codes(codes, d)[None]
+    found = set_function(data, row[None], model).predict(keep).mean[0]
     if not np.allclose(found, table[codes], atol=1e-9):
         raise SystemExit(f"{data.name}: a table is wrong by {abs(found - table[codes]).max()}")
 
@@ -263,13 +264,10 @@ def smooth_game(n_rows: int, d: int, seed: int) -> Game:
 
 def least_gaps(cloud: Cloud) -> np.ndarray:
     """The least Δuni for every α, both size rules (= τ, ≤ τ) and every τ: (alphas, 2, d + 1)."""
-    weights = torch.tensor([[alpha, 1 - alpha] for alpha in ALPHAS], dtype=torch.float64)
+    weights = np.array([[alpha, 1 - alpha] for alpha in ALPHAS])
     gaps = cloud.parts @ weights.T
     exact = np.stack(
-        [
-            gaps[held].min(0).values.numpy() if len(held) else np.full(len(ALPHAS), np.inf)
-            for held in cloud.by_size
-        ],
+        [gaps[held].min(0) if len(held) else np.full(len(ALPHAS), np.inf) for held in cloud.by_size],
         axis=1,
     )
     return np.stack([exact, np.minimum.accumulate(exact, axis=1)], axis=1)

@@ -80,7 +80,7 @@ def curves(restriction: Restriction, x: torch.Tensor, step: int = 10) -> np.ndar
     d = x.shape[1]
     found = []
     for part in torch.split(x, step):
-        function = SetFunction(restriction, part, TargetReadout(torch.zeros(len(part), dtype=torch.long)), d)
+        function = SetFunction(restriction, part, TargetReadout(np.zeros(len(part), dtype=np.int64)), d)
         criterion = Unified(function, AbsoluteDistance())
         clouds = ExhaustiveSearch().compare(criterion, d, 30).clouds
         for cloud in clouds:
