@@ -229,6 +229,21 @@ def test_a_change_of_c_up_to_rounding_is_none():
         assert two == 0.25, "both of two move it by 2 c"
 
 
+@pytest.mark.parametrize("sample", ["background", "noisy"])
+def test_arrays_of_numpy_are_answered_as_tensors_are(sample):
+    test, x, change, _ = case_of(Settings(n=5, sample=sample, own_baselines=sample == "noisy"))
+    ask, held = test.predictor.function, test.sample
+    plain = replace(
+        test,
+        predictor=FunctionPredictor(lambda batch: ask(torch.from_numpy(batch)).numpy()),
+        sample=BackgroundSample(held.background.numpy()) if sample == "background" else held,
+        baseline=test.baseline.numpy(),
+    )
+    subset = every_subset(3)
+    _same(test.measure(x, subset, change), plain.measure(x.numpy(), subset, change))
+    _same(test.table(x, change), plain.table(x.numpy(), change))
+
+
 def test_a_constant_model_has_no_cause():
     test, x, change, _ = case_of(Settings(n=5))
     found = replace(test, predictor=FunctionPredictor(lambda batch: batch[:, :1] * 0 + 3)).table(x, change)
