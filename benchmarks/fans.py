@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -71,7 +72,7 @@ def question(x, predictor, seed=0):
     players = (
         pixel_players(shape[-1])
         if shape[0] == 1
-        else Players(torch.arange(entries).view(shape), tuple(f"e{i}" for i in range(entries)))
+        else Players(np.arange(entries).reshape(shape), tuple(f"e{i}" for i in range(entries)))
     )
     events = SoftEvents(scott_boundary(4, entries), 0.1)
     baseline = torch.from_numpy(uniform_baseline(shape, seed=seed))

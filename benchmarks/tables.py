@@ -137,8 +137,8 @@ def linear_gaussian():
     for d, b in ((10, 100), (20, 1)):
         table = torch.as_tensor(random.normal(size=(500, d)) @ random.normal(size=(d, d)))
         law = fit_gaussian(table)
-        weights = torch.as_tensor(random.normal(size=(d, 1)))
-        restriction = LinearGaussianRestriction(weights, torch.zeros(1).double(), law, players(d))
+        weights = random.normal(size=(d, 1))
+        restriction = LinearGaussianRestriction(weights, np.zeros(1), law, players(d))
         times = [seconds(lambda: restriction.table(table[:b], readout(b))) for _ in range(5)]  # noqa: B023
         print(f"linear-Gaussian, all 2^{d} subsets, {b} row(s): {statistics.median(times):.3f} s")
 
@@ -222,8 +222,8 @@ from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
 from onlyif.solutions import continua_of
 d = {d}
 law = fit_gaussian(torch.randn(500, d).double())
-weights, players = torch.randn(d, 1).double(), column_players([f"x{{i}}" for i in range(d)])
-r = LinearGaussianRestriction(weights, torch.zeros(1).double(), law, players)
+weights, players = np.random.default_rng(0).normal(size=(d, 1)), column_players([f"x{{i}}" for i in range(d)])
+r = LinearGaussianRestriction(weights, np.zeros(1), law, players)
 r.table(torch.randn(1, d).double(), TargetReadout(np.zeros(1, dtype=np.int64)))
 """
     grown = resident(large.format(d=20)) - resident(large.format(d=2))

@@ -81,7 +81,7 @@ def synthetic(d):
 
 
 def players_of(d):
-    return Players(torch.arange(d), tuple(str(i) for i in range(d)))
+    return Players(np.arange(d), tuple(str(i) for i in range(d)))
 
 
 def setting(data, n_background=100, n_rows=200, n_trees=100, depth=8):

@@ -61,7 +61,7 @@ class Adult:
     @property
     def closeness(self) -> Closeness:
         """Gower's distance with the spans of the training rows."""
-        return fit_closeness(self.x[:TRAIN_ROWS].double(), self.ordered, None)
+        return fit_closeness(self.x[:TRAIN_ROWS].double().numpy(), self.ordered.numpy(), None)
 
     def padded(self, rows: Tensor) -> Tensor:
         """`(r, 14)` to `(r, 14, k)`: blocks as long as the longest, zeros behind."""
@@ -155,14 +155,14 @@ def people(adult: Adult, n: int, n_background: int, seed: int, c: float = C) -> 
 def in_blocks(adult: Adult, subjects: Subjects) -> Subjects:
     """The same people, model, E, baseline and distances in the form through which gradients flow."""
     old, length = subjects.test, max(adult.sizes)
-    spans = adult.closeness.span.float()
+    spans = torch.tensor(adult.closeness.span).float()
     scale = torch.where(adult.ordered, spans, math.sqrt(2.0)) / math.sqrt(length)
     index = torch.arange(len(adult.names)).unsqueeze(1).expand(-1, length)
     events = old.neighbourhood.events
     test = replace(
         old,
         predictor=DifferentiablePredictor(adult.probabilities),
-        players=Players(index, adult.names),
+        players=Players(index.numpy(), adult.names),
         sample=BackgroundSample(adult.padded(old.sample.background)),
         baseline=adult.padded(old.baseline),
         neighbourhood=Neighbourhood(

@@ -110,15 +110,9 @@ def linear(settings: Settings) -> Iterator[np.ndarray]:
         design = np.column_stack([train, np.ones(len(train))])
         fitted = np.linalg.lstsq(design, response, rcond=None)[0]
         points = torch.as_tensor(mean + random.normal(size=(settings.n_points, d)) @ factor.T)
-        law = GaussianReference(
-            torch.as_tensor(mean), torch.as_tensor(factor @ factor.T), "the true law of the features"
-        )
-        restriction = LinearGaussianRestriction(
-            torch.as_tensor(fitted[:d, None]),
-            torch.as_tensor(fitted[d:]),
-            law,
-            column_players([f"x{i}" for i in range(d)]),
-        )
+        law = GaussianReference(mean, factor @ factor.T, "the true law of the features")
+        players = column_players([f"x{i}" for i in range(d)])
+        restriction = LinearGaussianRestriction(fitted[:d, None], fitted[d:], law, players)
         yield curves(restriction, points, step=settings.n_points)
 
 
@@ -129,7 +123,7 @@ def adult(folder: Path, settings: Settings) -> Iterator[tuple[str, str, np.ndarr
     table = pd.read_csv(folder / "adult" / "adult.csv.gz")
     wealthy = (table.pop("income") == ">50K").to_numpy()
     table = table[list(ADULT)]
-    ordered = torch.tensor([table[name].dtype.kind in "if" for name in ADULT])
+    ordered = np.array([table[name].dtype.kind in "if" for name in ADULT])
     codes = np.column_stack(
         [
             table[name] if order else pd.factorize(table[name], sort=True)[0]

@@ -33,7 +33,7 @@ from oracles.shapley import shapley
 GENERATOR = torch.Generator().manual_seed(11)
 X = torch.randn(3, 6, generator=GENERATOR, dtype=torch.float64)
 ROWS = torch.randn(8, 6, generator=GENERATOR, dtype=torch.float64)
-PLAYERS = Players(torch.tensor([0, 1, 1, 2, 3, 4]), ("a", "bc", "d", "e", "f"))
+PLAYERS = Players(np.array([0, 1, 1, 2, 3, 4]), ("a", "bc", "d", "e", "f"))
 TARGET = np.array([0, 1, 0])
 
 
@@ -42,7 +42,7 @@ def _enumerated(model=None, max_rows=10_000):
 
 
 def _sampled(model=None, max_rows=10_000, seed=0):
-    gaussian = GaussianReference(torch.zeros(6).double(), torch.eye(6).double() + 0.3)
+    gaussian = GaussianReference(np.zeros(6), np.eye(6) + 0.3)
     return SampledRestriction(model or Watched(), gaussian, PLAYERS, 6, max_rows, seed)
 
 
@@ -216,7 +216,7 @@ def test_gaps_searched_for_are_optimistic_and_fresh_ones_are_not():
     """
     d, n, n_seeds = 4, 20, 120
     model = FunctionPredictor(lambda batch: batch.sum(1))
-    law = GaussianReference(torch.zeros(d).double(), torch.eye(d).double())
+    law = GaussianReference(np.zeros(d), np.eye(d))
     x, readout, players = (
         torch.full((1, d), 3.0, dtype=torch.float64),
         TargetReadout(np.array([0])),

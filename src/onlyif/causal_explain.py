@@ -16,7 +16,7 @@ from onlyif.causal_case import CausalCase
 from onlyif.causal_in_time import CausesSeen, compare_causes_in_time
 from onlyif.causation.asking import ask, slices
 from onlyif.causation.probabilities import Probabilities, Quantities
-from onlyif.core.arrays import copied, doubled, like, on_host
+from onlyif.core.arrays import copied, doubled, like
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause, Measured
 from onlyif.predictors.readouts import TargetReadout
@@ -222,7 +222,7 @@ def _at_baseline(case: CausalCase, i: int) -> list[str]:
     """A note on the players whose values are those of the baseline already."""
     x, base = doubled(case.x[i]), doubled(case.test.baseline[0])
     same = (x == base) | (np.isnan(x) & np.isnan(base))
-    index = on_host(case.test.players.index)
+    index = case.test.players.index
     held = [name for p, name in enumerate(case.names) if same[index == p].all()]
     if not held:
         return []

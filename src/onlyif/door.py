@@ -11,6 +11,7 @@ import torch
 from onlyif.case import Case, Question
 from onlyif.causal_explain import explain_causes
 from onlyif.core.arguments import Either, Flag
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import Interrupted, OnlyIfWarning
 from onlyif.core.progress import TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
@@ -274,7 +275,7 @@ def _with_warnings(
     for row, subsets in zip(keep, kept, strict=True):
         for place, players in zip(row, subsets, strict=True):
             place[list(players)] = True
-    warnings = low_sample_size(work.reference, x, work.players.spread(keep), CONDITIONS)
+    warnings = low_sample_size(work.reference, x, work.players.spread(on_host(keep)), CONDITIONS)
     return tuple(
         item if warning is None else replace(item, notes=(*item.notes, warning))
         for item, warning in zip(explained, warnings, strict=True)

@@ -40,7 +40,7 @@ CHANGES = [NormChange(), TargetChange(np.array([5, 0, 5]))]
 DISSIMILARITIES = [
     ScaledDifference(),
     ScaledDifference(np.array([0.5, 1.0, 2.0])),
-    GowerDifference(fit_closeness(torch.from_numpy(LACKING), torch.tensor([True, False, True]), None)),
+    GowerDifference(fit_closeness(LACKING, np.array([True, False, True]), None)),
 ]
 TOTALS = [SumOfSquares(), MeanSquare()]
 EVENTS = [SoftEvents(0.5, 2.0), HardEvents(0.5, 2.0), SoftEvents(float("inf"), 1.0)]

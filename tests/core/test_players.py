@@ -1,7 +1,7 @@
 """Who plays: columns and groups of columns."""
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ def test_every_column_is_in_one_player_and_spreads_with_it(owners, code):
     assert players.names == tuple(dict.fromkeys(names))
     assert players.count == len(set(names))
     assert [players.names[i] for i in players.index.tolist()] == names
-    keep = torch.tensor([[code >> i & 1 for i in range(players.count)]]).bool()
+    keep = np.array([[code >> i & 1 for i in range(players.count)]], dtype=bool)
     spread = players.spread(keep)[0].tolist()
     assert spread == [bool(keep[0, players.names.index(name)]) for name in names]
     for number, name in enumerate(players.names):
@@ -35,8 +35,8 @@ def test_players_are_in_the_order_of_their_first_column():
 
 
 def test_images_spread_over_pixels_and_batches():
-    players = Players(torch.tensor([[0, 0], [1, 2]]), ("top", "left", "right"))
-    keep = torch.tensor([[[True, False, True], [False, True, False]]])
+    players = Players(np.array([[0, 0], [1, 2]]), ("top", "left", "right"))
+    keep = np.array([[[True, False, True], [False, True, False]]])
     assert players.spread(keep).shape == (1, 2, 2, 2)
     assert players.spread(keep)[0, 0].tolist() == [[True, True], [False, True]]
     assert players.columns(2) == (3,)
@@ -75,7 +75,7 @@ def test_bad_columns_and_groups_are_refused(columns, groups, error, said):
 )
 def test_bad_players_are_refused(index, names, said):
     with pytest.raises(SettingError, match=said):
-        Players(torch.tensor(index), names)
+        Players(np.array(index), names)
 
 
 def test_duplicates_are_listed_once_and_sorted():

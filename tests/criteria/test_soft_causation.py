@@ -213,7 +213,7 @@ def test_inputs_are_drawn_again_by_weight():
 
 
 def test_numbers_of_players_become_numbers_of_entries():
-    players = Players(torch.tensor([[0, 1], [2, 0]]), ("a", "b", "c"))
+    players = Players(np.array([[0, 1], [2, 0]]), ("a", "b", "c"))
     values = torch.tensor([[0.1, 0.2, 0.3]], requires_grad=True)
     found = spread(values, players)
     assert torch.equal(found, torch.tensor([[[0.1, 0.2], [0.3, 0.1]]]))
@@ -246,7 +246,7 @@ def test_bad_draws_are_refused(wrong, message):
 
 def test_bad_rows_are_refused():
     sample, ends = BackgroundSample(torch.zeros(2, 3)), torch.zeros(1, 3)
-    players = Players(torch.arange(3), ("a", "b", "c"))
+    players = Players(np.arange(3), ("a", "b", "c"))
     with pytest.raises(SettingError, match="max_rows must be at least 1, got 0"):
         SoftPNS(
             _net(3),

@@ -52,7 +52,7 @@ def _ascended(index, *, sample=None, change=None, b=None, c=0.1, x=X, net=NET, s
     """The ascent itself."""
     sample = sample or NoisySample(4, sigma=0.01)
     boundary = b or scott_boundary(sample.rows(x[:1], 0).count, N)
-    players = Players(index, tuple(f"p{i}" for i in range(int(index.max()) + 1)))
+    players = Players(index.numpy(), tuple(f"p{i}" for i in range(int(index.max()) + 1)))
     predictor = DifferentiablePredictor(net, dtype=torch.float64)
     events = Neighbourhood(SoftEvents(boundary, c))
     test = DualStageTest(predictor, players, sample, ENDS, events, seed=seed)

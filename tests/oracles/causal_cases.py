@@ -52,7 +52,7 @@ class Settings:
 
 
 def players_of(owner, shape=None):
-    index = torch.tensor(owner)
+    index = np.array(owner)
     return Players(index if shape is None else index.reshape(shape), tuple(map(str, range(max(owner) + 1))))
 
 
@@ -94,7 +94,7 @@ def _distance_of(settings, background):
         return ScaledDifference(shaped), lambda a, b, j: oracle.plain_square(a / flat[j], b / flat[j], j)
     if settings.distance == "gower":
         ordered, spans = ORDERED[:entries], spans_of(background.tolist())
-        closeness = fit_closeness(background.double(), ordered, None)
+        closeness = fit_closeness(background.double().numpy(), np.asarray(ordered), None)
         return GowerDifference(closeness), lambda a, b, j: gap(a, b, bool(ordered[j]), spans[j]) ** 2
     return ScaledDifference(), oracle.plain_square
 

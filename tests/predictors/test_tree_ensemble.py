@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
@@ -38,7 +37,7 @@ def test_predictions_are_those_of_a_plain_walk(grown, rows):
 @settings(max_examples=60, deadline=None)
 def test_exactly_one_leaf_of_each_tree_is_free_of_unsatisfied_players(grown, rows):
     ensemble = ensemble_of(grown, 3)
-    leaves = compile_leaves(ensemble, Players(torch.arange(3), ("a", "b", "c")))
+    leaves = compile_leaves(ensemble, Players(np.arange(3), ("a", "b", "c")))
     for row, seen in zip(rows, leaves.see(np.array(rows)), strict=True):
         reached = leaves.unsatisfied(seen) == 0
         assert reached.sum() == len(grown)
@@ -172,9 +171,9 @@ def test_rows_with_other_columns_are_refused():
 
 def test_players_of_other_columns_and_too_long_paths_are_refused():
     with pytest.raises(SettingError, match="the trees compare 1 columns"):
-        compile_leaves(ensemble_of([_two_leaves()], 1), Players(torch.arange(2), ("a", "b")))
+        compile_leaves(ensemble_of([_two_leaves()], 1), Players(np.arange(2), ("a", "b")))
     deep = Leaf((1.0,))
     for column in range(45):
         deep = Split(column, 0.0, deep, Leaf((2.0,)))
     with pytest.raises(LimitError, match="passes 45 of 45 players, at most 40"):
-        compile_leaves(ensemble_of([deep], 45), Players(torch.arange(45), tuple(map(str, range(45)))))
+        compile_leaves(ensemble_of([deep], 45), Players(np.arange(45), tuple(map(str, range(45)))))

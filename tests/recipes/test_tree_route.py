@@ -260,7 +260,7 @@ def test_tree_paths_need_trees_and_a_sum(cancer):
 
 def test_tree_paths_cannot_be_drawn():
     with pytest.raises(SettingError, match="no rows to draw"):
-        TreePathReference().draw(torch.zeros(1, 2), torch.zeros(1, 1, 2, dtype=torch.bool), Plan(1, 0, 1, 0))
+        TreePathReference().draw(torch.zeros(1, 2), np.zeros((1, 1, 2), dtype=bool), Plan(1, 0, 1, 0))
 
 
 # ---- sizes and bad input
@@ -356,4 +356,4 @@ def test_the_restriction_passes_rows_on_in_the_trees_encoding(cancer, forest):
     table = work.restriction.table(work.x, work.readout).mean
     asked = work.restriction.predict(work.x, keep, work.readout).mean
     np.testing.assert_allclose(asked, table[:, [255, 0, 1]], rtol=0, atol=1e-12)
-    assert work.players.names == Players(torch.arange(8), tuple(f"x{i}" for i in range(8))).names
+    assert work.players.names == Players(np.arange(8), tuple(f"x{i}" for i in range(8))).names

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,11 +22,11 @@ from onlyif.testing.references import check_reference
 
 
 def _rows(n, seed, shape=(3,)):
-    return torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return np.random.default_rng(seed).normal(size=(n, *shape))
 
 
 def _noise(x, keep, n, seed):
-    return torch.randn(n, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
+    return np.random.default_rng(seed).normal(size=(n, *x.shape))
 
 
 MEMBERS = {
@@ -39,19 +40,23 @@ MEMBERS = {
 WITHOUT_ROWS = [TreePathReference]
 FOR_IMAGES = [BlurReference]
 X = _rows(3, 1)
-KEEP = torch.tensor([[[False, False, False], [True, False, True], [False, True, False], [True, True, True]]])
+KEEP = np.array([[[False, False, False], [True, False, True], [False, True, False], [True, True, True]]])
 
 
+@pytest.mark.parametrize("x", [X, torch.tensor(X), torch.tensor(X).float()], ids=lambda x: str(x.dtype))
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.__name__)
-def test_every_member_keeps_the_contract(member):
-    check_reference(MEMBERS[member](), X, KEEP)
+def test_every_member_keeps_the_contract(member, x):
+    check_reference(MEMBERS[member](), x, KEEP)
 
 
 @pytest.mark.parametrize("made", [BaselineReference, BlurReference, MarginalReference, FunctionReference])
 def test_members_that_take_any_shape_take_images(made):
-    images, keep = _rows(2, 1, (2, 2)).float(), torch.rand(1, 3, 2, 2) < 0.5
+    images, keep = (
+        torch.tensor(_rows(2, 1, (2, 2))).float(),
+        np.random.default_rng(0).random((1, 3, 2, 2)) < 0.5,
+    )
     keep[0, 0] = False
-    background = _rows(9, 0, (2, 2)).float()
+    background = torch.tensor(_rows(9, 0, (2, 2))).float()
     check_reference(
         {
             BaselineReference: BaselineReference(background[0]),
@@ -95,7 +100,7 @@ class _Broken(Reference):
         seed = 0 if self.wrong == "seed" else plan.seed
         start = 0 if self.wrong == "split" else plan.start
         noise = _noise(x[0], keep, 1000, seed)[start : start + plan.stop - plan.start]
-        values = noise.expand(len(x), keep.shape[1], *noise.shape).clone()
+        values = np.broadcast_to(noise, (len(x), keep.shape[1], *noise.shape)).copy()
         if self.wrong == "batch":
             values += x.sum()
         if self.wrong == "subsets":
@@ -103,18 +108,18 @@ class _Broken(Reference):
         if self.wrong == "total":
             values += plan.total
         if self.wrong == "finite":
-            values[0, 0, 0, 0] = torch.nan
+            values[0, 0, 0, 0] = np.nan
         if self.wrong == "changes":
             x += 1
         share = 1 / (plan.total if self.wrong != "weights" else 2 * plan.total)
-        return Draws(values, torch.full(values.shape[:3], share, dtype=x.dtype))
+        return Draws(values, np.full(values.shape[:3], share))
 
     @property
     def law(self):
         return Law(self.sentence, None, depends_on_x=False)
 
     def effective_sample_size(self, x, keep):
-        return torch.zeros(len(x), keep.shape[1]) if self.wrong == "size" else None
+        return np.zeros((len(x), keep.shape[1])) if self.wrong == "size" else None
 
 
 SAID = {
@@ -133,11 +138,11 @@ SAID = {
 @pytest.mark.parametrize("wrong", SAID)
 def test_a_broken_reference_is_found_out(wrong):
     with pytest.raises(AssertionError, match=SAID[wrong]):
-        check_reference(_Broken(wrong), X.clone(), KEEP)
+        check_reference(_Broken(wrong), X.copy(), KEEP)
 
 
 def test_the_right_one_passes_and_a_bad_law_does_not():
-    check_reference(_Broken(), X.clone(), KEEP)
+    check_reference(_Broken(), X.copy(), KEEP)
     with pytest.raises(AssertionError, match="needs a sentence"):
         check_reference(_Broken(sentence=""), X, KEEP)
     with pytest.raises(AssertionError, match="full stop"):

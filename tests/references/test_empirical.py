@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +13,7 @@ from onlyif.references.empirical import fit_empirical
 from oracles.closeness import weights
 
 NAN = math.nan
-ORDERED = torch.tensor([True, True, False, False])
+ORDERED = np.array([True, True, False, False])
 
 
 def _table(seed, n=12):
@@ -22,11 +21,11 @@ def _table(seed, n=12):
     rng = np.random.default_rng(seed)
     rows = np.c_[rng.normal(size=n) * 50, rng.integers(0, 5, n), rng.integers(0, 3, n), rng.integers(0, 2, n)]
     rows[rng.random(n) < 0.2, 1] = NAN
-    return torch.from_numpy(rows).double()
+    return rows.astype(np.float64)
 
 
 def _subsets(c):
-    return ((torch.arange(2**c).unsqueeze(1) >> torch.arange(c)) & 1).bool().unsqueeze(0)
+    return ((np.arange(2**c)[:, None] >> np.arange(c)) & 1).astype(bool)[None]
 
 
 def _atoms(reference, x, keep):
@@ -40,9 +39,9 @@ def test_weights_are_those_of_the_slow_loop(seed, width):
     got = _atoms(fit_empirical(rows, ordered=ORDERED, bandwidth=width), x, keep)
     for i in range(2):
         for j in range(16):
-            kept = keep[0, j].nonzero().flatten().tolist()
+            kept = np.flatnonzero(keep[0, j]).tolist()
             slow = weights(rows.tolist(), x[i].tolist(), kept, ORDERED.tolist(), width)
-            np.testing.assert_allclose(got[i, j].numpy(), slow, rtol=1e-7, atol=1e-12)
+            np.testing.assert_allclose(got[i, j], slow, rtol=1e-7, atol=1e-12)
 
 
 def test_sampled_rows_follow_the_weights_with_the_error_they_should_have():
@@ -51,19 +50,19 @@ def test_sampled_rows_follow_the_weights_with_the_error_they_should_have():
     n = 4000
     drawn = reference.draw(x, keep, Plan(n, 0, n, seed=3)).values
     for row, place in enumerate(reference.rows):
-        share = (drawn[..., 0] == place[0]).double().mean(2)
-        assert torch.all((share - exact[..., row]).abs() < 5 * (exact[..., row] / n).sqrt() + 5 / n)
+        share = (drawn[..., 0] == place[0]).mean(2)
+        assert np.all(np.abs(share - exact[..., row]) < 5 * np.sqrt(exact[..., row] / n) + 5 / n)
 
 
 def test_the_mean_of_few_draws_is_within_its_standard_error_as_often_as_it_should_be():
-    reference, x = fit_empirical(_table(4, 40)[:, :1]), torch.zeros(1, 1).double()
-    keep = torch.tensor([[[True]]])
-    w = _atoms(reference, x, keep).flatten()
+    reference, x = fit_empirical(_table(4, 40)[:, :1]), np.zeros((1, 1))
+    keep = np.array([[[True]]])
+    w = _atoms(reference, x, keep).ravel()
     mean = (w * reference.rows[:, 0]).sum()
-    spread = (w * (reference.rows[:, 0] - mean).square()).sum().sqrt()
+    spread = np.sqrt((w * np.square(reference.rows[:, 0] - mean)).sum())
     n = 60
     means = [reference.draw(x, keep, Plan(n, 0, n, seed)).values.mean() for seed in range(400)]
-    inside = torch.tensor([abs(one - mean) < 1.96 * spread / math.sqrt(n) for one in means]).double().mean()
+    inside = np.mean([abs(one - mean) < 1.96 * spread / math.sqrt(n) for one in means])
     assert abs(inside - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 400)
 
 
@@ -71,77 +70,75 @@ def test_splitting_draws_atoms_or_subsets_changes_nothing(monkeypatch):
     reference, x, keep = fit_empirical(_table(1), ordered=ORDERED), _table(2, n=3), _subsets(4)
     whole = reference.draw(x, keep, Plan(2500, 0, 2500, 5)).values
     part = reference.draw(x[1:2], keep[:, 3:9], Plan(9999, 900, 1100, 5)).values
-    assert torch.equal(part.nan_to_num(), whole[1:2, 3:9, 900:1100].nan_to_num())
+    assert np.array_equal(part, whole[1:2, 3:9, 900:1100], equal_nan=True)
     atoms = _atoms(reference, x, keep)
-    torch.testing.assert_close(reference.draw(x, keep, Plan(12, 4, 9, None)).weights, atoms[:, :, 4:9])
+    np.testing.assert_allclose(reference.draw(x, keep, Plan(12, 4, 9, None)).weights, atoms[:, :, 4:9])
     monkeypatch.setattr("onlyif.references.empirical._BLOCK_ENTRIES", 1)
-    torch.testing.assert_close(_atoms(reference, x, keep), atoms)
-    assert torch.equal(
-        reference.draw(x, keep, Plan(2500, 0, 2500, 5)).values.nan_to_num(), whole.nan_to_num()
-    )
+    np.testing.assert_allclose(_atoms(reference, x, keep), atoms)
+    assert np.array_equal(reference.draw(x, keep, Plan(2500, 0, 2500, 5)).values, whole, equal_nan=True)
 
 
 def test_one_subset_each_agrees_with_shared_subsets():
     reference, x, keep = fit_empirical(_table(1), ordered=ORDERED), _table(2, n=2), _subsets(4)
-    own = torch.cat([keep, keep.flip(1)])
+    own = np.concatenate([keep, keep[:, ::-1]])
     shared, got = _atoms(reference, x, keep), _atoms(reference, x, own)
-    torch.testing.assert_close(got[0], shared[0])
-    torch.testing.assert_close(got[1], shared[1].flip(0))
+    np.testing.assert_allclose(got[0], shared[0])
+    np.testing.assert_allclose(got[1], shared[1, ::-1])
 
 
 def test_nothing_kept_is_uniform_and_equal_rows_share_the_weight_when_the_width_is_small():
-    rows = torch.tensor([[1.0, 0.0], [1.0, 9.0], [4.0, 5.0], [2.0, 1.0]]).double()
-    keep = torch.tensor([[[False, False], [True, False]]])
+    rows = np.array([[1.0, 0.0], [1.0, 9.0], [4.0, 5.0], [2.0, 1.0]])
+    keep = np.array([[[False, False], [True, False]]])
     got = _atoms(fit_empirical(rows, bandwidth=1e-12), rows[:1], keep)[0]
-    torch.testing.assert_close(got[0], torch.full((4,), 0.25).double())
-    torch.testing.assert_close(got[1], torch.tensor([0.5, 0.5, 0.0, 0.0]).double())
+    np.testing.assert_allclose(got[0], np.full(4, 0.25))
+    np.testing.assert_allclose(got[1], np.array([0.5, 0.5, 0.0, 0.0]))
 
 
 def test_far_from_everything_the_weights_still_sum_to_one():
     reference = fit_empirical(_table(3), ordered=ORDERED, bandwidth=1e-3)
-    x = torch.tensor([[1e9, -4e7, 99.0, 99.0]]).double()
-    torch.testing.assert_close(_atoms(reference, x, _subsets(4)).sum(2), torch.ones(1, 16).double())
+    x = np.array([[1e9, -4e7, 99.0, 99.0]])
+    np.testing.assert_allclose(_atoms(reference, x, _subsets(4)).sum(2), np.ones((1, 16)))
 
 
 @pytest.mark.parametrize("value", [3.0, 8.0])
 def test_a_constant_column_says_nothing(value):
-    rows = torch.cat([_table(0)[:, :1], torch.full((12, 1), 3.0).double()], 1)
-    x = torch.tensor([[1.0, value]]).double()
-    keep = torch.tensor([[[False, False], [False, True]]])
+    rows = np.concatenate([_table(0)[:, :1], np.full((12, 1), 3.0)], 1)
+    x = np.array([[1.0, value]])
+    keep = np.array([[[False, False], [False, True]]])
     got = _atoms(fit_empirical(rows), x, keep)
-    torch.testing.assert_close(got, torch.full((1, 2, 12), 1 / 12).double())
+    np.testing.assert_allclose(got, np.full((1, 2, 12), 1 / 12))
 
 
 def test_positions_stand_for_codes_that_are_no_numbers_themselves():
-    years = torch.tensor([1950.0, 2000.0, 1951.0, NAN]).double()
+    years = np.array([1950.0, 2000.0, 1951.0, NAN])
     reference = fit_empirical(
-        torch.tensor([[0.0], [1.0], [2.0], [3.0]]).double(),
-        positions=lambda codes: years[codes.long()],
+        np.array([[0.0], [1.0], [2.0], [3.0]]),
+        positions=lambda codes: years[codes.astype(int)],
         bandwidth=0.05,
     )
-    got = _atoms(reference, torch.tensor([[0.0], [3.0]]).double(), torch.tensor([[[True]]]))[:, 0]
+    got = _atoms(reference, np.array([[0.0], [3.0]]), np.array([[[True]]]))[:, 0]
     near = math.exp(-((1 / 50) ** 2) / (2 * 0.05**2))
-    torch.testing.assert_close(got[0], torch.tensor([1, 0, near, 0]).double() / (1 + near))
-    torch.testing.assert_close(got[1], torch.tensor([0.0, 0.0, 0.0, 1.0]).double())
+    np.testing.assert_allclose(got[0], np.array([1, 0, near, 0]) / (1 + near), atol=1e-7)
+    np.testing.assert_allclose(got[1], np.array([0.0, 0.0, 0.0, 1.0]), atol=1e-7)
 
 
 def test_effective_sample_size_counts_rows():
-    rows = torch.tensor([[1.0], [1.0], [1.0], [9.0], [5.0]]).double()
+    rows = np.array([[1.0], [1.0], [1.0], [9.0], [5.0]])
     reference = fit_empirical(rows, bandwidth=1e-6)
-    x = torch.tensor([[1.0], [9.0]]).double()
-    got = reference.effective_sample_size(x, torch.tensor([[[False], [True]]]))
-    torch.testing.assert_close(got, torch.tensor([[5.0, 3.0], [5.0, 1.0]]).double())
+    x = np.array([[1.0], [9.0]])
+    got = reference.effective_sample_size(x, np.array([[[False], [True]]]))
+    np.testing.assert_allclose(got, np.array([[5.0, 3.0], [5.0, 1.0]]))
 
 
 def test_a_conditional_mean_comes_nearer_to_the_truth_with_more_rows():
     """X ~ N(0, equicorrelated .8): E[X_2 | x_0, x_1] is known; the error should fall with N."""
     rng, sigma = np.random.default_rng(0), 0.8 + 0.2 * np.eye(3)
-    x = torch.from_numpy(rng.multivariate_normal(np.zeros(3), sigma, 40))
-    truth = x[:, :2].numpy() @ np.linalg.inv(sigma[:2, :2]) @ sigma[:2, 2]
-    keep, errors = torch.tensor([[[True, True, False]]]), []
+    x = rng.multivariate_normal(np.zeros(3), sigma, 40)
+    truth = x[:, :2] @ np.linalg.inv(sigma[:2, :2]) @ sigma[:2, 2]
+    keep, errors = np.array([[[True, True, False]]]), []
     for n in (100, 10_000):
-        rows = torch.from_numpy(rng.multivariate_normal(np.zeros(3), sigma, n))
-        got = (_atoms(fit_empirical(rows), x, keep)[:, 0] @ rows[:, 2]).numpy()
+        rows = rng.multivariate_normal(np.zeros(3), sigma, n)
+        got = _atoms(fit_empirical(rows), x, keep)[:, 0] @ rows[:, 2]
         errors.append(float(np.mean((got - truth) ** 2)))
     assert errors[0] < 0.1
     assert errors[1] < errors[0] / 3
@@ -169,17 +166,17 @@ def test_bad_input_is_refused():
     with pytest.raises(InputError, match="at least 2 background rows to compare with, got 1"):
         fit_empirical(_table(0, 1))
     with pytest.raises(InputError, match="got inf"):
-        fit_empirical(torch.tensor([[0.0], [math.inf]]).double())
+        fit_empirical(np.array([[0.0], [math.inf]]))
     with pytest.raises(SettingError, match="bandwidth must be above 0"):
         fit_empirical(_table(0), bandwidth=0.0)
     with pytest.raises(SettingError, match="n_rows >= 1"):
         fit_empirical(_table(0), n_rows=0)
     with pytest.raises(InputError, match="4 columns, got rows of shape"):
-        _atoms(fit_empirical(_table(0)), torch.zeros(1, 2).double(), torch.ones(1, 1, 2).bool())
+        _atoms(fit_empirical(_table(0)), np.zeros((1, 2)), np.ones((1, 1, 2), dtype=bool))
 
 
 def test_a_column_with_no_value_at_all_says_nothing():
-    rows = torch.tensor([[NAN, 0.0], [NAN, 1.0], [NAN, 2.0]]).double()
-    x, keep = torch.tensor([[NAN, 0.0], [5.0, 0.0]]).double(), torch.tensor([[[True, False]]])
+    rows = np.array([[NAN, 0.0], [NAN, 1.0], [NAN, 2.0]])
+    x, keep = np.array([[NAN, 0.0], [5.0, 0.0]]), np.array([[[True, False]]])
     got = _atoms(fit_empirical(rows), x, keep)
-    torch.testing.assert_close(got, torch.full((2, 1, 3), 1 / 3).double())
+    np.testing.assert_allclose(got, np.full((2, 1, 3), 1 / 3))

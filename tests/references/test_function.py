@@ -1,5 +1,6 @@
 """The user's own function of (x, keep)."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,14 +18,14 @@ def _noise(x, keep, n, seed):
 
 def _draw(function, plan=Plan(10, 0, 10, 0), chunk=4):  # noqa: B008 (plans are frozen)
     x = torch.tensor([[1.0, 20.0], [5.0, 300.0]])
-    keep = torch.tensor([[[True, False], [False, True], [False, False]]])
+    keep = np.array([[[True, False], [False, True], [False, False]]])
     return FunctionReference(function, SENTENCE, chunk).draw(x, keep, plan)
 
 
 def test_each_instance_and_subset_gets_its_own_x_and_keep():
     draws = _draw(lambda x, keep, n, seed: (x * keep).sum().expand(n, 2))
     assert draws.values[:, :, 0, 0].tolist() == [[1, 20, 0], [5, 300, 0]]
-    assert torch.all(draws.weights == 0.1)
+    assert np.all(draws.weights == 0.1)
 
 
 def test_instances_and_subsets_share_the_noise_and_chunks_do_not():
@@ -42,8 +43,25 @@ def test_any_part_is_that_part_of_the_whole():
 def test_the_function_cannot_change_x():
     x = torch.ones(1, 2)
     reference = FunctionReference(lambda x, keep, n, seed: x.zero_().expand(n, 2).clone(), SENTENCE)
-    reference.draw(x, torch.zeros(1, 1, 2, dtype=torch.bool), Plan(1, 0, 1, 0))
+    reference.draw(x, np.zeros((1, 1, 2), dtype=bool), Plan(1, 0, 1, 0))
     assert torch.equal(x, torch.ones(1, 2))
+
+
+def test_functions_of_numpy_are_given_arrays_and_may_answer_for_tensors_too():
+    def noise(x, keep, n, seed):
+        return np.random.default_rng(seed).normal(size=(n, *x.shape)) + float((x * keep).sum())
+
+    x, keep = np.array([[1.0, 20.0]]), np.array([[[True, False]]])
+    reference, plan = FunctionReference(noise, SENTENCE), Plan(3, 0, 3, 0)
+    drawn = reference.draw(x, keep, plan).values
+    assert isinstance(drawn, np.ndarray)
+    assert np.array_equal(reference.draw(torch.tensor(x), keep, plan).values.numpy(), drawn)
+
+
+def test_a_missing_value_that_is_kept_is_no_other_answer():
+    x, keep = np.array([[np.nan, 20.0]]), np.array([[[True, False]]])
+    drawn = FunctionReference(lambda x, keep, n, seed: np.where(keep, x, 7.0) + np.zeros((n, 2)), SENTENCE)
+    assert drawn.draw(x, keep, Plan(1, 0, 1, 0)).values[0, 0, 0, 1] == 7
 
 
 def _raising(x, keep, n, seed):

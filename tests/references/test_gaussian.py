@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import LedoitWolf
@@ -18,16 +17,14 @@ from oracles.gaussian import conditional, random_gaussian
 def _setup(seed, c=4, b=3, m=6):
     mean, covariance = random_gaussian(c, seed)
     x = mean + np.random.default_rng(seed + 1).normal(size=(b, c)) * np.sqrt(np.diag(covariance))
-    keep = torch.rand(1, m, c, generator=torch.Generator().manual_seed(seed)) < 0.5
+    keep = np.random.default_rng(seed).random((1, m, c)) < 0.5
     keep[0, 0], keep[0, 1] = False, True
-    reference = GaussianReference(torch.from_numpy(mean), torch.from_numpy(covariance))
-    return reference, torch.from_numpy(x), keep
+    return GaussianReference(mean, covariance), x, keep
 
 
 def _oracle(reference, x, keep):
-    mean, covariance = reference.mean.numpy(), reference.covariance.numpy()
-    kept, hidden = keep.nonzero().flatten().tolist(), (~keep).nonzero().flatten().tolist()
-    return hidden, *conditional(mean, covariance, x.numpy(), kept)
+    kept, hidden = np.flatnonzero(keep).tolist(), np.flatnonzero(~keep).tolist()
+    return hidden, *conditional(reference.mean, reference.covariance, x, kept)
 
 
 @given(st.integers(0, 10_000))
@@ -35,15 +32,15 @@ def _oracle(reference, x, keep):
 def test_conditional_is_the_textbook_formula(seed):
     reference, x, keep = _setup(seed)
     means, covariances = reference.conditional(x, keep)
-    scale = reference.covariance.diagonal().sqrt().numpy()
+    scale = np.sqrt(reference.covariance.diagonal())
     for i in range(len(x)):
         for j in range(keep.shape[1]):
             hidden, mean, covariance = _oracle(reference, x[i], keep[0, j])
             size = scale[hidden]
-            np.testing.assert_allclose(means[i, j, hidden].numpy() / size, mean / size, atol=1e-8)
-            got = covariances[0, j][hidden][:, hidden].numpy() / np.outer(size, size)
+            np.testing.assert_allclose(means[i, j, hidden] / size, mean / size, atol=1e-8)
+            got = covariances[0, j][hidden][:, hidden] / np.outer(size, size)
             np.testing.assert_allclose(got, covariance / np.outer(size, size), atol=1e-8)
-            assert torch.equal(means[i, j, keep[0, j]], x[i, keep[0, j]])
+            assert np.array_equal(means[i, j, keep[0, j]], x[i, keep[0, j]])
             assert not covariances[0, j][keep[0, j]].any()
 
 
@@ -56,7 +53,7 @@ def test_draws_have_the_mean_and_covariance_of_the_conditional_law():
             hidden, mean, covariance = _oracle(reference, x[i], keep[0, j])
             if not hidden:
                 continue
-            drawn = values[i, j][:, hidden].numpy()
+            drawn = values[i, j][:, hidden]
             spread = np.sqrt(np.diag(covariance))
             assert np.all(np.abs(drawn.mean(0) - mean) < 5 * spread / math.sqrt(n))
             seen = np.cov(drawn.T, ddof=0).reshape(covariance.shape) / np.outer(spread, spread)
@@ -67,11 +64,11 @@ def test_draws_have_the_mean_and_covariance_of_the_conditional_law():
 
 def test_the_mean_of_few_draws_is_within_its_standard_error_as_often_as_it_should_be():
     reference, x, _ = _setup(2, b=1)
-    keep = torch.tensor([[[True, False, True, False]]])
+    keep = np.array([[[True, False, True, False]]])
     hidden, mean, covariance = _oracle(reference, x[0], keep[0, 0])
     n, inside = 50, []
     for seed in range(400):
-        drawn = reference.draw(x, keep, Plan(n, 0, n, seed)).values[0, 0, :, hidden].numpy()
+        drawn = reference.draw(x, keep, Plan(n, 0, n, seed)).values[0, 0][:, hidden]
         inside.append(np.abs(drawn.mean(0) - mean) < 1.96 * np.sqrt(np.diag(covariance) / n))
     assert np.all(np.abs(np.mean(inside, 0) - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 400))
 
@@ -79,30 +76,28 @@ def test_the_mean_of_few_draws_is_within_its_standard_error_as_often_as_it_shoul
 def test_one_subset_each_agrees_with_shared_subsets():
     reference, x, keep = _setup(3)
     shared = reference.draw(x, keep, Plan(9, 0, 9, 4)).values
-    own = keep.expand(3, -1, -1).clone()
-    own[1] = own[1].flip(0)
+    own = np.repeat(keep, 3, axis=0)
+    own[1] = own[1, ::-1]
     values = reference.draw(x, own, Plan(9, 0, 9, 4)).values
-    torch.testing.assert_close(values[[0, 2]], shared[[0, 2]])
-    torch.testing.assert_close(values[1], shared[1].flip(0))
+    np.testing.assert_allclose(values[[0, 2]], shared[[0, 2]])
+    np.testing.assert_allclose(values[1], shared[1, ::-1])
 
 
 def test_splitting_draws_or_subsets_changes_nothing(monkeypatch):
     reference, x, keep = _setup(7)
     whole = reference.draw(x, keep, Plan(700, 0, 700, 2)).values
     part = reference.draw(x, keep, Plan(5000, 250, 600, 2)).values
-    torch.testing.assert_close(part, whole[:, :, 250:600], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(part, whole[:, :, 250:600], rtol=1e-12, atol=1e-12)
     monkeypatch.setattr("onlyif.references.gaussian._BLOCK_ENTRIES", 1)
-    torch.testing.assert_close(reference.draw(x, keep, Plan(700, 0, 700, 2)).values, whole)
+    np.testing.assert_allclose(reference.draw(x, keep, Plan(700, 0, 700, 2)).values, whole)
 
 
 def test_independent_columns_ignore_what_is_kept_and_strong_ones_follow_it():
-    keep = torch.tensor([[[True, False, False]]])
-    covariance = torch.tensor([[1.0, 0.0, 0.999], [0.0, 1.0, 0.0], [0.999, 0.0, 1.0]]).double()
-    mean, spread = GaussianReference(torch.zeros(3).double(), covariance).conditional(
-        torch.tensor([[2.0, 7.0, 7.0]]).double(), keep
-    )
-    torch.testing.assert_close(mean[0, 0], torch.tensor([2.0, 0.0, 1.998]).double())
-    torch.testing.assert_close(spread[0, 0].diagonal(), torch.tensor([0.0, 1.0, 1 - 0.999**2]).double())
+    keep = np.array([[[True, False, False]]])
+    covariance = np.array([[1.0, 0.0, 0.999], [0.0, 1.0, 0.0], [0.999, 0.0, 1.0]])
+    mean, spread = GaussianReference(np.zeros(3), covariance).conditional(np.array([[2.0, 7.0, 7.0]]), keep)
+    np.testing.assert_allclose(mean[0, 0], np.array([2.0, 0.0, 1.998]))
+    np.testing.assert_allclose(spread[0, 0].diagonal(), np.array([0.0, 1.0, 1 - 0.999**2]))
 
 
 @given(st.integers(3, 40), st.integers(2, 6), st.integers(0, 1000))
@@ -113,32 +108,30 @@ def test_shrinkage_is_that_of_scikit_learn(n, c, seed):
     )
     standard = (rows - rows.mean(0)) / rows.std(0)
     theirs = LedoitWolf(assume_centered=True).fit(standard)
-    assert ledoit_wolf(torch.from_numpy(standard)) == pytest.approx(theirs.shrinkage_, abs=1e-9)
-    fitted = fit_gaussian(torch.from_numpy(rows))
+    assert ledoit_wolf(standard) == pytest.approx(theirs.shrinkage_, abs=1e-9)
+    fitted = fit_gaussian(rows)
     expected = theirs.covariance_ * np.outer(rows.std(0), rows.std(0))
     np.testing.assert_allclose(fitted.covariance, expected, atol=1e-9)
 
 
 def test_two_rows_or_one_column_leave_nothing_to_shrink():
-    assert ledoit_wolf(torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).double()) == 0
-    assert ledoit_wolf(torch.tensor([[-1.0], [1.0], [1.0], [-1.0]]).double() * (1 + 1e-16)) == 0
+    assert ledoit_wolf(np.array([[1.0, -1.0], [-1.0, 1.0]])) == 0
+    assert ledoit_wolf(np.array([[-1.0], [1.0], [1.0], [-1.0]]) * (1 + 1e-16)) == 0
 
 
 def test_shrinkage_may_be_given_and_the_sentence_says_which():
-    rows = torch.randn(60, 3, generator=torch.Generator().manual_seed(0)).double() * torch.tensor(
-        [1, 10, 100]
-    )
-    np.testing.assert_allclose(fit_gaussian(rows, 0.0).covariance, np.cov(rows.numpy().T, ddof=0))
-    halved = fit_gaussian(rows, 0.5).covariance.numpy()
-    plain = np.cov(rows.numpy().T, ddof=0)
+    rows = np.random.default_rng(0).normal(size=(60, 3)) * np.array([1, 10, 100])
+    np.testing.assert_allclose(fit_gaussian(rows, 0.0).covariance, np.cov(rows.T, ddof=0))
+    halved = fit_gaussian(rows, 0.5).covariance
+    plain = np.cov(rows.T, ddof=0)
     np.testing.assert_allclose(halved, 0.5 * plain + 0.5 * np.diag(np.diag(plain)))
     assert "60 background rows, correlations shrunk by 0.5 as given" in fit_gaussian(rows, 0.5).law.sentence
-    intensity = ledoit_wolf((rows - rows.mean(0)) / rows.std(0, correction=0))
+    intensity = ledoit_wolf((rows - rows.mean(0)) / rows.std(0))
     assert f"shrunk by {intensity:.3g} by Ledoit-Wolf" in fit_gaussian(rows).law.sentence
 
 
 def _rows():
-    return torch.randn(30, 3, generator=torch.Generator().manual_seed(1)).double()
+    return np.random.default_rng(1).normal(size=(30, 3))
 
 
 def test_bad_backgrounds_are_refused_by_name():
@@ -146,14 +139,14 @@ def test_bad_backgrounds_are_refused_by_name():
     with pytest.raises(InputError, match="at least 2 background rows to be fitted, got 1"):
         fit_gaussian(_rows()[:1])
     rows = _rows()
-    rows[3, 1] = torch.nan
+    rows[3, 1] = np.nan
     with pytest.raises(InputError, match=r"missing or infinite .* columns \['pay'\]"):
         fit_gaussian(rows, columns=names)
     rows[:, 1] = 4
     with pytest.raises(InputError, match=r"constant background columns \['pay'\]"):
         fit_gaussian(rows, columns=names)
     with pytest.raises(InputError, match=r"needs numbers, got other columns \['tax'\]"):
-        fit_gaussian(_rows(), columns=names, numeric=torch.tensor([True, True, False]))
+        fit_gaussian(_rows(), columns=names, numeric=np.array([True, True, False]))
     with pytest.raises(SettingError, match=r"shrinkage must lie in \[0, 1\].* got 1.5"):
         fit_gaussian(_rows(), 1.5)
 
@@ -169,31 +162,31 @@ def test_a_singular_covariance_names_the_columns_that_cause_it():
 
 
 def test_bad_parameters_are_refused():
-    unit = torch.eye(2).double()
+    unit = np.eye(2)
     with pytest.raises(SettingError, match=r"mean of 3 columns .* got shape \(2, 2\)"):
-        GaussianReference(torch.zeros(3).double(), unit)
+        GaussianReference(np.zeros(3), unit)
     with pytest.raises(SettingError, match="symmetric"):
-        GaussianReference(torch.zeros(2).double(), torch.tensor([[1.0, 0.5], [0.1, 1.0]]).double())
+        GaussianReference(np.zeros(2), np.array([[1.0, 0.5], [0.1, 1.0]]))
     with pytest.raises(SettingError, match="finite"):
-        GaussianReference(torch.tensor([0.0, torch.nan]).double(), unit)
+        GaussianReference(np.array([0.0, np.nan]), unit)
     with pytest.raises(InputError, match=r"positive variances, got none in columns \['x1'\]"):
-        GaussianReference(torch.zeros(2).double(), torch.tensor([[1.0, 0.0], [0.0, 0.0]]).double())
+        GaussianReference(np.zeros(2), np.array([[1.0, 0.0], [0.0, 0.0]]))
 
 
 def test_a_missing_value_may_be_hidden_but_not_kept():
-    reference = GaussianReference(torch.zeros(2).double(), torch.eye(2).double(), columns=("age", "pay"))
-    x = torch.tensor([[1.0, 2.0], [torch.nan, 2.0]]).double()
-    hidden = reference.draw(x, torch.tensor([[[False, True]]]), Plan(4, 0, 4, 0))
-    assert hidden.values[:, :, :, 0].isfinite().all()
+    reference = GaussianReference(np.zeros(2), np.eye(2), columns=("age", "pay"))
+    x = np.array([[1.0, 2.0], [np.nan, 2.0]])
+    hidden = reference.draw(x, np.array([[[False, True]]]), Plan(4, 0, 4, 0))
+    assert np.isfinite(hidden.values[:, :, :, 0]).all()
     with pytest.raises(InputError, match="row 1 has no finite number in column 'age'"):
-        reference.draw(x, torch.tensor([[[True, True]]]), Plan(4, 0, 4, 0))
+        reference.draw(x, np.array([[[True, True]]]), Plan(4, 0, 4, 0))
     with pytest.raises(InputError, match="2 columns, got rows of"):
-        reference.draw(torch.zeros(1, 3).double(), torch.ones(1, 1, 3).bool(), Plan(4, 0, 4, 0))
+        reference.draw(np.zeros((1, 3)), np.ones((1, 1, 3), dtype=bool), Plan(4, 0, 4, 0))
 
 
 def test_it_has_no_atoms():
-    reference = GaussianReference(torch.zeros(2).double(), torch.eye(2).double())
+    reference = GaussianReference(np.zeros(2), np.eye(2))
     assert reference.law.n_atoms is None
     assert reference.law.depends_on_x
     with pytest.raises(SettingError, match="give a seed"):
-        reference.draw(torch.zeros(1, 2).double(), torch.ones(1, 1, 2).bool(), Plan(4, 0, 4, None))
+        reference.draw(np.zeros((1, 2)), np.ones((1, 1, 2), dtype=bool), Plan(4, 0, 4, None))

@@ -1,7 +1,7 @@
 """Rows of a background set."""
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,30 +11,28 @@ from onlyif.references.marginal import MarginalReference, fit_marginal, fresh_ma
 
 
 def _numbered(count):
-    return torch.arange(count, dtype=torch.float64).unsqueeze(1).expand(-1, 2)
+    return np.repeat(np.arange(count, dtype=np.float64)[:, None], 2, axis=1)
 
 
 def _drawn(reference, plan):
-    draws = reference.draw(
-        torch.zeros(2, 2, dtype=torch.float64), torch.zeros(1, 3, 2, dtype=torch.bool), plan
-    )
+    draws = reference.draw(np.zeros((2, 2)), np.zeros((1, 3, 2), dtype=bool), plan)
     assert draws.values.shape[:2] == (1, 1)
-    return draws.values[0, 0, :, 0].tolist(), draws.weights.flatten()
+    return draws.values[0, 0, :, 0].tolist(), draws.weights.ravel()
 
 
 def test_without_a_seed_the_atoms_are_the_rows_in_order():
     values, weights = _drawn(MarginalReference(_numbered(7)), Plan(7, 2, 6, None))
     assert values == [2, 3, 4, 5]
-    assert torch.equal(weights, torch.full((4,), 1 / 7, dtype=torch.float64))
+    assert weights.tolist() == [1 / 7] * 4
 
 
 @given(st.integers(1, 6), st.integers(1, 30), st.integers(0, 30), st.integers(0, 3))
 def test_any_part_is_that_part_of_the_whole(count, total, cut, seed):
     reference, cut = MarginalReference(_numbered(count)), min(cut, total)
     whole, _ = _drawn(reference, Plan(total, 0, total, seed))
-    part, weights = _drawn(reference, Plan(total, cut, total, seed)) if cut < total else ([], torch.zeros(0))
+    part, weights = _drawn(reference, Plan(total, cut, total, seed)) if cut < total else ([], np.zeros(0))
     assert part == whole[cut:]
-    assert torch.all(weights == 1 / total)
+    assert np.all(weights == 1 / total)
 
 
 def test_each_round_takes_every_row_once_in_another_order():
@@ -55,7 +53,7 @@ def test_a_sample_has_distinct_rows_depends_on_the_seed_and_says_so():
 @pytest.mark.parametrize("n_rows", [None, 90, 100])
 def test_all_rows_when_there_are_few_or_when_asked(n_rows):
     reference = fit_marginal(_numbered(90), n_rows)
-    assert torch.equal(reference.rows, _numbered(90))
+    assert np.array_equal(reference.rows, _numbered(90))
     assert "all 90 background rows" in reference.law.sentence
     assert fresh_marginal(_numbered(90), n_rows) is None
 
@@ -81,5 +79,5 @@ def test_bad_settings_and_shapes_are_refused():
         MarginalReference(_numbered(0))
     with pytest.raises(InputError, match=r"rows have shape \(2,\), got instances of shape \(3,\)"):
         MarginalReference(_numbered(5)).draw(
-            torch.zeros(1, 3), torch.zeros(1, 1, 3, dtype=torch.bool), Plan(5, 0, 5, None)
+            np.zeros((1, 3)), np.zeros((1, 1, 3), dtype=bool), Plan(5, 0, 5, None)
         )

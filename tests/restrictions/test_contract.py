@@ -26,21 +26,19 @@ from onlyif.testing.restrictions import check_batch_equals_singles, check_restri
 from oracles.cases import Watched
 from oracles.trees import Leaf, Split, ensemble_of
 
-PLAYERS = Players(torch.tensor([0, 1, 1, 2]), ("a", "bc", "d"))
+PLAYERS = Players(np.array([0, 1, 1, 2]), ("a", "bc", "d"))
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(3, 4, generator=GENERATOR, dtype=torch.float64)
-ROWS = MarginalReference(torch.randn(6, 4, generator=GENERATOR, dtype=torch.float64))
-ROOT = torch.randn(4, 4, generator=GENERATOR, dtype=torch.float64)
-GAUSSIAN = GaussianReference(torch.zeros(4).double(), ROOT @ ROOT.T + torch.eye(4).double())
+ROWS = MarginalReference(np.random.default_rng(1).normal(size=(6, 4)))
+ROOT = np.random.default_rng(0).normal(size=(4, 4))
+GAUSSIAN = GaussianReference(np.zeros(4), ROOT @ ROOT.T + np.eye(4))
 TARGET = TargetReadout(np.array([0, 1, 1]))
 SAMPLED = SampledRestriction(Watched(), GAUSSIAN, PLAYERS, 12, 50)
 MEMBERS = [
     EnumeratedRestriction(Watched(), ROWS, PLAYERS, 7),
     SAMPLED,
     SampledRestriction(Watched(), ROWS, PLAYERS, 9, 4),
-    LinearGaussianRestriction(
-        torch.randn(4, 2, generator=GENERATOR, dtype=torch.float64), torch.ones(2).double(), GAUSSIAN, PLAYERS
-    ),
+    LinearGaussianRestriction(ROOT[:, :2], np.ones(2), GAUSSIAN, PLAYERS),
 ]
 
 
@@ -51,12 +49,10 @@ def _doubled(rows):
 PAIR = (Leaf((0.5, 1.0), 2.0), Leaf((-1.0, 0.25), 3.0))
 GROWN = [Split(0, 0.1, Split(2, -0.3, *PAIR), Split(1, 0.2, *PAIR)), Split(3, 0.0, PAIR[1], PAIR[0])]
 MEMBERS += [
-    compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, ROWS.rows.numpy()),
-    compile_tree_linked(ensemble_of(GROWN, 4, link=SoftmaxLink()), PLAYERS, ROWS.rows.numpy()),
+    compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, ROWS.rows),
+    compile_tree_linked(ensemble_of(GROWN, 4, link=SoftmaxLink()), PLAYERS, ROWS.rows),
     compile_tree_path(ensemble_of(GROWN, 4), PLAYERS),
-    EncodedRestriction(
-        compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, 2 * ROWS.rows.numpy()), _doubled, 25
-    ),
+    EncodedRestriction(compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, 2 * ROWS.rows), _doubled, 25),
 ]
 KNOWN = TabulatedRestriction(SAMPLED.table(X, TARGET), SAMPLED.method)
 

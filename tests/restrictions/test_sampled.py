@@ -20,13 +20,13 @@ from oracles.cases import Watched, watched_row
 from oracles.gaussian import random_gaussian, restricted_linear
 from oracles.restriction import restricted, stderr_of_mean
 
-GROUPED = Players(torch.tensor([0, 1, 1, 2]), ("a", "bc", "d"))
+GROUPED = Players(np.array([0, 1, 1, 2]), ("a", "bc", "d"))
 B, C, N = 2, 4, 60
 
 
 def _gaussian(seed=0):
-    root = torch.randn(C, C, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return GaussianReference(torch.arange(C).double() / 2, root @ root.T + torch.eye(C).double())
+    root = np.random.default_rng(seed).normal(size=(C, C))
+    return GaussianReference(np.arange(C) / 2, root @ root.T + np.eye(C))
 
 
 def _marginal(seed=0):
@@ -44,7 +44,7 @@ def _slow(reference, x, target, kept, i):
     owner = GROUPED.index.tolist()
 
     def outputs(held):
-        keep = torch.tensor([[[p in held for p in owner]]])
+        keep = np.array([[[p in held for p in owner]]])
         rows = reference.draw(x[i : i + 1], keep, Plan(N, 0, N, 7)).values[0, 0].tolist()
         share = [1 / N] * N
         return restricted(
@@ -124,7 +124,7 @@ def test_errors_of_differences_are_paired():
     model = FunctionPredictor(lambda batch: 10 * batch[:, 0] + batch[:, 1])
     restriction = SampledRestriction(
         model,
-        GaussianReference(torch.zeros(2).double(), torch.eye(2).double()),
+        GaussianReference(np.zeros(2), np.eye(2)),
         column_players(["a", "b"]),
         50,
     )
@@ -142,7 +142,7 @@ def test_intervals_of_95_percent_cover_the_truth_as_often_as_they_say():
     mean, covariance = random_gaussian(3, 4)
     weights, rng = np.array([1.0, -2.0, 0.5]), np.random.default_rng(0)
     x = mean + rng.normal(size=3) * np.sqrt(np.diag(covariance))
-    reference = GaussianReference(torch.from_numpy(mean), torch.from_numpy(covariance))
+    reference = GaussianReference(mean, covariance)
     truth = np.array(
         [restricted_linear(mean, covariance, weights, x, list(members(code))) for code in range(8)]
     )

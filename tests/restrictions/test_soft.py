@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -128,7 +129,7 @@ def _plain(restriction, masks, step):
             for k in range(n):
                 m = relaxation.draw(masks[b : b + 1], uniform[:, k : k + 1].to(masks))[0, 0]
                 share = 1 - m if hidden else m
-                keep = (share.detach() > 0.5).expand(SHAPE)[None, None]
+                keep = (share.detach() > 0.5).expand(SHAPE)[None, None].numpy()
                 plan = Plan(1, 0, 1, None)
                 if law.n_atoms != 1:
                     plan = Plan(99, step * n + k, step * n + k + 1, restriction.seed)
@@ -278,7 +279,7 @@ def test_the_base_is_the_mean_over_all_atoms(reference):
         restriction = SoftRestriction(PREDICTOR, reference, max_rows=rows)
         found = restriction.base(images_of(X, torch.tensor([0, 3, 1])))
         n = reference.law.n_atoms
-        nothing = torch.zeros(1, 1, *SHAPE, dtype=torch.bool)
+        nothing = np.zeros((1, 1, *SHAPE), dtype=bool)
         atoms = reference.draw(X, nothing, Plan(n, 0, n, None)).values.expand(3, -1, -1, *SHAPE)[:, 0]
         for b, target in enumerate((0, 3, 1)):
             wanted = NET(atoms[b]).softmax(1)[:, target].mean()

@@ -35,7 +35,7 @@ FORESTS = st.lists(trees(MIXED, k=2, depth=3), min_size=1, max_size=3)
 
 
 def _players(index):
-    return Players(torch.tensor(index), tuple(f"p{i}" for i in range(max(index) + 1)))
+    return Players(np.array(index), tuple(f"p{i}" for i in range(max(index) + 1)))
 
 
 def _readout(rows, target=0):

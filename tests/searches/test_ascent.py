@@ -46,7 +46,7 @@ def _test_of(function, seed=0, background=None, d=D, **changed):
     sample = NoisySample(4, 0.05) if background is None else BackgroundSample(background)
     test = DualStageTest(
         DifferentiablePredictor(function, dtype=torch.float64),
-        Players(torch.arange(d), tuple(map(str, range(d)))),
+        Players(np.arange(d), tuple(map(str, range(d)))),
         sample,
         torch.zeros(1, d, dtype=torch.float64),
         Neighbourhood(SoftEvents(1.5, 0.1)),

@@ -45,7 +45,7 @@ def _masks(predictor, x=X):
 
 
 def _ascended(predictor, x=X, c=0.05):
-    players = Players(torch.arange(16).view(1, 4, 4), tuple(f"p{i}" for i in range(16)))
+    players = Players(np.arange(16).reshape(1, 4, 4), tuple(f"p{i}" for i in range(16)))
     test = DualStageTest(
         predictor, players, NoisySample(4, 0.01), torch.zeros(1, 1, 4, 4), Neighbourhood(SoftEvents(0.5, c))
     )

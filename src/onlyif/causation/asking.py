@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from onlyif.causation.change import Change
-from onlyif.core.arrays import Array, beside, doubled, in_dtype, namespace, on_host, where_kept
+from onlyif.core.arrays import Array, beside, doubled, in_dtype, namespace, where_kept
 from onlyif.core.errors import ModelError
 from onlyif.core.players import Players
 from onlyif.predictors.base import Predictor
@@ -81,7 +81,7 @@ class Asker:
     def _outputs(
         self, rows: Float[Array, "#p n *x"], ends: Float[Array, "#p *x"], hit: Bool[np.ndarray, "p #n t d"]
     ) -> Float64[np.ndarray, "p n t k"]:
-        kept = np.take(~hit, on_host(self.players.index), axis=-1)
+        kept = self.players.spread(~hit)
         mixed = where_kept(kept, rows[:, :, None], ends[:, None, None])
         p, n, t = mixed.shape[:3]
         batch = namespace(mixed).reshape(mixed, (p * n * t, *mixed.shape[3:]))

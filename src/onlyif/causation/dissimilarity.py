@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64
 from typing_extensions import override
 
-from onlyif.core.arrays import Array, doubled, namespace, on_host
+from onlyif.core.arrays import Array, doubled, namespace
 from onlyif.core.errors import SettingError
 from onlyif.references.closeness import Closeness
 
@@ -88,8 +87,7 @@ class GowerDifference(Dissimilarity):
     def squares(
         self, rows: Float64[np.ndarray, "n *x"], one: Float64[np.ndarray, "*x"]
     ) -> Float64[np.ndarray, "n *x"]:
-        apart = self.closeness.distances(torch.from_numpy(rows), torch.from_numpy(one))
-        return on_host(apart) ** 2
+        return self.closeness.distances(rows, one) ** 2
 
     @property
     @override

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float64
 from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity, ScaledDifference, SumOfSquares, Total
-from onlyif.core.arrays import Array, like, namespace, on_host
+from onlyif.core.arrays import Array, like, namespace
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 
@@ -167,7 +167,7 @@ class Neighbourhood:
             players: How players tile an instance.
         """
         squares = np.minimum(self.dissimilarity.squares(rows, one), FARTHEST).reshape(len(rows), -1)
-        owner = on_host(players.index).ravel()
+        owner = players.index.ravel()
         by_player = np.argsort(owner, kind="stable")
         first_entries = np.searchsorted(owner[by_player], np.arange(players.count))
         return np.add.reduceat(squares[:, by_player], first_entries, axis=1)
@@ -183,7 +183,7 @@ class Neighbourhood:
                 s² for a relaxed one.
             players: How players tile an instance.
         """
-        counts = like(np.bincount(on_host(players.index).ravel()), share)
+        counts = like(np.bincount(players.index.ravel()), share)
         sums = share @ namespace(squares).matrix_transpose(squares)
         return self.events.log_near(self.total.of(sums, (share @ counts)[:, :, None]))
 

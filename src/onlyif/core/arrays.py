@@ -104,7 +104,8 @@ def beside(values: Shaped[np.ndarray, "*s"], x: Array) -> Shaped[Array, "*s"]:
     """
     if not is_torch_array(x):
         return values
-    return namespace(x).asarray(values, device=x.device)
+    # Neither a view that is read only nor one that runs backwards can be a tensor's memory.
+    return namespace(x).asarray(np.require(values, requirements=["C", "W"]), device=x.device)
 
 
 def like(values: Shaped[Array, "*s"], x: Array) -> Shaped[Array, "*s"]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 
@@ -211,4 +212,4 @@ def image_players(index: Int64[Tensor, "h w"], shape: tuple[int, ...]) -> Player
             f"the regions cover {tuple(index.shape)} pixels, the image {tuple(shape[-2:])}; both must agree"
         )
     count = int(index.max()) + 1
-    return Players(index.expand(shape).contiguous(), tuple(f"region {i}" for i in range(count)))
+    return Players(on_host(index.expand(shape).contiguous()), tuple(f"region {i}" for i in range(count)))

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Int64
-from torch import Tensor
 
 from onlyif.core.errors import InputError, SettingError
 
@@ -29,16 +28,16 @@ class Players:
         SettingError: if a player has no entry, a number is out of range, or names repeat.
 
     Example:
-        >>> players = Players(torch.tensor([0, 1, 1]), ("age", "city"))
-        >>> players.spread(torch.tensor([[[True, False]]]))
-        tensor([[[ True, False, False]]])
+        >>> players = Players(np.array([0, 1, 1]), ("age", "city"))
+        >>> players.spread(np.array([[[True, False]]]))
+        array([[[ True, False, False]]])
     """
 
-    index: Int64[Tensor, "*x"]
+    index: Int64[np.ndarray, "*x"]
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        used = set(self.index.flatten().tolist())
+        used = set(self.index.ravel().tolist())
         if used != set(range(len(self.names))):
             raise SettingError(
                 f"need an entry for every player 0 to {len(self.names) - 1}, got entries for {sorted(used)}"
@@ -51,13 +50,13 @@ class Players:
         """The number d of players."""
         return len(self.names)
 
-    def spread(self, keep: Bool[Tensor, "*m d"]) -> Bool[Tensor, "..."]:
+    def spread(self, keep: Bool[np.ndarray, "*m d"]) -> Bool[np.ndarray, "..."]:
         """From one boolean a player to one boolean an entry, `(*m, d)` to `(*m, *x)`."""
-        return keep[..., self.index.to(keep.device)]
+        return keep.take(self.index, axis=-1)
 
     def columns(self, player: int) -> tuple[int, ...]:
         """The flat positions of the entries of one player."""
-        return tuple(torch.nonzero(self.index.flatten() == player).flatten().tolist())
+        return tuple(np.flatnonzero(self.index == player).tolist())
 
 
 def duplicates(names: Sequence[str]) -> list[str]:
@@ -95,7 +94,7 @@ def column_players(columns: Sequence[str], groups: Mapping[str, Sequence[str]] |
             f"group {clash[0]!r} bears the name of a column that is not in it; rename the group"
         )
     order = {name: i for i, name in enumerate(names)}
-    return Players(torch.tensor([order[name] for name in named]), names)
+    return Players(np.array([order[name] for name in named], dtype=np.int64), names)
 
 
 def _owners(columns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, str]:

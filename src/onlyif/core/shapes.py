@@ -17,14 +17,13 @@ A `#` before a letter allows 1 there: one value shared by all.
 
 import numpy as np
 from jaxtyping import Bool, Float, Real
-from torch import Tensor
 
 from onlyif.core.arrays import Array
 
 Instances = Float[Array, "b *x"]
 # Instances that may be integers too, as images are stored.
-Numbers = Real[Tensor, "b *x"]
+Numbers = Real[Array, "b *x"]
 Batch = Real[Array, "r *x"]
 Outputs = Float[Array, "r k"]
 Keep = Bool[np.ndarray, "#b m d"]
-InputKeep = Bool[Tensor, "#b m *x"]
+InputKeep = Bool[np.ndarray, "#b m *x"]

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.core.arrays import beside, on_host
+from onlyif.core.arrays import beside
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.precision import doubled
@@ -100,10 +101,10 @@ def spread(values: Float[Tensor, "*m d"], players: Players) -> Float[Tensor, "..
         values: The numbers.
         players: How players tile an instance.
     """
-    flat, owner = values.flatten(0, -2), beside(on_host(players.index).ravel(), values)
-    if torch.equal(owner, torch.arange(len(owner), device=owner.device)):
+    flat, owner = values.flatten(0, -2), players.index.ravel()
+    if np.array_equal(owner, np.arange(len(owner))):
         return values.view(*values.shape[:-1], *players.index.shape)
-    return flat.index_select(1, owner).view(*values.shape[:-1], *players.index.shape)
+    return flat.index_select(1, beside(owner, values)).view(*values.shape[:-1], *players.index.shape)
 
 
 def drawn_again(

@@ -276,7 +276,7 @@ class _Task:
         )
         how = asked.how(players.count, self.n_inputs)
         risen = ascend(predictor, test, x, change, settings=how, max_rows=asked.max_rows)
-        return _Part(numbers, players.index, risen, c)
+        return _Part(numbers, torch.from_numpy(players.index), risen, c)
 
     def _rule(self, predictor: Predictor, x: Tensor, change: Change) -> float:
         rows = self.sample.rows(x, self.asked.seed)

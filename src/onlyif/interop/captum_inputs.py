@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from onlyif.core.arguments import Number
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import InputError
 from onlyif.core.players import Players
 from onlyif.core.precision import at_least_single
@@ -220,7 +221,7 @@ def players_of(features: Int64[Tensor, "entries"]) -> Players:
         features: The feature of each entry.
     """
     used, index = torch.unique(features, return_inverse=True)
-    return Players(index, tuple(f"feature {number}" for number in used.tolist()))
+    return Players(on_host(index), tuple(f"feature {number}" for number in used.tolist()))
 
 
 def alike(keys: Sequence[Tensor]) -> list[Int64[Tensor, "p"]]:

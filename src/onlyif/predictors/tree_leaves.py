@@ -9,7 +9,6 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int8, Int64, UInt32
 
-from onlyif.core.arrays import on_host
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players
 from onlyif.predictors.tree_ensemble import TreeEnsemble
@@ -180,7 +179,7 @@ def compile_leaves(ensemble: TreeEnsemble, players: Players) -> Leaves:
     local = players.count > MAX_GLOBAL
     value = ensemble.value[nodes][order]
     # Player numbers of conditions, or their places on the path, become bits slot by slot.
-    number = place if local else on_host(players.index)[conditions.column].astype(np.int8)
+    number = place if local else players.index[conditions.column].astype(np.int8)
     slots = tuple(_slots(conditions, order, count[order], number))
     return Leaves(ensemble, players, cells, slots, conditions.category_cells, path[order], value, local)
 
@@ -192,7 +191,7 @@ def _paths(
     blocks = []
     for first in range(0, n_leaves, _BLOCK_LEAVES):
         start, stop = np.searchsorted(conditions.leaf, [first, first + _BLOCK_LEAVES])
-        player = on_host(players.index)[conditions.column[start:stop]]
+        player = players.index[conditions.column[start:stop]]
         own = conditions.leaf[start:stop].astype(np.int64) - first
         key, number = np.unique(own * players.count + player, return_inverse=True)
         leaf = key // players.count

@@ -10,6 +10,7 @@ from onlyif.causation.dissimilarity import GowerDifference
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.perturbation import Perturbations
+from onlyif.core.arrays import doubled, on_host
 from onlyif.core.progress import Meter
 from onlyif.core.seeds import child_seed
 from onlyif.explanation.causal import CausalProvenance
@@ -80,7 +81,7 @@ class Built:
 def built_test(chosen: PNS, ready: Ready) -> Built:
     """The dual-stage test that the settings ask for."""
     ground, options = ready.ground, ready.options
-    closeness = fit_closeness(ground.positions(ground.values), ground.ordered, None)
+    closeness = fit_closeness(doubled(ground.positions(ground.values)), on_host(ground.ordered), None)
     apart, total = PlacedDifference(ground.positions, GowerDifference(closeness)), TOTALS[chosen.distance]()
     sample = chosen.how_sampled.build(ground, apart)
     n = sample.rows(ready.tables.x[:1], options.seed).count

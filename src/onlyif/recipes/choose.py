@@ -6,9 +6,11 @@ from typing import Any, final
 from jaxtyping import Float64
 from torch import Tensor
 
+from onlyif.core.arrays import doubled
 from onlyif.core.errors import LimitError
 from onlyif.core.players import Players
 from onlyif.core.seeds import child_seed
+from onlyif.core.shapes import InputKeep, Instances
 from onlyif.predictors.base import Predictor
 from onlyif.recipes.linear import affine_of
 from onlyif.references.base import Reference
@@ -62,7 +64,8 @@ def choose_restriction(parts: Parts, reference: Reference) -> Restriction:
     if isinstance(reference, GaussianReference):
         affine = affine_of(parts.model, parts.predictor, parts.rows[: parts.max_rows])
         if affine is not None:
-            return LinearGaussianRestriction(affine.weights, affine.intercept, reference, parts.players)
+            w, w_0 = doubled(affine.weights), doubled(affine.intercept)
+            return LinearGaussianRestriction(w, w_0, reference, parts.players)
     if law.n_atoms is not None and law.n_atoms <= MOST_ATOMS:
         return EnumeratedRestriction(parts.predictor, reference, parts.players, parts.max_rows)
     return _sampled(parts, reference, parts.seed)
@@ -129,7 +132,7 @@ def check_search(search: Search, n_players: int) -> None:
 
 
 def low_sample_size(
-    reference: Reference, x: Float64[Tensor, "b c"], keep: Tensor, names: tuple[str, ...]
+    reference: Reference, x: Instances, keep: InputKeep, names: tuple[str, ...]
 ) -> list[str | None]:
     """A warning for each instance whose conditional references rest on too few background rows.
 
@@ -142,13 +145,12 @@ def low_sample_size(
     size = reference.effective_sample_size(x, keep)
     if size is None:
         return [None] * len(x)
-    least, which = size.min(1)
     return [
         None
         if value >= LOW_SAMPLE_SIZE
         else f"only {value:.1f} background rows effectively stand for {names[place]}; "
         f"take more background rows or a wider kernel before you trust it"
-        for value, place in zip(least.tolist(), which.tolist(), strict=True)
+        for value, place in zip(size.min(1).tolist(), size.argmin(1).tolist(), strict=True)
     ]
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.arguments import Either, Function, Kind, Number, Text, Whole
+from onlyif.core.arrays import Array, doubled, on_host
 from onlyif.core.errors import InputError, SettingError
 from onlyif.recipes.background import Background
 from onlyif.references.base import Reference
@@ -138,7 +139,9 @@ class Gaussian(ReferenceRecipe):
 
     @override
     def build(self, background: Background) -> Reference:
-        return fit_gaussian(background.values, self.shrinkage, background.columns, background.numeric)
+        return fit_gaussian(
+            background.values, self.shrinkage, background.columns, on_host(background.numeric)
+        )
 
     @override
     def fresh(self, background: Background) -> Reference | None:
@@ -181,8 +184,8 @@ class Empirical(ReferenceRecipe):
     def _fit(self, background: Background, skip: int) -> Reference:
         return fit_empirical(
             background.values,
-            ordered=background.ordered,
-            positions=background.positions,
+            ordered=on_host(background.ordered),
+            positions=lambda codes: doubled(background.positions(torch.tensor(codes))),
             bandwidth=self.bandwidth,
             n_rows=self._rows(background),
             skip=skip,
@@ -217,8 +220,8 @@ class Replacement(ReferenceRecipe):
 
     @override
     def build(self, background: Background) -> Reference:
-        def draw(x: Tensor, keep: Tensor, n: int, seed: int) -> Tensor:
-            given = self.function(background.decode(x.unsqueeze(0)), keep.numpy(), n, seed)
+        def draw(x: Array, keep: Array, n: int, seed: int) -> Array:
+            given = self.function(background.decode(x[None]), on_host(keep), n, seed)
             try:
                 return background.encode(given)
             except InputError as error:

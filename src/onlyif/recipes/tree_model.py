@@ -111,7 +111,7 @@ class TreeModel:
         Args:
             players: Those of the table's columns.
         """
-        return Players(players.index[self.source], players.names)
+        return Players(players.index[list(self.source)], players.names)
 
 
 def tree_model(read: TreesRead, form: Form, n_columns: int) -> TreeModel:

@@ -4,11 +4,8 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
-from onlyif.core.arrays import doubled
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players
 from onlyif.core.progress import Meter
@@ -17,7 +14,6 @@ from onlyif.recipes.tree_model import TreeModel, TreeQuestion, UnreadableTreesEr
 from onlyif.recipes.tree_reading import trees_of
 from onlyif.references.base import Plan, Reference
 from onlyif.references.tree_path import TreePathReference
-from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.restrictions.tree_linked import compile_tree_linked
 from onlyif.restrictions.tree_marginal import compile_tree_marginal
@@ -80,7 +76,7 @@ def _restriction(
             raise UnreadableTreesError(
                 'its output is no sum over trees; explain the margin (output="margin")'
             )
-        return _encoded(trees, compile_tree_path(ensemble, own), MOST_PLAYERS_ADDED)
+        return EncodedRestriction(compile_tree_path(ensemble, own), trees.encode, MOST_PLAYERS_ADDED)
     rows, weights = _atoms(trees, players, reference)
     entries = len(rows) * int((ensemble.nodes.column < 0).sum())
     if entries > MOST_ENTRIES:
@@ -90,16 +86,9 @@ def _restriction(
         )
     if ensemble.link.additive:
         added = compile_tree_marginal(ensemble, own, rows, weights)
-        return _encoded(trees, added, MOST_PLAYERS_ADDED)
+        return EncodedRestriction(added, trees.encode, MOST_PLAYERS_ADDED)
     linked = replace(compile_tree_linked(ensemble, own, rows, weights), meter=meter)
-    return _encoded(trees, linked, MOST_PLAYERS_LINKED)
-
-
-def _encoded(trees: TreeModel, inner: Restriction, most_players: int) -> EncodedRestriction:
-    def encode(rows: Float64[Tensor, "b c"]) -> Float64[Tensor, "b t"]:
-        return torch.from_numpy(trees.encode(rows))
-
-    return EncodedRestriction(inner, encode, most_players)
+    return EncodedRestriction(linked, trees.encode, MOST_PLAYERS_LINKED)
 
 
 def _atoms(
@@ -107,7 +96,7 @@ def _atoms(
 ) -> tuple[Float64[np.ndarray, "n t"], Float64[np.ndarray, "n"]]:
     """The rows of a fixed reference, encoded, and their weights."""
     n = reference.law.n_atoms or 0
-    x = torch.zeros(1, len(players.index), dtype=torch.float64)
-    hidden = torch.zeros(1, 1, len(players.index), dtype=torch.bool)
+    x = np.zeros((1, len(players.index)))
+    hidden = np.zeros((1, *x.shape), dtype=bool)
     draws = reference.draw(x, hidden, Plan(total=n, start=0, stop=n, seed=None))
-    return trees.encode(doubled(draws.values[0, 0])), doubled(draws.weights[0, 0])
+    return trees.encode(draws.values[0, 0]), draws.weights[0, 0]

@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
+from jaxtyping import Float, Float64
 
+from onlyif.core.arrays import Array
 from onlyif.core.shapes import InputKeep, Instances
 
 
@@ -16,12 +17,13 @@ class Draws:
     """Values for hidden entries, with their weights.
 
     Args:
-        values: The draws; only entries that are hidden are read. Size 1 in b or m means shared.
+        values: The draws, in x's library and dtype; only entries that are hidden are read. Size 1 in b or m
+            means shared.
         weights: Weight of each draw among all draws of its subset; those of all parts sum to 1.
     """
 
-    values: Float[Tensor, "#b #m n *x"]
-    weights: Float[Tensor, "#b #m n"]
+    values: Float[Array, "#b #m n *x"]
+    weights: Float64[np.ndarray, "#b #m n"]
 
 
 @final
@@ -58,6 +60,11 @@ class Plan:
     stop: int
     seed: int | None
 
+    @property
+    def equal_weights(self) -> Float64[np.ndarray, "1 1 n"]:
+        """1 / total for each draw of this part, in all subsets."""
+        return np.full((1, 1, self.stop - self.start), 1 / self.total)
+
 
 class Reference(ABC):
     """The distribution V_S of what is hidden, given what is kept.
@@ -89,7 +96,7 @@ class Reference(ABC):
     def law(self) -> Law:
         """What kind of distribution this is, with its sentence."""
 
-    def effective_sample_size(self, x: Instances, keep: InputKeep) -> Float[Tensor, "b m"] | None:
+    def effective_sample_size(self, x: Instances, keep: InputKeep) -> Float64[np.ndarray, "b m"] | None:
         """How many equally weighted atoms the law is worth for each subset, 1 / Σ w².
 
         None where the law has no weights that could collapse.

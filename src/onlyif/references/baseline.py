@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, like, namespace
 from onlyif.core.errors import InputError
 from onlyif.core.shapes import InputKeep, Instances
 from onlyif.references.base import Draws, Law, Plan, Reference
@@ -29,13 +28,14 @@ class BaselineReference(Reference):
         InputError: from `draw`, if the instances have another shape than the value.
 
     Example:
-        >>> zero = BaselineReference(torch.zeros(2), "zero")
-        >>> keep = torch.tensor([[[True, False]]])
-        >>> zero.draw(torch.ones(1, 2), keep, Plan(total=1, start=0, stop=1, seed=None)).values
-        tensor([[[[0., 0.]]]])
+        >>> import numpy as np
+        >>> zero = BaselineReference(np.zeros(2), "zero")
+        >>> keep = np.array([[[True, False]]])
+        >>> zero.draw(np.ones((1, 2)), keep, Plan(total=1, start=0, stop=1, seed=None)).values
+        array([[[[0., 0.]]]])
     """
 
-    value: Float[Tensor, "*x"]
+    value: Float[Array, "*x"]
     name: str = "a fixed baseline"
 
     @override
@@ -45,9 +45,8 @@ class BaselineReference(Reference):
                 f"the baseline has shape {tuple(self.value.shape)}, "
                 f"got instances of shape {tuple(x.shape[1:])}; both must be the same"
             )
-        n = plan.stop - plan.start
-        values = self.value.to(x).expand(1, 1, n, *self.value.shape)
-        return Draws(values, torch.full((1, 1, n), 1 / plan.total, dtype=x.dtype, device=x.device))
+        shape = (1, 1, plan.stop - plan.start, *self.value.shape)
+        return Draws(namespace(x).broadcast_to(like(self.value, x), shape), plan.equal_weights)
 
     @property
     @override

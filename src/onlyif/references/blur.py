@@ -30,7 +30,8 @@ class BlurReference(Reference):
         InputError: from `draw`, unless instances have a height and a width.
 
     Example:
-        >>> keep = torch.zeros(1, 1, 1, 3, 3, dtype=torch.bool)
+        >>> import numpy as np
+        >>> keep = np.zeros((1, 1, 1, 3, 3), dtype=bool)
         >>> plan = Plan(total=1, start=0, stop=1, seed=None)
         >>> BlurReference(1.0).draw(torch.ones(1, 1, 3, 3), keep, plan).values.mean().round(decimals=4)
         tensor(1.)
@@ -46,10 +47,8 @@ class BlurReference(Reference):
     def draw(self, x: Instances, keep: InputKeep, plan: Plan) -> Draws:
         if x.dim() < 3:
             raise InputError(f"a blur needs images, got instances of shape {tuple(x.shape[1:])}")
-        n = plan.stop - plan.start
         values = self._blurred(x).unsqueeze(1).unsqueeze(1)
-        weights = torch.full((1, 1, n), 1 / plan.total, dtype=x.dtype, device=x.device)
-        return Draws(values.expand(-1, -1, n, *x.shape[1:]), weights)
+        return Draws(values.expand(-1, -1, plan.stop - plan.start, *x.shape[1:]), plan.equal_weights)
 
     def _blurred(self, x: Tensor) -> Tensor:
         reach = max(1, round(3 * self.sigma))

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
 from onlyif.core.errors import SettingError
 
@@ -31,9 +30,9 @@ class Closeness:
         SettingError: unless bandwidth > 0.
     """
 
-    ordered: Bool[Tensor, "c"]
-    span: Float64[Tensor, "c"]
-    typical: Float64[Tensor, "c"]
+    ordered: Bool[np.ndarray, "c"]
+    span: Float64[np.ndarray, "c"]
+    typical: Float64[np.ndarray, "c"]
     bandwidth: float | None = None
 
     def __post_init__(self) -> None:
@@ -41,36 +40,50 @@ class Closeness:
             raise SettingError(f"bandwidth must be above 0, or None for Scott's rule, got {self.bandwidth}")
 
     def distances(
-        self, places: Float64[Tensor, "rows c"], place: Float64[Tensor, "c"]
-    ) -> Float64[Tensor, "rows c"]:
+        self, places: Float64[np.ndarray, "rows c"], place: Float64[np.ndarray, "c"]
+    ) -> Float64[np.ndarray, "rows c"]:
         """The distance of each row from one place, on each column."""
-        ordered, span = self.ordered.to(place.device), self.span.to(place.device)
-        apart = (places - place).abs()
-        apart = torch.where(ordered & (span > 0), apart / span, (apart != 0).double())
-        lacking, lacks = places.isnan(), place.isnan()
-        return torch.where(lacking | lacks, (lacking ^ lacks).double(), apart)
+        scaled = self.ordered & (self.span > 0)
+        apart = np.abs(places - place)
+        apart = np.where(scaled, apart / np.where(scaled, self.span, 1.0), apart != 0)
+        lacking, lacks = np.isnan(places), np.isnan(place)
+        distances: np.ndarray = np.where(lacking | lacks, lacking ^ lacks, apart)
+        return distances
 
-    def widths(self, kept: Float64[Tensor, "m c"], n_rows: int) -> Float64[Tensor, "m 1"]:
+    def widths(self, kept: Float64[np.ndarray, "m c"], n_rows: int) -> Float64[np.ndarray, "m 1"]:
         """The kernel's width h for each subset of columns and a background of `n_rows` rows."""
         if self.bandwidth is not None:
-            return torch.full((len(kept), 1), self.bandwidth, dtype=torch.float64, device=kept.device)
-        size = kept.sum(1, keepdim=True).clamp(min=1)
-        typical = kept @ self.typical.to(kept.device).unsqueeze(1) / size
-        return typical / size.sqrt() * n_rows ** (-1 / (size + 4))
+            return np.full((len(kept), 1), self.bandwidth)
+        size = _sizes(kept)
+        widths: np.ndarray = (kept @ self.typical)[:, None] / size
+        widths *= n_rows ** (-1 / (size + 4)) / np.sqrt(size)
+        return widths
 
     def weights(
-        self, apart: Float64[Tensor, "rows c"], kept: Float64[Tensor, "m c"]
-    ) -> Float64[Tensor, "m rows"]:
+        self, apart: Float64[np.ndarray, "rows c"], kept: Float64[np.ndarray, "m c"]
+    ) -> Float64[np.ndarray, "m rows"]:
         """The kernel's weights of all rows, which sum to 1, from their distances on each column."""
-        mean = kept @ apart.T / kept.sum(1, keepdim=True).clamp(min=1)
-        nearest = mean.amin(1, keepdim=True)
-        # Relative to the nearest row, so that rows far from everything still sum to 1.
-        width = self.widths(kept, len(apart)).clamp(min=1e-9)
-        return torch.softmax(-(mean - nearest) * (mean + nearest) / (2 * width.square()), 1)
+        mean = kept @ apart.T / _sizes(kept)
+        nearest = mean.min(1, keepdims=True)
+        width = np.maximum(self.widths(kept, len(apart)), 1e-9)
+        # Relative to the nearest row, so that rows far from everything still sum to 1. In place: it is large.
+        weights: np.ndarray = mean - nearest
+        mean += nearest
+        weights *= mean
+        weights /= -2 * width**2
+        np.exp(weights, out=weights)
+        weights /= weights.sum(1, keepdims=True)
+        return weights
+
+
+def _sizes(kept: Float64[np.ndarray, "m c"]) -> Float64[np.ndarray, "m 1"]:
+    """The number of columns kept, 1 where there is none."""
+    sizes: np.ndarray = np.maximum(kept.sum(1, keepdims=True), 1)
+    return sizes
 
 
 def fit_closeness(
-    places: Float64[Tensor, "rows c"], ordered: Bool[Tensor, "c"] | None, bandwidth: float | None
+    places: Float64[np.ndarray, "rows c"], ordered: Bool[np.ndarray, "c"] | None, bandwidth: float | None
 ) -> Closeness:
     """The closeness whose spans and typical distances are those of a background.
 
@@ -80,27 +93,26 @@ def fit_closeness(
         bandwidth: The kernel's width; None for Scott's rule.
 
     Example:
-        >>> fit_closeness(torch.tensor([[0.0], [4.0]]).double(), None, None).typical
-        tensor([0.5000], dtype=torch.float64)
+        >>> fit_closeness(np.array([[0.0], [4.0]]), None, None).typical
+        array([0.5])
     """
-    known = places.nan_to_num(nan=-torch.inf).amax(0), places.nan_to_num(nan=torch.inf).amin(0)
-    span = (known[0] - known[1]).clamp(min=0)  # a column with no value at all has none
-    ordered = torch.ones_like(span, dtype=torch.bool) if ordered is None else ordered
-    typical = torch.stack([_typical(places[:, j], span[j], ordered[j]) for j in range(len(span))])
-    return Closeness(ordered, span, typical, bandwidth)
+    missing = np.isnan(places)
+    largest, smallest = (np.where(missing, end, places) for end in (-np.inf, np.inf))
+    span = np.maximum(largest.max(0) - smallest.min(0), 0)  # a column with no value at all has none
+    ordered = np.ones(len(span), dtype=bool) if ordered is None else ordered
+    columns = zip(places.T, span.tolist(), ordered.tolist(), strict=True)
+    return Closeness(ordered, span, np.array([_typical(*column) for column in columns]), bandwidth)
 
 
-def _typical(
-    place: Float64[Tensor, "n"], span: Float64[Tensor, ""], ordered: Bool[Tensor, ""]
-) -> Float64[Tensor, ""]:
+def _typical(place: Float64[np.ndarray, "n"], span: float, ordered: bool) -> float:
     """Mean distance on one column of two rows drawn with replacement, in O(n log n)."""
-    n, known = len(place), place[~place.isnan()].sort().values
+    n, known = len(place), np.sort(place[~np.isnan(place)])
     mixed = 2 * len(known) * (n - len(known))
     if ordered and span > 0:
         # Sorted value i is the larger of i pairs and the smaller of the other len - 1 - i.
-        rank = torch.arange(len(known), dtype=torch.float64, device=place.device)
-        pairs = 2 * ((2 * rank - len(known) + 1) * (known - known[0])).sum() / span
+        rank = np.arange(len(known))
+        pairs = 2 * float(((2 * rank - len(known) + 1) * (known - known[0])).sum()) / span
     else:
-        counts = torch.unique_consecutive(known, return_counts=True)[1].double()
-        pairs = len(known) ** 2 - counts.square().sum()
+        counts = np.unique(known, return_counts=True)[1]
+        pairs = len(known) ** 2 - float(np.square(counts).sum())
     return (pairs + mixed) / n**2

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-import torch
-from jaxtyping import Bool, Float64
-from torch import Tensor
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, doubled, like
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
-from onlyif.core.torch_seeds import torch_generator
 from onlyif.references.base import Draws, Law, Plan, Reference
 from onlyif.references.closeness import Closeness, fit_closeness
 
@@ -19,7 +19,7 @@ _CHUNK = 1024  # uniform numbers from one child seed; fixed, so that draw i does
 _BLOCK_ENTRIES = 2**21  # weights in one block of subsets: 16 MiB, and a few temporaries of that size
 
 
-def unchanged(values: Float64[Tensor, "r c"]) -> Float64[Tensor, "r c"]:
+def unchanged(values: Float64[np.ndarray, "r c"]) -> Float64[np.ndarray, "r c"]:
     """The codes themselves: for tables of numbers only, which need no translation."""
     return values
 
@@ -51,18 +51,18 @@ class EmpiricalReference(Reference):
         InputError: if there is no row; from `draw`, if x has other columns.
 
     Example:
-        >>> rows = torch.tensor([[0.0, 5.0], [0.9, 6.0], [9.0, 7.0]], dtype=torch.float64)
-        >>> x, keep = torch.zeros(1, 2, dtype=torch.float64), torch.tensor([[[True, False]]])
-        >>> fit_empirical(rows, bandwidth=0.1).draw(x, keep, Plan(3, 0, 3, None)).weights
-        tensor([[[6.2246e-01, 3.7754e-01, 1.2006e-22]]], dtype=torch.float64)
+        >>> rows = np.array([[0.0, 5.0], [0.9, 6.0], [9.0, 7.0]])
+        >>> x, keep = np.zeros((1, 2)), np.array([[[True, False]]])
+        >>> fit_empirical(rows, bandwidth=0.1).draw(x, keep, Plan(3, 0, 3, None)).weights.round(3)
+        array([[[0.622, 0.378, 0.   ]]])
 
     References:
         [aas2021] the empirical conditional reference; [gower1971] the distance; [scott1992] the rule.
     """
 
-    rows: Float64[Tensor, "rows c"]
-    places: Float64[Tensor, "rows c"]
-    positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]]
+    rows: Float64[np.ndarray, "rows c"]
+    places: Float64[np.ndarray, "rows c"]
+    positions: Callable[[Float64[np.ndarray, "r c"]], Float64[np.ndarray, "r c"]]
     closeness: Closeness
     origin: str
 
@@ -74,22 +74,18 @@ class EmpiricalReference(Reference):
     def draw(self, x: Instances, keep: InputKeep, plan: Plan) -> Draws:
         size = (len(x), keep.shape[1], plan.stop - plan.start)
         if plan.seed is None:
-            weights = torch.empty(size, dtype=x.dtype, device=x.device)
+            weights = np.empty(size)
             for i, part, block in self._weights(x, keep):
-                weights[i, part] = block[:, plan.start : plan.stop].to(x.dtype)
-            return Draws(self.rows[plan.start : plan.stop].to(x).unsqueeze(0).unsqueeze(0), weights)
-        points = _uniforms(plan.seed, plan.start, plan.stop).to(x.device)
-        chosen = torch.empty(size, dtype=torch.int64, device=x.device)
+                weights[i, part] = block[:, plan.start : plan.stop]
+            return Draws(like(self.rows[plan.start : plan.stop], x)[None, None], weights)
+        points = _uniforms(plan.seed, plan.start, plan.stop)
+        chosen = np.empty(size, dtype=np.int64)
         for i, part, block in self._weights(x, keep):
-            sums = block.cumsum(1)
-            chosen[i, part] = torch.searchsorted(sums, points * sums[:, -1:], right=True)
-        equal = torch.full((1, 1, size[2]), 1 / plan.total, dtype=x.dtype, device=x.device)
-        # Rounding may carry the last point past the last row.
-        return Draws(self.rows.to(x)[chosen.clamp(max=len(self.rows) - 1)], equal)
+            chosen[i, part] = _rows_at(points, block)
+        return Draws(like(self.rows[chosen], x), plan.equal_weights)
 
     @override
-    @override
-    def effective_sample_size(self, x: Instances, keep: InputKeep) -> Float64[Tensor, "b m"]:
+    def effective_sample_size(self, x: Instances, keep: InputKeep) -> Float64[np.ndarray, "b m"]:
         """1 / Σ w²: how many equally weighted rows would say as much as these weights do.
 
         From 1 (a single row decides) to the number of rows. Below about 10 the restricted prediction
@@ -99,26 +95,25 @@ class EmpiricalReference(Reference):
             x: The instances.
             keep: True where x is kept; size 1 in b means shared by all instances.
         """
-        sizes = torch.empty(len(x), keep.shape[1], dtype=torch.float64, device=x.device)
+        sizes = np.empty((len(x), keep.shape[1]))
         for i, part, block in self._weights(x, keep):
-            sizes[i, part] = 1 / block.square().sum(1)
+            sizes[i, part] = 1 / np.square(block).sum(1)
         return sizes
 
     def _weights(
         self, x: Instances, keep: InputKeep
-    ) -> Iterator[tuple[int, slice, Float64[Tensor, "_ rows"]]]:
+    ) -> Iterator[tuple[int, slice, Float64[np.ndarray, "_ rows"]]]:
         """The weights of all rows, by instance and block of subsets."""
         if x.shape[1:] != self.rows.shape[1:]:
             raise InputError(
                 f"the background has {self.rows.shape[1]} columns, got rows of shape {tuple(x.shape[1:])}"
             )
-        here, places = self.positions(x.double()), self.places.to(x.device)
-        step = max(1, _BLOCK_ENTRIES // len(places))
+        here, step = self.positions(doubled(x)), max(1, _BLOCK_ENTRIES // len(self.places))
         for i in range(len(x)):
-            apart, kept = self.closeness.distances(places, here[i]), keep[i if len(keep) > 1 else 0]
+            apart, kept = self.closeness.distances(self.places, here[i]), keep[i if len(keep) > 1 else 0]
             for first in range(0, len(kept), step):
                 part = slice(first, first + step)
-                yield i, part, self.closeness.weights(apart, kept[part].double())
+                yield i, part, self.closeness.weights(apart, kept[part].astype(np.float64))
 
     @property
     @override
@@ -132,10 +127,10 @@ class EmpiricalReference(Reference):
 
 
 def fit_empirical(
-    background: Float64[Tensor, "rows c"],
+    background: Float[Array, "rows c"],
     *,
-    ordered: Bool[Tensor, "c"] | None = None,
-    positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]] = unchanged,
+    ordered: Bool[np.ndarray, "c"] | None = None,
+    positions: Callable[[Float64[np.ndarray, "r c"]], Float64[np.ndarray, "r c"]] = unchanged,
     bandwidth: float | None = None,
     n_rows: int | None = None,
     skip: int = 0,
@@ -159,12 +154,12 @@ def fit_empirical(
         SettingError: unless n_rows >= 1, bandwidth > 0, and skip leaves two rows.
 
     Example:
-        >>> fit_empirical(torch.rand(300, 2).double(), n_rows=200).law.sentence
+        >>> fit_empirical(np.ones((300, 2)), n_rows=200).law.sentence
         "Hidden ...: 200 rows drawn with seed 0 from 300 background rows, bandwidth by Scott's rule)."
     """
-    rows, origin = _sample(background, n_rows, skip, seed)
+    rows, origin = _sample(doubled(background), n_rows, skip, seed)
     places = positions(rows)
-    if places.isinf().any():
+    if np.isinf(places).any():
         raise InputError("the empirical reference measures distances: need finite or missing values, got inf")
     how = "bandwidth by Scott's rule" if bandwidth is None else f"bandwidth {bandwidth:g}"
     closeness = fit_closeness(places, ordered, bandwidth)
@@ -172,8 +167,8 @@ def fit_empirical(
 
 
 def _sample(
-    background: Float64[Tensor, "rows c"], n_rows: int | None, skip: int, seed: int
-) -> tuple[Float64[Tensor, "n c"], str]:
+    background: Float64[np.ndarray, "rows c"], n_rows: int | None, skip: int, seed: int
+) -> tuple[Float64[np.ndarray, "n c"], str]:
     if len(background) < 2:
         raise InputError(f"need at least 2 background rows to compare with, got {len(background)}")
     if n_rows is not None and n_rows < 1:
@@ -182,17 +177,29 @@ def _sample(
         raise SettingError(f"skip must leave at least 2 of {len(background)} background rows, got {skip}")
     if skip == 0 and (n_rows is None or n_rows >= len(background)):
         return background, f"all {len(background)} background rows"
-    order = torch.randperm(len(background), generator=torch_generator(seed, "empirical rows"))
-    chosen = order[skip:][:n_rows].to(background.device)
+    chosen = generator(seed, "empirical rows").permutation(len(background))[skip:][:n_rows]
     other = "other " if skip else ""
     origin = f"{len(chosen)} {other}rows drawn with seed {seed} from {len(background)} background rows"
     return background[chosen], origin
 
 
-def _uniforms(seed: int, start: int, stop: int) -> Float64[Tensor, "n"]:
+def _uniforms(seed: int, start: int, stop: int) -> Float64[np.ndarray, "n"]:
     first, last = start // _CHUNK, -(-stop // _CHUNK)
-    chunks = [
-        torch.rand(_CHUNK, dtype=torch.float64, generator=torch_generator(seed, "empirical draws", i))
-        for i in range(first, last)
-    ]
-    return torch.cat(chunks)[start - first * _CHUNK : stop - first * _CHUNK]
+    chunks = [generator(seed, "empirical draws", i).random(_CHUNK) for i in range(first, last)]
+    return np.concatenate(chunks)[start - first * _CHUNK : stop - first * _CHUNK]
+
+
+def _rows_at(
+    points: Float64[np.ndarray, "n"], weights: Float64[np.ndarray, "m rows"]
+) -> Int64[np.ndarray, "m n"]:
+    """The row at which the sum of the weights passes each point of [0, 1), for every subset."""
+    order, (m, n) = np.argsort(points), (len(weights), len(points))
+    ends = np.cumsum(weights, axis=1)
+    ends /= ends[:, -1:]
+    # A row is passed by all points from a first one on; so many rows are passed by a point.
+    first_past = np.searchsorted(points[order], ends)
+    first_past += np.arange(m)[:, None] * (n + 1)
+    passed = np.bincount(first_past.ravel(), minlength=m * (n + 1)).reshape(m, n + 1)[:, :n]
+    rows = np.empty((m, n), dtype=np.int64)
+    rows[:, order] = np.cumsum(passed, axis=1)
+    return rows

@@ -4,17 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-import torch
+import numpy as np
+from array_api_compat import is_numpy_array, is_torch_array
 from jaxtyping import Bool, Float
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, beside, copied, like, namespace
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.seeds import child_seed
 from onlyif.core.shapes import InputKeep, Instances
 from onlyif.references.base import Draws, Law, Plan, Reference
 
-Sampler = Callable[[Float[Tensor, "*x"], Bool[Tensor, "*x"], int, int], Float[Tensor, "n *x"]]
+Sampler = Callable[[Float[Array, "*x"], Bool[Array, "*x"], int, int], Float[Array, "n *x"]]
 
 
 @final
@@ -27,6 +28,7 @@ class FunctionReference(Reference):
 
     Args:
         function: function(x (*x), keep (*x), n, seed) -> n draws (n, *x); equal seeds must give equal draws.
+            x and keep are of the library of the instances, the draws of that or of numpy.
         sentence: One sentence that says what a hidden feature is replaced by; printed with every result.
         chunk: Draws asked from one call, always this many, so that draw i does not depend on how the
             work is split. The most that fit are the fastest.
@@ -38,11 +40,11 @@ class FunctionReference(Reference):
 
     Example:
         >>> def noise(x, keep, n, seed):
-        ...     return torch.rand(n, *x.shape, generator=torch.Generator().manual_seed(seed))
+        ...     return np.random.default_rng(seed).random((n, *x.shape))
         >>> reference = FunctionReference(noise, "Hidden features are uniform noise.", chunk=2)
-        >>> x, keep = torch.ones(1, 3), torch.zeros(1, 1, 3, dtype=torch.bool)
+        >>> x, keep = np.ones((1, 3)), np.zeros((1, 1, 3), dtype=bool)
         >>> reference.draw(x, keep, Plan(total=5, start=0, stop=5, seed=0)).values.shape
-        torch.Size([1, 1, 5, 3])
+        (1, 1, 5, 3)
     """
 
     function: Sampler
@@ -59,38 +61,37 @@ class FunctionReference(Reference):
     def draw(self, x: Instances, keep: InputKeep, plan: Plan) -> Draws:
         if plan.seed is None:
             raise SettingError("a user's function has no finite list of atoms: give a seed to draw from it")
-        every = keep.expand(len(x), -1, *x.shape[1:])
+        xp, every = namespace(x), np.broadcast_to(keep, (len(x), *keep.shape[1:]))
         self._check_repeats(x[0], every[0, 0], plan.seed, plan.start // self.chunk)
-        values = torch.stack(
-            [
-                torch.stack([self._part(row, kept, plan, plan.seed) for kept in subsets])
-                for row, subsets in zip(x, every, strict=True)
-            ]
-        )
-        n = plan.stop - plan.start
-        return Draws(values, torch.full((1, 1, n), 1 / plan.total, dtype=x.dtype, device=x.device))
+        drawn = [
+            [self._part(one, kept, plan, plan.seed) for kept in subsets]
+            for one, subsets in zip(x, every, strict=True)
+        ]
+        return Draws(xp.stack([xp.stack(subsets) for subsets in drawn]), plan.equal_weights)
 
     def _part(
-        self, x: Float[Tensor, "*x"], keep: Bool[Tensor, "*x"], plan: Plan, seed: int
-    ) -> Float[Tensor, "n *x"]:
+        self, x: Float[Array, "*x"], keep: Bool[np.ndarray, "*x"], plan: Plan, seed: int
+    ) -> Float[Array, "n *x"]:
         first, last = plan.start // self.chunk, -(-plan.stop // self.chunk)
-        drawn = torch.cat([self._ask(x, keep, seed, i) for i in range(first, last)])
+        drawn = namespace(x).concat([self._ask(x, keep, seed, i) for i in range(first, last)])
         return drawn[plan.start - first * self.chunk : plan.stop - first * self.chunk]
 
     def _ask(
-        self, x: Float[Tensor, "*x"], keep: Bool[Tensor, "*x"], seed: int, index: int
-    ) -> Float[Tensor, "n *x"]:
+        self, x: Float[Array, "*x"], keep: Bool[np.ndarray, "*x"], seed: int, index: int
+    ) -> Float[Array, "n *x"]:
         """One chunk of draws, checked; the function gets copies, so it cannot change ours."""
         try:
             part = child_seed(seed, "function draws", index)
-            drawn = self.function(x.clone(), keep.clone(), self.chunk, part)
+            drawn = self.function(copied(x), beside(keep.copy(), x), self.chunk, part)
         except Exception as error:
             raise ModelError(f"the reference function raised {type(error).__name__}: {error}") from error
-        return _checked(drawn, keep, self.chunk).to(x)
+        return like(_checked(drawn, keep, self.chunk), x)
 
-    def _check_repeats(self, x: Float[Tensor, "*x"], keep: Bool[Tensor, "*x"], seed: int, index: int) -> None:
-        once, again = (torch.where(keep, x, self._ask(x, keep, seed, index)) for _ in range(2))
-        if not torch.equal(once, again):
+    def _check_repeats(
+        self, x: Float[Array, "*x"], keep: Bool[np.ndarray, "*x"], seed: int, index: int
+    ) -> None:
+        once, again = (self._ask(x, keep, seed, index) for _ in range(2))
+        if bool(((once != again) & beside(~keep, x)).any()):
             raise ModelError(
                 "the reference function answered one seed with different draws; "
                 "take all its random numbers from the seed it is given"
@@ -102,14 +103,22 @@ class FunctionReference(Reference):
         return Law(self.sentence, None, depends_on_x=True)
 
 
-def _checked(drawn: object, keep: Bool[Tensor, "*x"], n: int) -> Float[Tensor, "n *x"]:
+def _checked(drawn: object, keep: Bool[np.ndarray, "*x"], n: int) -> Float[Array, "n *x"]:
     needed = (n, *keep.shape)
-    if not isinstance(drawn, Tensor) or drawn.shape != needed or not drawn.is_floating_point():
-        got = f"{drawn.dtype} {tuple(drawn.shape)}" if isinstance(drawn, Tensor) else type(drawn).__name__
-        raise ModelError(f"the reference function must return a float tensor of shape {needed}, got {got}")
-    wrong = (~drawn.isfinite() & ~keep.to(drawn.device)).sum().item()
+    if not (is_numpy_array(drawn) or is_torch_array(drawn)):
+        raise ModelError(
+            f"the reference function must return a float array of shape {needed}, got {type(drawn).__name__}"
+        )
+    values: Array = drawn
+    xp = namespace(values)
+    if values.shape != needed or not xp.isdtype(values.dtype, "real floating"):
+        raise ModelError(
+            f"the reference function must return a float array of shape {needed}, "
+            f"got {values.dtype} {tuple(values.shape)}"
+        )
+    wrong = int((~xp.isfinite(values) & beside(~keep, values)).sum())
     if wrong:
         raise ModelError(
             f"the reference function returned {wrong} hidden entries that are not finite; need numbers"
         )
-    return drawn
+    return values

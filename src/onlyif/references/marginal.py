@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
+from jaxtyping import Float, Int64
 from typing_extensions import override
 
+from onlyif.core.arrays import Array, beside, like
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
-from onlyif.core.torch_seeds import torch_generator
 from onlyif.references.base import Draws, Law, Plan, Reference
 
 
@@ -32,14 +32,14 @@ class MarginalReference(Reference):
         InputError: if there is no row; from `draw`, if the instances have another shape than the rows.
 
     Example:
-        >>> reference = MarginalReference(torch.tensor([[0.0, 0.0], [2.0, 4.0]]))
-        >>> keep = torch.tensor([[[True, False]]])
-        >>> reference.draw(torch.ones(1, 2), keep, Plan(total=2, start=0, stop=2, seed=None)).values
-        tensor([[[[0., 0.],
-                  [2., 4.]]]])
+        >>> reference = MarginalReference(np.array([[0.0, 0.0], [2.0, 4.0]]))
+        >>> keep = np.array([[[True, False]]])
+        >>> reference.draw(np.ones((1, 2)), keep, Plan(total=2, start=0, stop=2, seed=None)).values
+        array([[[[0., 0.],
+                 [2., 4.]]]])
     """
 
-    rows: Float[Tensor, "n *x"]
+    rows: Float[Array, "n *x"]
     origin: str = ""
 
     def __post_init__(self) -> None:
@@ -53,10 +53,12 @@ class MarginalReference(Reference):
                 f"the background rows have shape {tuple(self.rows.shape[1:])}, "
                 f"got instances of shape {tuple(x.shape[1:])}; both must be the same"
             )
-        chosen = _row_numbers(len(self.rows), plan).to(self.rows.device)
-        values = self.rows[chosen].to(x)
-        weights = torch.full((1, 1, len(chosen)), 1 / plan.total, dtype=x.dtype, device=x.device)
-        return Draws(values.unsqueeze(0).unsqueeze(0), weights)
+        if plan.seed is None:
+            rows = self.rows[plan.start : plan.stop]
+        else:
+            numbers = _row_numbers(len(self.rows), plan, plan.seed)
+            rows = self.rows[beside(numbers, self.rows)]
+        return Draws(like(rows, x)[None, None], plan.equal_weights)
 
     @property
     @override
@@ -70,7 +72,7 @@ class MarginalReference(Reference):
 
 
 def fit_marginal(
-    background: Float[Tensor, "rows *x"], n_rows: int | None = 100, seed: int = 0
+    background: Float[Array, "rows *x"], n_rows: int | None = 100, seed: int = 0
 ) -> MarginalReference:
     """The marginal reference over all rows of a background, or over a random sample of them.
 
@@ -84,7 +86,7 @@ def fit_marginal(
         SettingError: unless n_rows >= 1.
 
     Example:
-        >>> fit_marginal(torch.rand(426, 3)).law.sentence
+        >>> fit_marginal(np.ones((426, 3))).law.sentence
         'Hidden ... (marginal reference: 100 rows drawn with seed 0 from 426 background rows).'
     """
     if len(background) < 2:
@@ -96,13 +98,13 @@ def fit_marginal(
         raise SettingError(f"need n_rows >= 1 rows in the sample, or None for all, got {n_rows}")
     if n_rows is None or n_rows >= len(background):
         return MarginalReference(background)
-    chosen = _sample_order(len(background), seed)[:n_rows].to(background.device)
+    chosen = _sample_order(len(background), seed)[:n_rows]
     origin = f"{n_rows} rows drawn with seed {seed} from {len(background)} background rows"
-    return MarginalReference(background[chosen], origin)
+    return MarginalReference(background[beside(chosen, background)], origin)
 
 
 def fresh_marginal(
-    background: Float[Tensor, "rows *x"], n_rows: int | None = 100, seed: int = 0
+    background: Float[Array, "rows *x"], n_rows: int | None = 100, seed: int = 0
 ) -> MarginalReference | None:
     """Another sample for the same settings, with no row in common: to check what was found on the first.
 
@@ -114,26 +116,21 @@ def fresh_marginal(
         seed: The seed given to `fit_marginal`.
 
     Example:
-        >>> fresh_marginal(torch.rand(150, 3)).law.sentence
+        >>> fresh_marginal(np.ones((150, 3))).law.sentence
         'Hidden ... (marginal reference: 50 other rows drawn with seed 0 from 150 background rows).'
     """
     if n_rows is None or n_rows >= len(background):
         return None
-    chosen = _sample_order(len(background), seed)[n_rows : 2 * n_rows].to(background.device)
+    chosen = _sample_order(len(background), seed)[n_rows : 2 * n_rows]
     origin = f"{len(chosen)} other rows drawn with seed {seed} from {len(background)} background rows"
-    return MarginalReference(background[chosen], origin)
+    return MarginalReference(background[beside(chosen, background)], origin)
 
 
-def _sample_order(count: int, seed: int) -> Tensor:
-    return torch.randperm(count, generator=torch_generator(seed, "marginal rows"))
+def _sample_order(count: int, seed: int) -> Int64[np.ndarray, "count"]:
+    return generator(seed, "marginal rows").permutation(count)
 
 
-def _row_numbers(count: int, plan: Plan) -> Tensor:
-    if plan.seed is None:
-        return torch.arange(plan.start, plan.stop)
+def _row_numbers(count: int, plan: Plan, seed: int) -> Int64[np.ndarray, "n"]:
     first, last = plan.start // count, -(-plan.stop // count)
-    rounds = [
-        torch.randperm(count, generator=torch_generator(plan.seed, "marginal draws", i))
-        for i in range(first, last)
-    ]
-    return torch.cat(rounds)[plan.start - first * count : plan.stop - first * count]
+    rounds = [generator(seed, "marginal draws", i).permutation(count) for i in range(first, last)]
+    return np.concatenate(rounds)[plan.start - first * count : plan.stop - first * count]

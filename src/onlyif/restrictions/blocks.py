@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float64
-from torch import Tensor
+from jaxtyping import Float64
 
 from onlyif.core.arrays import doubled, in_dtype
 from onlyif.core.blend import blend
@@ -43,24 +41,23 @@ class Moments:
     """
 
     count: int
-    mean: Float64[Tensor, "two b m k"]
-    spread: Float64[Tensor, "two b m k"]
+    mean: Float64[np.ndarray, "two b m k"]
+    spread: Float64[np.ndarray, "two b m k"]
 
     def merge(self, other: "Moments") -> "Moments":
         """The moments of both parts together (Chan, Golub and LeVeque's update)."""
         total = self.count + other.count
         step = other.mean - self.mean
         mean = self.mean + step * (other.count / total)
-        spread = self.spread + other.spread + step.square() * (self.count * other.count / total)
+        spread = self.spread + other.spread + np.square(step) * (self.count * other.count / total)
         return Moments(total, mean, spread)
 
     @property
-    def stderr(self) -> Float64[Tensor, "two b m k"]:
+    def stderr(self) -> Float64[np.ndarray, "two b m k"]:
         """Standard errors of the two means; NaN for a single draw."""
-        variance = (
-            self.spread / (self.count - 1) if self.count > 1 else torch.full_like(self.spread, torch.nan)
-        )
-        return (variance / self.count).sqrt()
+        if self.count < 2:
+            return np.full_like(self.spread, np.nan)
+        return np.sqrt(self.spread / ((self.count - 1) * self.count))
 
 
 @final
@@ -121,8 +118,7 @@ class Walk:
 
     def _run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
         mean = np.empty((len(x), subsets.count))
-        shape = (2, *mean.shape)
-        errors = np.broadcast_to(np.zeros(()), shape) if self.exact else np.empty(shape)
+        errors = np.broadcast_to(0.0, (2, *mean.shape)) if self.exact else np.empty((2, *mean.shape))
         b_call, m_call = _rectangle(len(x), subsets.count, max(1, self.max_rows // self.plan.total))
         # Whole calls only: a remainder in every pass would be a small call in every pass.
         a_pass = m_call * -(-SUBSETS_A_PASS // m_call)
@@ -130,15 +126,15 @@ class Walk:
         for instances in _slices(len(x), b_call):
             numbers = readout.part(instances)
             for part in passes:
-                keep = torch.tensor(subsets.part(instances, part), device=x.device)
+                keep = subsets.part(instances, part)
                 if self.exact:
                     outputs = self._exact(x[instances], keep, m_call)
                 else:
                     moments = self._sampled(x[instances], keep, m_call)
                     outputs = moments.mean[0]
                     for error, stderr in zip(errors, moments.stderr, strict=True):
-                        error[instances, part] = numbers.error(stderr.numpy())
-                mean[instances, part] = numbers.read(outputs.numpy())
+                        error[instances, part] = numbers.error(stderr)
+                mean[instances, part] = numbers.read(outputs)
         asked = subsets.count + (0 if self.exact else len(passes))
         return Estimate(mean, errors[0], errors[1], float(asked * self.plan.total))
 
@@ -147,32 +143,36 @@ class Walk:
         """Whether the draws are the atoms of the law."""
         return self.plan.seed is None
 
-    def _exact(self, x: Instances, keep: Bool[Tensor, "#b m d"], m_call: int) -> Float64[Tensor, "b m k"]:
+    def _exact(self, x: Instances, keep: Keep, m_call: int) -> Float64[np.ndarray, "b m k"]:
         # Filled in place: many small results kept between large ones would tear the heap.
-        total = torch.zeros(0)
+        total = np.zeros(0)
         input_keep = self.players.spread(keep)
         for plan in self._chunks():
             shared = self._shared(x, plan)
             for part in _slices(keep.shape[1], m_call):
                 outputs, weights = self._outputs(x, input_keep[:, part], plan, shared)
                 if not len(total):
-                    total = outputs.new_zeros(len(x), keep.shape[1], outputs.shape[3])
-                total[:, part] += _weighted_mean(outputs, weights)
+                    total = np.zeros((len(x), keep.shape[1], outputs.shape[3]))
+                total[:, part] += (weights[:, :, None] @ outputs)[:, :, 0]
         return total
 
-    def _sampled(self, x: Instances, keep: Bool[Tensor, "#b m d"], m_call: int) -> Moments:
+    def _sampled(self, x: Instances, keep: Keep, m_call: int) -> Moments:
         input_keep, nothing = self.players.spread(keep), self._nothing(x)
         merged: list[Moments] = []
         for plan in self._chunks():
             shared = self._shared(x, plan)
             base = self._outputs(x, nothing, plan, shared)[0]
-            mean, spread = base.new_empty(2, 2, len(x), keep.shape[1], base.shape[3])
+            n = base.shape[2]
+            mean, spread = np.empty((2, 2, len(x), keep.shape[1], base.shape[3]))
             for part in _slices(keep.shape[1], m_call):
                 outputs = self._outputs(x, input_keep[:, part], plan, shared)[0]
-                values = torch.stack([outputs, outputs - base])
-                mean[:, :, part] = values.mean(3)
-                spread[:, :, part] = (values - mean[:, :, part].unsqueeze(3)).square().sum(3)
-            whole = Moments(base.shape[2], mean, spread)
+                values = np.stack([outputs, outputs - base])
+                # Sums as products with ones, which are much faster than sums over a middle axis.
+                mean[:, :, part] = np.ones(n) @ values / n
+                values -= mean[:, :, part, None]
+                np.square(values, out=values)
+                spread[:, :, part] = np.ones(n) @ values
+            whole = Moments(n, mean, spread)
             merged = [merged[0].merge(whole)] if merged else [whole]
         return merged[0]
 
@@ -181,7 +181,7 @@ class Walk:
             yield replace(self.plan, start=part.start, stop=part.stop)
 
     def _nothing(self, x: Instances) -> InputKeep:
-        return torch.zeros(1, 1, *x.shape[1:], dtype=torch.bool, device=x.device)
+        return np.zeros((1, 1, *x.shape[1:]), dtype=bool)
 
     def _shared(self, x: Instances, plan: Plan) -> Draws | None:
         """The draws of all subsets and instances, where the law does not depend on what is kept."""
@@ -192,21 +192,13 @@ class Walk:
 
     def _outputs(
         self, x: Instances, input_keep: InputKeep, plan: Plan, shared: Draws | None
-    ) -> tuple[Tensor, Tensor]:
-        """The outputs for every draw, (b, m, n, k), and the draws' weights, on the CPU."""
+    ) -> tuple[Float64[np.ndarray, "b m n k"], Float64[np.ndarray, "#b #m n"]]:
+        """The outputs for every draw, and the draws' weights."""
         draws = self.reference.draw(x, input_keep, plan) if shared is None else shared
         dtype = self.predictor.batch_dtype
         mixed = blend(in_dtype(x, dtype), in_dtype(draws.values, dtype), input_keep)
-        outputs = torch.from_numpy(doubled(self.predictor.predict(mixed.flatten(0, 2))))
-        return outputs.reshape(*mixed.shape[:3], -1), torch.from_numpy(doubled(draws.weights))
-
-
-def _weighted_mean(
-    outputs: Float64[Tensor, "b m n k"], weights: Float64[Tensor, "#b #m n"]
-) -> Float64[Tensor, "b m k"]:
-    if weights.shape[:2] == (1, 1):
-        return outputs.transpose(2, 3) @ weights[0, 0]
-    return (weights.unsqueeze(2) @ outputs).squeeze(2)
+        outputs = doubled(self.predictor.predict(mixed.reshape(-1, *mixed.shape[3:])))
+        return outputs.reshape(*mixed.shape[:3], -1), draws.weights
 
 
 def _slices(total: int, step: int) -> Iterator[slice]:

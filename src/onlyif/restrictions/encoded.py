@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import final
 
 from jaxtyping import Float64
-from torch import Tensor
 from typing_extensions import override
 
+from onlyif.core.arrays import Array
 from onlyif.core.shapes import Instances, Keep
 from onlyif.predictors.readouts import Readout
 from onlyif.restrictions.base import Estimate, Method, Restriction
@@ -29,7 +29,7 @@ class EncodedRestriction(Restriction):
     """
 
     inner: Restriction
-    encode: Callable[[Float64[Tensor, "b c"]], Float64[Tensor, "b t"]]
+    encode: Callable[[Float64[Array, "b c"]], Float64[Array, "b t"]]
     most_players: int
 
     @override

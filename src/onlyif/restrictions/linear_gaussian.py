@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float64
-from torch import Tensor
+from jaxtyping import Float64
 from typing_extensions import override
 
-from onlyif.core.arrays import on_host
+from onlyif.core.arrays import doubled
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
@@ -34,10 +32,10 @@ class _States:
         reached: f_S(x) of the subset.
     """
 
-    residual: Float64[Tensor, "s u u"]
-    shared: Float64[Tensor, "s u k"]
-    offset: Float64[Tensor, "s b u"]
-    reached: Float64[Tensor, "s b k"]
+    residual: Float64[np.ndarray, "s u u"]
+    shared: Float64[np.ndarray, "s u k"]
+    offset: Float64[np.ndarray, "s b u"]
+    reached: Float64[np.ndarray, "s b k"]
 
     def hide(self, n: int) -> "_States":
         """The first n columns are hidden: they leave the problem."""
@@ -55,20 +53,26 @@ class _States:
         seen = self.offset[:, :, :1]
         share = self.shared[:, :1] / self.residual[:, :1, :1]
         return _States(
-            self.residual[:, 1:, 1:] - gain.unsqueeze(2) * self.residual[:, :1, 1:],
-            self.shared[:, 1:] - gain.unsqueeze(2) * self.shared[:, :1],
-            self.offset[:, :, 1:] - seen * gain.unsqueeze(1),
+            _less(self.residual[:, 1:, 1:], gain[:, :, None] * self.residual[:, :1, 1:]),
+            _less(self.shared[:, 1:], gain[:, :, None] * self.shared[:, :1]),
+            _less(self.offset[:, :, 1:], seen * gain[:, None]),
             self.reached + seen * share,
         )
 
     def join(self, other: "_States") -> "_States":
         """The states of both, these first."""
         return _States(
-            torch.cat([self.residual, other.residual]),
-            torch.cat([self.shared, other.shared]),
-            torch.cat([self.offset, other.offset]),
-            torch.cat([self.reached, other.reached]),
+            np.concatenate([self.residual, other.residual]),
+            np.concatenate([self.shared, other.shared]),
+            np.concatenate([self.offset, other.offset]),
+            np.concatenate([self.reached, other.reached]),
         )
+
+
+def _less(values: Float64[np.ndarray, "*s"], product: Float64[np.ndarray, "*s"]) -> Float64[np.ndarray, "*s"]:
+    """values - product, in the product's memory."""
+    np.subtract(values, product, out=product)
+    return product
 
 
 @final
@@ -94,16 +98,15 @@ class LinearGaussianRestriction(Restriction):
     Example:
         >>> from onlyif.core.players import column_players
         >>> from onlyif.predictors.readouts import TargetReadout
-        >>> pair = GaussianReference(torch.zeros(2).double(), torch.tensor([[1, .5], [.5, 1]]).double())
-        >>> total = LinearGaussianRestriction(
-        ...     torch.ones(2, 1).double(), torch.zeros(1).double(), pair, column_players(["a", "b"])
-        ... )
-        >>> total.table(torch.tensor([[2.0, 4.0]]).double(), TargetReadout(np.array([0]))).mean
+        >>> pair = GaussianReference(np.zeros(2), np.array([[1.0, 0.5], [0.5, 1.0]]))
+        >>> players = column_players(["a", "b"])
+        >>> total = LinearGaussianRestriction(np.ones((2, 1)), np.zeros(1), pair, players)
+        >>> total.table(np.array([[2.0, 4.0]]), TargetReadout(np.array([0]))).mean
         array([[0., 3., 6., 6.]])
     """
 
-    weights: Float64[Tensor, "_ k"]
-    intercept: Float64[Tensor, "_"]
+    weights: Float64[np.ndarray, "_ k"]
+    intercept: Float64[np.ndarray, "_"]
     reference: GaussianReference
     players: Players
     max_bytes: int = 2**31
@@ -125,22 +128,20 @@ class LinearGaussianRestriction(Restriction):
     def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
         centred = self._centred(x)
         size = max(1, _BLOCK_ENTRIES // (len(keep) * x.shape[1] ** 2))
-        blocks = [
-            self._predict_block(centred, block)
-            for block in torch.split(torch.tensor(keep, device=x.device), size, dim=1)
-        ]
-        return _exact(readout.read(on_host(torch.cat(blocks, 1))))
+        parts = range(0, keep.shape[1], size)
+        blocks = [self._predict_block(centred, keep[:, first : first + size]) for first in parts]
+        return _exact(readout.read(np.concatenate(blocks, axis=1)))
 
-    def _predict_block(
-        self, centred: Float64[Tensor, "b c"], keep: Bool[Tensor, "#b m d"]
-    ) -> Float64[Tensor, "b m k"]:
-        kept = self.players.spread(keep).double().unsqueeze(3)
-        sigma = self.reference.covariance.to(centred.device)
-        unit = torch.eye(len(sigma), dtype=torch.float64, device=centred.device)
-        matrix = kept * sigma * kept.transpose(2, 3) + unit * (1 - kept)
-        weighted = kept * (sigma @ self.weights.to(centred.device))
-        slopes = torch.cholesky_solve(weighted, torch.linalg.cholesky(matrix))
-        return self._at_mean(centred) + torch.einsum("bmc,bmck->bmk", centred.unsqueeze(1), slopes)
+    def _predict_block(self, centred: Float64[np.ndarray, "b c"], keep: Keep) -> Float64[np.ndarray, "b m k"]:
+        sigma, kept = self.reference.covariance, self.players.spread(keep)[..., None].astype(np.float64)
+        # On correlations: pivots are chosen by size, which says nothing on scales that differ.
+        scale = np.sqrt(sigma.diagonal())
+        matrix = kept * (sigma / np.outer(scale, scale)) * kept.swapaxes(2, 3)
+        matrix += np.eye(len(sigma)) * (1 - kept)
+        weighted = sigma @ self.weights / scale[:, None]
+        slopes = np.linalg.solve(matrix, kept * weighted) / scale[:, None]
+        predicted: np.ndarray = self._at_mean + (centred[:, None, None] @ slopes)[:, :, 0]
+        return predicted
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
@@ -150,16 +151,15 @@ class LinearGaussianRestriction(Restriction):
         for first in range(0, len(x), block):
             reached = self._eliminate(centred[first : first + block])
             part = slice(first, first + block)
-            table[part] = readout.part(part).read(on_host(reached.transpose(0, 1)))
+            table[part] = readout.part(part).read(reached.swapaxes(0, 1))
         return _exact(table)
 
-    def _eliminate(self, centred: Float64[Tensor, "b c"]) -> Float64[Tensor, "s b k"]:
+    def _eliminate(self, centred: Float64[np.ndarray, "b c"]) -> Float64[np.ndarray, "s b k"]:
         """f_S(x) by code: player i is decided in step i, so that it becomes bit i."""
-        order = self.players.index.argsort(stable=True).to(centred.device)
-        sigma = self.reference.covariance.to(centred.device)
-        weighted = sigma @ self.weights.to(centred.device)
-        start = self._at_mean(centred).expand(1, len(centred), -1)
-        states = _States(sigma[order][:, order][None], weighted[order][None], centred[:, order][None], start)
+        order, sigma = np.argsort(self.players.index, kind="stable"), self.reference.covariance
+        weighted = (sigma @ self.weights)[order]
+        start = np.broadcast_to(self._at_mean, (1, len(centred), self.weights.shape[1]))
+        states = _States(sigma[order][:, order][None], weighted[None], centred[:, order][None], start)
         for n in self._player_sizes():
             states = states.hide(n).join(states.keep(n))
         return states.reached
@@ -192,20 +192,24 @@ class LinearGaussianRestriction(Restriction):
     def _player_sizes(self) -> list[int]:
         return [len(self.players.columns(player)) for player in range(self.players.count)]
 
-    def _at_mean(self, centred: Float64[Tensor, "b c"]) -> Float64[Tensor, "k"]:
-        return (self.reference.mean @ self.weights + self.intercept).to(centred.device)
+    @property
+    def _at_mean(self) -> Float64[np.ndarray, "k"]:
+        predicted: np.ndarray = self.reference.mean @ self.weights + self.intercept
+        return predicted
 
-    def _centred(self, x: Instances) -> Float64[Tensor, "b c"]:
+    def _centred(self, x: Instances) -> Float64[np.ndarray, "b c"]:
         if x.shape[1:] != self.reference.mean.shape:
             raise InputError(
                 f"the model has {len(self.reference.mean)} columns, got rows of shape {tuple(x.shape[1:])}"
             )
-        if not x.isfinite().all():
-            row = int((~x.isfinite()).any(1).nonzero()[0])
+        rows = doubled(x)
+        infinite = ~np.isfinite(rows).all(1)
+        if infinite.any():
+            row = int(np.argmax(infinite))
             raise InputError(
                 f"row {row} has a value that is missing or infinite; a linear model needs numbers"
             )
-        centred: Tensor = x.double() - self.reference.mean.to(x.device)
+        centred: np.ndarray = rows - self.reference.mean
         return centred
 
     @property
@@ -215,5 +219,5 @@ class LinearGaussianRestriction(Restriction):
 
 
 def _exact(mean: Float64[np.ndarray, "b m"]) -> Estimate:
-    nothing = np.broadcast_to(np.zeros(()), mean.shape)
+    nothing = np.broadcast_to(0.0, mean.shape)
     return Estimate(mean, nothing, nothing, 0.0)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -155,7 +156,7 @@ class SoftRestriction:
 
     def _base(self, some: Images, plan: Plan) -> SoftEstimate:
         outputs, weights = [], []
-        nothing = torch.zeros(1, 1, *some.x.shape[1:], dtype=torch.bool, device=some.x.device)
+        nothing = np.zeros((1, 1, *some.x.shape[1:]), dtype=bool)
         for draws in _slices(plan.total, self.max_rows):
             drawn = self.reference.draw(some.x, nothing, replace(plan, start=draws.start, stop=draws.stop))
             values = drawn.values.squeeze(1)
@@ -163,7 +164,7 @@ class SoftRestriction:
                 answer = doubled(self._finite(values.flatten(0, 1).clone()))
             check_target(some.target, answer.shape[1])
             outputs.append(answer.reshape(*values.shape[:2], -1).expand(len(some.x), -1, -1))
-            weights.append(doubled(drawn.weights.squeeze(1)))
+            weights.append(torch.from_numpy(drawn.weights[:, 0]))
         column = some.target.cpu().view(-1, 1, 1).expand(-1, plan.total, 1)
         found = torch.cat(outputs, 1).gather(2, column).squeeze(2)
         mean = (found * torch.cat(weights, 1)).sum(1)

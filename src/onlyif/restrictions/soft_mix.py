@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from onlyif.core.arrays import on_host
 from onlyif.core.errors import ModelError
 from onlyif.core.shapes import Instances
 from onlyif.references.base import Plan, Reference
@@ -67,9 +69,10 @@ def _values(reference: Reference, plan: Plan, x: Tensor, keep: Tensor) -> Tensor
     law = reference.law
     if law.n_atoms == 1 or not law.depends_on_x:
         wanted = Plan(1, 0, 1, None) if law.n_atoms == 1 else plan
-        nothing = torch.zeros(1, 1, *x.shape[1:], dtype=torch.bool, device=x.device)
-        return reference.draw(x, nothing, wanted).values.squeeze(1)
-    kept = keep.expand(-1, -1, *x.shape[1:])
+        nothing = np.zeros((1, 1, *x.shape[1:]), dtype=bool)
+        values: Tensor = reference.draw(x, nothing, wanted).values
+        return values.squeeze(1)
+    kept = on_host(keep.expand(-1, -1, *x.shape[1:]))
     single = [replace(plan, start=i, stop=i + 1) for i in range(plan.start, plan.stop)]
     drawn = [reference.draw(x, kept[:, i : i + 1], one).values for i, one in enumerate(single)]
     return torch.cat(drawn, 2).squeeze(1)

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, Int64
 from typing_extensions import override
 
-from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
@@ -172,9 +171,8 @@ def compile_tree_path(ensemble: TreeEnsemble, players: Players) -> TreePathRestr
         raise SettingError("cover weights need the training weight of every node; these trees have none")
     leaves = compile_leaves(ensemble, players)
     shares = np.ones(leaves.path.shape)
-    owner = on_host(players.index)
     for slot in leaves.slots:
         n = np.arange(len(slot.column))
-        player = owner[slot.column]
+        player = players.index[slot.column]
         shares[n, (leaves.path[: len(n)] == player[:, None]).argmax(1)] *= slot.share
     return TreePathRestriction(leaves, shares, added_outputs(ensemble))

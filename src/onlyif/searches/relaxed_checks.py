@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import torch
 
 from onlyif.core.errors import InputError, ModelError, OnlyIfWarning, SettingError
@@ -57,7 +58,7 @@ def check_range(reference: Reference, x: Instances) -> None:
     """
     # A law with few atoms is given without a seed; a mean image has one.
     plan = Plan(1, 0, 1, None) if reference.law.n_atoms == 1 else Plan(1, 0, 1, 0)
-    nothing = torch.zeros(1, 1, *x.shape[1:], dtype=torch.bool, device=x.device)
+    nothing = np.zeros((1, 1, *x.shape[1:]), dtype=bool)
     values = reference.draw(x[:1], nothing, plan).values
     if not bool(values.isfinite().all()):
         raise InputError(

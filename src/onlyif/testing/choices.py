@@ -126,7 +126,7 @@ def check_recipe(recipe: ReferenceRecipe, background: Background) -> None:
     Raises:
         AssertionError: if the member breaks its contract.
     """
-    x, keep = background.values[:1], torch.zeros(1, 1, len(background.columns), dtype=torch.bool)
+    x, keep = background.values[:1], np.zeros((1, 1, len(background.columns)), dtype=bool)
     first, second = recipe.build(background), recipe.build(background)
     assert first.law == second.law, "the same background gives another law"
     assert first.law.sentence, "the reference has no sentence"
