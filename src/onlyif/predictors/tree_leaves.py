@@ -121,9 +121,8 @@ class Leaves:
         """
         numbers = self.ensemble.seen(rows)
         cell = np.zeros(numbers.shape, dtype=np.int32)
-        for c, known in enumerate(self.cells.thresholds):
-            if len(known):
-                cell[:, c] = np.searchsorted(known, numbers[:, c])
+        for c, known in self.cells.thresholds.items():
+            cell[:, c] = np.searchsorted(known, numbers[:, c])
         for column in np.flatnonzero(self.cells.categorical).tolist():
             cell[:, column] = self.ensemble.codes(numbers[:, column])
         missing = np.isnan(numbers)

@@ -1,5 +1,6 @@
 """What a row must satisfy to reach each leaf: one condition a leaf and column."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
@@ -26,11 +27,11 @@ class Cells:
     A number's cell is the count of thresholds below it; a category's cell is its code.
 
     Args:
-        thresholds: The distinct thresholds of each column, sorted; none for category columns.
+        thresholds: The distinct thresholds, sorted, of each column that is compared with some.
         categorical: Which columns hold categories.
     """
 
-    thresholds: tuple[Float64[np.ndarray, "_"], ...]
+    thresholds: Mapping[int, Float64[np.ndarray, "_"]]
     categorical: Bool[np.ndarray, "c"]
 
 
@@ -81,11 +82,12 @@ def cells_of(ensemble: TreeEnsemble) -> Cells:
     category = ensemble.nodes.category_set >= 0
     compared = np.flatnonzero((column >= 0) & ~category)
     compared = compared[np.argsort(column[compared], kind="stable")]
-    ends = np.searchsorted(column[compared], np.arange(ensemble.n_columns + 1))
-    parts = [compared[ends[c] : ends[c + 1]] for c in range(ensemble.n_columns)]
+    # np.split of nothing has one part: no column then, so that it is left out.
+    columns, starts = np.unique(column[compared], return_index=True)
+    parts = np.split(threshold[compared], starts[1:])
     categorical = np.zeros(ensemble.n_columns, dtype=bool)
     categorical[column[category & (column >= 0)]] = True
-    return Cells(tuple(np.unique(threshold[part]) for part in parts), categorical)
+    return Cells({c: np.unique(part) for c, part in zip(columns.tolist(), parts, strict=False)}, categorical)
 
 
 def conditions_of(ensemble: TreeEnsemble, cells: Cells) -> Conditions:
@@ -177,8 +179,8 @@ def _climb(tree: _Upwards, leaves: Numbers) -> _Steps:
 def _places(ensemble: TreeEnsemble, cells: Cells) -> Numbers:
     column, threshold = ensemble.nodes.column, ensemble.nodes.threshold
     place = np.zeros(len(column), dtype=np.int64)
-    for c, known in enumerate(cells.thresholds):
-        at = np.flatnonzero(column == c) if len(known) else np.zeros(0, dtype=np.int64)
+    for c, known in cells.thresholds.items():
+        at = np.flatnonzero(column == c)
         place[at] = np.searchsorted(known, threshold[at])
     return place
 

@@ -97,8 +97,9 @@ def _on_thresholds(trees: TreeModel, question: TreeQuestion, rows: Rows) -> Rows
 def _with_missing(question: TreeQuestion, rows: Rows) -> Rows | None:
     """Rows with missing values in the columns that can hold one, None if the model refuses them."""
     gaps = np.random.default_rng(2).random(rows.shape) < 0.3
-    gaps &= [_holds_missing(question, rows[:1], column) for column in range(rows.shape[1])]
-    made = np.where(gaps, np.nan, rows)
+    held = _hold_missing(question, rows[:1], list(range(rows.shape[1])))
+    made = rows.copy()
+    made[:, held] = np.where(gaps[:, held], np.nan, rows[:, held])
     try:
         question.predictor.predict(made)
     except OnlyIfError:
@@ -106,14 +107,17 @@ def _with_missing(question: TreeQuestion, rows: Rows) -> Rows | None:
     return made
 
 
-def _holds_missing(question: TreeQuestion, row: Rows, column: int) -> bool:
+def _hold_missing(question: TreeQuestion, row: Rows, columns: list[int]) -> list[int]:
+    """The columns of some that can hold a missing value: mostly all, so that all are tried at once."""
     made = row.copy()
-    made[0, column] = np.nan
+    made[0, columns] = np.nan
     try:
         question.form.decode(made)
     except OnlyIfError:
-        return False
-    return True
+        half = len(columns) // 2
+        parts = (columns[:half], columns[half:]) if half else ()
+        return [column for part in parts for column in _hold_missing(question, row, part)]
+    return columns
 
 
 def _same(one: Rows, other: Rows) -> bool:

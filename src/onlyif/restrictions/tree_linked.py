@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import groupby
 from typing import final
 
 import numpy as np
@@ -114,51 +116,59 @@ class TreeLinkedRestriction(Restriction):
     def _beside(self, barred: Masks, part: slice) -> "_Beside":
         """Some background rows, those with few differences first."""
         alive = [np.flatnonzero((needed & barred) == 0) for needed in self.needed[part]]
-        differs = np.array(
-            [
-                np.bitwise_or.reduce(needed.take(leaves) | barred.take(leaves))
-                for needed, leaves in zip(self.needed[part], alive, strict=True)
-            ],
-            dtype=np.int64,
+        needed = [row.take(leaves) for row, leaves in zip(self.needed[part], alive, strict=True)]
+        met = zip(needed, alive, strict=True)
+        differs = np.array([np.bitwise_or.reduce(row | barred.take(leaves)) for row, leaves in met], np.int64)
+        width = np.left_shift(1, bit_counts(differs).astype(np.int64))
+        order = np.lexsort((differs, width))
+        return _Beside(
+            order + part.start,
+            differs[order],
+            width[order],
+            [alive[i] for i in order],
+            [needed[i] for i in order],
         )
-        order = np.lexsort((differs, bit_counts(differs)))
-        return _Beside(order + part.start, differs[order], [alive[i] for i in order])
 
     def _cubes(self, rows: "_Beside", barred: Masks) -> tuple[Cubes, Int64[np.ndarray, "q"]]:
         """The cubes of some background rows, and each one's place among these rows."""
         leaf = np.concatenate(rows.alive)
         place = np.repeat(np.arange(len(rows.alive)), [len(leaves) for leaves in rows.alive])
-        needed = [self.needed[z].take(leaves) for z, leaves in zip(rows.number, rows.alive, strict=True)]
         value = np.stack([column.take(leaf) for column in self.leaves.value.T])
-        return Cubes(leaf, np.concatenate(needed), barred.take(leaf), value), place
+        return Cubes(leaf, np.concatenate(rows.needed), barred.take(leaf), value), place
 
     def _add(self, rows: "_Beside", barred: Masks, total: Float64[np.ndarray, "j two_to_d"]) -> None:
         """Add the weighted outputs of some background rows for every subset, in place."""
-        d = self.leaves.players.count
-        first = np.flatnonzero(np.concatenate([[True], rows.differs[1:] != rows.differs[:-1]]))
-        packing = _packing(rows.differs[first], d)
-        outputs = self._outputs(rows, barred, packing)
-        ends = np.append(first[1:], len(rows.number))
-        for kind, (start, stop) in enumerate(zip(first.tolist(), ends.tolist(), strict=True)):
-            weights = self.weights[rows.number[start:stop]]
-            span = slice(rows.ends[start] - rows.widths[start], rows.ends[stop - 1])
-            for i, output in enumerate(outputs.T):
-                packed = weights @ output[span].reshape(len(weights), -1)
-                # With all players there is nothing to spread.
-                total[i] += packed if len(packed) == 2**d else packed.take(packing.codes(kind)).reshape(-1)
+        fresh = np.concatenate([[True], rows.differs[1:] != rows.differs[:-1]])
+        first = np.flatnonzero(fresh)
+        packing = _packing(rows.differs[first], self.leaves.players.count)
+        outputs = self._outputs(rows, barred, packing, np.cumsum(fresh) - 1)
+        ends = np.append(0, np.cumsum(rows.width))
+        stops = [*first[1:].tolist(), len(rows.width)]
 
-    def _outputs(self, rows: "_Beside", barred: Masks, packing: "_Packing") -> Float64[np.ndarray, "q j"]:
+        def spread(kind: int) -> Float64[np.ndarray, "j some two_to_low"]:
+            alike = slice(first[kind], stops[kind])
+            weights = self.weights[rows.number[alike]]
+            each = outputs[ends[alike.start] : ends[alike.stop]].T.reshape(len(total), len(weights), -1)
+            return packing.spread_low(weights @ each, kind)
+
+        # Tables with the same players in their high half are summed before they are spread over the others.
+        by_high = groupby(np.argsort(packing.alike, kind="stable").tolist(), packing.alike.__getitem__)
+        for high, kinds in by_high:
+            total += packing.spread_high(reduce(np.add, map(spread, kinds)), high)
+
+    def _outputs(
+        self, rows: "_Beside", barred: Masks, packing: "_Packing", kind: Int64[np.ndarray, "n"]
+    ) -> Float64[np.ndarray, "q j"]:
         """What is averaged for every subset of the players on which a row differs, row after row."""
         cubes, place = self._cubes(rows, barred)
-        kind = np.concatenate([[0], np.cumsum(rows.differs[1:] != rows.differs[:-1])])[place]
-        starts = rows.ends - rows.widths
-        needed = packing.packed(cubes.needed, kind) + starts[place]
-        margins = np.zeros((len(cubes.value), rows.ends[-1]))
-        add_cubes(Cubes(cubes.leaf, needed, packing.packed(cubes.barred, kind), cubes.value), margins)
-        for width in np.unique(rows.widths).tolist():
-            alike = np.flatnonzero(rows.widths == width)
+        starts, choice = np.cumsum(rows.width) - rows.width, kind[place]
+        needed = packing.packed(cubes.needed, choice) + starts[place]
+        margins = np.zeros((len(cubes.value), starts[-1] + rows.width[-1]))
+        add_cubes(Cubes(cubes.leaf, needed, packing.packed(cubes.barred, choice), cubes.value), margins)
+        for width in np.unique(rows.width).tolist():
+            alike = starts[rows.width == width]
             for output in margins:
-                add_subsets(output[starts[alike[0]] : rows.ends[alike[-1]]].reshape(-1, width))
+                add_subsets(output[alike[0] : alike[-1] + width].reshape(-1, width))
         margins += self.leaves.ensemble.base[:, None]
         return self.leaves.ensemble.link.averaged(margins.T)
 
@@ -171,31 +181,27 @@ class _Beside:
     Args:
         number: The number of each row.
         differs: The players on which some leaf that matters tells the two apart.
+        width: The number of subsets of these players.
         alive: The leaves that some mixture of the two reaches.
+        needed: For each of those the players that keep the row from it.
     """
 
     number: Int64[np.ndarray, "n"]
     differs: Int64[np.ndarray, "n"]
+    width: Int64[np.ndarray, "n"]
     alive: list[Int64[np.ndarray, "_"]]
-
-    @property
-    def widths(self) -> Int64[np.ndarray, "n"]:
-        """How many different margins each row has."""
-        return np.left_shift(1, bit_counts(self.differs).astype(np.int64))
-
-    @property
-    def ends(self) -> Int64[np.ndarray, "n"]:
-        """Where those of each row end, one row after another."""
-        return np.cumsum(self.widths)
+    needed: list[Int[np.ndarray, "_"]]
 
     def blocks(self, entries: int) -> Iterator["_Beside"]:
         """The rows in blocks of so many margins at most, but one row at least."""
-        ends, first = self.ends, 0
+        ends, first = np.cumsum(self.width), 0
         while first < len(ends):
-            before = ends[first] - self.widths[first]
-            stop = max(first + 1, int(np.searchsorted(ends, before + entries, "right")))
-            yield _Beside(self.number[first:stop], self.differs[first:stop], self.alive[first:stop])
-            first = stop
+            most = ends[first] - self.width[first] + entries
+            part = slice(first, max(first + 1, int(np.searchsorted(ends, most, "right"))))
+            yield _Beside(
+                self.number[part], self.differs[part], self.width[part], self.alive[part], self.needed[part]
+            )
+            first = part.stop
 
 
 @final
@@ -203,15 +209,19 @@ class _Beside:
 class _Packing:
     """Codes of subsets of d players as codes of subsets of fewer, for several choices of these.
 
-    A code is looked up in two halves, so that no table has 2^d entries.
+    A code is looked up in two halves, so that what is held has fewer than 2^d entries.
 
     Args:
         low: For each choice and low half of a code, the bits of the chosen players, close together.
-        high: The same for the high half.
+        high: The same for the high half; they stand above those of the low half.
+        alike: For each choice the first one with the same players in the high half.
+        n_low: For each choice the number of players in the low half.
     """
 
     low: Int64[np.ndarray, "choices two_to_low"]
     high: Int64[np.ndarray, "choices two_to_high"]
+    alike: list[int]
+    n_low: Int64[np.ndarray, "choices"]
 
     def packed(self, masks: Int[np.ndarray, "q"], choice: Int64[np.ndarray, "q"]) -> Int64[np.ndarray, "q"]:
         """Masks of players as masks of the chosen ones.
@@ -225,21 +235,42 @@ class _Packing:
         packed += self.high.take(choice * self.high.shape[1] + (masks >> (size.bit_length() - 1)))
         return packed
 
-    def codes(self, choice: int) -> Int64[np.ndarray, "two_to_high two_to_low"]:
-        """For every code of d players the packed one.
+    def spread_low(
+        self, tables: Float64[np.ndarray, "j packed"], choice: int
+    ) -> Float64[np.ndarray, "j some two_to_low"]:
+        """Tables of all subsets of the chosen players as those of all that are chosen or in the low half.
 
         Args:
+            tables: By packed code.
             choice: The number of the choice.
         """
-        codes: np.ndarray = np.add.outer(self.high[choice], self.low[choice])
-        return codes
+        halves = tables.reshape(len(tables), -1, 1 << int(self.n_low[choice]))
+        # With all players there is nothing to spread.
+        return halves if halves.shape[2] == self.low.shape[1] else halves.take(self.low[choice], axis=2)
+
+    def spread_high(
+        self, tables: Float64[np.ndarray, "j some two_to_low"], choice: int
+    ) -> Float64[np.ndarray, "j two_to_d"]:
+        """Tables that `spread_low` gave as those of all subsets.
+
+        Args:
+            tables: The tables.
+            choice: The number of the choice.
+        """
+        if tables.shape[1] < self.high.shape[1]:
+            tables = tables.take(self.high[choice] >> int(self.n_low[choice]), axis=1)
+        return tables.reshape(len(tables), -1)
 
 
 def _packing(chosen: Int64[np.ndarray, "choices"], d: int) -> _Packing:
     half = d // 2
     n_low = bit_counts(chosen & ((1 << half) - 1)).astype(np.int64)
+    _, firsts, same = np.unique(chosen >> half, return_index=True, return_inverse=True)
     return _Packing(
-        _packed_codes(chosen, np.zeros_like(chosen), half), _packed_codes(chosen >> half, n_low, d - half)
+        _packed_codes(chosen, np.zeros_like(chosen), half),
+        _packed_codes(chosen >> half, n_low, d - half),
+        firsts[same.reshape(-1)].tolist(),
+        n_low,
     )
 
 

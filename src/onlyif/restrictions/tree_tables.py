@@ -43,10 +43,10 @@ def table_of(
     check_table_size(len(x) + n_held, d)
     rows = _rows(x, leaves)
     if len(rows) == 1:
-        return _exact(_read(readout, one(rows[0])))
+        return _exact(readout.read(one(rows[0]).T[None]))
     mean = np.empty((len(x), 2**d))
     for i, row in enumerate(rows):
-        mean[i] = _read(readout.part(slice(i, i + 1)), one(row))
+        mean[i] = readout.part(slice(i, i + 1)).read(one(row).T[None])[0]
     return _exact(mean)
 
 
@@ -69,7 +69,7 @@ def predict_of(
     shared = np.broadcast_to(keep, (len(x), *keep.shape[1:]))
     mean = np.empty(shared.shape[:2])
     for i, row in enumerate(_rows(x, leaves)):
-        mean[i] = _read(readout.part(slice(i, i + 1)), one(row, shared[i]))
+        mean[i] = readout.part(slice(i, i + 1)).read(one(row, shared[i]).T[None])[0]
     return _exact(mean)
 
 
@@ -77,10 +77,6 @@ def _rows(x: Instances, leaves: Leaves) -> list[SeenRow]:
     if x.ndim != 2:
         raise InputError(f"trees take rows of columns, got instances of shape {tuple(x.shape[1:])}")
     return leaves.see(doubled(x))
-
-
-def _read(readout: Readout, outputs: Float64[np.ndarray, "k m"]) -> Float64[np.ndarray, "1 m"]:
-    return readout.read(outputs.T[None])
 
 
 def _exact(mean: Float64[np.ndarray, "b m"]) -> Estimate:
