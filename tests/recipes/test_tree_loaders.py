@@ -1,5 +1,8 @@
 """Trees read from every library, against the library's own predictions."""
 
+from dataclasses import dataclass, replace
+from typing import final
+
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
@@ -30,6 +33,7 @@ from sklearn.tree import (
 
 from onlyif.core.arrays import doubled
 from onlyif.core.table import fit_schema
+from onlyif.predictors.base import Predictor
 from onlyif.predictors.checked import checked
 from onlyif.predictors.outputs import AutoOutput, LogitOutput, MarginOutput
 from onlyif.predictors.tree_ensemble import ZERO
@@ -272,6 +276,33 @@ def _check_frame(model, frame):
     got = trees.ensemble.predict(trees.encode(question.rows))
     np.testing.assert_allclose(got, model.predict_proba(frame), rtol=0, atol=1e-6)
     return trees
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Recorded(Predictor):
+    """A predictor that remembers which columns of a batch had missing values."""
+
+    inner: Predictor
+    missing: list
+
+    @property
+    def meaning(self):
+        return self.inner.meaning
+
+    def predict(self, batch):
+        self.missing.append(set(np.flatnonzero(np.isnan(batch).any(0)).tolist()))
+        return self.inner.predict(batch)
+
+
+def test_rows_with_missing_values_have_them_in_every_column_that_can_hold_one():
+    frame, y = _mixed_frame()
+    frame = frame.assign(whole=range(300), b=np.linspace(0, 1, 300))
+    question = _ask(CATEGORICAL["lightgbm"].fit(frame, y), frame)
+    recorded = Recorded(question.predictor, [])
+    trees_of(replace(question, predictor=recorded))
+    # Of categories it is a level of its own; a truth value and a whole number cannot be missing.
+    assert recorded.missing[-1] == {0, 6}
 
 
 @pytest.mark.parametrize("name", ["histogram", "lightgbm"])

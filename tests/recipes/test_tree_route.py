@@ -6,7 +6,6 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import xgboost as xgb
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import (
@@ -260,7 +259,7 @@ def test_tree_paths_need_trees_and_a_sum(cancer):
 
 def test_tree_paths_cannot_be_drawn():
     with pytest.raises(SettingError, match="no rows to draw"):
-        TreePathReference().draw(torch.zeros(1, 2), np.zeros((1, 1, 2), dtype=bool), Plan(1, 0, 1, 0))
+        TreePathReference().draw(np.zeros((1, 2)), np.zeros((1, 1, 2), dtype=bool), Plan(1, 0, 1, 0))
 
 
 # ---- sizes and bad input

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
@@ -43,7 +42,7 @@ def _readout(rows, target=0):
 
 
 def _doubles(rows):
-    return torch.tensor(rows, dtype=torch.float64)
+    return np.array(rows, dtype=np.float64)
 
 
 def _slow(grown, base, link, x, background, weights, index, k):  # noqa: PLR0917 - an oracle spells out all
@@ -160,7 +159,7 @@ def test_members_keep_the_contract(grown, x, background, index):
         TreeLinkedRestriction: compile_tree_linked(softmax, players, background),
         TreePathRestriction: compile_tree_path(plain, players),
     }
-    rows = torch.where(rows.isfinite(), rows, 0.0)  # the contract compares x with itself, and NaN differs
+    rows = np.where(np.isfinite(rows), rows, 0.0)  # the contract compares x with itself, and NaN differs
     for restriction in made.values():
         check_restriction(restriction, rows, together, players.count)
         check_batch_equals_singles(restriction, rows, alone, together)
@@ -179,7 +178,7 @@ def test_given_subsets_of_many_players(seed, n_trees):
     index = np.concatenate([np.arange(60), rng.integers(0, 60, 10)])
     players, rows, others = (
         _players(index.tolist()),
-        torch.from_numpy(x).double(),
+        x.astype(np.float64),
         background.astype(np.float64),
     )
     ensemble = forest_arrays(fitted)
@@ -216,7 +215,7 @@ def test_efficiency_and_shap_interventional(cancer, tree_explainer):
     rows, background = x[:6], x[130:160]
     made = compile_tree_marginal(forest_arrays(model), _players(list(range(9))), background)
     for k in range(2):
-        table = made.table(torch.from_numpy(rows), _readout(rows, k)).mean
+        table = made.table(rows, _readout(rows, k)).mean
         np.testing.assert_allclose(table[:, -1], model.predict_proba(rows)[:, k], rtol=0, atol=1e-9)
         blends = np.where(keep_of_codes(np.arange(512), 9)[:, None], rows[2], background)
         brute = model.predict_proba(blends.reshape(-1, 9))[:, k].reshape(512, -1).mean(1)
@@ -236,7 +235,7 @@ def test_efficiency_and_shap_interventional(cancer, tree_explainer):
 def test_path_dependent_shapley_values_are_those_of_shap(cancer, tree_explainer):
     x, _, model = cancer
     made = compile_tree_path(forest_arrays(model), _players(list(range(9))))
-    table = made.table(torch.from_numpy(x[:6]), _readout(x[:6], 1)).mean
+    table = made.table(x[:6], _readout(x[:6], 1)).mean
     explainer = tree_explainer(model, feature_perturbation="tree_path_dependent")
     np.testing.assert_allclose(
         shapley_values(table), explainer.shap_values(x[:6])[:, :, 1], rtol=0, atol=1e-6
@@ -247,12 +246,10 @@ def test_the_sampled_restriction_agrees_within_its_errors(cancer):
     x, _, model = cancer
     players, background = _players(list(range(9))), x[100:400]
     made = compile_tree_marginal(forest_arrays(model), players, background)
-    predictor = FunctionPredictor(lambda batch: torch.from_numpy(model.predict_proba(batch.numpy())))
+    predictor = FunctionPredictor(model.predict_proba)
     keep = np.random.default_rng(0).random((1, 60, 9)) < 0.5
-    rows = torch.from_numpy(x[:4])
-    sampled = SampledRestriction(
-        predictor, MarginalReference(torch.from_numpy(background)), players, n_draws=400, seed=3
-    )
+    rows = x[:4]
+    sampled = SampledRestriction(predictor, MarginalReference(background), players, n_draws=400, seed=3)
     rough = sampled.predict(rows, keep, _readout(x[:4], 1))
     exact = made.predict(rows, keep, _readout(x[:4], 1)).mean
     wrong = abs(rough.mean - exact) > 4 * rough.stderr + 1e-12
@@ -267,9 +264,33 @@ def test_a_large_table_is_summed_part_by_part():
     model = RandomForestRegressor(10, max_depth=7, random_state=0).fit(x, x @ rng.normal(size=c))
     made = compile_tree_marginal(forest_arrays(model), _players(list(range(c))), x[:20])
     codes = rng.integers(0, 2**c, 300)
-    table = made.table(torch.from_numpy(x[50:51]), _readout(x[:1])).mean[0, codes]
-    asked = made.predict(torch.from_numpy(x[50:51]), keep_of_codes(codes, c)[None], _readout(x[:1])).mean[0]
+    table = made.table(x[50:51], _readout(x[:1])).mean[0, codes]
+    asked = made.predict(x[50:51], keep_of_codes(codes, c)[None], _readout(x[:1])).mean[0]
     np.testing.assert_allclose(table, asked, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [7, 10])
+@pytest.mark.parametrize("entries", [300, 2**20])
+@pytest.mark.parametrize("link", [TwoClassLink(), SoftmaxLink()])
+def test_background_rows_that_share_values_with_x(d, entries, link, monkeypatch):
+    """Players on which a row does not differ change none of its margins; the oracle asks the trees."""
+    monkeypatch.setattr(tree_linked, "_BLOCK_ENTRIES", entries)
+    rng = np.random.default_rng(d)
+    x = rng.integers(0, 3, (120, d)).astype(np.float64)
+    # The first row differs from x nowhere, the second everywhere.
+    background = np.concatenate([x[:1], 2 - x[:1] + (x[:1] == 1), x[1:30]])
+    k = 1 if isinstance(link, TwoClassLink) else 3
+    fitted = RandomForestRegressor(9, max_depth=5, random_state=0).fit(x, rng.normal(size=120))
+    made = forest_arrays(fitted)
+    value = made.value * np.linspace(-2, 3, k)
+    ensemble = replace(made, value=value, base=np.linspace(0, 1, k), link=link)
+    weights = rng.dirichlet(np.ones(len(background)))
+    restriction = compile_tree_linked(ensemble, _players(list(range(d))), background, weights)
+    blends = np.where(keep_of_codes(np.arange(2**d), d)[:, None], x[0], background)
+    expected = weights @ ensemble.predict(blends.reshape(-1, d)).reshape(2**d, len(background), -1)
+    for output in range(expected.shape[-1]):
+        found = restriction.table(x[:1], _readout(x[:1], output)).mean[0]
+        np.testing.assert_allclose(found, expected[:, output], rtol=0, atol=1e-12)
 
 
 def _stump_and(link=None):
@@ -289,7 +310,7 @@ def test_bad_backgrounds_and_settings_are_refused():
     with pytest.raises(SettingError, match="explain the margin"):
         compile_tree_path(_stump_and(ExpLink()), players)
     with pytest.raises(InputError, match="compare 2 columns, got rows of 3"):
-        compile_tree_marginal(_stump_and(), players, rows).table(torch.zeros(1, 3), _readout([0]))
+        compile_tree_marginal(_stump_and(), players, rows).table(np.zeros((1, 3)), _readout([0]))
     uncovered = _stump_and()
     uncovered = replace(uncovered, nodes=replace(uncovered.nodes, cover=np.zeros(5)))
     with pytest.raises(SettingError, match="training weight of every node"):
@@ -300,10 +321,10 @@ def test_tables_of_too_many_players_or_rows_are_refused():
     grown = [Split(c, 0.0, Leaf((1.0,)), Leaf((2.0,))) for c in range(26)]
     made = compile_tree_marginal(ensemble_of(grown, 26), _players(list(range(26))), np.zeros((1, 26)))
     with pytest.raises(SettingError, match="at most 25 players, got 26"):
-        made.table(torch.ones(1, 26).double(), _readout([0]))
+        made.table(np.ones((1, 26)), _readout([0]))
     made = compile_tree_marginal(ensemble_of(grown[:25], 25), _players(list(range(25))), np.zeros((1, 25)))
     with pytest.raises(LimitError, match=r"2\^25 subsets"):
-        made.table(torch.ones(20, 25).double(), _readout([0] * 20))
+        made.table(np.ones((20, 25)), _readout([0] * 20))
 
 
 def test_a_single_leaf_is_a_constant():

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-import torch
 from sklearn.ensemble import RandomForestClassifier
 
 import onlyif
@@ -103,7 +102,7 @@ class Watched(Link):
 def test_outputs_of_a_link_are_summed_as_they_come(monkeypatch):
     monkeypatch.setattr(tree_linked, "_BLOCK_ENTRIES", 1 << 4)
     restriction, x = _linked(Watched(TwoClassLink()), 1)
-    row = torch.from_numpy(x[40:41])
+    row = x[40:41]
     keep = np.ones((1, 70, 6), dtype=np.bool_)
     restriction.table(row, _readout())
     restriction.predict(row, keep, _readout())
@@ -115,7 +114,7 @@ def test_outputs_of_a_link_are_summed_as_they_come(monkeypatch):
 @pytest.mark.parametrize(("link", "n_margins"), [(TwoClassLink(), 1), (SoftmaxLink(), 2)])
 def test_parts_of_the_background_add_up_to_the_whole(link, n_margins, monkeypatch):
     restriction, x = _linked(link, n_margins)
-    row = torch.from_numpy(x[40:42])
+    row = x[40:42]
     whole = restriction.table(row, TargetReadout(np.array([0, 0])))
     monkeypatch.setattr(tree_linked, "_BLOCK_ENTRIES", 1)
     monkeypatch.setattr(tree_linked, "_BLOCK_CUBES", 1)
@@ -130,7 +129,7 @@ def test_the_limit_of_a_table_counts_what_a_link_holds():
     players = column_players([f"x{i}" for i in range(25)])
     linked = compile_tree_linked(many, players, x[:2])
     with pytest.raises(LimitError, match=r"2\^25"):
-        linked.table(torch.from_numpy(x[2:3]), _readout())
+        linked.table(x[2:3], _readout())
 
 
 def test_trees_that_would_hold_too_much_are_asked_row_by_row_with_a_note(monkeypatch):

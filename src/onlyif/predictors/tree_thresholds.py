@@ -30,8 +30,7 @@ def rounded_to_single(thresholds: Float64[np.ndarray, "*n"]) -> Float64[np.ndarr
         thresholds: t, finite.
 
     Example:
-        >>> a_tenth = np.array([0.1])
-        >>> bool(a_tenth.astype(np.float32)[0] > 0.1), bool(rounded_to_single(a_tenth)[0] < 0.1)
+        >>> float(np.float32(0.1)) > 0.1, float(rounded_to_single(np.array([0.1]))[0]) < 0.1
         (True, True)
     """
     below = _single_at_most(thresholds)

@@ -120,7 +120,6 @@ def compile_tree_marginal(
         LimitError: if paths have too many players.
 
     Example:
-        >>> import torch
         >>> from onlyif.core.players import column_players
         >>> from onlyif.predictors.readouts import TargetReadout
         >>> from onlyif.predictors.tree_ensemble import TreeNodes
@@ -131,7 +130,7 @@ def compile_tree_marginal(
         >>> positive = TreeEnsemble(nodes, np.array([0]), value, np.zeros(1), n_columns=2)
         >>> background = np.array([[1.0, 0.0], [-1.0, 0.0]])
         >>> restriction = compile_tree_marginal(positive, column_players(["a", "b"]), background)
-        >>> restriction.table(torch.tensor([[3.0, 9.0]]).double(), TargetReadout(np.array([0]))).mean
+        >>> restriction.table(np.array([[3.0, 9.0]]), TargetReadout(np.array([0]))).mean
         array([[0.5, 1. , 0.5, 1. ]])
     """
     share = equal_weights(rows) if weights is None else weights
