@@ -12,6 +12,8 @@ import onlyif
 from onlyif.case import Question
 from onlyif.criteria.distances import FunctionDistance
 from onlyif.door import block_rows, run
+from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.predictors.function import FunctionPredictor
 from onlyif.recipes.options import Options
 from onlyif.recipes.prepare import prepare
 from onlyif.references.marginal import MarginalReference
@@ -152,6 +154,18 @@ def test_objects_stand_in_for_names():
     found = explain(reference=MarginalReference(table[:10]), search=BeamSearch(width=2))[0]
     assert "all 10 background rows" in found.provenance.reference
     assert "width 2" in found.provenance.search
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_finished_predictors_get_tensors_where_the_table_is_one(dtype):
+    table = torch.as_tensor(rows(9)).to(dtype)
+    wanted = onlyif.explain(lambda array: np.sin(array).sum(1), table[:2].numpy(), background=table.numpy())
+    for kind in (FunctionPredictor, DifferentiablePredictor):
+        given = kind(lambda batch: torch.sin(batch).sum(1))
+        found = onlyif.explain(given, table[:2], background=table)
+        for one, other in zip(found, wanted, strict=True):
+            assert one.prediction == pytest.approx(other.prediction, rel=1e-6)
+            assert one.sufficient.names == other.sufficient.names
 
 
 def test_a_finished_reference_needs_no_background():

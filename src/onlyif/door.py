@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from jaxtyping import Float64
 
 from onlyif.case import Case, Question
 from onlyif.causal_explain import explain_causes
 from onlyif.core.arguments import Either, Flag
-from onlyif.core.arrays import on_host
 from onlyif.core.errors import Interrupted, OnlyIfWarning
 from onlyif.core.progress import TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
@@ -267,15 +267,15 @@ def _block(work: Work, rows: slice) -> tuple[Explanation, ...]:
 
 
 def _with_warnings(
-    work: Work, x: torch.Tensor, explained: tuple[Explanation, ...]
+    work: Work, x: Float64[np.ndarray, "b c"], explained: tuple[Explanation, ...]
 ) -> tuple[Explanation, ...]:
     """Notes where the reference rests on too few rows for the sets that are reported."""
     kept = [_conditions(work.players.count, item) for item in explained]
-    keep = torch.zeros(len(explained), len(CONDITIONS), work.players.count, dtype=torch.bool)
+    keep = np.zeros((len(explained), len(CONDITIONS), work.players.count), dtype=np.bool_)
     for row, subsets in zip(keep, kept, strict=True):
         for place, players in zip(row, subsets, strict=True):
             place[list(players)] = True
-    warnings = low_sample_size(work.reference, x, work.players.spread(on_host(keep)), CONDITIONS)
+    warnings = low_sample_size(work.reference, x, work.players.spread(keep), CONDITIONS)
     return tuple(
         item if warning is None else replace(item, notes=(*item.notes, warning))
         for item, warning in zip(explained, warnings, strict=True)

@@ -5,8 +5,8 @@ import sys
 
 OPTIONAL = (
     "captum", "joblib", "lightgbm", "matplotlib", "numba", "onnx", "onnxruntime", "pandas", "polars",
-    "pyarrow", "ray", "scipy.stats", "shap", "shapiq", "skl2onnx", "sklearn", "skops", "torch_geometric",
-    "xgboost",
+    "pyarrow", "ray", "scipy.stats", "shap", "shapiq", "skl2onnx", "sklearn", "skops", "torch",
+    "torch_geometric", "xgboost",
 )  # fmt: skip
 
 

@@ -13,10 +13,13 @@ from torch import nn
 import onlyif.predictors
 from onlyif.core.progress import Meter, meter_of
 from onlyif.core.table import fit_schema
+from onlyif.core.table_forms import BatchForm
+from onlyif.core.table_tensor import TensorForm
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.checked import CheckedPredictor, checked
 from onlyif.predictors.decided import DecidedPredictor
 from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.predictors.formed import FormedPredictor
 from onlyif.predictors.function import FunctionPredictor, predictor_of
 from onlyif.predictors.metered import MeteredPredictor
 from onlyif.predictors.outputs import ProbabilityOutput
@@ -46,6 +49,10 @@ def _of_frames():
     return FunctionPredictor(lambda frame: frame["a"] + (frame["city"] == "Rome"), SCHEMA.form)
 
 
+def _of_batches():
+    return FunctionPredictor(lambda batch: torch.cumsum(batch, 1))
+
+
 def _one_output():
     described = Meaning("a machine", "margin", ("yes",), threshold=6.5)
     return FunctionPredictor(lambda batch: batch.sum(1), described=described)
@@ -72,6 +79,10 @@ MEMBERS = {
         (lambda: DecidedPredictor(FunctionPredictor(lambda batch: np.sin(batch.cumsum(1)))), ROWS),
         (lambda: DecidedPredictor(FunctionPredictor(lambda batch: batch.cumsum(1).sin())), TENSOR),
         (lambda: DecidedPredictor(_one_output()), ROWS),
+    ],
+    FormedPredictor: [
+        (lambda: FormedPredictor(DecidedPredictor(_of_batches()), TensorForm(torch.float64)), ROWS),
+        (lambda: FormedPredictor(_of_batches(), BatchForm()), TENSOR),
     ],
     DifferentiablePredictor: [
         (lambda: DifferentiablePredictor(lambda batch: batch.square().sum(1)), TENSOR.float()),

@@ -272,7 +272,7 @@ NAMED = [
 
 @pytest.mark.parametrize(("classes", "target", "number"), NAMED)
 def test_a_target_is_the_label_it_is_equal_to(classes, target, number):
-    outputs = torch.zeros(2, len(classes), dtype=torch.float64)
+    outputs = np.zeros((2, len(classes)))
     assert targets_of(target, outputs, meaning_of(*classes), None).tolist() == [number] * 2
     one_a_row = [target, classes[0]]
     assert targets_of(one_a_row, outputs, meaning_of(*classes), None).tolist() == [number, 0]
@@ -287,20 +287,20 @@ NO_LABEL = [
 @pytest.mark.parametrize("target", NO_LABEL, ids=lambda target: type(target).__name__)
 def test_a_target_that_is_no_label_is_refused(target):
     with pytest.raises(onlyif.SettingError):
-        targets_of(target, torch.zeros(2, 3).double(), meaning_of(1, 2, 3), None)
+        targets_of(target, np.zeros((2, 3)), meaning_of(1, 2, 3), None)
 
 
 @pytest.mark.parametrize("target", [1.0, True, float("nan"), np.array(1), -1, 3, "1", b"0", None], ids=repr)
 def test_without_labels_a_target_is_the_number_of_an_output(target):
     unnamed = Meaning("a function", "value")
     with pytest.raises(onlyif.SettingError):
-        targets_of([target], torch.zeros(1, 1).double(), unnamed, None)
-    assert targets_of(np.array(1), torch.zeros(1, 2).double(), unnamed, None).tolist() == [1]
+        targets_of([target], np.zeros((1, 1)), unnamed, None)
+    assert targets_of(np.array(1), np.zeros((1, 2)), unnamed, None).tolist() == [1]
 
 
 def test_one_score_of_two_classes_is_that_of_the_second():
     outputs, meaning = (
-        torch.zeros(1, 1).double(),
+        np.zeros((1, 1)),
         Meaning("m", "margin", ("8",), 0.0, exclusive=True, classes=(7, 8)),
     )
     assert targets_of(8, outputs, meaning, None).tolist() == [0]
@@ -310,7 +310,7 @@ def test_one_score_of_two_classes_is_that_of_the_second():
 
 
 def test_targets_in_the_order_of_the_rows():
-    outputs = torch.zeros(3, 2).double()
+    outputs = np.zeros((3, 2))
     for asked in (
         ["b", "a", "b"],
         ("b", "a", "b"),
@@ -342,6 +342,6 @@ def test_a_predict_that_gives_no_class_is_said():
 
 def test_own_predictors_may_say_that_their_outputs_are_classes():
     described = Meaning("mine", "score", ("u", "v"), exclusive=True)
-    given = FunctionPredictor(lambda batch: torch.stack([batch[:, 0], -batch[:, 0]], 1), described=described)
+    given = FunctionPredictor(lambda batch: np.stack([batch[:, 0], -batch[:, 0]], 1), described=described)
     found = onlyif.explain(given, X.to_numpy()[:3], background=X.to_numpy()[:9])
     assert [item.target for item in found] == [0 if value > 0 else 1 for value in X.a[:3]]

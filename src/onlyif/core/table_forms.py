@@ -42,6 +42,11 @@ class Form(ABC):
         """The dtype in which batches are best handed to `decode`; others are taken too."""
         return np.dtype(np.float64)
 
+    @property
+    def of_batches(self) -> "Form":
+        """The form in which a finished predictor takes batches of such tables: coded, as they are."""
+        return BatchForm()
+
     def of_given(self) -> "Form":
         """The same form for batches that are given away: what it decodes may share their memory."""
         return self

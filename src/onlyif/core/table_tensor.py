@@ -50,6 +50,11 @@ class TensorForm(Form):
             return np.dtype(np.float64)
         return numpy_dtype(self.dtype)
 
+    @property
+    @override
+    def of_batches(self) -> Form:
+        return TensorForm(torch.float64, self.device)
+
     @override
     def encode(self, data: Any) -> Float64[np.ndarray, "r *x"]:
         if not torch.is_tensor(data):

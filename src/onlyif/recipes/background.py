@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
 
 @final
@@ -25,12 +25,12 @@ class Background:
         affordable_rows: Rows that a finite reference may have so that all subsets fit the budget.
     """
 
-    values: Float64[Tensor, "rows c"]
+    values: Float64[np.ndarray, "rows c"]
     columns: tuple[str, ...]
-    numeric: Bool[Tensor, "c"]
-    ordered: Bool[Tensor, "c"]
-    positions: Callable[[Float64[Tensor, "r c"]], Float64[Tensor, "r c"]]
-    encode: Callable[[Any], Float64[Tensor, "r c"]]
-    decode: Callable[[Float64[Tensor, "r c"]], Any]
+    numeric: Bool[np.ndarray, "c"]
+    ordered: Bool[np.ndarray, "c"]
+    positions: Callable[[Float64[np.ndarray, "r c"]], Float64[np.ndarray, "r c"]]
+    encode: Callable[[Any], Float64[np.ndarray, "r c"]]
+    decode: Callable[[Float64[np.ndarray, "r c"]], Any]
     seed: int
     affordable_rows: int

@@ -11,7 +11,6 @@ from onlyif.causation.dissimilarity import Dissimilarity, Total
 from onlyif.causation.heuristics import scott_boundary
 from onlyif.causation.neighbourhood import FARTHEST
 from onlyif.core.arguments import Number, settle
-from onlyif.core.arrays import doubled
 from onlyif.recipes.background import Background
 from onlyif.recipes.samples import drawn_rows
 
@@ -60,13 +59,12 @@ class TypicalBoundary(BoundaryRecipe):
     def of(
         self, background: Background, dissimilarity: Dissimilarity, total: Total, n_sample: int
     ) -> tuple[float, str]:
-        rows = doubled(drawn_rows(background.values, MOST_ROWS, background.seed))
-        squares = [np.minimum(dissimilarity.squares(rows, one), FARTHEST) for one in rows]
-        sums = np.stack(squares).sum(2)
-        pairs = ~np.eye(len(rows), dtype=bool)
-        apart = np.sort(total.of(sums, np.full(sums.shape, float(rows.shape[1])))[pairs])
-        # The lower of the two in the middle.
-        median = float(np.sqrt(apart[(len(apart) - 1) // 2])) if len(apart) else 0.0
+        rows = drawn_rows(background.values, MOST_ROWS, background.seed)
+        sums = np.stack([np.minimum(dissimilarity.squares(rows, one), FARTHEST).sum(1) for one in rows])
+        counts = np.full(len(rows), float(rows.shape[1]))
+        apart = total.of(sums, counts)[~np.eye(len(rows), dtype=np.bool_)]
+        # The lower median, a distance that occurs.
+        median = float(np.quantile(np.sqrt(apart), 0.5, method="lower")) if len(apart) else 0.0
         b = max(FLOOR, self.share * median)
         return b, f"{self.share:g} of the median distance of {len(rows):,} background rows"
 

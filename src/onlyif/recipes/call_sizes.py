@@ -6,12 +6,11 @@ answered like single rows more often than not, and what is reported is then the 
 
 from dataclasses import replace
 
-from onlyif.core.arrays import namespace
 from onlyif.core.errors import ModelError
 from onlyif.predictors.checked import Fault, apart_in_a_large_call, fault_note
 from onlyif.recipes.options import Options
 from onlyif.recipes.source import Source
-from onlyif.recipes.tables import N_PROBE, asked_of, tables_of
+from onlyif.recipes.tables import asked_of, tables_of
 
 
 def agreeing_options(source: Source, *, needed: bool) -> tuple[Options, tuple[str, ...]]:
@@ -29,8 +28,7 @@ def agreeing_options(source: Source, *, needed: bool) -> tuple[Options, tuple[st
     options = source.options
     tables = tables_of(source.rows, source.background, options, needed=False)
     asked = asked_of(source.model, tables, options)
-    given = [tables.x[:N_PROBE], tables.values[:N_PROBE]]
-    few = namespace(*given).concat(given)[: options.max_rows]
+    few = tables.few(options)
     largest = size = min(options.max_rows, options.budget // 16)
     worst, tolerate = 0.0, frozenset(options.tolerate)
     while size > len(few):

@@ -3,14 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import final
 
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.causation.dissimilarity import GowerDifference
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.perturbation import Perturbations
-from onlyif.core.arrays import doubled, on_host
 from onlyif.core.progress import Meter
 from onlyif.core.seeds import child_seed
 from onlyif.explanation.causal import CausalProvenance
@@ -50,7 +49,7 @@ class Ready:
     tables: Tables
     asked: Asked
     ground: Background
-    baseline: Float64[Tensor, "c"]
+    baseline: Float64[np.ndarray, "c"]
     baseline_name: str
     options: Options
     meter: Meter
@@ -81,7 +80,7 @@ class Built:
 def built_test(chosen: PNS, ready: Ready) -> Built:
     """The dual-stage test that the settings ask for."""
     ground, options = ready.ground, ready.options
-    closeness = fit_closeness(doubled(ground.positions(ground.values)), on_host(ground.ordered), None)
+    closeness = fit_closeness(ground.positions(ground.values), ground.ordered, None)
     apart, total = PlacedDifference(ground.positions, GowerDifference(closeness)), TOTALS[chosen.distance]()
     sample = chosen.how_sampled.build(ground, apart)
     n = sample.rows(ready.tables.x[:1], options.seed).count
@@ -91,7 +90,7 @@ def built_test(chosen: PNS, ready: Ready) -> Built:
         predictor=MeteredPredictor(ready.asked.predictor, ready.meter),
         players=ready.tables.players,
         sample=sample,
-        baseline=ready.baseline.unsqueeze(0),
+        baseline=ready.baseline[None],
         neighbourhood=Neighbourhood(EVENTS[chosen.events](b, c), apart, total),
         perturbations=Perturbations(chosen.p_replace, chosen.n_perturbations),
         abduction=chosen.how_abducted,

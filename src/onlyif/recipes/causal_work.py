@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.case import Question, Subject
 from onlyif.causal_case import CausalCase
@@ -55,9 +54,9 @@ class CausalWork:
         return False
 
     @property
-    def x(self) -> Float64[Tensor, "b c"]:
+    def x(self) -> Float64[np.ndarray, "b c"]:
         """The rows, coded."""
-        x: Tensor = self.whole.x
+        x: np.ndarray = self.whole.x
         return x
 
     @property
@@ -149,9 +148,9 @@ def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked f
     return CausalWork(whole, backend_of(rows, background))
 
 
-def _check_differs(tables: Tables, baseline: Float64[Tensor, "c"], labels: tuple[Row, ...]) -> None:
-    same = ((tables.x == baseline) | (tables.x.isnan() & baseline.isnan())).all(1)
-    held = [labels[i] for i in torch.nonzero(same).flatten().tolist()]
+def _check_differs(tables: Tables, baseline: Float64[np.ndarray, "c"], labels: tuple[Row, ...]) -> None:
+    same = ((tables.x == baseline) | (np.isnan(tables.x) & np.isnan(baseline))).all(1)
+    held = [labels[i] for i in np.flatnonzero(same)]
     if held:
         raise InputError(
             f"row {held[0]} is equal to the baseline, so that perturbing it changes nothing; leave it out or "

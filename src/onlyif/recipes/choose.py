@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
-from onlyif.core.arrays import doubled
 from onlyif.core.errors import LimitError
 from onlyif.core.players import Players
 from onlyif.core.seeds import child_seed
@@ -50,7 +49,7 @@ class Parts:
     model: Any
     predictor: Predictor
     players: Players
-    rows: Float64[Tensor, "rows c"]
+    rows: Float64[np.ndarray, "rows c"]
     max_rows: int
     seed: int
     trees: EncodedRestriction | None = None
@@ -64,8 +63,7 @@ def choose_restriction(parts: Parts, reference: Reference) -> Restriction:
     if isinstance(reference, GaussianReference):
         affine = affine_of(parts.model, parts.predictor, parts.rows[: parts.max_rows])
         if affine is not None:
-            w, w_0 = doubled(affine.weights), doubled(affine.intercept)
-            return LinearGaussianRestriction(w, w_0, reference, parts.players)
+            return LinearGaussianRestriction(affine.weights, affine.intercept, reference, parts.players)
     if law.n_atoms is not None and law.n_atoms <= MOST_ATOMS:
         return EnumeratedRestriction(parts.predictor, reference, parts.players, parts.max_rows)
     return _sampled(parts, reference, parts.seed)

@@ -3,18 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
-import torch
-from jaxtyping import Float64, Int64
-from torch import Tensor
+from jaxtyping import Int64
 
-from onlyif.core.arrays import Array, doubled, namespace, on_host
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.predictors.base import Predictor
 from onlyif.predictors.checked import checked, probe
 from onlyif.predictors.decided import decided, decided_numbers
 from onlyif.predictors.function import FunctionPredictor
 from onlyif.recipes.options import Options
-from onlyif.recipes.tables import N_PROBE, Asked, Tables
+from onlyif.recipes.tables import Asked, Tables, answers_to
 from onlyif.recipes.targets import are_classes, disagreements
 
 
@@ -63,8 +60,8 @@ def as_decisions(asked: Asked, tables: Tables, options: Options) -> Asked:
         )
     raw = decided(asked.predictor.inner, n_outputs)
     predictor = checked(raw, tables.x)
-    notes = probe(raw, _few(tables, options), frozenset(options.tolerate)).notes
-    outputs = torch.from_numpy(_answers(predictor, tables.x, options.max_rows))
+    notes = probe(raw, tables.few(options), frozenset(options.tolerate)).notes
+    outputs = answers_to(predictor, tables.x, options.max_rows)
     told = tuple(dict.fromkeys((*asked.notes, *notes)))
     return replace(
         asked, predictor=predictor, meaning=raw.meaning, outputs=outputs, notes=told,
@@ -72,21 +69,18 @@ def as_decisions(asked: Asked, tables: Tables, options: Options) -> Asked:
     )  # fmt: skip
 
 
-def _decisions(asked: Asked, tables: Tables, options: Options) -> Int64[Tensor, "b"] | None:
+def _decisions(asked: Asked, tables: Tables, options: Options) -> Int64[np.ndarray, "b"] | None:
     n_outputs, meaning = asked.outputs.shape[1], asked.meaning
     if _rule(asked.predictor.inner) is not None:
         raw = decided(asked.predictor.inner, n_outputs)
-        return torch.from_numpy(_answers(checked(raw, tables.x), tables.x, options.max_rows).argmax(1))
+        decided_for: np.ndarray = answers_to(checked(raw, tables.x), tables.x, options.max_rows).argmax(1)
+        return decided_for
     if n_outputs == 1:
-        return (
-            None
-            if meaning.threshold is None
-            else torch.from_numpy(decided_numbers(on_host(asked.outputs), meaning))
-        )
+        return None if meaning.threshold is None else decided_numbers(asked.outputs, meaning)
     some = asked.outputs
     if meaning.exclusive is None and are_classes(some, meaning):
         # A few rows may sum to 1 by chance: the background is asked too.
-        some = torch.from_numpy(doubled(asked.predictor.predict(_few(tables, options))))
+        some = answers_to(asked.predictor, tables.few(options), options.max_rows)
     return asked.outputs.argmax(1) if are_classes(some, meaning) else None
 
 
@@ -101,13 +95,3 @@ def _assumed(asked: Asked, options: Options) -> tuple[str, ...]:
 
 def _rule(predictor: Predictor) -> object | None:
     return predictor.decision if isinstance(predictor, FunctionPredictor) else None
-
-
-def _few(tables: Tables, options: Options) -> Float64[Array, "r c"]:
-    given = [tables.x[:N_PROBE], tables.values[:N_PROBE]]
-    return namespace(*given).concat(given)[: options.max_rows]
-
-
-def _answers(predictor: Predictor, rows: Float64[Array, "b c"], max_rows: int) -> Float64[np.ndarray, "b k"]:
-    parts = (rows[start : start + max_rows] for start in range(0, len(rows), max_rows))
-    return np.concatenate([doubled(predictor.predict(part)) for part in parts])

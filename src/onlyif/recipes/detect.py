@@ -16,6 +16,7 @@ from onlyif.core.table import Schema
 from onlyif.core.table_arrays import ArrayForm
 from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Predictor
+from onlyif.predictors.formed import formed
 from onlyif.predictors.function import predictor_of
 from onlyif.predictors.methods import method_heads
 from onlyif.predictors.outputs import Head, HeadKind, Heads, Output
@@ -48,7 +49,7 @@ def detect(model: Any, schema: Schema, output: Output) -> Predictor:
         array([[3.]])
     """
     if isinstance(model, Predictor):
-        return model
+        return formed(model, schema.form)
     try:
         return _detected(model, schema, output)
     except (OnlyIfError, MemoryError, KeyboardInterrupt, GeneratorExit):

@@ -10,9 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, final
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.core.arrays import doubled
 from onlyif.predictors.base import Predictor
@@ -68,11 +67,11 @@ class Affine:
         intercept: One number an output.
     """
 
-    weights: Float64[Tensor, "c k"]
-    intercept: Float64[Tensor, "k"]
+    weights: Float64[np.ndarray, "c k"]
+    intercept: Float64[np.ndarray, "k"]
 
 
-def affine_of(model: Any, predictor: Predictor, background: Float64[Tensor, "rows c"]) -> Affine | None:
+def affine_of(model: Any, predictor: Predictor, background: Float64[np.ndarray, "rows c"]) -> Affine | None:
     """The coefficients of an affine model, or None if it is not known to be one.
 
     Args:
@@ -80,19 +79,19 @@ def affine_of(model: Any, predictor: Predictor, background: Float64[Tensor, "row
         predictor: The same with its chosen output.
         background: Rows to compare on.
     """
-    if not _is_affine_by_name(model) or not bool(background.isfinite().all()):
+    if not _is_affine_by_name(model) or not bool(np.isfinite(background).all()):
         return None
-    centre, scale = background.mean(0), background.std(0, correction=0).clamp(min=1e-6)
-    points = torch.cat([centre.unsqueeze(0), centre + torch.diag(scale)])
-    answers = torch.from_numpy(doubled(predictor.predict(points)))
-    weights = (answers[1:] - answers[0]) / scale.unsqueeze(1)
+    centre, scale = background.mean(0), np.maximum(background.std(0), 1e-6)
+    points = np.concatenate([centre[None], centre + np.diag(scale)])
+    answers = doubled(predictor.predict(points))
+    weights = (answers[1:] - answers[0]) / scale[:, None]
     affine = Affine(weights, answers[0] - centre @ weights)
-    wanted = torch.from_numpy(doubled(predictor.predict(background)))
+    wanted = doubled(predictor.predict(background))
     got = background @ affine.weights + affine.intercept
-    spread = wanted.abs().max().clamp(min=1e-12)
+    spread = max(float(np.abs(wanted).max()), 1e-12)
     digits = predictor.meaning.digits
     tolerance = TOLERANCE if digits >= DIGITS_DOUBLE else ROUNDING * 2.0**-digits
-    return affine if bool((got - wanted).abs().max() <= tolerance * spread) else None
+    return affine if float(np.abs(got - wanted).max()) <= tolerance * spread else None
 
 
 def _is_affine_by_name(model: Any) -> bool:

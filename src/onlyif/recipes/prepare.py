@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, final
 
-import torch
+import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
 
 from onlyif.case import Question, Subject
 from onlyif.core.players import Players
@@ -67,7 +66,7 @@ class Work:
         source: What it was made of, to make it again; None where that is not known.
     """
 
-    x: Float64[Tensor, "b c"]
+    x: Float64[np.ndarray, "b c"]
     players: Players
     readout: Readout
     reference: Reference
@@ -177,7 +176,7 @@ def _route(  # noqa: PLR0917 - what a question about trees is made of
     """The model's own trees, where the restriction was left open and they do for the reference."""
     if options.restriction is not None:
         return TreeRoute(None)
-    rows, output = torch.cat([tables.x, tables.values]), output_of(options.output)
+    rows, output = np.concatenate([tables.x, tables.values]), output_of(options.output)
     question = TreeQuestion(
         model, asked.predictor, asked.form, output, rows, options.max_rows,
         of_decisions=distance_of(options.distance).kind.of_decisions,

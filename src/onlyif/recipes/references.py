@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-import torch
-from jaxtyping import Float64
-from torch import Tensor
+import numpy as np
+from jaxtyping import Bool, Float64
 from typing_extensions import override
 
 from onlyif.core.arguments import Either, Function, Kind, Number, Text, Whole
-from onlyif.core.arrays import Array, doubled, on_host
 from onlyif.core.errors import InputError, SettingError
 from onlyif.recipes.background import Background
 from onlyif.references.base import Reference
@@ -139,9 +137,7 @@ class Gaussian(ReferenceRecipe):
 
     @override
     def build(self, background: Background) -> Reference:
-        return fit_gaussian(
-            background.values, self.shrinkage, background.columns, on_host(background.numeric)
-        )
+        return fit_gaussian(background.values, self.shrinkage, background.columns, background.numeric)
 
     @override
     def fresh(self, background: Background) -> Reference | None:
@@ -184,8 +180,8 @@ class Empirical(ReferenceRecipe):
     def _fit(self, background: Background, skip: int) -> Reference:
         return fit_empirical(
             background.values,
-            ordered=on_host(background.ordered),
-            positions=lambda codes: doubled(background.positions(torch.tensor(codes))),
+            ordered=background.ordered,
+            positions=background.positions,
             bandwidth=self.bandwidth,
             n_rows=self._rows(background),
             skip=skip,
@@ -220,8 +216,10 @@ class Replacement(ReferenceRecipe):
 
     @override
     def build(self, background: Background) -> Reference:
-        def draw(x: Array, keep: Array, n: int, seed: int) -> Array:
-            given = self.function(background.decode(x[None]), on_host(keep), n, seed)
+        def draw(
+            x: Float64[np.ndarray, "c"], keep: Bool[np.ndarray, "c"], n: int, seed: int
+        ) -> Float64[np.ndarray, "n c"]:
+            given = self.function(background.decode(x[None]), keep, n, seed)
             try:
                 return background.encode(given)
             except InputError as error:
@@ -259,19 +257,25 @@ class Given(ReferenceRecipe):
         return self.reference if self.reference.law.n_atoms is None else None
 
 
-def _typical_row(background: Background) -> Float64[Tensor, "c"]:
+def _typical_row(background: Background) -> Float64[np.ndarray, "c"]:
     row = []
     for values, numeric in zip(background.values.T, background.numeric.tolist(), strict=True):
-        known = values[~values.isnan()]
+        known = values[~np.isnan(values)]
         if not len(known):
-            row.append(torch.tensor(torch.nan, dtype=torch.float64))
+            row.append(np.nan)
         else:
-            row.append(_middle(known) if numeric else torch.mode(values).values)
+            row.append(_middle(known) if numeric else _most_frequent(known))
     if not row:
         raise SettingError("a baseline needs at least one column, got a background with none")
-    return torch.stack(row)
+    return np.array(row, dtype=np.float64)
 
 
-def _middle(values: Float64[Tensor, "n"]) -> Float64[Tensor, ""]:
+def _middle(values: Float64[np.ndarray, "n"]) -> float:
     """The lower median: a value that occurs, so that whole numbers stay whole."""
-    return values.median()
+    return float(np.quantile(values, 0.5, method="lower"))
+
+
+def _most_frequent(values: Float64[np.ndarray, "n"]) -> float:
+    """The least of the values that occur most often."""
+    held, counts = np.unique(values, return_counts=True)
+    return float(held[counts.argmax()])

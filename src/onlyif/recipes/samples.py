@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity
 from onlyif.core.arguments import Either, Whole, settle
-from onlyif.core.arrays import Array, beside, doubled, like, namespace, on_host
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
 from onlyif.recipes.background import Background
@@ -32,15 +30,14 @@ class PlacedDifference(Dissimilarity):
         inner: The dissimilarity of these.
     """
 
-    positions: Callable[[Float64[Array, "r c"]], Float64[Array, "r c"]]
+    positions: Callable[[Float64[np.ndarray, "r c"]], Float64[np.ndarray, "r c"]]
     inner: Dissimilarity
 
     @override
     def squares(
-        self, rows: Float64[np.ndarray, "n *x"], one: Float64[np.ndarray, "*x"]
-    ) -> Float64[np.ndarray, "n *x"]:
-        places, place = (self.positions(torch.from_numpy(each)) for each in (rows, one[None]))
-        return self.inner.squares(on_host(places), on_host(place)[0])
+        self, rows: Float64[np.ndarray, "n c"], one: Float64[np.ndarray, "c"]
+    ) -> Float64[np.ndarray, "n c"]:
+        return self.inner.squares(self.positions(rows), self.positions(one[None])[0])
 
     @property
     @override
@@ -133,18 +130,18 @@ class GivenSample(SampleRecipe):
 class _NearestByDissimilarity(Sample):
     """The instance and the background rows nearest to it on all columns together."""
 
-    background: Float64[Array, "rows c"]
+    background: Float64[np.ndarray, "rows c"]
     n_rows: int
     dissimilarity: Dissimilarity
 
     @override
     def rows(self, x: Instances, seed: int) -> SampleRows:
-        xp, rows, near = namespace(x), like(self.background, x), []
+        near = []
         for one in x:
-            apart = self.dissimilarity.squares(doubled(rows), doubled(one)).sum(1)
+            apart = self.dissimilarity.squares(self.background, one).sum(1)
             order = np.argsort(apart, kind="stable")[: self.n_rows]
-            near.append(xp.concat([one[None], rows[beside(order, x)]]))
-        return SampleRows(xp.stack(near), x[:0])
+            near.append(np.concatenate([one[None], self.background[order]]))
+        return SampleRows(np.stack(near), x[:0])
 
     @property
     @override
@@ -153,7 +150,7 @@ class _NearestByDissimilarity(Sample):
         return f"the row itself and the {min(self.n_rows, count):,} nearest of {count:,} background rows"
 
 
-def drawn_rows(values: Float64[Array, "rows c"], count: int, seed: int) -> Float64[Array, "n c"]:
+def drawn_rows(values: Float64[np.ndarray, "rows c"], count: int, seed: int) -> Float64[np.ndarray, "n c"]:
     """Random rows, in an order of which a smaller count takes the first; all of them where there are no more.
 
     Args:
@@ -163,5 +160,4 @@ def drawn_rows(values: Float64[Array, "rows c"], count: int, seed: int) -> Float
     """
     if count >= len(values):
         return values
-    order = generator(seed, "rows of E").permutation(len(values))[:count]
-    return values[beside(order, values)]
+    return values[generator(seed, "rows of E").permutation(len(values))[:count]]

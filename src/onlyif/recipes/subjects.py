@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 from jaxtyping import Float64, Int64
-from torch import Tensor
 
 from onlyif.case import Subject
-from onlyif.core.arrays import on_host
 from onlyif.core.labels import Row
 from onlyif.core.players import Players
 from onlyif.core.table import Schema
@@ -16,11 +15,11 @@ from onlyif.predictors.base import Meaning
 from onlyif.predictors.readouts import DecisionReadout, Readout, TargetReadout
 
 
-def readout_of(distance: Distance, targets: Int64[Tensor, "b"], meaning: Meaning) -> Readout:
+def readout_of(distance: Distance, targets: Int64[np.ndarray, "b"], meaning: Meaning) -> Readout:
     """Which number the distance compares: the target's output, or the class that is decided most often."""
     if distance.kind.of_decisions:
         return DecisionReadout(0.5 if meaning.threshold is None else meaning.threshold)
-    return TargetReadout(on_host(targets))
+    return TargetReadout(targets)
 
 
 @final
@@ -44,9 +43,9 @@ class Told:
     notes: tuple[str, ...]
     row_notes: tuple[tuple[str, ...], ...]
 
-    def values(self, row: Float64[Tensor, "c"]) -> tuple[str, ...]:
+    def values(self, row: Float64[np.ndarray, "c"]) -> tuple[str, ...]:
         """The value of each player as text; those of a group with their columns' names."""
-        texts, names = self.schema.text(on_host(row)), self.schema.columns
+        texts, names = self.schema.text(row), self.schema.columns
         held = [self.players.columns(player) for player in range(self.players.count)]
         return tuple(
             texts[columns[0]] if len(columns) == 1 else ", ".join(f"{names[c]}={texts[c]}" for c in columns)
@@ -59,7 +58,9 @@ class Told:
         return labels[number] if number < len(labels) else f"output {number}"
 
 
-def subjects_of(x: Float64[Tensor, "b c"], targets: Int64[Tensor, "b"], told: Told) -> tuple[Subject, ...]:
+def subjects_of(
+    x: Float64[np.ndarray, "b c"], targets: Int64[np.ndarray, "b"], told: Told
+) -> tuple[Subject, ...]:
     """What the reader is told of each row: label, values of the players, target, notes."""
     rows = zip(told.labels, x, targets.tolist(), told.row_notes, strict=True)
     return tuple(

@@ -8,14 +8,11 @@ from typing import Any, final
 
 import narwhals as nw
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
-from torch import Tensor
 
-from onlyif.core.arrays import doubled, on_host
+from onlyif.core.arrays import doubled
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
-from onlyif.core.shapes import Outputs
 from onlyif.core.table import Schema, fit_schema
 from onlyif.core.table_forms import Form
 from onlyif.predictors.base import Meaning, Predictor
@@ -38,8 +35,16 @@ class Tables:
 
     schema: Schema
     players: Players
-    x: Float64[Tensor, "b c"]
-    values: Float64[Tensor, "rows c"]
+    x: Float64[np.ndarray, "b c"]
+    values: Float64[np.ndarray, "rows c"]
+
+    def few(self, options: Options) -> Float64[np.ndarray, "r c"]:
+        """Some typical rows, of those to explain and of the background, for one call.
+
+        Args:
+            options: How large a call may be.
+        """
+        return np.concatenate([self.x[:N_PROBE], self.values[:N_PROBE]])[: options.max_rows]
 
 
 def tables_of(
@@ -67,9 +72,7 @@ def tables_of(
     first = "rows" if background is None else "background"
     schema = fit_schema(*given, roles=(first, "rows", "baseline"))
     players = column_players(schema.columns, read_groups(options.groups))
-    return Tables(
-        schema, players, torch.from_numpy(schema.encode(rows)), torch.from_numpy(schema.encode(known))
-    )
+    return Tables(schema, players, schema.encode(rows), schema.encode(known))
 
 
 @final
@@ -90,9 +93,9 @@ class Asked:
     predictor: CheckedPredictor
     form: Form
     meaning: Meaning
-    outputs: Float64[Tensor, "b k"]
+    outputs: Float64[np.ndarray, "b k"]
     notes: tuple[str, ...]
-    decisions: Int64[Tensor, "b"] | None = None
+    decisions: Int64[np.ndarray, "b"] | None = None
     row_notes: tuple[tuple[str, ...], ...] = ()
 
     def own(self, options: Options) -> OwnAnswers:
@@ -102,31 +105,46 @@ class Asked:
             options: What is tolerated.
         """
         meaning = self.meaning
-        return OwnAnswers(doubled(self.outputs), meaning.model, meaning.digits, frozenset(options.tolerate))
+        return OwnAnswers(self.outputs, meaning.model, meaning.digits, frozenset(options.tolerate))
 
 
 def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     """The model, probed on some rows and asked for all that are explained."""
-    raw = model if isinstance(model, Predictor) else detect(model, tables.schema, output_of(options.output))
+    raw = detect(model, tables.schema, output_of(options.output))
     predictor = checked(raw, tables.x)
-    few = torch.cat([tables.x[:N_PROBE], tables.values[:N_PROBE]])[: options.max_rows]
-    probed = probe(raw, few, frozenset(options.tolerate))
+    probed = probe(raw, tables.few(options), frozenset(options.tolerate))
     predictor = replace(predictor, digits=min(predictor.meaning.digits, probed.digits))
-    outputs = torch.from_numpy(doubled(_own_answers(predictor, tables.x, options.max_rows)))
+    outputs = _own_answers(predictor, tables.x, options.max_rows)
     form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
     told = raw.notes if isinstance(raw, FunctionPredictor) else ()
     return Asked(predictor, form, predictor.meaning, outputs, (*told, *probed.notes))
 
 
-def _own_answers(predictor: CheckedPredictor, x: Float64[Tensor, "b c"], max_rows: int) -> Outputs:
+def answers_to(
+    predictor: Predictor, rows: Float64[np.ndarray, "b c"], max_rows: int
+) -> Float64[np.ndarray, "b k"]:
+    """The answers to some rows.
+
+    Args:
+        predictor: The model.
+        rows: The rows.
+        max_rows: Most rows of one call.
+    """
+    starts = range(0, len(rows), max_rows)
+    return np.concatenate([doubled(predictor.predict(rows[at : at + max_rows])) for at in starts])
+
+
+def _own_answers(
+    predictor: CheckedPredictor, x: Float64[np.ndarray, "b c"], max_rows: int
+) -> Float64[np.ndarray, "b k"]:
     """The answers to the rows, in calls that are answered as small ones are."""
-    outputs = np.concatenate([predictor.predict(part) for part in torch.split(x, max_rows)])
+    outputs = answers_to(predictor, x, max_rows)
     if len(x) <= N_PROBE:
         return outputs
-    few = predictor.predict(x[:N_PROBE])
-    if float(np.abs(outputs[: len(few)] - few).max()) <= rounding(few, predictor.meaning.digits):
+    few = answers_to(predictor, x[:N_PROBE], N_PROBE)
+    if np.abs(outputs[: len(few)] - few).max() <= rounding(few, predictor.meaning.digits):
         return outputs
-    return np.concatenate([predictor.predict(part) for part in torch.split(x, N_PROBE)])
+    return answers_to(predictor, x, N_PROBE)
 
 
 def background_of(tables: Tables, options: Options) -> Background:
@@ -135,12 +153,10 @@ def background_of(tables: Tables, options: Options) -> Background:
     return Background(
         values=tables.values,
         columns=schema.columns,
-        numeric=torch.tensor(
-            [column.levels is None and column.plain is not bool for column in schema.described]
-        ),
-        ordered=torch.from_numpy(schema.ordered),
-        positions=lambda values: torch.from_numpy(schema.positions(on_host(values))),
-        encode=lambda data: torch.from_numpy(schema.encode(data)),
+        numeric=np.array([column.levels is None and column.plain is not bool for column in schema.described]),
+        ordered=schema.ordered,
+        positions=schema.positions,
+        encode=schema.encode,
         decode=schema.decode,
         seed=options.seed,
         affordable_rows=options.budget // 2 ** min(tables.players.count, 60),
@@ -158,9 +174,10 @@ def backend_of(*tables: Any) -> str:
 def versions_of(model: Any) -> tuple[tuple[str, str], ...]:
     """The versions of the packages that matter."""
     package = type(model).__module__.partition(".")[0]
-    dist = {"sklearn": "scikit-learn"}.get(package, package)
-    found = [("onlyif", __version__), ("python", python_version()), ("torch", str(torch.__version__))]
-    if package not in {"builtins", "onlyif", "torch"}:
+    found = [("onlyif", __version__), ("python", python_version()), ("numpy", np.__version__)]
+    ours = "torch" if any(kind.__module__.startswith("torch.") for kind in type(model).__mro__) else package
+    if ours not in {"builtins", "onlyif"}:
+        dist = {"sklearn": "scikit-learn"}.get(ours, ours)
         with suppress(PackageNotFoundError):
             found.append((dist, version(dist)))
     return tuple(found)

@@ -6,9 +6,8 @@ from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
-import torch
+from array_api_compat import is_torch_array
 from jaxtyping import Float64, Int64
-from torch import Tensor
 
 from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
@@ -24,8 +23,11 @@ EQUAL = 1e-7
 
 
 def targets_of(
-    target: Any, outputs: Float64[Tensor, "b k"], meaning: Meaning, decisions: Int64[Tensor, "b"] | None
-) -> Int64[Tensor, "b"]:
+    target: Any,
+    outputs: Float64[np.ndarray, "b k"],
+    meaning: Meaning,
+    decisions: Int64[np.ndarray, "b"] | None,
+) -> Int64[np.ndarray, "b"]:
     """The number of the explained output of each row; by default that of the predicted class.
 
     Args:
@@ -43,13 +45,13 @@ def targets_of(
         return _by_default(outputs, meaning, decisions)
     asked = _several(target, meaning)
     if asked is None:
-        return torch.full((n_rows,), _number(target, n_outputs, meaning))
+        return np.full(n_rows, _number(target, n_outputs, meaning), dtype=np.int64)
     if len(asked) != n_rows:
         raise SettingError(f"need one target, or one a row: {n_rows} rows, got {len(asked)} targets")
-    return torch.tensor([_number(one, n_outputs, meaning) for one in asked], dtype=torch.int64)
+    return np.array([_number(one, n_outputs, meaning) for one in asked], dtype=np.int64)
 
 
-def are_classes(outputs: Float64[Tensor, "r k"], meaning: Meaning) -> bool:
+def are_classes(outputs: Float64[np.ndarray, "r k"], meaning: Meaning) -> bool:
     """Whether several outputs are of classes that exclude each other.
 
     Where the model's kind does not say so, rows of probabilities that sum to 1 do.
@@ -61,15 +63,15 @@ def are_classes(outputs: Float64[Tensor, "r k"], meaning: Meaning) -> bool:
     if meaning.exclusive is not None:
         return meaning.exclusive
     rounding = max(ROUNDING, 4 * 2.0**-meaning.digits)
-    sums = (outputs.sum(1) - 1).abs()
+    sums = np.abs(outputs.sum(1) - 1)
     return bool((outputs >= -rounding).all()) and bool((sums <= rounding).all())
 
 
 def _by_default(
-    outputs: Float64[Tensor, "b k"], meaning: Meaning, decisions: Int64[Tensor, "b"] | None
-) -> Int64[Tensor, "b"]:
+    outputs: Float64[np.ndarray, "b k"], meaning: Meaning, decisions: Int64[np.ndarray, "b"] | None
+) -> Int64[np.ndarray, "b"]:
     if outputs.shape[1] == 1:
-        return torch.zeros(len(outputs), dtype=torch.int64)
+        return np.zeros(len(outputs), dtype=np.int64)
     if decisions is not None and meaning.exclusive is not False:
         return decisions
     named = f": {list(meaning.labels)}" if meaning.labels else ""
@@ -87,7 +89,7 @@ def _several(target: Any, meaning: Meaning) -> list[Any] | None:
     Raises:
         SettingError: if it holds several in no order.
     """
-    given = target.detach().cpu().numpy() if torch.is_tensor(target) else target
+    given = on_host(target) if is_torch_array(target) else target
     single = isinstance(given, str | bytes) or (isinstance(given, np.ndarray) and given.ndim == 0)
     if single or Labels(meaning.classes).place(given) is not None:
         return None
@@ -98,7 +100,7 @@ def _several(target: Any, meaning: Meaning) -> list[Any] | None:
 
 def _number(target: Any, n_outputs: int, meaning: Meaning) -> int:
     """The output that one target means: a label first, else an output's number."""
-    value = plain(target.item() if torch.is_tensor(target) else target)
+    value = plain(target.item() if is_torch_array(target) else target)
     place = _of_label(value, n_outputs, meaning)
     if place is not None:
         return place
@@ -154,7 +156,7 @@ def _is_number(label: str) -> bool:
 
 
 def disagreements(
-    outputs: Float64[Tensor, "b k"], meaning: Meaning, decisions: Int64[Tensor, "b"]
+    outputs: Float64[np.ndarray, "b k"], meaning: Meaning, decisions: Int64[np.ndarray, "b"]
 ) -> tuple[tuple[str, ...], ...]:
     """For each row a note where the model's own decision is not for its largest output.
 
@@ -175,20 +177,20 @@ def disagreements(
     return tuple(told)
 
 
-def _spoken_for(outputs: Float64[Tensor, "b k"], meaning: Meaning) -> Int64[Tensor, "b"] | None:
+def _spoken_for(outputs: Float64[np.ndarray, "b k"], meaning: Meaning) -> Int64[np.ndarray, "b"] | None:
     """The class that the outputs alone speak for, where they are of classes."""
     if outputs.shape[1] > 1:
         return outputs.argmax(1) if meaning.exclusive else None
     if not meaning.exclusive or meaning.threshold is None:
         return None
-    return torch.from_numpy(decided_numbers(on_host(outputs), meaning))
+    return decided_numbers(outputs, meaning)
 
 
-def _disagreement(row: Float64[Tensor, "k"], own: int, largest: int, meaning: Meaning) -> str:
+def _disagreement(row: Float64[np.ndarray, "k"], own: int, largest: int, meaning: Meaning) -> str:
     names = [str(label) for label in meaning.classes] or list(meaning.labels)
     predicted, other = (repr(names[n]) if n < len(names) else f"class {n}" for n in (own, largest))
     if len(row) == 1:
-        said = f"its {meaning.output} of {row.item():.4g} speaks for {other}"
+        said = f"its {meaning.output} of {row[0]:.4g} speaks for {other}"
     else:
         said = f"{other} has the larger {meaning.output} ({row[largest]:.4g}, against {row[own]:.4g})"
     return f"the model's own predict gives {predicted}, although {said}"

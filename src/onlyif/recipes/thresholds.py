@@ -11,7 +11,6 @@ from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import NormChange
 from onlyif.causation.heuristics import noise_threshold
 from onlyif.core.arguments import Number, settle
-from onlyif.core.arrays import copied, on_host
 from onlyif.predictors.base import Predictor
 from onlyif.recipes.background import Background
 from onlyif.recipes.samples import drawn_rows
@@ -61,7 +60,7 @@ class SpreadThreshold(ThresholdRecipe):
         with predictor.opened() as opened:
             # Copies, for an opened predictor may change its batch.
             parts = slices(len(rows), max_rows)
-            outputs = np.concatenate([ask(opened, copied(rows[part])) for part in parts])
+            outputs = np.concatenate([ask(opened, rows[part].copy()) for part in parts])
         low, high = np.quantile(outputs, [0.05, 0.95], axis=0)
         spread, ends = float((high - low).max()), "5 % to 95 %"
         if not spread > 0:
@@ -109,7 +108,7 @@ class NoiseThreshold(ThresholdRecipe):
             NormChange(),
             sigma=self.sigma,
             floor=FLOOR,
-            noisy=on_host(background.numeric),
+            noisy=background.numeric,
             max_rows=max_rows,
             seed=background.seed,
         )

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from jaxtyping import Float64
 
-from onlyif.core.arrays import Array, on_host
 from onlyif.core.errors import OnlyIfError
 from onlyif.core.players import Players
 from onlyif.core.progress import Meter
@@ -61,7 +60,7 @@ class TreeQuestion:
     predictor: Predictor
     form: Form
     output: Output
-    rows: Float64[Array, "r c"]
+    rows: Float64[np.ndarray, "r c"]
     max_rows: int = 16_384
     of_decisions: bool = False
     meter: Meter = field(default_factory=Meter)
@@ -96,13 +95,13 @@ class TreeModel:
         read = self.read.ensemble
         return replace(read, n_columns=read.n_columns + len(self.unused)) if self.unused else read
 
-    def encode(self, rows: Float64[Array, "r c"]) -> Rows:
+    def encode(self, rows: Float64[np.ndarray, "r c"]) -> Rows:
         """Coded rows of the user's table as the trees take them.
 
         Args:
             rows: Codes and numbers.
         """
-        made = self.read.encode(self.form.decode(on_host(rows)))
+        made = self.read.encode(self.form.decode(rows))
         return np.pad(made, ((0, 0), (0, len(self.unused)))) if self.unused else made
 
     def players(self, players: Players) -> Players:
