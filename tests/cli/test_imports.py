@@ -22,7 +22,7 @@ from onlyif.cli.main import main
 for code, arguments in json.loads(sys.argv[2]):
     assert main(arguments) == code, arguments
 """
-LIBRARIES = ["scipy", "sklearn", "pandas", "polars", "pyarrow", "matplotlib", "lightgbm", "xgboost"]
+LIBRARIES = ["torch", "scipy", "sklearn", "pandas", "polars", "pyarrow", "matplotlib", "lightgbm", "xgboost"]
 EXPLAIN = ["explain", "model.json", "--data", "rows.csv"]
 TOLD = [["--help"], ["--version"], ["explain", "--help"], ["show", "--help"]]
 WRONG = [
