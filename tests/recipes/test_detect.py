@@ -29,6 +29,7 @@ from onlyif.predictors.outputs import AutoOutput, LogitOutput, MarginOutput, Pro
 from onlyif.recipes.detect import detect
 from onlyif.testing.predictors import check_predictor
 
+OPSET = {"": 18, "ai.onnx.ml": 3}  # also the oldest onnxruntime that is supported reads these
 RNG = np.random.default_rng(0)
 ARRAY = RNG.normal(size=(120, 4)).round(3)
 NAMES = ["alpha", "beta one", "gamma", "delta"]
@@ -245,7 +246,10 @@ def _session(model, inputs, **options):
         from skl2onnx import convert_sklearn
 
         converted = convert_sklearn(
-            model, initial_types=inputs, options={id(model): options} if options else None
+            model,
+            initial_types=inputs,
+            options={id(model): options} if options else None,
+            target_opset=OPSET,
         )
     return onnxruntime.InferenceSession(converted.SerializeToString(), providers=["CPUExecutionProvider"])
 

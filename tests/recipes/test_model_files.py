@@ -29,6 +29,7 @@ from onlyif.recipes.ubjson import decode_ubjson
 from onlyif.recipes.xgboost_checks import check_xgboost_model
 from onlyif.recipes.xgboost_file import checked_json, decoded
 
+OPSET = {"": 18, "ai.onnx.ml": 3}  # also the oldest onnxruntime that is supported reads these
 LEVELS = list("uvwxyz")
 
 
@@ -134,7 +135,7 @@ def forest(table, label):
 def test_onnx_predicts_as_before(table, forest, tmp_path):
     values = table[list("abcd")].to_numpy().astype(np.float32)
     (tmp_path / "model.onnx").write_bytes(
-        to_onnx(forest, values[:1], options={"zipmap": False}).SerializeToString()
+        to_onnx(forest, values[:1], options={"zipmap": False}, target_opset=OPSET).SerializeToString()
     )
     session = read_model(tmp_path / "model.onnx")
     found = session.run(None, {session.get_inputs()[0].name: values})[1]

@@ -103,13 +103,14 @@ class TreePathRestriction(Restriction):
         satisfied, path = self._satisfied(row), self.leaves.path
         free = satisfied & (path >= 0)
         order = np.argsort(~free, axis=1, kind="stable")
+        bits = np.left_shift(1, np.maximum(path, 0), dtype=np.int64)
         value = computed_values(self.outputs, self.leaves)
         start = value.T * np.where(satisfied, 1.0, self.shares).prod(1)
         return _Products(
-            hidden=np.where(satisfied, 0, np.left_shift(np.int64(1), np.maximum(path, 0))).sum(1),
+            hidden=np.where(satisfied, 0, bits).sum(1),
             value=start,
             count=free.sum(1),
-            player=np.take_along_axis(np.left_shift(np.int64(1), np.maximum(path, 0)), order, 1),
+            player=np.take_along_axis(bits, order, 1),
             factor=np.take_along_axis(self.shares, order, 1) - 1,
         )
 
