@@ -49,12 +49,10 @@ def _doubled(rows):
 PAIR = (Leaf((0.5, 1.0), 2.0), Leaf((-1.0, 0.25), 3.0))
 GROWN = [Split(0, 0.1, Split(2, -0.3, *PAIR), Split(1, 0.2, *PAIR)), Split(3, 0.0, PAIR[1], PAIR[0])]
 MEMBERS += [
-    compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, ROWS.rows.numpy()),
-    compile_tree_linked(ensemble_of(GROWN, 4, link=SoftmaxLink()), PLAYERS, ROWS.rows.numpy()),
+    compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, ROWS.rows),
+    compile_tree_linked(ensemble_of(GROWN, 4, link=SoftmaxLink()), PLAYERS, ROWS.rows),
     compile_tree_path(ensemble_of(GROWN, 4), PLAYERS),
-    EncodedRestriction(
-        compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, 2 * ROWS.rows.numpy()), _doubled, 25
-    ),
+    EncodedRestriction(compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, 2 * ROWS.rows), _doubled, 25),
 ]
 KNOWN = TabulatedRestriction(SAMPLED.table(X, TARGET), SAMPLED.method)
 
