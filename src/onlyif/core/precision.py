@@ -42,7 +42,7 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
     return on_host(torch.empty(0, dtype=dtype)).dtype
 
 
-def doubled(tensor: Tensor) -> Float64[Tensor, "..."]:
+def doubled_tensor(tensor: Tensor) -> Float64[Tensor, "..."]:
     """The numbers in double precision on the CPU, without a graph.
 
     Moved first and widened there: a device need not have float64.

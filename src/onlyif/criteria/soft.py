@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import LimitError
-from onlyif.core.precision import doubled
+from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft_variation import total_variation, variation_slope
 from onlyif.criteria.soft_weights import SoftWeights
@@ -217,10 +217,10 @@ class SoftObjective:
         n_steps = 1 if exact else -(-n_draws // self.restriction.relaxation.n_draws)
         found = asked.restriction.estimate(problem.images, masks, jobs, n_steps)
         stderr = torch.zeros_like(found.stderr) if exact else found.stderr
-        full, base = doubled(problem.full), doubled(problem.base)
+        full, base = doubled_tensor(problem.full), doubled_tensor(problem.base)
         gaps = (found.mean[:b] - full).abs(), (found.mean[b:] - base).abs()
         value = _value(problem, masks.detach().cpu(), *gaps)
-        return SoftErrors(value, stderr[:b], torch.hypot(stderr[b:], doubled(problem.base_stderr)))
+        return SoftErrors(value, stderr[:b], torch.hypot(stderr[b:], doubled_tensor(problem.base_stderr)))
 
 
 def with_room(

@@ -11,7 +11,7 @@ from torch import Tensor
 from onlyif.core.arrays import beside
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
-from onlyif.core.precision import doubled
+from onlyif.core.precision import doubled_tensor
 from onlyif.core.torch_seeds import torch_generator
 
 
@@ -118,6 +118,6 @@ def drawn_again(
         source: Where the random numbers come from.
     """
     uniform = torch.rand(size, generator=source, dtype=torch.float64)
-    cumulated = doubled(weights).cumsum(2)
+    cumulated = doubled_tensor(weights).cumsum(2)
     number = torch.searchsorted(cumulated, (uniform * cumulated[..., -1:]).contiguous(), right=True)
     return torch.where(cumulated[..., -1:] > 0, number.clamp(max=weights.shape[2] - 1), 0)

@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError
-from onlyif.core.precision import at_least_single, doubled
+from onlyif.core.precision import at_least_single, doubled_tensor
 from onlyif.core.shapes import Numbers
 from onlyif.metrics.asking import (
     MAX_ROWS,
@@ -56,7 +56,7 @@ class FidelityPlus(MapMetric):
     @override
     def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         maps = _masks_of(maps, x, target)
-        return _changed(1 - doubled(maps), self.fill, predictor, x, self.max_rows)
+        return _changed(1 - doubled_tensor(maps), self.fill, predictor, x, self.max_rows)
 
     @property
     @override
@@ -94,7 +94,7 @@ class FidelityMinus(MapMetric):
     @override
     def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         maps = _masks_of(maps, x, target)
-        return _changed(doubled(maps), self.fill, predictor, x, self.max_rows)
+        return _changed(doubled_tensor(maps), self.fill, predictor, x, self.max_rows)
 
     @property
     @override

@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from typing_extensions import override
 
-from onlyif.core.precision import at_least_single, doubled
+from onlyif.core.precision import at_least_single, doubled_tensor
 from onlyif.core.shapes import Numbers
 from onlyif.metrics.asking import (
     MAX_ROWS,
@@ -81,14 +81,14 @@ class Infidelity(MapMetric):
         self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets
     ) -> Float64[Tensor, "two b n"]:
         """The forecast and the change of each instance and draw."""
-        slopes = doubled(maps).flatten(1)
+        slopes = doubled_tensor(maps).flatten(1)
         wide = at_least_single(x.dtype)
         found = slopes.new_empty(2, len(x), self.n_draws)
         with predictor.opened() as opened:
             before = chosen(ask(opened, x, self.max_rows), target)
             for rows, draws in blocks(len(x), self.n_draws, self.max_rows):
                 z = self.perturbation.draw(x[rows], draws, self.seed)
-                step = doubled(x[rows].unsqueeze(1).to(wide) - z.to(wide)).flatten(2)
+                step = doubled_tensor(x[rows].unsqueeze(1).to(wide) - z.to(wide)).flatten(2)
                 after = chosen(
                     ask(opened, z.flatten(0, 1), self.max_rows), target[rows].repeat_interleave(z.shape[1])
                 )

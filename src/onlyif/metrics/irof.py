@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.precision import doubled
+from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Numbers
 from onlyif.metrics.asking import (
     MAX_ROWS,
@@ -147,7 +147,7 @@ def _counts(labels: Int64[Tensor, "b *x"]) -> Float64[Tensor, "b segments"]:
 def _ranks(maps: Float[Tensor, "b *x"], labels: Int64[Tensor, "b *x"]) -> Int64[Tensor, "b *x"]:
     """The place of each entry's segment in descending order of mean importance, from 0."""
     flat, counts = labels.flatten(1), _counts(labels)
-    total = torch.zeros_like(counts).scatter_add(1, flat, doubled(maps).flatten(1))
+    total = torch.zeros_like(counts).scatter_add(1, flat, doubled_tensor(maps).flatten(1))
     mean = torch.where(counts > 0, total / counts, -torch.inf)
     order = mean.sort(dim=1, descending=True, stable=True).indices
     return order.argsort(1).gather(1, flat).view(labels.shape)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.precision import as_floats, doubled
+from onlyif.core.precision import as_floats, doubled_tensor
 from onlyif.core.seeds import child_seed
 from onlyif.core.shapes import Numbers
 from onlyif.core.torch_seeds import torch_generator
@@ -193,7 +193,9 @@ def _reader(channels: int, n_labels: int, number: int, given: LeakSettings) -> n
 
 
 def _reading(right: Tensor, labels: Tensor) -> Reading:
-    shares = torch.stack([doubled(right[labels == label]).mean() for label in range(int(labels.max()) + 1)])
-    counts = doubled(torch.bincount(labels))
+    shares = torch.stack(
+        [doubled_tensor(right[labels == label]).mean() for label in range(int(labels.max()) + 1)]
+    )
+    counts = doubled_tensor(torch.bincount(labels))
     stderr = (shares * (1 - shares) / counts).sum().sqrt() / len(shares)
     return Reading(shares.mean().item(), stderr.item())

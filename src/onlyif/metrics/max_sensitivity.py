@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import InputError
-from onlyif.core.precision import as_floats, doubled
+from onlyif.core.precision import as_floats, doubled_tensor
 from onlyif.core.shapes import Numbers
 from onlyif.metrics.asking import MAX_ROWS, blocks, check_counts, check_same
 from onlyif.metrics.base import Explainer, ExplainerMetric, Question, Targets
@@ -92,4 +92,4 @@ def _explained(explainer: Explainer, rows: Numbers, target: Int64[Tensor, "b"]) 
     maps = explainer(rows.clone(), target)
     if not torch.is_tensor(maps):
         raise InputError(f"the explainer answered with a {type(maps).__name__}; need one tensor")
-    return doubled(maps_of(maps, rows)).flatten(1)
+    return doubled_tensor(maps_of(maps, rows)).flatten(1)

@@ -6,7 +6,7 @@ from typing import final
 import torch
 from typing_extensions import override
 
-from onlyif.core.precision import doubled
+from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Numbers
 from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.given import maps_of, targets_of
@@ -31,7 +31,7 @@ class Sparseness(MapMetric):
     @override
     def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
         target, maps = targets_of(target, x), maps_of(maps, x)
-        s = doubled(maps).abs().flatten(1).sort(1).values
+        s = doubled_tensor(maps).abs().flatten(1).sort(1).values
         D = s.shape[1]
         share = (D - torch.arange(1, D + 1, dtype=s.dtype, device=s.device) + 0.5) / D
         total = s.sum(1)

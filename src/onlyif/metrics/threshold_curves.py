@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.precision import doubled
+from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Numbers
 from onlyif.metrics.given import given_maps, targets_of
 from onlyif.metrics.measured import Measured
@@ -144,7 +144,7 @@ def threshold_curves(
             "need one a pixel"
         )
     t = torch.tensor(thresholds, dtype=torch.float64)
-    sets = normalised_scores(doubled(scores)).unsqueeze(1) >= t.view(-1, 1, 1)
+    sets = normalised_scores(doubled_tensor(scores)).unsqueeze(1) >= t.view(-1, 1, 1)
     gaps = set_gaps(sets.to(x.device), predictor, x, target, hiding)
     size = Curve(t, sets.double().mean((2, 3)))
     n_pixels = scores[0].numel()

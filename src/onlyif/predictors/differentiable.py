@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from onlyif.core.errors import ModelError, OnlyIfWarning
-from onlyif.core.precision import at_least_single, doubled, numpy_dtype
+from onlyif.core.precision import at_least_single, doubled_tensor, numpy_dtype
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.predictors.base import Meaning, Predictor
 from onlyif.predictors.outputs import DIGITS_SINGLE, digits_of
@@ -197,8 +197,12 @@ def _keep_in_range(batch: Tensor, wide: Tensor) -> None:
 
 
 def _warn_of_two(one: Tensor, other: Tensor, model: str) -> None:
-    apart = doubled(one) - doubled(other) if one.shape == other.shape else torch.full((1,), torch.inf)
-    scale = max(1.0, doubled(one).abs().nan_to_num().max().item())
+    apart = (
+        doubled_tensor(one) - doubled_tensor(other)
+        if one.shape == other.shape
+        else torch.full((1,), torch.inf)
+    )
+    scale = max(1.0, doubled_tensor(one).abs().nan_to_num().max().item())
     if bool((apart.abs() > KERNELS * scale * 2.0 ** -digits_of(one.dtype)).any()):
         warnings.warn(
             f"{model} answers otherwise without gradients than with them, by up to "

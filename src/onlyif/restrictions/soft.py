@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import ModelError, SettingError
-from onlyif.core.precision import doubled
+from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
 from onlyif.predictors.differentiable import DifferentiablePredictor
 from onlyif.references.base import Plan, Reference
@@ -161,7 +161,7 @@ class SoftRestriction:
             drawn = self.reference.draw(some.x, nothing, replace(plan, start=draws.start, stop=draws.stop))
             values = drawn.values.squeeze(1)
             with memory_for(values.shape[0] * values.shape[1]):
-                answer = doubled(self._finite(values.flatten(0, 1).clone()))
+                answer = doubled_tensor(self._finite(values.flatten(0, 1).clone()))
             check_target(some.target, answer.shape[1])
             outputs.append(answer.reshape(*values.shape[:2], -1).expand(len(some.x), -1, -1))
             weights.append(torch.from_numpy(drawn.weights[:, 0]))

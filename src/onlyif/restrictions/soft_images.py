@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.precision import doubled
+from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
 
 IMAGE_DIMENSIONS = 3
@@ -150,6 +150,6 @@ def check_target(target: Int64[Tensor, "b"], n_outputs: int) -> None:
 
 def estimate_of(outputs: Float[Tensor, "j n"]) -> SoftEstimate:
     """The mean of each row of outputs, with its standard error; NaN for a single draw. On the CPU."""
-    drawn, n = doubled(outputs), outputs.shape[1]
+    drawn, n = doubled_tensor(outputs), outputs.shape[1]
     stderr = drawn.std(1) / n**0.5 if n > 1 else torch.full_like(drawn[:, 0], torch.nan)
     return SoftEstimate(drawn.mean(1), stderr)
