@@ -5,6 +5,7 @@ import os
 from numbers import Real
 
 import pytest
+import xgboost
 
 import onlyif
 from oracles import golden
@@ -41,6 +42,8 @@ def test_golden(name):
     case, folder = CASES[name], os.environ.get("ONLYIF_DATA")
     if case.data == "adult" and not folder:
         pytest.skip("no data sets: ONLYIF_DATA is not set")
+    if name.startswith("xgboost") and xgboost.__version__ < "3":
+        pytest.skip("the model was written by XGBoost 3, which version 2 would read as another model")
     found = json.loads(json.dumps(answers(case, folder)))
     _assert_same(found, KEPT[name], name)
 

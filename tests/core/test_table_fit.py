@@ -98,6 +98,8 @@ def test_a_value_that_loses_nothing_is_taken(library, column, given, kept):
 @pytest.mark.parametrize("role", ["rows", "baseline"])
 def test_a_value_that_would_change_is_refused(library, column, given, role):
     background = FRAMES[library]
+    if column == "text" and background[column].dtype == object:
+        pytest.skip("this pandas has no type for texts alone: a column of objects takes numbers as they are")
     others = [{**FIRST, column: given}] if role == "rows" else [FIRST, {**FIRST, column: given}]
     with pytest.raises(InputError, match=f"'{column}'") as caught:
         fit_schema(background, *others)

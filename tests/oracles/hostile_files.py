@@ -40,6 +40,7 @@ NASTY = [-1, 0, 1, 2, 3, 7, 64, 255, 10**4, 10**6, 2**31 - 1, 2**31, -(2**31), 2
 WORDS = ["", "x", "0", "1", "2", "-1", "99999", "1e9", "nan", "inf", "[1,2,3]", "binary:logistic", "é" * 9]
 FEW = {"n_estimators": 3, "max_depth": 3, "n_jobs": 1}
 SECONDS = 60
+OPSET = {"": 18, "ai.onnx.ml": 3}  # also the oldest onnxruntime that is supported reads these
 
 
 def xgboost_models():
@@ -62,7 +63,12 @@ def lightgbm_models():
 def skops_models():
     yield ensemble.RandomForestClassifier(2, max_depth=3, random_state=0).fit(NUMBERS, THREE), NUMBERS
     yield ensemble.GradientBoostingClassifier(n_estimators=2, max_depth=2).fit(NUMBERS, THREE), NUMBERS
-    yield ensemble.HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5).fit(FRAME, LABEL), FRAME
+    yield (
+        ensemble.HistGradientBoostingClassifier(
+            max_iter=2, min_samples_leaf=5, categorical_features="from_dtype"
+        ).fit(FRAME, LABEL),
+        FRAME,
+    )
     columns = make_column_transformer((OneHotEncoder(min_frequency=9), ["k"]), remainder="passthrough")
     yield make_pipeline(columns, linear_model.LogisticRegression()).fit(FRAME, LABEL), FRAME
     yield svm.SVC().fit(NUMBERS, THREE), NUMBERS
@@ -74,10 +80,11 @@ def skops_models():
 def onnx_models():
     values = NUMBERS.to_numpy(np.float32)
     forest = ensemble.RandomForestClassifier(2, max_depth=3, random_state=0).fit(values, THREE)
-    yield to_onnx(forest, values[:1], options={"zipmap": False}), NUMBERS
-    yield to_onnx(ensemble.GradientBoostingRegressor(n_estimators=2).fit(values, LABEL), values[:1]), NUMBERS
+    yield to_onnx(forest, values[:1], options={"zipmap": False}, target_opset=OPSET), NUMBERS
+    boosted = ensemble.GradientBoostingRegressor(n_estimators=2).fit(values, LABEL)
+    yield to_onnx(boosted, values[:1], target_opset=OPSET), NUMBERS
     machine = svm.SVC().fit(values, LABEL)
-    yield to_onnx(machine, values[:1], options={"zipmap": False}), NUMBERS
+    yield to_onnx(machine, values[:1], options={"zipmap": False}, target_opset=OPSET), NUMBERS
 
 
 def bend(value, choose):

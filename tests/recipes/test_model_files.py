@@ -285,6 +285,8 @@ TREE = (*MODEL, "trees", 0)
 def test_damaged_xgboost_models_are_refused(xgboost_models, path, value, said):
     document = json.loads(bytes(xgboost_models["sets"][0].save_raw("json")))
     check_xgboost_model(document)
+    if "cats" in path and "cats" not in document["learner"]["gradient_booster"]["model"]:
+        pytest.skip(f"XGBoost {xgboost.__version__} keeps no levels of categories")
     _change(path, value)(document)
     with pytest.raises(StorageError, match=said):
         check_xgboost_model(document)

@@ -141,12 +141,48 @@ def test_what_the_library_reads_without_asking_must_be_there(name):
         rebuilt_model(document)
 
 
-def test_trees_of_vectors_from_older_versions_get_what_they_lack():
-    document = _document("vectors")
+def _as_version_2(document):
+    """A model of trees of vectors as version 2 wrote them: without what the leaves say, and whose numbers."""
     for tree in _trees(document):
-        del tree["sum_hessian"], tree["loss_changes"]
+        for name in ("sum_hessian", "loss_changes", "leaf_weights"):
+            tree.pop(name, None)
+        for node, child in enumerate(tree["left_children"]):
+            if child == -1:
+                tree["right_children"][node] = -1
+    document["version"] = [2, 1, 4]
+    return document
+
+
+def test_trees_of_vectors_from_older_versions_get_what_they_lack(tmp_path):
+    booster, frame = XGBOOST["vectors"]()
+    document = _as_version_2(json.loads(bytes(booster.save_raw("json"))))
     for tree in _trees(rebuilt_model(document)):
         assert tree["sum_hessian"] == tree["loss_changes"] == [0.0] * len(tree["parents"])
+    # Its base score is written as one number there, so two that are equal stand for it.
+    document["learner"]["learner_model_param"]["base_score"] = "5E-1"
+    (tmp_path / "m.json").write_text(json.dumps(document), "utf-8")
+    data = xgboost.DMatrix(frame)
+    scores = np.fromstring(
+        json.loads(booster.save_config())["learner"]["learner_model_param"]["base_score"].strip("[]"), sep=","
+    )
+    needed = booster.predict(data) - scores + 0.5
+    np.testing.assert_allclose(read_model(tmp_path / "m.json").predict(data), needed, atol=1e-6)
+
+
+def test_leaves_of_older_vectors_have_no_other_child():
+    document = _as_version_2(_document("vectors"))
+    tree = _trees(document)[0]
+    tree["right_children"][tree["left_children"].index(-1)] = 5
+    with pytest.raises(StorageError, match="child of a leaf"):
+        rebuilt_model(document)
+
+
+def test_a_model_of_a_newer_library_is_not_read_as_another_one(tmp_path):
+    document = _document()
+    document["version"] = [99, 1, 0]
+    (tmp_path / "m.json").write_text(json.dumps(document), "utf-8")
+    with pytest.raises(StorageError, match=r"written by XGBoost 99\.1\.0.*install 99\.1 or newer"):
+        read_model(tmp_path / "m.json")
 
 
 def test_classes_of_the_objective_must_fit():

@@ -102,15 +102,29 @@ def fit_frame(frames: Sequence[Any], roles: Sequence[str]) -> PandasForm | Polar
             if table[:, i].dtype.is_float():
                 check_finite(str(name), _read_numbers(table[:, i]), role)
     whole = nw.concat(tables)
-    columns = tuple(_learn(str(name), whole[:, i]) for i, name in enumerate(whole.columns))
+    series = [_glued(tables, i, whole[:, i]) for i in range(whole.shape[1])]
+    columns = tuple(_learn(str(name), each) for name, each in zip(whole.columns, series, strict=True))
     levels = tuple(
-        None if column.levels is None else whole[:, i][list(column.levels.first)].to_native()
-        for i, column in enumerate(columns)
+        None if column.levels is None else each[list(column.levels.first)].to_native()
+        for column, each in zip(columns, series, strict=True)
     )
     empty = whole.head(0).to_native()
     if nw.dependencies.is_polars_dataframe(background):
         return PolarsForm(empty, columns, levels)
     return PandasForm(empty, columns, tuple(None if level is None else level.array for level in levels))
+
+
+def _glued(tables: Sequence[nw.DataFrame[Any]], i: int, whole: nw.Series[Any]) -> nw.Series[Any]:
+    """Column i of all tables, with each missing value as it is written there.
+
+    Where a column of objects holds nothing but missing values in one frame, pandas 2 makes NaN of them as
+    it puts frames together. Columns on their own it leaves alone.
+    """
+    if whole.implementation is nw.Implementation.POLARS or whole.to_native().dtype != object:
+        return whole
+    library = nw.get_native_namespace(whole)
+    glued = library.concat([table[:, i].to_native() for table in tables], ignore_index=True)
+    return nw.from_native(glued, series_only=True)
 
 
 def _encode(frame: Any, columns: Sequence[Column]) -> Float64[np.ndarray, "r c"]:

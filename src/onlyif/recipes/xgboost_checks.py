@@ -116,6 +116,10 @@ def _check_leaves(tree: Mapping[str, Any], where: str, n_groups: int) -> None:
         return
     check_length(width, n_groups, f"outputs of {where}")
     check_length(weights, n_nodes * width, f"'base_weights' of {where}")
+    if "leaf_weights" not in tree:
+        # Version 2 keeps no list of leaves: what a leaf says is its base weight.
+        check_range(rights, -1, 0, f"child of a leaf in {where}")
+        return
     leaves = len(_list(tree, "leaf_weights"))
     check_length(leaves % width, 0, f"remainder of 'leaf_weights' of {where}")
     check_range(rights, 0, leaves // width, f"leaf in {where}")

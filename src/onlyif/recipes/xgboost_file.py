@@ -33,7 +33,7 @@ def read_xgboost(path: Path) -> Any:
 
 def serialised(document: Any) -> bytes:
     """A decoded model, rebuilt, in the library's own form of a pickled Booster."""
-    booster = xgboost.Booster(model_file=bytearray(json.dumps(rebuilt_model(document)).encode()))
+    booster = xgboost.Booster(model_file=bytearray(_as_text(document)))
     return bytes(booster.__getstate__()["handle"])
 
 
@@ -43,7 +43,22 @@ def checked_json(data: bytes) -> bytes:
     Raises:
         StorageError: if it is damaged or no XGBoost model.
     """
-    return json.dumps(rebuilt_model(decoded(data))).encode()
+    return _as_text(decoded(data))
+
+
+def _as_text(document: Any) -> bytes:
+    """The model rebuilt, where the installed library is not older than the one that wrote it.
+
+    An older one drops what it does not know, such as a base score a target, and then answers something else.
+    """
+    model = rebuilt_model(document)
+    written, installed = model["version"], [int(part) for part in xgboost.__version__.split(".")[:2]]
+    if written[:2] > installed:
+        raise StorageError(
+            f"the model was written by XGBoost {'.'.join(map(str, written))}, and {xgboost.__version__} is "
+            f"installed, which may read it as another model; install {written[0]}.{written[1]} or newer"
+        )
+    return json.dumps(model).encode()
 
 
 def decoded(data: bytes) -> Any:

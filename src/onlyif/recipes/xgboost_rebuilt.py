@@ -188,21 +188,36 @@ def _tree(held: Mapping[str, Any], number: int, n_features: str) -> Document:
             "size_leaf_vector": str(width),
         },
         "left_children": np.where(inner, left, -1).tolist(),
-        "right_children": np.where(inner | (width > 1), right, -1).tolist(),
+        "right_children": np.where(inner, right, -1).tolist(),
         "parents": parents.tolist(),
         "split_indices": np.where(inner, held["split_indices"], 0).tolist(),
         "default_left": [int(bool(each)) for each in held["default_left"]],
         "split_type": np.isin(np.arange(n_nodes), nodes).astype(int).tolist(),
         **by_category,
     }
-    for name in ("split_conditions", "base_weights", *(("leaf_weights",) if width > 1 else ())):
+    for name in ("split_conditions", "base_weights"):
         tree[name] = _decimals(held[name], name)
+    if width > 1:
+        tree |= _leaves_of_vectors(held, inner, tree["base_weights"])
     for name in ("sum_hessian", "loss_changes"):
         # Older versions did not keep these of trees of vectors; the library reads them without asking.
         kept = held.get(name, [0.0] * n_nodes if width > 1 else None)
         tree[name] = _decimals(kept, name)
         check_length(len(tree[name]), n_nodes, f"{name!r} of tree {number}")
     return tree
+
+
+def _leaves_of_vectors(held: Mapping[str, Any], inner: np.ndarray, weights: list[float]) -> Document:
+    """What the leaves of a tree of vectors say, and in the place of a right child the number of each leaf.
+
+    Version 2 keeps neither: there each leaf's base weight is what it says, and the leaves are numbered here.
+    """
+    if "leaf_weights" in held:
+        numbers, said = np.array(held["right_children"]), _decimals(held["leaf_weights"], "leaf_weights")
+    else:
+        numbers = np.cumsum(~inner) - 1
+        said = np.array(weights).reshape(len(inner), -1)[~inner].ravel().tolist()
+    return {"right_children": np.where(inner, held["right_children"], numbers).tolist(), "leaf_weights": said}
 
 
 def _category_sets(held: Mapping[str, Any], inner: np.ndarray) -> dict[str, list[int]]:
