@@ -30,7 +30,7 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.heuristics import predicted_targets, scott_boundary, uniform_baseline
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.players import Players
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import paper_settings, recommended_settings

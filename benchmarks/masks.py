@@ -25,15 +25,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 from images import read_images
 from networks import Normalise, ResNet18, load_network
 
-from onlyif.core.grids import SuperpixelGrid, image_players
 from onlyif.core.subsets import subset_sizes
 from onlyif.core.whole_files import write_whole
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import equal_weights, variation_at
 from onlyif.criteria.unified import Unified
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.modalities.grids import SuperpixelGrid, image_players
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.set_function import SetFunction

@@ -19,14 +19,15 @@ import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 
+from onlyif.answers.solutions import continua_of
 from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes
-from onlyif.core.table import fit_schema
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
-from onlyif.predictors.outputs import AutoOutput
-from onlyif.predictors.readouts import TargetReadout
-from onlyif.recipes.detect import detect
+from onlyif.modalities.table import fit_schema
+from onlyif.models.detect import detect
+from onlyif.models.outputs import AutoOutput
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.gaussian import fit_gaussian
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.base import Estimate, Method
@@ -35,7 +36,6 @@ from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.restrictions.tabulated import TabulatedRestriction
 from onlyif.searches.exhaustive import ExhaustiveSearch
-from onlyif.solutions import continua_of
 
 MAX_ROWS = 16_384
 D, N = 10, 100
@@ -177,8 +177,8 @@ import numpy as np
 import torch
 torch.set_num_threads(1)
 from onlyif.core.players import column_players
-from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.marginal import MarginalReference
 from onlyif.references.gaussian import fit_gaussian
 from onlyif.restrictions.enumerated import EnumeratedRestriction
@@ -216,10 +216,10 @@ def memory():
     large = """
 import torch, numpy as np
 from onlyif.core.players import column_players
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.gaussian import fit_gaussian
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
-from onlyif.solutions import continua_of
+from onlyif.answers.solutions import continua_of
 d = {d}
 law = fit_gaussian(torch.randn(500, d).double())
 weights, players = np.random.default_rng(0).normal(size=(d, 1)), column_players([f"x{{i}}" for i in range(d)])

@@ -29,18 +29,18 @@ from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.ensemble import RandomForestClassifier
 
 import onlyif
+from onlyif.answers.sets import explain_case
+from onlyif.answers.shapley import shapley_values
 from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes
-from onlyif.explain import explain_case
-from onlyif.predictors.readouts import TargetReadout
-from onlyif.predictors.tree_links import TwoClassLink
-from onlyif.recipes.options import Options
-from onlyif.recipes.prepare import prepare
+from onlyif.models.readouts import TargetReadout
 from onlyif.restrictions.set_function import SetFunction
-from onlyif.restrictions.tree_marginal import compile_tree_marginal
-from onlyif.restrictions.tree_path import compile_tree_path
-from onlyif.restrictions.tree_transform import add_subsets
-from onlyif.shapley import shapley_values
+from onlyif.setup.options import Options
+from onlyif.setup.prepare import prepare
+from onlyif.trees.links import TwoClassLink
+from onlyif.trees.marginal_restriction import compile_tree_marginal
+from onlyif.trees.path_restriction import compile_tree_path
+from onlyif.trees.transform import add_subsets
 from oracles.cases import case_of
 from oracles.trees import forest_arrays
 

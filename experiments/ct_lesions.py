@@ -42,9 +42,9 @@ from onlyif.core.seeds import child_seed
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import variation_at
 from onlyif.explanation.mask import Mask, Masks
+from onlyif.models.differentiable import differentiable_module
 from onlyif.plots import style
 from onlyif.plots.image import DIMMED, plot_masks
-from onlyif.predictors.differentiable import differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.searches.relaxed import RelaxedSearch

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from onlyif.core.seeds import child_seed
 from onlyif.core.torch_seeds import torch_generator
-from onlyif.predictors.torch_module import module_guard
+from onlyif.models.torch_module import module_guard
 
 IG_STEPS, SHAP_DRAWS, SHAP_NOISE = 50, 50, 0.1
 

@@ -31,20 +31,20 @@ from networks import load_network, network_record
 from outputs import save_figure, save_frame, save_text
 from torch import Tensor, nn
 
+from onlyif.amortised.search import AmortisedSearch
+from onlyif.amortised.selector import Selector, SelectorSettings
+from onlyif.amortised.training import fit, fresh, masks_of
+from onlyif.amortised.training_lessons import Lessons, Penalties
+from onlyif.amortised.training_state import Checkpoint, TrainingSettings
+from onlyif.amortised.training_storage import SUFFIX, load_checkpoint, save_checkpoint
 from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
 from onlyif.metrics.leak import Leak, LeakSettings, label_leak
-from onlyif.predictors.differentiable import differentiable_module
+from onlyif.models.differentiable import differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation
-from onlyif.searches.amortised import AmortisedSearch
 from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_settings import recommended_settings
-from onlyif.searches.selector import Selector, SelectorSettings
-from onlyif.searches.training import fit, fresh, masks_of
-from onlyif.searches.training_lessons import Lessons, Penalties
-from onlyif.searches.training_state import Checkpoint, TrainingSettings
-from onlyif.searches.training_storage import SUFFIX, load_checkpoint, save_checkpoint
 
 CLASSIFIER, SMILING, SIDE = "faces_smile_resnet18", 1, 64
 PAPER, EVEN = Penalties(), Penalties((1.0, 1.0), (10.0, 10.0))

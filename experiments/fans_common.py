@@ -28,7 +28,7 @@ from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.players import Players
 from onlyif.core.torch_seeds import torch_generator
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.samples.base import Sample
 from onlyif.samples.noisy import NoisySample
 

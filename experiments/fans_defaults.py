@@ -26,7 +26,7 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.heuristics import predicted_targets, scott_boundary, uniform_baseline
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.errors import OnlyIfWarning
-from onlyif.predictors.differentiable import differentiable_module
+from onlyif.models.differentiable import differentiable_module
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import recommended_settings

@@ -22,7 +22,7 @@ from networks import load_network
 from outputs import save_figure, save_rows
 from torch import Tensor, nn
 
-from onlyif.predictors.differentiable import differentiable_module
+from onlyif.models.differentiable import differentiable_module
 from onlyif.searches.ascent_settings import recommended_settings
 
 COMPARED = (

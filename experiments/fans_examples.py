@@ -23,8 +23,8 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Events, HardEvents, Neighbourhood, SoftEvents
 from onlyif.causation.probabilities import Probabilities
 from onlyif.core.players import column_players
-from onlyif.predictors.base import Predictor
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.base import Predictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.samples.background import PopulationSample
 
 GRID = torch.cartesian_prod(*[torch.arange(3.0, dtype=torch.float64)] * 3)

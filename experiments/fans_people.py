@@ -22,7 +22,7 @@ from onlyif.causation.heuristics import predicted_targets
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.players import Players, column_players
 from onlyif.core.torch_seeds import torch_generator
-from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.references.closeness import Closeness, fit_closeness
 from onlyif.samples.background import BackgroundSample
 

@@ -36,7 +36,7 @@ from onlyif.causation.heuristics import predicted_targets, scott_boundary, unifo
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.players import Players
-from onlyif.predictors.differentiable import differentiable_module
+from onlyif.models.differentiable import differentiable_module
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import paper_settings, recommended_settings

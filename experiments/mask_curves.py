@@ -43,20 +43,20 @@ from networks import load_network, network_record
 from outputs import save_figure, save_frame, save_text
 from torch import Tensor, nn
 
+from onlyif.amortised.search import AmortisedSearch
+from onlyif.amortised.training import masks_of
+from onlyif.amortised.training_storage import SUFFIX, load_checkpoint
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import SoftWeights, variation_at
 from onlyif.metrics.set_gaps import Hiding, SetGaps, set_gaps
 from onlyif.metrics.threshold_curves import ThresholdCurves, threshold_curves
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.plots.threshold_curves import plot_threshold_curves
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
-from onlyif.searches.amortised import AmortisedSearch
 from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_masks import MaskQuestion, find_masks
 from onlyif.searches.relaxed_settings import recommended_settings
-from onlyif.searches.training import masks_of
-from onlyif.searches.training_storage import SUFFIX, load_checkpoint
 
 ALPHAS = (0.0, 0.5, 1.0)
 OURS = {0.0: "ours, necessary (α = 0)", 0.5: "ours, unified (α = 1/2)", 1.0: "ours, sufficient (α = 1)"}

@@ -31,8 +31,8 @@ from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
-from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.marginal import fit_marginal
 from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.set_function import SetFunction

@@ -27,14 +27,15 @@ mpl.use("Agg")
 from matplotlib.figure import Figure
 from outputs import save_figure, save_frame, save_text
 
+from onlyif.answers.solutions import continua_of
 from onlyif.core.players import column_players
 from onlyif.core.seeds import child_seed
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
+from onlyif.models.base import Meaning
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.readouts import TargetReadout
 from onlyif.plots.curves import plot_stability
-from onlyif.predictors.base import Meaning
-from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.readouts import TargetReadout
 from onlyif.references.base import Reference
 from onlyif.references.empirical import fit_empirical
 from onlyif.references.gaussian import GaussianReference
@@ -44,7 +45,6 @@ from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.exhaustive import ExhaustiveSearch
-from onlyif.solutions import continua_of
 
 SIZES = (3, 6, 9)
 ALPHAS = np.linspace(0.0, 1.0, 101)

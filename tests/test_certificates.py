@@ -10,10 +10,10 @@ import pytest
 from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
-from onlyif.case import Question
-from onlyif.certificates import supersets
+from onlyif.answers.case import Question
+from onlyif.answers.certificates import supersets
+from onlyif.answers.sets import explain_case
 from onlyif.criteria.distances import DiscreteDistance, FunctionDistance
-from onlyif.explain import explain_case
 from onlyif.explanation.certificate import Basis
 from onlyif.searches.beam import BeamSearch
 from onlyif.testing.restrictions import game_of_tables

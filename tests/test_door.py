@@ -9,15 +9,15 @@ import torch
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import onlyif
-from onlyif.case import Question
+from onlyif.answers.case import Question
 from onlyif.criteria.distances import FunctionDistance
-from onlyif.door import block_rows, run
-from onlyif.predictors.differentiable import DifferentiablePredictor
-from onlyif.predictors.function import FunctionPredictor
-from onlyif.recipes.options import Options
-from onlyif.recipes.prepare import prepare
+from onlyif.explain import block_rows, run
+from onlyif.models.differentiable import DifferentiablePredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.references.marginal import MarginalReference
 from onlyif.searches.beam import BeamSearch
+from onlyif.setup.options import Options
+from onlyif.setup.prepare import prepare
 
 
 def rows(n=60, d=4, seed=0):

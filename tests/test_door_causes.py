@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import onlyif
 from onlyif.causation.abduction import Resampling
-from onlyif.recipes.samples import drawn_rows
+from onlyif.causation.samples import drawn_rows
 from onlyif.samples.background import BackgroundSample, PopulationSample
 from onlyif.searches.greedy import ForwardGreedySearch
 from oracles.causes import best_of_size, pns_of

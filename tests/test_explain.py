@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onlyif.case import Question
+from onlyif.answers.case import Question
+from onlyif.answers.sets import explain_case
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import code_of, members
-from onlyif.explain import explain_case
-from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.gaussian import GaussianReference
 from onlyif.references.marginal import MarginalReference

@@ -7,7 +7,7 @@ import pytest
 
 import onlyif
 from onlyif.core.errors import ModelError
-from onlyif.predictors.checked import Fault
+from onlyif.models.checked import Fault
 
 ROWS = np.random.default_rng(0).normal(size=(40, 5))
 

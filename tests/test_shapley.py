@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onlyif.answers.shapley import shapley_values
 from onlyif.core.subsets import code_of, members
-from onlyif.shapley import shapley_values
 from oracles.cases import players_of, tables
 from oracles.shapley import shapley
 
@@ -60,8 +60,8 @@ def test_the_exact_explainer_of_shap_agrees():
     """SHAP's own marginal values, from its own masker and model calls."""
     shap = pytest.importorskip("shap", reason="a comparison with shap, which is not installed")
     from onlyif.core.players import column_players
-    from onlyif.predictors.function import FunctionPredictor
-    from onlyif.predictors.readouts import TargetReadout
+    from onlyif.models.function import FunctionPredictor
+    from onlyif.models.readouts import TargetReadout
     from onlyif.references.marginal import MarginalReference
     from onlyif.restrictions.enumerated import EnumeratedRestriction
 

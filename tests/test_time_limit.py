@@ -9,15 +9,15 @@ import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
 import onlyif
-from onlyif.causal_in_time import compare_causes_in_time
+from onlyif.answers.causes_in_time import compare_causes_in_time
 from onlyif.core.errors import OnlyIfWarning, SettingError
 from onlyif.core.progress import Display, Meter, meter_of
-from onlyif.door import rows_left, run
+from onlyif.explain import rows_left, run
 from onlyif.explanation.certificate import Basis
 from onlyif.explanation.explained import joined_alike
-from onlyif.recipes.options import Options
-from onlyif.recipes.works import any_work
 from onlyif.samples.fewer import FewerSample
+from onlyif.setup.options import Options
+from onlyif.setup.works import any_work
 
 ROW_S = 1e-3
 ROWS = np.random.default_rng(0).normal(size=(60, 8))

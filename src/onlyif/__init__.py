@@ -3,6 +3,10 @@
 `explain` is the door; `save`, `load` and `summary` work on what it returns.
 """
 
+from onlyif.causation.boundaries import ScottBoundary, TypicalBoundary
+from onlyif.causation.samples import BackgroundRows, NearestRows
+from onlyif.causation.settings import PNS
+from onlyif.causation.thresholds import NoiseThreshold, SpreadThreshold
 from onlyif.core.errors import (
     ExtraError,
     InputError,
@@ -14,7 +18,7 @@ from onlyif.core.errors import (
     SettingError,
     StorageError,
 )
-from onlyif.door import explain
+from onlyif.explain import explain
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.cause import Cause
@@ -25,13 +29,9 @@ from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.selection import Gap, Selection
 from onlyif.explanation.storage import load, load_folder, save
-from onlyif.predictors.checked import Fault
-from onlyif.recipes.boundaries import ScottBoundary, TypicalBoundary
-from onlyif.recipes.causation import PNS
-from onlyif.recipes.references import Baseline, Empirical, Gaussian, Marginal, Replacement
-from onlyif.recipes.samples import BackgroundRows, NearestRows
-from onlyif.recipes.thresholds import NoiseThreshold, SpreadThreshold
-from onlyif.recipes.tree_paths import TreePaths
+from onlyif.models.checked import Fault
+from onlyif.references.settings import Baseline, Empirical, Gaussian, Marginal, Replacement
+from onlyif.trees.path_reference import TreePaths
 from onlyif.version import __version__
 
 __all__ = [

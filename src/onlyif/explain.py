@@ -1,208 +1,289 @@
-"""From a criterion and a search to explanations.
+"""`onlyif.explain`: what a newcomer calls."""
 
-One call explains a block of instances, which share their model calls. What is
-handed in is finished; nothing is detected, read or printed here.
-"""
-
-from dataclasses import dataclass, replace
-from time import perf_counter
-from typing import final
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
-from onlyif.case import Case
-from onlyif.certificates import Facts, certify
-from onlyif.criteria.base import Gaps
-from onlyif.criteria.distances import Distance, gap_error
-from onlyif.criteria.unified import Unified
-from onlyif.explanation.continuum import Continua
+from onlyif.answers.case import Case, Question
+from onlyif.answers.causes import explain_causes
+from onlyif.answers.sets import explain_case
+from onlyif.causation.settings import PNS
+from onlyif.core.arguments import Either, Flag
+from onlyif.core.errors import Interrupted, OnlyIfWarning
+from onlyif.core.progress import TimeUpError, meter_of
+from onlyif.criteria.distances import Distance
+from onlyif.explanation.causal_explanations import CausalExplanations
+from onlyif.explanation.explained import Explained, joined_alike
 from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.selection import Gap, Selection
-from onlyif.restrictions.base import Estimate
-from onlyif.searches.base import Cloud
-from onlyif.shapley import shapley_values
-from onlyif.solutions import continua_of, smallest_selection
-from onlyif.within_time import Seen, compare_in_time, told_of, whole_sizes
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.layout import counted
+from onlyif.models.checked import Fault
+from onlyif.models.outputs import Output
+from onlyif.models.own_answers import OtherAnswersError
+from onlyif.progress_bar import ProgressBar, progress_bar
+from onlyif.references.base import Reference
+from onlyif.references.settings import ReferenceRecipe
+from onlyif.restrictions.base import Restriction
+from onlyif.restrictions.set_function import SetFunction
+from onlyif.searches.base import Search
+from onlyif.setup.causal_work import CausalWork
+from onlyif.setup.choose import Parts, low_sample_size
+from onlyif.setup.options import Options, Target
+from onlyif.setup.prepare import Work
+from onlyif.setup.works import AnyWork, any_work, in_smaller_calls, nothing_yet
 
-EPSILON_SHARE = 0.1
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Solved:
-    """The solutions of one instance."""
-
-    sufficient: Selection
-    necessary: Selection
-    unified: Selection
-    continua: Continua
-    size: int
-    epsilon: float
-    total_gap: Gap
-
-
-def explain_case(case: Case) -> tuple[Explanation, ...]:
-    """The explanations of a block of instances, in order."""
-    started = perf_counter()
-    seen = compare_in_time(case)
-    with case.meter.closing():
-        return _explained(case, seen, started)
+TABLE_ENTRIES_A_BLOCK = 2**20
+MOST_ROWS_A_BLOCK = 32
+MODEL_ROWS_A_BLOCK = 2**20
+MODEL_ROWS_IN_TIME = 2**10
+CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the unified set leaves")
 
 
-def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...]:
-    function, table = seen.function, seen.table
-    criterion = Unified(function, case.distance, case.question.alpha)
-    ends = function.predict(_ends(len(case.names)))
-    doubts = _doubts(case, ends)
-    total = _total_gaps(case.distance, ends)
-    solved = [_solve(cloud, case, gap) for cloud, gap in zip(seen.clouds, total, strict=True)]
-    chosen = np.stack([_keep([s.sufficient, s.necessary, s.unified], len(case.names)) for s in solved])
-    unified = criterion.gap(chosen[:, 2:])
-    hidden = unified.mirror
-    asked = [ends.model_rows, seen.model_rows, unified.model_rows]
-    if case.fresh is not None and not seen.stopped:
-        again = Unified(case.fresh, case.distance, case.question.alpha).gap(chosen)
-        solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
-        asked.append(again.model_rows)
-    values = None if table is None else shapley_values(table.mean)
-    kept = [row.copy() for row in table.mean] if table and case.keep_table else [None] * len(solved)
-    spent = (perf_counter() - started) / len(solved)
-    return tuple(
-        _explanation(
-            case,
-            i,
-            one,
-            ends=ends,
-            cloud=seen.clouds[i],
-            stopped=seen.stopped,
-            hidden_sufficiency=0.0 if hidden is None else float(hidden.parts[i, 0, 0]),
-            tables=(None if values is None else values[i], kept[i]),
-            cost=(round(sum(asked)), spent),
-            doubts=doubts[i],
-        )
-        for i, one in enumerate(solved)
-    )
-
-
-def _ends(n_players: int) -> Bool[np.ndarray, "1 2 d"]:
-    return np.array([False, True])[None, :, None].repeat(n_players, axis=2)
-
-
-def _doubts(case: Case, ends: Estimate) -> list[tuple[str, ...]]:
-    """What is to be said of each f(x) that is not the model's own answer."""
-    if case.own is None:
-        return [()] * len(case.subjects)
-    labels = [str(subject.row) for subject in case.subjects]
-    return case.own.compare(ends.mean[:, 1], case.set_function.readout, labels)
-
-
-def _total_gaps(distance: Distance, ends: Estimate) -> list[Gap]:
-    """ρ(f(x), f_0) of each instance."""
-    base, full = ends.mean[:, 0], ends.mean[:, 1]
-    gap = distance.between(full, base)
-    error = gap_error(distance, lambda moved: distance.between(full, moved), base, ends.stderr[:, 0], gap)
-    return [Gap(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
-
-
-def _solve(cloud: Cloud, case: Case, total_gap: Gap) -> Solved:
-    question = case.question
-    epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
-    sufficient, necessary = (smallest_selection(cloud, part, epsilon, case.names) for part in (0, 1))
-    size = max(sufficient.size, necessary.size, 1) if question.size is None else question.size
-    continua = continua_of(cloud, case.names)
-    unified = continua.of(size, exact_size=question.exact_size).at(question.alpha)
-    return Solved(sufficient, necessary, unified, continua, size, epsilon, total_gap)
-
-
-def _keep(selections: list[Selection], n_players: int) -> Bool[np.ndarray, "m d"]:
-    keep = np.zeros((len(selections), n_players), dtype=np.bool_)
-    for row, selection in zip(keep, selections, strict=True):
-        row[list(selection.players)] = True
-    return keep
-
-
-def _refreshed(solved: Solved, again: Gaps, i: int) -> Solved:
-    """The same selections, with their gaps estimated again on fresh draws."""
-    fresh = [
-        (Gap(parts[0], errors[0]), Gap(parts[1], errors[1]))
-        for parts, errors in zip(again.parts[i].tolist(), again.stderr[i].tolist(), strict=True)
-    ]
-    return replace(
-        solved,
-        sufficient=replace(solved.sufficient, fresh=fresh[0]),
-        necessary=replace(solved.necessary, fresh=fresh[1]),
-        unified=replace(solved.unified, fresh=fresh[2]),
-    )
-
-
-def _explanation(
-    case: Case,
-    i: int,
-    solved: Solved,
+def explain(
+    model: Any,
+    X: Any,
     *,
-    ends: Estimate,
-    cloud: Cloud,
-    stopped: bool,
-    hidden_sufficiency: float,
-    tables: tuple[Float64[np.ndarray, "d"] | None, Float64[np.ndarray, "two_to_d"] | None],
-    cost: tuple[int, float],
-    doubts: tuple[str, ...],
-) -> Explanation:
-    subject, question, made = case.subjects[i], case.question, case.provenance
-    if stopped:
-        how = "by size, from both ends" if case.search.plan.complete else made.search
-        made = replace(made, search=f"{how}; {told_of(cloud, case.meter.limit)}")
-    facts = _facts(case, solved, hidden_sufficiency)
-    return Explanation(
-        row=subject.row,
-        names=case.names,
-        values=subject.values,
-        target=subject.target,
-        target_label=subject.target_label,
-        prediction=ends.mean[i, 1].item(),
-        base=ends.mean[i, 0].item(),
-        base_stderr=ends.stderr[i, 0].item(),
-        total_gap=solved.total_gap,
-        epsilon=solved.epsilon,
-        alpha=question.alpha,
-        size=solved.size,
-        exact_size=question.exact_size,
-        sufficient=solved.sufficient,
-        necessary=solved.necessary,
-        unified=solved.unified,
-        continua=solved.continua,
-        certificate=certify(facts, cloud),
-        shapley=tables[0],
-        table=tables[1],
-        provenance=made,
-        model_rows=cost[0],
-        seconds=cost[1],
-        notes=(*subject.notes, *doubts, *(_cut_short(case, solved, cloud) if stopped else ())),
+    background: Any = None,
+    target: Target = None,
+    alpha: float = 0.5,
+    size: int | None = None,
+    exact_size: bool = False,
+    epsilon: float | None = None,
+    groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None,
+    seed: int = 0,
+    max_rows: int = 16_384,
+    budget: int = 2_000_000,
+    progress: bool | None = None,
+    time_limit: float | None = None,
+    output: Output | str | None = None,
+    reference: Reference | ReferenceRecipe | str | None = None,
+    restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None,
+    search: Search | str | None = None,
+    distance: Distance | str | None = None,
+    keep_table: bool = False,
+    tolerate: tuple[Fault, ...] = (),
+    criterion: PNS | str = "sne",
+) -> Explained:
+    """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
+
+    Every choice that is left open is made by what the model and the table are,
+    the exact way first, and is named in the result.
+
+    Args:
+        model: A trained model: a scikit-learn estimator or pipeline, an XGBoost or LightGBM model, a
+            `torch.nn.Module`, an ONNX session, any object with `predict_proba` or `predict`, any callable
+            from a table to outputs, or a `Predictor`.
+        X: The rows to explain: a pandas or polars frame, a numpy array, a scipy sparse matrix or a torch
+            tensor.
+        background: Rows like those the model was trained on, of the same kind and columns as `X`; what
+            is hidden takes its values from them. Needed unless `reference` is a finished object.
+        target: Which output is explained: its number, its class label, or one of these a row. By default the
+            largest output of each row, which for a classifier is the predicted class.
+        alpha: α in [0, 1] of the unified set; 1 asks for sufficiency alone, 0 for necessity alone.
+        size: τ, the most players in the continuum and the unified set. By default the size of the
+            larger of the smallest ε-sufficient and the smallest ε-necessary set.
+        exact_size: Ask for exactly `size` players instead of at most.
+        epsilon: ε in the units of the distance; by default a tenth of ρ(f(x), f_0).
+        groups: Columns that are one player: a mapping from names to columns, the path of a TOML file with a
+            table `[groups]`, or a fitted scikit-learn transformer, whose one-hot blocks are kept whole.
+        seed: The one seed; equal seeds give equal results.
+        max_rows: Most rows of one model call: the one knob for memory.
+        budget: Most model rows an instance. If all 2^d subsets fit it, they are all compared.
+        progress: Whether a progress bar is shown, which moves inside a row too and says about how long a row
+            takes; by default for long work on a terminal.
+        time_limit: Most seconds of this call, all rows together. The row under way then ends with the subsets
+            that were compared so far and says so in its notes; rows after it are left out, with a warning
+            and in the attribute `left_out`. A call of the model under way is finished.
+        output: What is explained: "probability", "margin", "logit", "value", or an object. By default the
+            probability where the model has one, else its value.
+        reference: What a hidden player is replaced by: "marginal" (the default, over at most 100 rows),
+            "baseline", "gaussian", "empirical", a recipe such as `Marginal(n_rows=None)`, or an object.
+        restriction: How f_S(x) is computed; by default in closed form, enumerated or sampled,
+            whichever fits first.
+        search: "exhaustive", "beam", "greedy" or an object; by default exhaustive where the budget allows.
+        distance: ρ: "absolute" (the default), "discrete", "logit", or an object.
+        keep_table: Keep f_S(x) for all 2^d subsets in each explanation: 8 · 2^d bytes a row.
+        tolerate: Faults of the model that are noted instead of refused.
+        criterion: "sne" (the default) for the sets; "pns" or `onlyif.PNS(...)` for the sets of each size that
+            are most probably the necessary and sufficient cause. `size` is then that of the cause, 3 by
+            default; alpha, epsilon, reference, restriction, distance and keep_table have no use.
+
+    Returns:
+        One explanation a row, in order: `Explanations`, or `CausalExplanations` with `criterion="pns"`.
+
+    Raises:
+        InputError: if a table cannot be used as it is.
+        SettingError: if an argument is out of range or does not fit another one.
+        ModelError: if the model raises, or answers something that is no prediction.
+        LimitError: if a table over all subsets would not fit the memory.
+        Interrupted: on Ctrl-C; its `finished` holds the explanations that were whole.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.random.default_rng(0).normal(size=(50, 3))
+        >>> found = explain(lambda table: table @ [2.0, 1.0, 0.0], rows[:1], background=rows)
+        >>> found[0].sufficient.names
+        ('x0', 'x1')
+
+    References:
+        [bharti2024] the definitions; the guide states the corrections.
+    """
+    shown = Either((Flag(), None)).take("progress", progress)
+    options = Options(
+        target=target,
+        question=Question(alpha, size, exact_size, epsilon),
+        groups=groups,
+        seed=seed,
+        max_rows=max_rows,
+        budget=budget,
+        output=output,
+        reference=reference,
+        restriction=restriction,
+        search=search,
+        distance=distance,
+        keep_table=keep_table,
+        tolerate=tolerate,
+        criterion=criterion,
+    )
+    bar = progress_bar(shown)
+    meter = meter_of(time_limit, bar)
+    return _all(any_work(model, X, background, options, meter), bar)
+
+
+def _all(work: AnyWork, bar: ProgressBar) -> Explained:
+    finished: list[Explained] = [nothing_yet(work)]
+    try:
+        for part in bar.over(run(work), len(work.x)):
+            finished.append(part)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(joined_alike(finished)) from interrupt
+    found = joined_alike(finished)
+    rest = rows_left(work, len(found))
+    if not rest:
+        return found
+    warnings.warn(rest, OnlyIfWarning, stacklevel=3)
+    return replace(found, left_out=tuple(subject.row for subject in work.subjects[len(found) :]))
+
+
+def rows_left(work: AnyWork, done: int) -> str:
+    """What to say of the rows that were left out when time was up; "" where there are none.
+
+    Args:
+        work: The work.
+        done: How many rows were explained.
+    """
+    total = len(work.x)
+    if done == total:
+        return ""
+    return (
+        f"the time limit of {work.meter.limit:g} s was reached after {done} of {total} rows; "
+        f"{counted(total - done, 'row')} left out, from row {work.subjects[done].row} on"
     )
 
 
-def _cut_short(case: Case, solved: Solved, cloud: Cloud) -> tuple[str, ...]:
-    """What the reader should know of a search that time ended, and what is certain nevertheless."""
-    certain = whole_sizes(cloud) + 1
-    chosen = {"sufficient": solved.sufficient, "necessary": solved.necessary}
-    smallest = [kind for kind, one in chosen.items() if one.size <= certain]
-    left = [kind for kind in chosen if kind not in smallest]
-    said = [f"no smaller set is {' and none is '.join(smallest)}"] if smallest else []
-    said += [f"a smaller {' and a smaller '.join(left)} set may have been overlooked"] if left else []
-    fresh = "" if case.fresh is None else "; gaps were not estimated again on fresh draws"
-    return (f"{told_of(cloud, case.meter.limit)}; {', '.join(said)}{fresh}",)
+def run(work: AnyWork, start: int = 0) -> Iterator[Explained]:
+    """The explanations of a piece of work, block by block, in the order of its rows.
+
+    It ends early when the time limit of the work's meter is reached.
+
+    Args:
+        work: What `any_work` made.
+        start: First row that is wanted; those before it are taken as done.
+    """
+    step = block_rows(work)
+    for first in range(start, len(work.x), step):
+        rows = slice(first, min(first + step, len(work.x)))
+        if work.meter.left_s <= 0:
+            return
+        work.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
+        try:
+            work, part = _part(work, rows)
+        except TimeUpError:
+            return
+        work.meter.end()
+        yield part
 
 
-def _facts(case: Case, solved: Solved, hidden_sufficiency: float) -> Facts:
-    return Facts(
-        sufficient=solved.sufficient,
-        necessary=solved.necessary,
-        unified=solved.unified,
-        alpha=case.question.alpha,
-        epsilon=solved.epsilon,
-        total_gap=solved.total_gap,
-        hidden_sufficiency=hidden_sufficiency,
-        is_metric=case.distance.kind.is_metric,
-        exact=case.set_function.restriction.method.exact,
+def _part(work: AnyWork, rows: slice) -> tuple[AnyWork, Explained]:
+    """A block, and the work to go on with: with smaller calls where the model needs them."""
+    try:
+        return work, _explained(work, rows)
+    except OtherAnswersError as error:
+        work = in_smaller_calls(work, error)
+        return work, _explained(work, rows)
+
+
+def _explained(work: AnyWork, rows: slice) -> Explained:
+    match work:
+        case CausalWork():
+            return CausalExplanations(explain_causes(work.case(rows)), work.backend)
+        case Work():
+            return Explanations(_block(work, rows), work.backend)
+
+
+def block_rows(work: AnyWork) -> int:
+    """How many rows are explained at once: as many as keep the tables small.
+
+    A search that compares some subsets only asks other ones for every row, so
+    that rows in one block would wait for each other: it gets them one by one.
+    """
+    if isinstance(work, CausalWork):
+        return work.rows_a_block
+    if not work.search.plan.complete:
+        return 1
+    # Few enough for a finished block every some seconds, so that an interrupt loses little.
+    # With a time limit no row should wait for the others, unless they take next to nothing.
+    together = MODEL_ROWS_IN_TIME if work.meter.limited else MODEL_ROWS_A_BLOCK
+    affordable = together // max(1, work.planned_rows)
+    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> work.players.count, affordable))
+
+
+def _block(work: Work, rows: slice) -> tuple[Explanation, ...]:
+    x = work.x[rows]
+
+    def function(restriction: Restriction) -> SetFunction:
+        return SetFunction(restriction, x, work.readout.part(rows), work.players.count)
+
+    case = Case(
+        set_function=function(work.restriction),
+        fresh=None if work.fresh is None else function(work.fresh),
+        search=work.search,
+        distance=work.distance,
+        question=work.question,
+        names=work.players.names,
+        subjects=work.subjects[rows],
+        digits=work.digits,
+        provenance=work.provenance,
+        keep_table=work.keep_table,
+        own=work.own.part(rows),
+        meter=work.meter,
     )
+    return _with_warnings(work, x, explain_case(case))
+
+
+def _with_warnings(
+    work: Work, x: Float64[np.ndarray, "b c"], explained: tuple[Explanation, ...]
+) -> tuple[Explanation, ...]:
+    """Notes where the reference rests on too few rows for the sets that are reported."""
+    kept = [_conditions(work.players.count, item) for item in explained]
+    keep = np.zeros((len(explained), len(CONDITIONS), work.players.count), dtype=np.bool_)
+    for row, subsets in zip(keep, kept, strict=True):
+        for place, players in zip(row, subsets, strict=True):
+            place[list(players)] = True
+    warnings = low_sample_size(work.reference, x, work.players.spread(keep), CONDITIONS)
+    return tuple(
+        item if warning is None else replace(item, notes=(*item.notes, warning))
+        for item, warning in zip(explained, warnings, strict=True)
+    )
+
+
+def _conditions(n_players: int, item: Explanation) -> tuple[Sequence[int], ...]:
+    """What is kept when the reported gaps are computed, in the order of `CONDITIONS`."""
+    hidden = set(item.necessary.players)
+    others = [player for player in range(n_players) if player not in hidden]
+    return item.sufficient.players, others, item.unified.players

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "onlyif"
 FAMILIES = (
-    ("predictors", "Predictor"),
+    ("models", "Predictor"),
     ("references", "Reference"),
     ("samples", "Sample"),
     ("restrictions", "Restriction"),
@@ -21,9 +22,10 @@ every_family = pytest.mark.parametrize(("package", "base"), FAMILIES)
 
 
 def _members(package: str, base: str) -> set[str]:
+    """Wherever they are: those of trees stand in their own room."""
     return {
         node.name
-        for path in (ROOT / "src" / "onlyif" / package).glob("*.py")
+        for path in [*(SOURCE / package).glob("*.py"), *(SOURCE / "trees").glob("*.py")]
         for node in ast.parse(path.read_text("utf-8")).body
         if isinstance(node, ast.ClassDef) and base in {ast.unparse(each) for each in node.bases}
     }

@@ -13,7 +13,7 @@ from onlyif.causation.change import NormChange, TargetChange
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import HardEvents, Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.samples.background import BackgroundSample
 from oracles import causation as oracle
 from oracles.causal_cases import (

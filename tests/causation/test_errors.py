@@ -11,7 +11,7 @@ from onlyif.causation.change import NormChange
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.samples.background import BackgroundSample
 from oracles.causal_cases import Settings, case_of, every_subset, players_of, stacked
 

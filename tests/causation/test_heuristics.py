@@ -15,7 +15,7 @@ from onlyif.causation.heuristics import (
     uniform_baseline,
 )
 from onlyif.core.errors import ModelError, SettingError
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 
 ROWS = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 SLOPE = FunctionPredictor(lambda batch: torch.stack([2 * batch[:, 0], batch[:, 1]], dim=1))

@@ -16,7 +16,7 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import HardEvents, Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.errors import InputError, LimitError, ModelError, SettingError
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.samples.background import BackgroundSample, PopulationSample
 from oracles.causal_cases import Settings, case_of, effective, every_subset, players_of, stacked
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import onlyif.criteria
-from onlyif.case import Question
+from onlyif.answers.case import Question
+from onlyif.answers.sets import explain_case
 from onlyif.core.errors import SettingError
 from onlyif.core.players import column_players
 from onlyif.criteria.distances import (
@@ -22,9 +23,8 @@ from onlyif.criteria.distances import (
     LogitDistance,
     gap_error,
 )
-from onlyif.explain import explain_case
-from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.readouts import DecisionReadout
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.readouts import DecisionReadout
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.set_function import SetFunction

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from onlyif.core.errors import InputError, LimitError, SettingError
-from onlyif.core.grids import image_players
 from onlyif.criteria.soft import SoftObjective, with_room
 from onlyif.criteria.soft_variation import total_variation, variation_slope
 from onlyif.criteria.soft_weights import SoftWeights, equal_weights, variation_at
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.modalities.grids import image_players
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.enumerated import EnumeratedRestriction

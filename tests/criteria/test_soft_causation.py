@@ -18,7 +18,7 @@ from onlyif.core.subsets import keep_of_codes, members
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft_causation import SoftPNS
 from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
-from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.noisy import NoisySample
 from oracles import causation as exact

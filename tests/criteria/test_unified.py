@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onlyif.answers.sets import explain_case
 from onlyif.core.errors import SettingError
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.distances import AbsoluteDistance, FunctionDistance
 from onlyif.criteria.necessity import Necessity
 from onlyif.criteria.sufficiency import Sufficiency
 from onlyif.criteria.unified import Unified
-from onlyif.explain import explain_case
 from onlyif.testing.restrictions import game_of_tables
 from oracles.cases import case_of, players_of, tables
 from oracles.continuum import points_of

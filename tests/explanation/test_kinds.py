@@ -10,10 +10,10 @@ import onlyif
 from onlyif.explanation.mask import Mask, share_text
 from onlyif.metrics.set_gaps import Hiding
 from onlyif.metrics.threshold_curves import threshold_curves
+from onlyif.models.function import FunctionPredictor
 from onlyif.plots.causes import plot_causes
 from onlyif.plots.summary import plot_summary
 from onlyif.plots.tabular import plot_explanation
-from onlyif.predictors.function import FunctionPredictor
 from onlyif.references.baseline import BaselineReference
 from onlyif.testing.causes import example_causes
 from onlyif.testing.explanations import example_explanations

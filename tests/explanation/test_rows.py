@@ -10,7 +10,7 @@ import pytest
 
 import onlyif
 from onlyif.cli.printing import Progress, json_text, table_text
-from onlyif.core.table import row_labels
+from onlyif.modalities.table import row_labels
 
 N = 8
 DAYS = pd.date_range("2020-01-01", periods=N, tz=None)

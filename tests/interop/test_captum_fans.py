@@ -14,7 +14,7 @@ from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.players import Players
 from onlyif.interop.captum_fans import FANS
-from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend

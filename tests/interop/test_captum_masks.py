@@ -8,11 +8,11 @@ from captum.attr import NoiseTunnel
 from torch import nn
 
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.core.grids import PixelGrid, SuperpixelGrid
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import equal_weights, variation_at
 from onlyif.interop.captum_masks import SufficientNecessaryMask
-from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.modalities.grids import PixelGrid, SuperpixelGrid
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation

@@ -21,7 +21,7 @@ from sklearn.preprocessing import (
 
 from onlyif.core.errors import SettingError
 from onlyif.core.players import column_players
-from onlyif.interop.sklearn_groups import groups_from
+from onlyif.modalities.sklearn_groups import groups_from
 
 RNG = np.random.default_rng(0)
 N = 200

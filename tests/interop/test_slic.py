@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.grids import SuperpixelGrid
-from onlyif.interop.slic import superpixels
+from onlyif.modalities.grids import SuperpixelGrid
+from onlyif.modalities.slic import superpixels
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from onlyif.predictors.base import Meaning
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.base import Meaning
+from onlyif.models.function import FunctionPredictor
 
 
 @dataclass(frozen=True, eq=False)

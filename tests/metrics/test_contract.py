@@ -25,7 +25,7 @@ from onlyif.metrics.perturbations import (
     SquarePerturbation,
 )
 from onlyif.metrics.sparseness import Sparseness
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.testing.metrics import check_explainermetric, check_mapmetric
 
 ZERO = ConstantFill(torch.zeros(()))

@@ -8,8 +8,8 @@ from onlyif.core.errors import InputError, SettingError
 from onlyif.metrics.controls import random_maps, soft_mask, top_mask
 from onlyif.metrics.fidelity import FidelityMinus, FidelityPlus
 from onlyif.metrics.fills import ConstantFill, MeanFill
-from onlyif.predictors.base import Meaning
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.base import Meaning
+from onlyif.models.function import FunctionPredictor
 
 ZERO = ConstantFill(torch.zeros(()))
 

@@ -15,7 +15,7 @@ from onlyif.metrics.perturbations import MaxNormBall
 from onlyif.metrics.set_gaps import Hiding, set_gaps
 from onlyif.metrics.sparseness import Sparseness
 from onlyif.metrics.threshold_curves import threshold_curves
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.references.baseline import BaselineReference
 
 X = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))

@@ -17,7 +17,7 @@ from onlyif.metrics.perturbations import (
     NoisyBaselinePerturbation,
     SquarePerturbation,
 )
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 
 ZERO = ConstantFill(torch.zeros(()))
 LAWS = [

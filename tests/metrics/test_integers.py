@@ -20,7 +20,7 @@ from onlyif.metrics.perturbations import (
 )
 from onlyif.metrics.set_gaps import Hiding, set_gaps
 from onlyif.metrics.threshold_curves import threshold_curves
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.references.baseline import BaselineReference
 
 SOURCE = torch.Generator().manual_seed(0)

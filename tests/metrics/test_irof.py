@@ -10,7 +10,7 @@ import oracles.metrics as oracle
 from onlyif.core.errors import InputError
 from onlyif.metrics.fills import ConstantFill, MeanFill
 from onlyif.metrics.irof import IROF, grid_segments
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 
 ZERO = ConstantFill(torch.zeros(()))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.metrics.set_gaps import Hiding, set_gaps
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.marginal import MarginalReference
 from oracles.threshold_curves import gaps

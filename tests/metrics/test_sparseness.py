@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import oracles.metrics as oracle
 from onlyif.metrics.controls import sanity_maps
 from onlyif.metrics.sparseness import Sparseness
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 
 NOTHING = FunctionPredictor(lambda batch: batch.sum(1))
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from hypothesis import strategies as st
 
-from onlyif.case import Case, Question, Subject
+from onlyif.answers.case import Case, Question, Subject
+from onlyif.answers.sets import explain_case
 from onlyif.criteria.distances import AbsoluteDistance
-from onlyif.explain import explain_case
-from onlyif.predictors.base import Meaning, Predictor
+from onlyif.models.base import Meaning, Predictor
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.testing.explanations import PROVENANCE
 from onlyif.testing.restrictions import game_of_tables

@@ -14,7 +14,7 @@ from onlyif.causation.neighbourhood import HardEvents, Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes, members
-from onlyif.predictors.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor
 from onlyif.references.closeness import fit_closeness
 from onlyif.samples.background import BackgroundSample, PopulationSample
 from onlyif.samples.nearest import NearestSample

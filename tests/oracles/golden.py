@@ -141,7 +141,7 @@ def network(name):
 
 def boosted(file):
     """A booster from its file."""
-    from onlyif.recipes.model_files import read_model
+    from onlyif.files.models import read_model
 
     return read_model(FILES / file)
 

@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import onlyif
-from onlyif.recipes.model_files import read_model
+from onlyif.files.models import read_model
 
 RANDOM = np.random.default_rng(0)
 NUMBERS = pd.DataFrame(RANDOM.normal(size=(60, 3)), columns=list("abc"))

@@ -3,12 +3,12 @@
 import torch
 from torch import nn
 
+from onlyif.amortised.training_lessons import Lessons, Penalties
 from onlyif.criteria.soft import SoftObjective
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation
-from onlyif.searches.training_lessons import Lessons, Penalties
 
 SIDE = 8
 PATCHES = (slice(1, 3), slice(5, 7))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from onlyif.predictors.tree_ensemble import TreeEnsemble, TreeNodes
-from onlyif.predictors.tree_links import IdentityLink
-from onlyif.predictors.tree_thresholds import rounded_to_single
+from onlyif.trees.ensemble import TreeEnsemble, TreeNodes
+from onlyif.trees.links import IdentityLink
+from onlyif.trees.thresholds import rounded_to_single
 
 
 @dataclass(frozen=True)

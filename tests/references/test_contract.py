@@ -17,8 +17,8 @@ from onlyif.references.empirical import EmpiricalReference, fit_empirical
 from onlyif.references.function import FunctionReference
 from onlyif.references.gaussian import GaussianReference, fit_gaussian
 from onlyif.references.marginal import MarginalReference, fit_marginal
-from onlyif.references.tree_path import TreePathReference
 from onlyif.testing.references import check_reference
+from onlyif.trees.path_reference import TreePathReference
 
 
 def _rows(n, seed, shape=(3,)):

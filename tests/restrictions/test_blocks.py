@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onlyif.core.errors import SettingError
 from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.base import Plan
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.blocks import Moments, Subsets, Walk

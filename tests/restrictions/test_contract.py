@@ -1,16 +1,14 @@
 """The contract of every restriction, and that none is left out."""
 
-import importlib
 import pkgutil
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
 
-import onlyif.restrictions
 from onlyif.core.players import Players
-from onlyif.predictors.readouts import TargetReadout
-from onlyif.predictors.tree_links import SoftmaxLink
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.gaussian import GaussianReference
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.base import Restriction
@@ -19,10 +17,11 @@ from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
 from onlyif.restrictions.sampled import SampledRestriction
 from onlyif.restrictions.tabulated import TabulatedRestriction
-from onlyif.restrictions.tree_linked import compile_tree_linked
-from onlyif.restrictions.tree_marginal import compile_tree_marginal
-from onlyif.restrictions.tree_path import compile_tree_path
 from onlyif.testing.restrictions import check_batch_equals_singles, check_restriction
+from onlyif.trees.linked_restriction import compile_tree_linked
+from onlyif.trees.links import SoftmaxLink
+from onlyif.trees.marginal_restriction import compile_tree_marginal
+from onlyif.trees.path_restriction import compile_tree_path
 from oracles.cases import Watched
 from oracles.trees import Leaf, Split, ensemble_of
 
@@ -69,9 +68,8 @@ def test_instances_together_are_as_they_are_alone(member):
 
 
 def test_no_member_is_left_out():
-    for found in pkgutil.iter_modules(onlyif.restrictions.__path__, "onlyif.restrictions."):
-        importlib.import_module(found.name)
-    members = {
-        one for one in Restriction.__subclasses__() if one.__module__.startswith("onlyif.restrictions.")
-    }
+    for room in ("restrictions", "trees"):
+        for found in pkgutil.iter_modules(import_module(f"onlyif.{room}").__path__, f"onlyif.{room}."):
+            import_module(found.name)
+    members = {one for one in Restriction.__subclasses__() if one.__module__.startswith("onlyif.")}
     assert members == {type(member) for member in [*MEMBERS, KNOWN]}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import keep_of_codes
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.base import Plan
 from onlyif.references.gaussian import GaussianReference
 from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction

@@ -10,8 +10,8 @@ import torch
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import keep_of_codes, members
-from onlyif.predictors.function import FunctionPredictor
-from onlyif.predictors.readouts import DecisionReadout, TargetReadout
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.readouts import DecisionReadout, TargetReadout
 from onlyif.references.base import Plan
 from onlyif.references.gaussian import GaussianReference
 from onlyif.references.marginal import MarginalReference

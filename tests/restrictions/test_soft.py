@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from onlyif.core.errors import InputError, LimitError, ModelError, SettingError
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.base import Plan
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.blur import BlurReference

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from onlyif.core.errors import SettingError
 from onlyif.core.subsets import code_of
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.models.readouts import TargetReadout
 from onlyif.restrictions.base import Estimate, Method
 from onlyif.restrictions.tabulated import TabulatedRestriction
 

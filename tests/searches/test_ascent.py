@@ -16,7 +16,7 @@ from onlyif.core.errors import InputError, ModelError, OnlyIfWarning, SettingErr
 from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.soft_causation_draws import Draws
-from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import PNSAscent, ascend

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from onlyif.core.errors import InputError, LimitError, ModelError, SettingError
-from onlyif.core.grids import CoarseGrid, PixelGrid, SuperpixelGrid
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import equal_weights
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.modalities.grids import CoarseGrid, PixelGrid, SuperpixelGrid
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation

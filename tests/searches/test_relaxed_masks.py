@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from onlyif.core.errors import InputError, Interrupted, LimitError, ModelError, OnlyIfWarning, SettingError
-from onlyif.core.grids import SuperpixelGrid
 from onlyif.criteria.soft import SoftObjective
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.modalities.grids import SuperpixelGrid
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.function import FunctionReference
 from onlyif.references.marginal import MarginalReference

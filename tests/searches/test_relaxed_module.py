@@ -8,7 +8,7 @@ from torch import nn
 
 from onlyif.core.errors import InputError, OnlyIfWarning, SettingError
 from onlyif.criteria.soft import SoftObjective
-from onlyif.predictors.differentiable import differentiable_module
+from onlyif.models.differentiable import differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.searches.relaxed import RelaxedSearch

@@ -16,7 +16,7 @@ from onlyif.core.players import Players
 from onlyif.criteria.soft import SoftObjective
 from onlyif.metrics.infidelity import Infidelity
 from onlyif.metrics.set_gaps import Hiding, set_gaps
-from onlyif.predictors.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation

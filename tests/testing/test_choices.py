@@ -11,9 +11,6 @@ import torch
 from scipy.sparse import csr_matrix
 
 import onlyif
-from onlyif.core.table import fit_schema
-from onlyif.core.table_forms import BatchForm, Form
-from onlyif.core.table_tensor import TensorForm
 from onlyif.criteria.distances import (
     AbsoluteDistance,
     DiscreteDistance,
@@ -21,7 +18,10 @@ from onlyif.criteria.distances import (
     FunctionDistance,
     LogitDistance,
 )
-from onlyif.predictors.outputs import (
+from onlyif.modalities.table import fit_schema
+from onlyif.modalities.table_forms import BatchForm, Form
+from onlyif.modalities.table_tensor import TensorForm
+from onlyif.models.outputs import (
     AutoOutput,
     Head,
     HeadKind,
@@ -32,22 +32,11 @@ from onlyif.predictors.outputs import (
     ProbabilityOutput,
     ValueOutput,
 )
-from onlyif.predictors.readouts import DecisionReadout, Readout, TargetReadout
-from onlyif.predictors.tree_links import (
-    ExpLink,
-    IdentityLink,
-    Link,
-    OneVersusRestLink,
-    SigmoidLink,
-    SoftmaxLink,
-    TwoClassLink,
-)
-from onlyif.recipes.options import Options
-from onlyif.recipes.prepare import prepare
-from onlyif.recipes.references import Given, ReferenceRecipe
-from onlyif.recipes.tree_links import DecisionLink, LogOddsLink
-from onlyif.recipes.tree_paths import TreePaths
+from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
 from onlyif.references.marginal import MarginalReference
+from onlyif.references.settings import Given, ReferenceRecipe
+from onlyif.setup.options import Options
+from onlyif.setup.prepare import prepare
 from onlyif.testing.choices import (
     check_distance,
     check_form,
@@ -56,6 +45,17 @@ from onlyif.testing.choices import (
     check_readout,
     check_recipe,
 )
+from onlyif.trees.links import (
+    ExpLink,
+    IdentityLink,
+    Link,
+    OneVersusRestLink,
+    SigmoidLink,
+    SoftmaxLink,
+    TwoClassLink,
+)
+from onlyif.trees.output_links import DecisionLink, LogOddsLink
+from onlyif.trees.path_reference import TreePaths
 
 RANDOM = np.random.default_rng(0)
 TABLE = RANDOM.normal(size=(30, 3))
@@ -81,11 +81,13 @@ RECIPES = [
     Given(MarginalReference(torch.as_tensor(TABLE[:7]))),
 ]
 
+ROOMS = {"causation", "core", "criteria", "modalities", "models", "references", "setup", "trees"}
+
 
 def members_of(base):
     """Every final class of a family that the library defines."""
     for package in pkgutil.walk_packages(onlyif.__path__, "onlyif."):
-        if package.name.startswith(("onlyif.core", "onlyif.criteria", "onlyif.predictors", "onlyif.recipes")):
+        if package.name.split(".")[1] in ROOMS:
             importlib.import_module(package.name)
     return {one for one in base.__subclasses__() if one.__module__.startswith("onlyif.")}
 

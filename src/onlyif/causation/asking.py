@@ -11,7 +11,7 @@ from onlyif.causation.change import Change
 from onlyif.core.arrays import Array, beside, doubled, in_dtype, namespace, where_kept
 from onlyif.core.errors import ModelError
 from onlyif.core.players import Players
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 
 
 @final

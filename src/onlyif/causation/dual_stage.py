@@ -32,7 +32,7 @@ from onlyif.core.arrays import Array, doubled
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 from onlyif.samples.base import Sample, SampleRows
 
 # What is known of each input is held for so many instances, subsets and inputs at once.

@@ -17,8 +17,8 @@ from onlyif.core.arrays import Array, copied, doubled, like, namespace
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes
-from onlyif.predictors.base import Predictor
-from onlyif.predictors.outputs import digits_of
+from onlyif.models.base import Predictor
+from onlyif.models.outputs import digits_of
 
 
 @final

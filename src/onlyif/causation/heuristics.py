@@ -11,7 +11,7 @@ from onlyif.core.arrays import copied, doubled, like, namespace, on_host
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 
 N_REPEATS = 4
 

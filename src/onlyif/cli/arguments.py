@@ -5,7 +5,7 @@ import argparse
 from onlyif.cli.causal_arguments import add_causes
 from onlyif.cli.exits import EXIT_TEXT
 from onlyif.core.errors import SettingError
-from onlyif.recipes.names import DISTANCES, FAULTS, OUTPUTS, REFERENCES, SEARCHES
+from onlyif.setup.names import DISTANCES, FAULTS, OUTPUTS, REFERENCES, SEARCHES
 from onlyif.version import __version__
 
 _DESCRIPTION = """\

@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Callable
 
-from onlyif.recipes.causation import BOUNDARIES, EVENTS, SAMPLES, THRESHOLDS
-from onlyif.recipes.names import CRITERIA
+from onlyif.causation.settings import BOUNDARIES, EVENTS, SAMPLES, THRESHOLDS
+from onlyif.setup.names import CRITERIA
 
 
 def add_causes(made: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onlyif.core.errors import StorageError
-from onlyif.recipes.model_files import model_parts
+from onlyif.files.models import model_parts
 
 _TABLES = ("data", "background", "baseline", "groups")
 _INSTALLED = ("site-packages", "dist-packages")

@@ -14,11 +14,11 @@ from onlyif.cli.digests import file_digests
 from onlyif.cli.rows import chosen_rows, take_rows
 from onlyif.cli.streams import tell
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.core.table_fit import Sort
-from onlyif.recipes.groups import read_groups
-from onlyif.recipes.model_columns import Known, known_columns
-from onlyif.recipes.model_files import read_model
-from onlyif.recipes.table_files import csv_columns, is_csv, listed, read_table, same_columns
+from onlyif.files.model_columns import Known, known_columns
+from onlyif.files.models import read_model
+from onlyif.files.tables import csv_columns, is_csv, listed, read_table, same_columns
+from onlyif.modalities.groups import read_groups
+from onlyif.modalities.table_fit import Sort
 
 
 @final

@@ -22,14 +22,14 @@ from onlyif.cli.streams import Results, results_apart, tell
 from onlyif.core.errors import Interrupted, ModelError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.progress import Meter, meter_of
-from onlyif.door import rows_left
-from onlyif.door import run as run_work
+from onlyif.explain import rows_left
+from onlyif.explain import run as run_work
 from onlyif.explanation.explained import Explained, joined_alike, many
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.progress_bar import progress_bar
-from onlyif.recipes.works import AnyWork, any_work
+from onlyif.setup.works import AnyWork, any_work
 
 
 def run() -> NoReturn:

@@ -16,7 +16,7 @@ from onlyif.cli.settings import recorded
 from onlyif.core.errors import StorageError
 from onlyif.explanation.entry import Entry
 from onlyif.explanation.sealed import SEAL, need_seal
-from onlyif.recipes.works import AnyWork, answers_of
+from onlyif.setup.works import AnyWork, answers_of
 from onlyif.version import __version__
 
 FORMAT = 2

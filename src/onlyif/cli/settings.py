@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from onlyif.case import Question
+from onlyif.answers.case import Question
+from onlyif.causation.samples import BackgroundRows, NearestRows
+from onlyif.causation.settings import PNS
 from onlyif.cli.inputs import Inputs
 from onlyif.core.errors import SettingError
-from onlyif.recipes.causal_work import CausalWork
-from onlyif.recipes.causation import PNS
-from onlyif.recipes.names import CRITERIA, FAULTS, REFERENCES, named
-from onlyif.recipes.options import Options, Target
-from onlyif.recipes.references import Baseline, Empirical, Marginal, ReferenceRecipe
-from onlyif.recipes.samples import BackgroundRows, NearestRows
-from onlyif.recipes.works import AnyWork
+from onlyif.references.settings import Baseline, Empirical, Marginal, ReferenceRecipe
+from onlyif.setup.causal_work import CausalWork
+from onlyif.setup.names import CRITERIA, FAULTS, REFERENCES, named
+from onlyif.setup.options import Options, Target
+from onlyif.setup.works import AnyWork
 
 _LABEL = "label:"
 

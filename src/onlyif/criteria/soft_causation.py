@@ -25,7 +25,7 @@ from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
-from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.base import Sample
 
 

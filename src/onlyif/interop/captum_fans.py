@@ -31,7 +31,7 @@ from onlyif.interop.captum_inputs import (
 )
 from onlyif.interop.captum_progress import progress
 from onlyif.interop.captum_samples import Samples, ends_of, sample_of
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 from onlyif.samples.base import Sample
 from onlyif.searches.ascent import Ascended, ascend
 from onlyif.searches.ascent_settings import AscentSettings, recommended_settings

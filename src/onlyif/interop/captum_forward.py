@@ -16,12 +16,12 @@ from onlyif.core.errors import ModelError, SettingError
 from onlyif.interop.captum_further import copied, has_row, key_of, rows_for
 from onlyif.interop.captum_inputs import Layout
 from onlyif.interop.captum_progress import Told
-from onlyif.predictors.base import Meaning
-from onlyif.predictors.differentiable import DifferentiablePredictor
-from onlyif.predictors.outputs import DIGITS_SINGLE
-from onlyif.predictors.raising import model_faults
-from onlyif.predictors.random_states import random_states
-from onlyif.predictors.torch_module import module_guard
+from onlyif.models.base import Meaning
+from onlyif.models.differentiable import DifferentiablePredictor
+from onlyif.models.outputs import DIGITS_SINGLE
+from onlyif.models.raising import model_faults
+from onlyif.models.random_states import random_states
+from onlyif.models.torch_module import module_guard
 
 Target: TypeAlias = int | tuple[int, ...] | Tensor | list[int] | list[tuple[int, ...]] | None
 

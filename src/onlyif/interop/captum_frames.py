@@ -10,9 +10,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import OnlyIfWarning, SettingError
-from onlyif.core.grids import Grid, PixelGrid, SuperpixelGrid
 from onlyif.criteria.soft_weights import SoftWeights, variation_at
 from onlyif.interop.captum_inputs import Layout
+from onlyif.modalities.grids import Grid, PixelGrid, SuperpixelGrid
 from onlyif.restrictions.soft_images import IMAGE_DIMENSIONS, looks_channels_last
 
 

@@ -17,8 +17,8 @@ from onlyif.core.errors import InputError
 from onlyif.interop.captum_fans import FANS
 from onlyif.interop.captum_masks import SufficientNecessaryMask
 from onlyif.metrics.given import given_targets
-from onlyif.predictors.probabilities import Transform, reading_of
-from onlyif.predictors.torch_module import module_device, module_dtype
+from onlyif.models.probabilities import Transform, reading_of
+from onlyif.models.torch_module import module_device, module_dtype
 
 
 def explain_fans(

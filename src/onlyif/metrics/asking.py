@@ -11,9 +11,9 @@ from onlyif.core.arrays import Array, doubled, on_host
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.precision import as_floats
 from onlyif.core.shapes import Batch, Numbers
-from onlyif.predictors.base import Predictor
-from onlyif.predictors.differentiable import differentiable_module
-from onlyif.predictors.readouts import DecisionReadout
+from onlyif.models.base import Predictor
+from onlyif.models.differentiable import differentiable_module
+from onlyif.models.readouts import DecisionReadout
 
 # Activations of more images leave a CPU's cache.
 MAX_ROWS = 1024

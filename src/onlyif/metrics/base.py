@@ -15,7 +15,7 @@ from torch import Tensor
 
 from onlyif.core.shapes import Numbers
 from onlyif.metrics.measured import Measured
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 
 # From rows `(r, *x)` and the explained output of each `(r,)` to one map a row `(r, *x)`.
 Explainer: TypeAlias = Callable[[Tensor, Tensor], Tensor]

@@ -21,7 +21,7 @@ from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.fills import Fill
 from onlyif.metrics.given import maps_of, targets_of
 from onlyif.metrics.measured import Measured
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 
 COMPARE = "the mask of ones, so compare masks of one size (`controls.top_mask`)"
 

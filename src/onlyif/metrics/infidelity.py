@@ -22,7 +22,7 @@ from onlyif.metrics.base import MapMetric, Maps, Question, Targets
 from onlyif.metrics.given import maps_of, targets_of
 from onlyif.metrics.measured import Measured
 from onlyif.metrics.perturbations import FadePerturbation, Perturbation
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 
 
 @final
@@ -47,7 +47,7 @@ class Infidelity(MapMetric):
         SettingError: unless n_draws and max_rows are at least 1.
 
     Example:
-        >>> from onlyif.predictors.function import FunctionPredictor
+        >>> from onlyif.models.function import FunctionPredictor
         >>> total = FunctionPredictor(lambda batch: batch.sum(1))
         >>> x, target = torch.tensor([[1.0, 2.0]]), torch.tensor([0])
         >>> round(Infidelity().measure(torch.ones(1, 2), total, x, target).mean, 9)

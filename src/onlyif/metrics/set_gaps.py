@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from onlyif.core.arrays import on_host
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.core.grids import image_players
 from onlyif.core.players import Players
 from onlyif.core.shapes import Numbers
 from onlyif.criteria.distances import AbsoluteDistance
@@ -24,8 +23,9 @@ from onlyif.metrics.asking import (
     predictor_for,
 )
 from onlyif.metrics.given import targets_of
-from onlyif.predictors.base import Predictor
-from onlyif.predictors.readouts import TargetReadout
+from onlyif.modalities.grids import image_players
+from onlyif.models.base import Predictor
+from onlyif.models.readouts import TargetReadout
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.enumerated import EnumeratedRestriction

@@ -15,7 +15,7 @@ from onlyif.core.shapes import Numbers
 from onlyif.metrics.given import given_maps, targets_of
 from onlyif.metrics.measured import Measured
 from onlyif.metrics.set_gaps import Hiding, set_gaps
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 
 THRESHOLDS = tuple(i / 20 for i in range(21))
 TOP_SHARE = 0.01

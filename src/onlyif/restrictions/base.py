@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from onlyif.core.errors import LimitError
 from onlyif.core.shapes import Instances, Keep
-from onlyif.predictors.readouts import Readout
+from onlyif.models.readouts import Readout
 
 
 @final

@@ -20,8 +20,8 @@ from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import InputKeep, Instances, Keep
 from onlyif.core.subsets import keep_of_codes
-from onlyif.predictors.base import Predictor
-from onlyif.predictors.readouts import Readout
+from onlyif.models.base import Predictor
+from onlyif.models.readouts import Readout
 from onlyif.references.base import Draws, Plan, Reference
 from onlyif.restrictions.base import Estimate
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from onlyif.core.arrays import Array
 from onlyif.core.shapes import Instances, Keep
-from onlyif.predictors.readouts import Readout
+from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, Method, Restriction
 
 

@@ -8,8 +8,8 @@ from typing_extensions import override
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
-from onlyif.predictors.base import Predictor
-from onlyif.predictors.readouts import Readout
+from onlyif.models.base import Predictor
+from onlyif.models.readouts import Readout
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.base import Estimate, Method, Restriction, check_table_size
 from onlyif.restrictions.blocks import Subsets, Walk

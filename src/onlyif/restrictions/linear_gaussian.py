@@ -11,7 +11,7 @@ from onlyif.core.arrays import doubled
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
-from onlyif.predictors.readouts import Readout
+from onlyif.models.readouts import Readout
 from onlyif.references.gaussian import GaussianReference
 from onlyif.restrictions.base import Estimate, Method, Restriction
 
@@ -97,7 +97,7 @@ class LinearGaussianRestriction(Restriction):
 
     Example:
         >>> from onlyif.core.players import column_players
-        >>> from onlyif.predictors.readouts import TargetReadout
+        >>> from onlyif.models.readouts import TargetReadout
         >>> pair = GaussianReference(np.zeros(2), np.array([[1.0, 0.5], [0.5, 1.0]]))
         >>> players = column_players(["a", "b"])
         >>> total = LinearGaussianRestriction(np.ones((2, 1)), np.zeros(1), pair, players)

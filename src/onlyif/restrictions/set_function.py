@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 from onlyif.core.shapes import Instances, Keep
-from onlyif.predictors.readouts import Readout
+from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, Restriction
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
-from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
 from onlyif.restrictions.soft_images import Images, Jobs, SoftEstimate, check_masks, check_target, estimate_of

@@ -9,7 +9,7 @@ from typing_extensions import override
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import Instances, Keep
 from onlyif.core.subsets import codes_of_keep
-from onlyif.predictors.readouts import Readout
+from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, Method, Restriction
 
 
@@ -29,7 +29,7 @@ class TabulatedRestriction(Restriction):
         SettingError: if the number of subsets is no power of two.
 
     Example:
-        >>> from onlyif.predictors.readouts import TargetReadout
+        >>> from onlyif.models.readouts import TargetReadout
         >>> f_S, zero = np.array([[0.0, 1.0, 0.5, 1.0]]), np.zeros((1, 4))
         >>> game = TabulatedRestriction(Estimate(f_S, zero, zero, 0.0), Method("given", True, 0))
         >>> keep = np.array([[[False, True]]])

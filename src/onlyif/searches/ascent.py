@@ -17,7 +17,7 @@ from onlyif.core.errors import InputError, ModelError, OnlyIfWarning
 from onlyif.core.precision import at_least_single
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft_causation import PosedPNS, SoftPNS
-from onlyif.predictors.differentiable import DifferentiablePredictor
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.searches.ascent_settings import AscentSettings, recommended_settings
 
 LEAST_MOVE = 1e-6

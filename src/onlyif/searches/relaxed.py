@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import InputError, OnlyIfWarning, SettingError
-from onlyif.core.grids import Grid, PixelGrid
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft import SoftObjective, SoftProblem, with_room
+from onlyif.modalities.grids import Grid, PixelGrid
 from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.restrictions.soft_images import check_masks
 from onlyif.restrictions.soft_memory import memory_for

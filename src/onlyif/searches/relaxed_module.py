@@ -11,8 +11,8 @@ from onlyif.core.errors import InputError, OnlyIfWarning
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import variation_at
 from onlyif.explanation.mask import Masks
-from onlyif.predictors.differentiable import differentiable_module
-from onlyif.predictors.probabilities import TRIED, probabilities, reading_of
+from onlyif.models.differentiable import differentiable_module
+from onlyif.models.probabilities import TRIED, probabilities, reading_of
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_images import IMAGE_DIMENSIONS, check_images, looks_channels_last

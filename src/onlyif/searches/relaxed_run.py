@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from onlyif.core.grids import CoarseGrid, Grid
 from onlyif.criteria.soft import SoftObjective, SoftProblem, with_room
+from onlyif.modalities.grids import CoarseGrid, Grid
 from onlyif.searches.relaxed_adam import fresh_adam
 from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
 

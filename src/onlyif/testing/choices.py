@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from onlyif.core.table_forms import Form
 from onlyif.criteria.distances import Distance
-from onlyif.predictors.outputs import Heads, Output
-from onlyif.predictors.readouts import Readout
-from onlyif.predictors.tree_links import Link
-from onlyif.recipes.background import Background
-from onlyif.recipes.references import ReferenceRecipe
+from onlyif.modalities.background import Background
+from onlyif.modalities.table_forms import Form
+from onlyif.models.outputs import Heads, Output
+from onlyif.models.readouts import Readout
 from onlyif.references.base import Plan
+from onlyif.references.settings import ReferenceRecipe
+from onlyif.trees.links import Link
 
 
 def check_distance(distance: Distance, values: Float64[np.ndarray, "v"]) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from onlyif.core.errors import InputError
 from onlyif.metrics.base import Explainer, ExplainerMetric, MapMetric, Question
 from onlyif.metrics.measured import Measured
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 
 TOLERANCE = 1e-7
 
@@ -28,7 +28,7 @@ def check_mapmetric(metric: MapMetric, maps: Tensor, predictor: Predictor, x: Te
 
     Example:
         >>> from onlyif.metrics.sparseness import Sparseness
-        >>> from onlyif.predictors.function import FunctionPredictor
+        >>> from onlyif.models.function import FunctionPredictor
         >>> x = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
         >>> total = FunctionPredictor(lambda batch: batch.sum(1))
         >>> check_mapmetric(Sparseness(), x, total, x, torch.tensor([0, 0]))

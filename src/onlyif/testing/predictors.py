@@ -7,7 +7,7 @@ from array_api_compat import is_numpy_array
 
 from onlyif.core.arrays import Array, beside, copied, doubled, namespace, on_host
 from onlyif.core.shapes import Batch
-from onlyif.predictors.base import Predictor
+from onlyif.models.base import Predictor
 
 
 def check_predictor(predictor: Predictor, batch: Batch) -> None:

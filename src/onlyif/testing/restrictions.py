@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int64
 from onlyif.core.arrays import on_host
 from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
-from onlyif.predictors.readouts import Readout, TargetReadout
+from onlyif.models.readouts import Readout, TargetReadout
 from onlyif.restrictions.base import Estimate, Method, Restriction
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.restrictions.tabulated import TabulatedRestriction

@@ -10,7 +10,7 @@ from typing_extensions import override
 from onlyif.core.shapes import Instances, Keep
 from onlyif.core.subsets import codes_of_keep
 from onlyif.criteria.unified import Unified
-from onlyif.predictors.readouts import Readout
+from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, Method, Restriction
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search

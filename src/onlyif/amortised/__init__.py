@@ -1,0 +1,1 @@
+"""The learned explainer: network, training, checkpoints, repair."""

@@ -1,0 +1,1 @@
+"""Models and tables read from disk, without running code from them."""

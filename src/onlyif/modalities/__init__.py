@@ -1,0 +1,1 @@
+"""Kinds of data: tables with their columns and groups, and images."""

@@ -1,0 +1,108 @@
+"""Any callable as a predictor: the class that all models of tables share."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, final
+
+import numpy as np
+from typing_extensions import override
+
+from onlyif.core.errors import InputError, ModelError
+from onlyif.core.shapes import Batch, Outputs
+from onlyif.modalities.table_forms import BatchForm, Form
+from onlyif.models.base import Meaning, Predictor
+from onlyif.models.decisions import Decision
+from onlyif.models.outputs import Heads, Output, as_outputs
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FunctionPredictor(Predictor):
+    """A callable that takes batches of rows; its answers are numpy arrays, in its own precision.
+
+    Args:
+        function: From a batch in its own form to one row of outputs an instance: a
+            tensor, an array, a frame or a list, of one or two dimensions.
+        form: The kind of input the function takes: that of a `Schema` for data frames
+            and arrays; by default the batch itself, as a copy.
+        described: What the outputs are.
+        guard: Around every call: what puts the model back as it was.
+        notes: What a reader of results should know of how the model is asked, each a sentence.
+        decision: The model's own rule for the class of a row, in the same form; None where that is the
+            largest output.
+
+    Example:
+        >>> total = FunctionPredictor(lambda batch: batch.sum(1))
+        >>> total.predict(np.array([[1.0, 2.0]]))
+        array([[3.]])
+    """
+
+    function: Callable[[Any], Any]
+    form: Form = field(default_factory=BatchForm)
+    described: Meaning = field(default_factory=lambda: Meaning("a function", "value"))
+    guard: Callable[[], AbstractContextManager[None]] = nullcontext
+    notes: tuple[str, ...] = ()
+    decision: Decision | None = None
+
+    @property
+    @override
+    def meaning(self) -> Meaning:
+        return self.described
+
+    @property
+    @override
+    def batch_dtype(self) -> np.dtype[Any]:
+        return self.form.batch_dtype
+
+    @override
+    def predict(self, batch: Batch) -> Outputs:
+        native = self.form.decode(batch)
+        with self.guard():
+            answer = self.function(native)
+        outputs = as_outputs(answer, len(batch))
+        if len(outputs) != len(batch):
+            raise ModelError(
+                f"{self.described.model} answered with {len(outputs)} rows to {len(batch)} rows; "
+                "need one a row"
+            )
+        return outputs
+
+    @override
+    @contextmanager
+    def opened(self) -> Iterator[Predictor]:
+        with self.guard():
+            yield replace(self, guard=nullcontext, form=self.form.of_given())
+
+    def changes_input(self, batch: Batch) -> bool:
+        """Whether the function changes the table it is given.
+
+        It is given a copy on each call, so that the user's own table never changes.
+
+        Args:
+            batch: Rows to try it on.
+        """
+        native = self.form.decode(batch)
+        before = self.form.encode(native)
+        with self.guard():
+            self.function(native)
+        try:
+            after = self.form.encode(native)
+        except InputError:
+            return True
+        return not np.array_equal(before, after, equal_nan=True)
+
+
+def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:
+    """The predictor of the chosen one of a model's heads.
+
+    Args:
+        heads: What the model offers.
+        output: What is explained.
+        form: The kind of table the model takes.
+
+    Raises:
+        SettingError: if the model does not offer that output.
+    """
+    head = output.choose(heads)
+    return FunctionPredictor(head.ask, form, heads.meaning(head), heads.guard, heads.notes, heads.decision)

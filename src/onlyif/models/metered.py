@@ -1,0 +1,58 @@
+"""A predictor whose rows are counted and whose time is limited."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+from typing_extensions import override
+
+from onlyif.core.arrays import namespace
+from onlyif.core.progress import Meter
+from onlyif.core.shapes import Batch, Outputs
+from onlyif.models.base import Meaning, Predictor
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MeteredPredictor(Predictor):
+    """The same predictor, with its rows counted on a meter.
+
+    With a time limit a call is asked in pieces, and ends between two of them when time is up.
+
+    Args:
+        inner: The predictor.
+        meter: What counts.
+    """
+
+    inner: Predictor
+    meter: Meter
+
+    @property
+    @override
+    def meaning(self) -> Meaning:
+        return self.inner.meaning
+
+    @property
+    @override
+    def batch_dtype(self) -> np.dtype[Any]:
+        return self.inner.batch_dtype
+
+    @override
+    @contextmanager
+    def opened(self) -> Iterator[Predictor]:
+        with self.inner.opened() as inner:
+            yield replace(self, inner=inner)
+
+    @override
+    def predict(self, batch: Batch) -> Outputs:
+        answers: list[Outputs] = []
+        start = 0
+        while start < len(batch) or not answers:
+            self.meter.check()
+            part = batch[start : start + self.meter.piece(len(batch))]
+            answers.append(self.inner.predict(part))
+            self.meter.count(len(part))
+            start += len(part)
+        return answers[0] if len(answers) == 1 else namespace(*answers).concat(answers)

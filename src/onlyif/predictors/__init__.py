@@ -1,1 +1,0 @@
-"""The models f, each behind the one method `predict`."""

@@ -1,1 +1,0 @@
-"""Settings as text, and the tables from names and types to objects."""

@@ -1,0 +1,155 @@
+"""What is chosen when the user leaves it open: restriction and search, by what fits exactly."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float64
+
+from onlyif.core.errors import LimitError
+from onlyif.core.players import Players
+from onlyif.core.seeds import child_seed
+from onlyif.core.shapes import InputKeep, Instances
+from onlyif.models.base import Predictor
+from onlyif.models.linear import affine_of
+from onlyif.references.base import Reference
+from onlyif.references.gaussian import GaussianReference
+from onlyif.restrictions.base import MAX_TABLE_BYTES, Restriction
+from onlyif.restrictions.encoded import EncodedRestriction
+from onlyif.restrictions.enumerated import EnumeratedRestriction
+from onlyif.restrictions.linear_gaussian import LinearGaussianRestriction
+from onlyif.restrictions.sampled import SampledRestriction
+from onlyif.searches.base import Search
+from onlyif.searches.beam import BeamSearch
+from onlyif.searches.exhaustive import ExhaustiveSearch
+
+N_DRAWS = 100
+MOST_ATOMS = 10_000
+MOST_PLAYERS = 20
+# What a search through all subsets holds of a row, in tables of 2^d numbers: f_S(x), two gaps, these
+# on their grid, the order of subsets, and room to make them.
+TABLES_OF_A_SEARCH = 8
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a restriction is chosen for.
+
+    Args:
+        model: The user's model.
+        predictor: The same with its chosen output.
+        players: How players tile an instance.
+        rows: Background rows, to check affine models on.
+        max_rows: Most rows of one model call.
+        seed: The one seed.
+        trees: f_S(x) from the model's own trees, where it could be had.
+    """
+
+    model: Any
+    predictor: Predictor
+    players: Players
+    rows: Float64[np.ndarray, "rows c"]
+    max_rows: int
+    seed: int
+    trees: EncodedRestriction | None = None
+
+
+def choose_restriction(parts: Parts, reference: Reference) -> Restriction:
+    """The model's own trees, or a closed form; else every atom of a finite reference, else draws."""
+    if parts.trees is not None:
+        return parts.trees
+    law = reference.law
+    if isinstance(reference, GaussianReference):
+        affine = affine_of(parts.model, parts.predictor, parts.rows[: parts.max_rows])
+        if affine is not None:
+            return LinearGaussianRestriction(affine.weights, affine.intercept, reference, parts.players)
+    if law.n_atoms is not None and law.n_atoms <= MOST_ATOMS:
+        return EnumeratedRestriction(parts.predictor, reference, parts.players, parts.max_rows)
+    return _sampled(parts, reference, parts.seed)
+
+
+def fresh_restriction(parts: Parts, reference: Reference | None, used: Restriction) -> Restriction | None:
+    """f_S(x) on draws that the search never saw, or None where there are none.
+
+    Args:
+        parts: What the first restriction was chosen for.
+        reference: An independent reference of the same kind, if there is one.
+        used: The restriction that the search sees.
+    """
+    if reference is None:
+        return None
+    law = reference.law
+    if law.n_atoms is not None:
+        return _sampled(parts, reference, parts.seed, law.n_atoms)
+    return None if used.method.exact else _sampled(parts, reference, child_seed(parts.seed, "fresh draws"))
+
+
+def _sampled(parts: Parts, reference: Reference, seed: int, n_draws: int = N_DRAWS) -> Restriction:
+    """A mean over draws; over as many draws as atoms it is their mean, with its error as a sample."""
+    return SampledRestriction(
+        parts.predictor, reference, parts.players, max(2, n_draws), parts.max_rows, seed
+    )
+
+
+def choose_search(n_players: int, restriction: Restriction, budget: int) -> Search:
+    """Exhaustive where all subsets fit the budget, else beam."""
+    most = restriction.most_players if isinstance(restriction, EncodedRestriction) else MOST_PLAYERS
+    fits = n_players <= most and 2**n_players * restriction.method.rows <= budget
+    if fits and search_bytes(n_players) <= MAX_TABLE_BYTES:
+        return ExhaustiveSearch()
+    return BeamSearch(budget=budget)
+
+
+def search_bytes(n_players: int) -> int:
+    """Memory of a search through all subsets of one row.
+
+    Args:
+        n_players: d.
+    """
+    return TABLES_OF_A_SEARCH * 8 << n_players
+
+
+def check_search(search: Search, n_players: int) -> None:
+    """Refuse a search through all subsets that would not fit, before it starts.
+
+    Args:
+        search: The search, of whoever's choice.
+        n_players: d.
+
+    Raises:
+        LimitError: if its memory would exceed the limit.
+    """
+    needed = search_bytes(n_players)
+    if search.plan.complete and needed > MAX_TABLE_BYTES:
+        raise LimitError(
+            f"a search through all 2^{n_players} subsets of a row needs {needed / 2**30:,.1f} GiB, "
+            f"the limit is {MAX_TABLE_BYTES / 2**30:,.1f} GiB; group columns into fewer players, "
+            "or search with beam"
+        )
+
+
+def low_sample_size(
+    reference: Reference, x: Instances, keep: InputKeep, names: tuple[str, ...]
+) -> list[str | None]:
+    """A warning for each instance whose conditional references rest on too few background rows.
+
+    Args:
+        reference: The reference.
+        x: The instances.
+        keep: What is kept in the subsets that matter, spread over columns.
+        names: What each of these subsets is, for the reader.
+    """
+    size = reference.effective_sample_size(x, keep)
+    if size is None:
+        return [None] * len(x)
+    return [
+        None
+        if value >= LOW_SAMPLE_SIZE
+        else f"only {value:.1f} background rows effectively stand for {names[place]}; "
+        f"take more background rows or a wider kernel before you trust it"
+        for value, place in zip(size.min(1).tolist(), size.argmin(1).tolist(), strict=True)
+    ]
+
+
+LOW_SAMPLE_SIZE = 10.0

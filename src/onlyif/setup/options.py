@@ -1,0 +1,128 @@
+"""All that can be chosen, and the objects that choices stand for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+from onlyif.answers.case import Question
+from onlyif.causation.settings import PNS
+from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Several, Whole, named_or, settle
+from onlyif.core.errors import OnlyIfError, SettingError
+from onlyif.core.plain_values import shown
+from onlyif.core.settling import settled
+from onlyif.criteria.distances import Distance
+from onlyif.modalities.groups import Groups
+from onlyif.models.checked import Fault
+from onlyif.models.outputs import Output
+from onlyif.references.base import Reference
+from onlyif.references.settings import Given, Marginal, ReferenceRecipe
+from onlyif.restrictions.base import Restriction
+from onlyif.searches.base import Search
+from onlyif.setup.choose import Parts, choose_restriction, choose_search
+from onlyif.setup.names import CRITERIA, DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
+
+# A label of any type, the number of an output, one of these a row, or None.
+Target: TypeAlias = Any
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Options:
+    """All that can be chosen when a table is explained; `onlyif.explain` says what each means."""
+
+    target: Target = None
+    question: Question = field(default_factory=Question)
+    groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None
+    seed: int = 0
+    max_rows: int = 16_384
+    budget: int = 2_000_000
+    output: Output | str | None = None
+    reference: Reference | ReferenceRecipe | str | None = None
+    restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None
+    search: Search | str | None = None
+    distance: Distance | str | None = None
+    keep_table: bool = False
+    tolerate: tuple[Fault, ...] = ()
+    criterion: PNS | str = "sne"
+
+    def __post_init__(self) -> None:
+        settle(self, _KINDS)
+
+
+_KINDS: Mapping[str, Kind] = {
+    "groups": Groups(),
+    "seed": Whole(),
+    "max_rows": Whole(least=1),
+    "budget": Whole(least=1),
+    "output": Either((*named_or(OUTPUTS, "output", Output), None)),
+    "reference": Either((*named_or(REFERENCES, "reference", Reference, ReferenceRecipe), None)),
+    "restriction": Either((Made((Restriction,)), Function(), None)),
+    "search": Either((*named_or(SEARCHES, "search", Search), None)),
+    "distance": Either((*named_or(DISTANCES, "distance", Distance), None)),
+    "keep_table": Flag(),
+    "tolerate": Several(Made((Fault,))),
+    "criterion": Either(named_or(CRITERIA, "criterion", PNS)),
+}
+
+
+def criterion_of(criterion: PNS | str) -> PNS | None:
+    """How causes are looked for; None for explanations by sets."""
+    return named(CRITERIA, criterion, "criterion")() if isinstance(criterion, str) else criterion
+
+
+def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceRecipe:
+    """The reference's recipe; the marginal one by default."""
+    if reference is None:
+        return Marginal()
+    if isinstance(reference, str):
+        return named(REFERENCES, reference, "reference")()
+    return Given(reference) if isinstance(reference, Reference) else settled(reference, reference.kinds)
+
+
+def distance_of(distance: Distance | str | None) -> Distance:
+    """The distance ρ; |a - b| by default."""
+    if distance is None or isinstance(distance, str):
+        return named(DISTANCES, "absolute" if distance is None else distance, "distance")()
+    return distance
+
+
+def output_of(output: Output | str | None) -> Output:
+    """Which of the model's outputs is explained; the usual one by default."""
+    if output is None or isinstance(output, str):
+        return named(OUTPUTS, "auto" if output is None else output, "output")()
+    return output
+
+
+def restriction_of(
+    given: Restriction | Callable[[Parts, Reference], Restriction] | None, parts: Parts, reference: Reference
+) -> Restriction:
+    """How f_S(x) is computed; what fits first by default.
+
+    Raises:
+        SettingError: if a function of the user raises, or gives no restriction.
+    """
+    if given is None:
+        return choose_restriction(parts, reference)
+    if isinstance(given, Restriction):
+        return given
+    try:
+        made: Any = given(parts, reference)
+    except OnlyIfError:
+        raise
+    except Exception as error:  # a function of the user may raise anything
+        raise SettingError(
+            f"the function given as restriction raised {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(made, Restriction):
+        raise SettingError(f"the function given as restriction must return a Restriction, got {shown(made)}")
+    return made
+
+
+def search_of(options: Options, n_players: int, restriction: Restriction) -> Search:
+    """Which subsets are compared; all of them where the budget allows by default."""
+    if isinstance(options.search, str):
+        return named(SEARCHES, options.search, "search")(options.budget)
+    if options.search is not None:
+        return options.search
+    return choose_search(n_players, restriction, options.budget)

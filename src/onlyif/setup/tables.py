@@ -1,0 +1,183 @@
+"""What every way of explaining tables needs first: the tables coded, the model checked and asked."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import Any, final
+
+import narwhals as nw
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from onlyif.core.arrays import doubled
+from onlyif.core.errors import SettingError
+from onlyif.core.players import Players, column_players
+from onlyif.modalities.background import Background
+from onlyif.modalities.groups import read_groups
+from onlyif.modalities.table import Schema, fit_schema
+from onlyif.modalities.table_forms import Form
+from onlyif.models.base import Meaning, Predictor
+from onlyif.models.checked import CheckedPredictor, checked, probe, rounding
+from onlyif.models.detect import detect
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.own_answers import OwnAnswers
+from onlyif.setup.options import Options, output_of
+from onlyif.version import __version__
+
+N_PROBE = 32
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """The user's tables, coded."""
+
+    schema: Schema
+    players: Players
+    x: Float64[np.ndarray, "b c"]
+    values: Float64[np.ndarray, "rows c"]
+
+    def few(self, options: Options) -> Float64[np.ndarray, "r c"]:
+        """Some typical rows, of those to explain and of the background, for one call.
+
+        Args:
+            options: How large a call may be.
+        """
+        return np.concatenate([self.x[:N_PROBE], self.values[:N_PROBE]])[: options.max_rows]
+
+
+def tables_of(
+    rows: Any, background: Any, options: Options, *, needed: bool = True, baseline: Any = None
+) -> Tables:
+    """The tables, coded by what both of them hold.
+
+    Args:
+        rows: The rows to explain.
+        background: The background, or None.
+        options: All that can be chosen.
+        needed: Whether there must be a background.
+        baseline: One more row whose levels must be known, or None.
+
+    Raises:
+        SettingError: if it is needed and there is none.
+    """
+    if background is None and needed:
+        raise SettingError(
+            "need a background: a table of rows like those the model was trained on, from which hidden "
+            "columns take their values; pass background=..."
+        )
+    known = rows if background is None else background
+    given = [known, rows] if baseline is None else [known, rows, baseline]
+    first = "rows" if background is None else "background"
+    schema = fit_schema(*given, roles=(first, "rows", "baseline"))
+    players = column_players(schema.columns, read_groups(options.groups))
+    return Tables(schema, players, schema.encode(rows), schema.encode(known))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The model behind its checks, and what it says of the rows.
+
+    Args:
+        predictor: The model.
+        form: The kind of table it takes.
+        meaning: What its outputs are.
+        outputs: Its answers to the rows to explain.
+        notes: What the reader should know, each a sentence.
+        decisions: The number of the class that it decides for in each row, where it has classes.
+        row_notes: What the reader should know of each row alone.
+    """
+
+    predictor: CheckedPredictor
+    form: Form
+    meaning: Meaning
+    outputs: Float64[np.ndarray, "b k"]
+    notes: tuple[str, ...]
+    decisions: Int64[np.ndarray, "b"] | None = None
+    row_notes: tuple[tuple[str, ...], ...] = ()
+
+    def own(self, options: Options) -> OwnAnswers:
+        """Its answers to the rows, to compare explanations with.
+
+        Args:
+            options: What is tolerated.
+        """
+        meaning = self.meaning
+        return OwnAnswers(self.outputs, meaning.model, meaning.digits, frozenset(options.tolerate))
+
+
+def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
+    """The model, probed on some rows and asked for all that are explained."""
+    raw = detect(model, tables.schema, output_of(options.output))
+    predictor = checked(raw, tables.x)
+    probed = probe(raw, tables.few(options), frozenset(options.tolerate))
+    predictor = replace(predictor, digits=min(predictor.meaning.digits, probed.digits))
+    outputs = _own_answers(predictor, tables.x, options.max_rows)
+    form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
+    told = raw.notes if isinstance(raw, FunctionPredictor) else ()
+    return Asked(predictor, form, predictor.meaning, outputs, (*told, *probed.notes))
+
+
+def answers_to(
+    predictor: Predictor, rows: Float64[np.ndarray, "b c"], max_rows: int
+) -> Float64[np.ndarray, "b k"]:
+    """The answers to some rows.
+
+    Args:
+        predictor: The model.
+        rows: The rows.
+        max_rows: Most rows of one call.
+    """
+    starts = range(0, len(rows), max_rows)
+    return np.concatenate([doubled(predictor.predict(rows[at : at + max_rows])) for at in starts])
+
+
+def _own_answers(
+    predictor: CheckedPredictor, x: Float64[np.ndarray, "b c"], max_rows: int
+) -> Float64[np.ndarray, "b k"]:
+    """The answers to the rows, in calls that are answered as small ones are."""
+    outputs = answers_to(predictor, x, max_rows)
+    if len(x) <= N_PROBE:
+        return outputs
+    few = answers_to(predictor, x[:N_PROBE], N_PROBE)
+    if np.abs(outputs[: len(few)] - few).max() <= rounding(few, predictor.meaning.digits):
+        return outputs
+    return answers_to(predictor, x, N_PROBE)
+
+
+def background_of(tables: Tables, options: Options) -> Background:
+    """The background as recipes see it."""
+    schema = tables.schema
+    return Background(
+        values=tables.values,
+        columns=schema.columns,
+        numeric=np.array([column.levels is None and column.plain is not bool for column in schema.described]),
+        ordered=schema.ordered,
+        positions=schema.positions,
+        encode=schema.encode,
+        decode=schema.decode,
+        seed=options.seed,
+        affordable_rows=options.budget // 2 ** min(tables.players.count, 60),
+    )
+
+
+def backend_of(*tables: Any) -> str:
+    """The library of the user's frames, the first that is one; empty where none is."""
+    for table in tables:
+        if nw.dependencies.is_into_dataframe(table):
+            return str(nw.from_native(table).implementation.value)
+    return ""
+
+
+def versions_of(model: Any) -> tuple[tuple[str, str], ...]:
+    """The versions of the packages that matter."""
+    package = type(model).__module__.partition(".")[0]
+    found = [("onlyif", __version__), ("python", python_version()), ("numpy", np.__version__)]
+    ours = "torch" if any(kind.__module__.startswith("torch.") for kind in type(model).__mro__) else package
+    if ours not in {"builtins", "onlyif"}:
+        dist = {"sklearn": "scikit-learn"}.get(ours, ours)
+        with suppress(PackageNotFoundError):
+            found.append((dist, version(dist)))
+    return tuple(found)

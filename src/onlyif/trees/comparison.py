@@ -1,0 +1,124 @@
+"""Whether trees that were read answer as their model does."""
+
+import warnings
+
+import numpy as np
+from jaxtyping import Float64
+
+from onlyif.core.arrays import doubled
+from onlyif.core.errors import OnlyIfError
+from onlyif.models.outputs import DIGITS_DOUBLE
+from onlyif.trees.question import Rows, TreeModel, TreeQuestion, UnreadableTreesError
+
+N_ROWS = 128
+TOLERANCE = 1e-9
+
+
+def compare(trees: TreeModel, question: TreeQuestion) -> None:
+    """Ask trees and model for the same rows.
+
+    The rows are those to explain and of the background; mixtures of them; others with values on
+    the trees' thresholds and next to them; and, where the model takes them, others with missing values.
+
+    Args:
+        trees: What was read.
+        question: The model it was read from.
+
+    Raises:
+        UnreadableTreesError: if they differ by more than rounding, saying by how much and where.
+    """
+    # What a library treats in no certain way is refused in whichever row it is.
+    rows = question.rows
+    trees.encode(rows)
+    most = min(N_ROWS, question.max_rows)
+    known = rows[:: max(1, len(rows) // most)][:most]
+    _agree(trees, question, known, "given")
+    with warnings.catch_warnings():
+        # Nobody gave these rows: what a model says of them is of no use to anybody.
+        warnings.simplefilter("ignore")
+        _agree(trees, question, _mixed(trees, known), "mixed")
+        near, missing = _on_thresholds(trees, question, known), _with_missing(question, known)
+        if near is not None:
+            _agree(trees, question, near, "made on the trees' thresholds")
+        if missing is not None:
+            _agree(trees, question, missing, "with missing values")
+
+
+def _agree(trees: TreeModel, question: TreeQuestion, rows: Rows, what: str) -> None:
+    wanted = doubled(question.predictor.predict(rows))
+    got = trees.ensemble.predict(trees.encode(rows))
+    if got.shape != wanted.shape:
+        raise UnreadableTreesError(
+            f"its trees were read but give {got.shape[1]} outputs a row, the model {wanted.shape[1]}"
+        )
+    difference = float(np.abs(got - wanted).max())
+    if not difference <= _tolerance(trees, question, wanted):
+        raise UnreadableTreesError(
+            f"its trees were read but differ from the model by up to {difference:.3g} on rows {what}"
+        )
+
+
+def _tolerance(trees: TreeModel, question: TreeQuestion, outputs: Float64[np.ndarray, "r k"]) -> float:
+    """How much outputs may differ by rounding."""
+    scale = max(1.0, float(np.abs(outputs).max()))
+    digits = min(question.predictor.meaning.digits, trees.read.digits)
+    return scale * (TOLERANCE if digits >= DIGITS_DOUBLE else 4 * 2.0**-digits)
+
+
+def _mixed(trees: TreeModel, rows: Rows) -> Rows:
+    """Rows of which each column is taken from some row; encoded they must be the same mixture."""
+    numbers = np.random.default_rng(0).integers(0, len(rows), rows.shape)
+    mixed = np.take_along_axis(rows, numbers, axis=0)
+    wanted = np.take_along_axis(trees.encode(rows), numbers[:, trees.source], axis=0)
+    if not np.allclose(trees.encode(mixed), wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+        raise UnreadableTreesError("what its trees compare is not made column by column")
+    return mixed
+
+
+def _on_thresholds(trees: TreeModel, question: TreeQuestion, rows: Rows) -> Rows | None:
+    """Rows with values on thresholds and next to them, in the columns that are compared as they are."""
+    nodes, rng, made = trees.ensemble.nodes, np.random.default_rng(1), rows.copy()
+    if not _same(trees.encode(rows)[:, : rows.shape[1]], rows):
+        return None
+    for column in range(rows.shape[1]):
+        at = (nodes.column == column) & (nodes.category_set < 0) & np.isfinite(nodes.threshold)
+        known = nodes.threshold[at]
+        if len(known):
+            chosen = rng.choice(known, len(made))
+            nearest = np.stack([chosen, np.nextafter(chosen, np.inf), chosen.astype(np.float32)])
+            made[:, column] = nearest[rng.integers(0, 3, len(made)), np.arange(len(made))]
+    try:
+        # Columns of whole numbers or of single precision hold what is nearest.
+        return question.form.encode(question.form.decode(made))
+    except OnlyIfError:
+        return None
+
+
+def _with_missing(question: TreeQuestion, rows: Rows) -> Rows | None:
+    """Rows with missing values in the columns that can hold one, None if the model refuses them."""
+    gaps = np.random.default_rng(2).random(rows.shape) < 0.3
+    held = _hold_missing(question, rows[:1], list(range(rows.shape[1])))
+    made = rows.copy()
+    made[:, held] = np.where(gaps[:, held], np.nan, rows[:, held])
+    try:
+        question.predictor.predict(made)
+    except OnlyIfError:
+        return None
+    return made
+
+
+def _hold_missing(question: TreeQuestion, row: Rows, columns: list[int]) -> list[int]:
+    """The columns of some that can hold a missing value: mostly all, so that all are tried at once."""
+    made = row.copy()
+    made[0, columns] = np.nan
+    try:
+        question.form.decode(made)
+    except OnlyIfError:
+        half = len(columns) // 2
+        parts = (columns[:half], columns[half:]) if half else ()
+        return [column for part in parts for column in _hold_missing(question, row, part)]
+    return columns
+
+
+def _same(one: Rows, other: Rows) -> bool:
+    return one.shape == other.shape and np.array_equal(one, other, equal_nan=True)

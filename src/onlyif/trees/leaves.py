@@ -1,0 +1,238 @@
+"""The leaves of an ensemble, ready to be asked which players keep a row from each of them.
+
+Everything is held leaf by leaf in arrays of the narrowest types.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int, Int8, Int64, UInt32
+
+from onlyif.core.errors import LimitError, SettingError
+from onlyif.core.players import Players
+from onlyif.trees.ensemble import TreeEnsemble
+from onlyif.trees.paths import Cells, Conditions, cells_of, conditions_of, leaf_nodes
+
+Masks: TypeAlias = Int[np.ndarray, "leaves"]
+MAX_GLOBAL = 40  # players up to which masks need no translation
+_BLOCK_LEAVES = 2**13  # leaves whose paths are sorted at once
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """The j-th condition of every leaf that has so many: those of leaves 0 to n - 1.
+
+    Args:
+        column: The column.
+        first: The lowest allowed cell.
+        width: Number of allowed cells.
+        missing: Whether a missing value is allowed.
+        bit: The bit of the column's player, in the masks of this leaf.
+        categories: Which of these conditions are on categories.
+        allowed: The row of `Leaves.category_cells` for each of those.
+        share: Share of the training weight that takes the path at this column's nodes.
+    """
+
+    column: Int64[np.ndarray, "n"]
+    first: Int[np.ndarray, "n"]
+    width: UInt32[np.ndarray, "n"]
+    missing: Bool[np.ndarray, "n"]
+    bit: Int[np.ndarray, "n"]
+    categories: Int64[np.ndarray, "q"]
+    allowed: Int64[np.ndarray, "q"]
+    share: Float64[np.ndarray, "n"]
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the arrays."""
+        numbers = (self.column, self.first, self.width, self.missing, self.bit, self.share)
+        return sum(array.nbytes for array in (*numbers, self.categories, self.allowed))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SeenRow:
+    """One row in cells.
+
+    Args:
+        cell: The cell of each column's value.
+        missing: Which columns have no value.
+    """
+
+    cell: Int[np.ndarray, "c"]
+    missing: Bool[np.ndarray, "c"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Leaves:
+    """All leaves, those with most conditions first.
+
+    A mask is a set of players as bits. Up to 40 players, bit i is player i in every
+    leaf; beyond, each leaf numbers the players on its own path.
+
+    Args:
+        ensemble: The trees.
+        players: How players tile the columns.
+        cells: The cells of the columns.
+        slots: The conditions.
+        category_cells: For each distinct condition on categories, the allowed codes.
+        path: The players on each leaf's path, one column a place, -1 where there are fewer.
+        value: What each leaf adds to the margins.
+        local: Whether each leaf numbers its own players.
+    """
+
+    ensemble: TreeEnsemble
+    players: Players
+    cells: Cells
+    slots: tuple[Slot, ...]
+    category_cells: Bool[np.ndarray, "conditions codes"]
+    path: Int[np.ndarray, "leaves places"]
+    value: Float64[np.ndarray, "leaves k"]
+    local: bool
+
+    @property
+    def count(self) -> int:
+        """Number of leaves."""
+        return len(self.value)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of all that is held leaf by leaf."""
+        whole = self.path.nbytes + self.value.nbytes + self.category_cells.nbytes
+        return whole + sum(slot.n_bytes for slot in self.slots)
+
+    @property
+    def mask_type(self) -> Any:
+        """The narrowest integer type that holds a mask."""
+        bits = self.path.shape[1] if self.local else self.players.count
+        return np.int32 if bits < 31 else np.int64
+
+    def see(self, rows: Float64[np.ndarray, "r c"]) -> list[SeenRow]:
+        """Rows in cells.
+
+        Args:
+            rows: Numbers and category codes; NaN is missing.
+
+        Raises:
+            InputError: if rows have another number of columns.
+        """
+        numbers = self.ensemble.seen(rows)
+        cell = np.zeros(numbers.shape, dtype=np.int32)
+        for c, known in self.cells.thresholds.items():
+            cell[:, c] = np.searchsorted(known, numbers[:, c])
+        for column in np.flatnonzero(self.cells.categorical).tolist():
+            cell[:, column] = self.ensemble.codes(numbers[:, column])
+        missing = np.isnan(numbers)
+        return [SeenRow(*row) for row in zip(cell, missing, strict=True)]
+
+    def unsatisfied(self, row: SeenRow) -> Masks:
+        """For each leaf, the players on its path that keep the row from it."""
+        masks = np.zeros(self.count, dtype=self.mask_type)
+        any_missing = bool(row.missing.any())
+        for slot in self.slots:
+            cell = row.cell.take(slot.column)
+            cell -= slot.first
+            # Cells below the first one become huge when read without a sign.
+            fails = cell.view(np.uint32) >= slot.width
+            if len(slot.categories):
+                codes = row.cell[slot.column[slot.categories]]
+                fails[slot.categories] = ~self.category_cells[slot.allowed, codes]
+            if any_missing:
+                np.copyto(fails, ~slot.missing, where=row.missing.take(slot.column))
+            masks[: len(fails)] |= fails * slot.bit
+        return masks
+
+    def all_players(self) -> Masks:
+        """For each leaf, the players on its path."""
+        masks = np.zeros(self.count, dtype=self.mask_type)
+        for slot in self.slots:
+            masks[: len(slot.bit)] |= slot.bit
+        return masks
+
+
+def compile_leaves(ensemble: TreeEnsemble, players: Players) -> Leaves:
+    """The leaves of an ensemble as conditions on players.
+
+    Args:
+        ensemble: The trees.
+        players: How players tile the columns.
+
+    Raises:
+        SettingError: if trees and players disagree on the columns.
+        LimitError: if a path has more than 40 of more than 40 players.
+    """
+    if players.index.shape != (ensemble.n_columns,):
+        raise SettingError(
+            f"the trees compare {ensemble.n_columns} columns, "
+            f"the players tile {tuple(players.index.shape)}; both must be the same"
+        )
+    cells = cells_of(ensemble)
+    conditions = conditions_of(ensemble, cells)
+    nodes = leaf_nodes(ensemble)
+    count = np.bincount(conditions.leaf, minlength=len(nodes))
+    order = np.argsort(-count, kind="stable")
+    path, place = _paths(conditions, players, len(nodes))
+    local = players.count > MAX_GLOBAL
+    value = ensemble.value[nodes][order]
+    # Player numbers of conditions, or their places on the path, become bits slot by slot.
+    number = place if local else players.index[conditions.column].astype(np.int8)
+    slots = tuple(_slots(conditions, order, count[order], number))
+    return Leaves(ensemble, players, cells, slots, conditions.category_cells, path[order], value, local)
+
+
+def _paths(
+    conditions: Conditions, players: Players, n_leaves: int
+) -> tuple[Int[np.ndarray, "leaves places"], Int8[np.ndarray, "n"]]:
+    """The players on each path in increasing order, and the place of each condition's player."""
+    blocks = []
+    for first in range(0, n_leaves, _BLOCK_LEAVES):
+        start, stop = np.searchsorted(conditions.leaf, [first, first + _BLOCK_LEAVES])
+        player = players.index[conditions.column[start:stop]]
+        own = conditions.leaf[start:stop].astype(np.int64) - first
+        key, number = np.unique(own * players.count + player, return_inverse=True)
+        leaf = key // players.count
+        place = np.arange(len(key)) - np.searchsorted(leaf, leaf)
+        blocks.append((leaf + first, place, key % players.count, place[number.reshape(-1)]))
+    longest = max(int(place.max(initial=-1)) + 1 for _, place, _, _ in blocks)
+    if players.count > MAX_GLOBAL < longest:
+        raise LimitError(
+            f"a path through the trees passes {longest} of {players.count} players, at most "
+            f"{MAX_GLOBAL} are allowed beyond {MAX_GLOBAL} players; group columns or grow shallower trees"
+        )
+    path = np.full((n_leaves, longest), -1, dtype=np.int32)
+    for leaf, place, player, _ in blocks:
+        path[leaf, place] = player
+    return path, np.concatenate([each.astype(np.int8) for *_, each in blocks])
+
+
+def _slots(
+    conditions: Conditions,
+    order: Int64[np.ndarray, "leaves"],
+    count: Int64[np.ndarray, "leaves"],
+    number: Int8[np.ndarray, "n"],
+) -> list[Slot]:
+    starts = np.searchsorted(conditions.leaf, order.astype(np.int32))
+    kind = np.int32 if number.max(initial=0) < 31 else np.int64
+    slots = []
+    for j in range(int(count.max())):
+        # Leaves are sorted by their number of conditions, so these are the first ones.
+        at = starts[: int((count > j).sum())] + j
+        categories = np.flatnonzero(conditions.allowed[at] >= 0)
+        # The highest cell is one less than the largest number of 32 bits, so that this one fits too.
+        width = np.maximum(conditions.last[at] - conditions.first[at] + 1, 0)
+        slots.append(
+            Slot(
+                conditions.column[at].astype(np.int64),
+                conditions.first[at],
+                width.astype(np.uint32),
+                conditions.missing[at],
+                np.left_shift(kind(1), number[at], dtype=kind),
+                categories,
+                conditions.allowed[at][categories].astype(np.int64),
+                conditions.share[at],
+            )
+        )
+    return slots

@@ -1,0 +1,85 @@
+"""What the restrictions of trees share: one instance after another, exact estimates, memory."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from onlyif.core.arrays import doubled
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.shapes import Instances, Keep
+from onlyif.models.readouts import Readout
+from onlyif.restrictions.base import Estimate, check_table_size
+from onlyif.trees.leaves import Leaves, SeenRow
+
+MAX_PLAYERS = 25
+
+
+def table_of(
+    x: Instances,
+    leaves: Leaves,
+    readout: Readout,
+    one: Callable[[SeenRow], Float64[np.ndarray, "k two_to_d"]],
+    n_held: int,
+) -> Estimate:
+    """f_S(x) of all subsets, one instance after another: memory does not grow with the instances.
+
+    Args:
+        x: The instances.
+        leaves: The leaves.
+        readout: Which number is explained.
+        one: From one instance to its outputs for every subset.
+        n_held: How many tables of 2^d numbers are held for that, besides the results.
+
+    Raises:
+        SettingError: if there are more than 25 players.
+        LimitError: if results and tables would not fit the memory.
+    """
+    d = leaves.players.count
+    if d > MAX_PLAYERS:
+        raise SettingError(
+            f"a table of all subsets takes at most {MAX_PLAYERS} players, got {d}; ask for given subsets"
+        )
+    check_table_size(len(x) + n_held, d)
+    rows = _rows(x, leaves)
+    if len(rows) == 1:
+        return _exact(readout.read(one(rows[0]).T[None]))
+    mean = np.empty((len(x), 2**d))
+    for i, row in enumerate(rows):
+        mean[i] = readout.part(slice(i, i + 1)).read(one(row).T[None])[0]
+    return _exact(mean)
+
+
+def predict_of(
+    x: Instances,
+    keep: Keep,
+    leaves: Leaves,
+    readout: Readout,
+    one: Callable[[SeenRow, Bool[np.ndarray, "m d"]], Float64[np.ndarray, "k m"]],
+) -> Estimate:
+    """f_S(x) of given subsets, one instance after another.
+
+    Args:
+        x: The instances.
+        keep: The players kept.
+        leaves: The leaves.
+        readout: Which number is explained.
+        one: From one instance and its subsets to its outputs.
+    """
+    shared = np.broadcast_to(keep, (len(x), *keep.shape[1:]))
+    mean = np.empty(shared.shape[:2])
+    for i, row in enumerate(_rows(x, leaves)):
+        mean[i] = readout.part(slice(i, i + 1)).read(one(row, shared[i]).T[None])[0]
+    return _exact(mean)
+
+
+def _rows(x: Instances, leaves: Leaves) -> list[SeenRow]:
+    if x.ndim != 2:
+        raise InputError(f"trees take rows of columns, got instances of shape {tuple(x.shape[1:])}")
+    return leaves.see(doubled(x))
+
+
+def _exact(mean: Float64[np.ndarray, "b m"]) -> Estimate:
+    # One zero for all entries: the errors take no memory.
+    zero = np.broadcast_to(np.zeros(()), mean.shape)
+    return Estimate(mean, zero, zero, 0.0)
