@@ -29,6 +29,8 @@ from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.selection import Gap, Selection
 from onlyif.explanation.storage import load, load_folder, save
+from onlyif.modalities.base import InstancePlayers, Modality, Queries
+from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.references.settings import Baseline, Empirical, Gaussian, Marginal, Replacement
 from onlyif.trees.path_reference import TreePaths
@@ -51,15 +53,19 @@ __all__ = [
     "Fault",
     "Gap",
     "Gaussian",
+    "Images",
     "InputError",
+    "InstancePlayers",
     "Interrupted",
     "LimitError",
     "Marginal",
+    "Modality",
     "ModelError",
     "NearestRows",
     "NoiseThreshold",
     "OnlyIfError",
     "OnlyIfWarning",
+    "Queries",
     "Replacement",
     "ScottBoundary",
     "Selection",

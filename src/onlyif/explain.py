@@ -15,13 +15,15 @@ from onlyif.answers.sets import explain_case
 from onlyif.causation.settings import PNS
 from onlyif.core.arguments import Either, Flag
 from onlyif.core.errors import Interrupted, OnlyIfWarning
-from onlyif.core.progress import TimeUpError, meter_of
+from onlyif.core.progress import Meter, TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.explained import Explained, joined_alike
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted
+from onlyif.modalities.base import Modality
+from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
 from onlyif.models.own_answers import OtherAnswersError
@@ -33,6 +35,7 @@ from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
 from onlyif.setup.causal_work import CausalWork
 from onlyif.setup.choose import Parts, low_sample_size
+from onlyif.setup.instances import pieces_of
 from onlyif.setup.options import Options, Target
 from onlyif.setup.prepare import Work
 from onlyif.setup.works import AnyWork, any_work, in_smaller_calls, nothing_yet
@@ -68,6 +71,7 @@ def explain(
     keep_table: bool = False,
     tolerate: tuple[Fault, ...] = (),
     criterion: PNS | str = "sne",
+    modality: Modality | Images | None = None,
 ) -> Explained:
     """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
@@ -79,7 +83,7 @@ def explain(
             `torch.nn.Module`, an ONNX session, any object with `predict_proba` or `predict`, any callable
             from a table to outputs, or a `Predictor`.
         X: The rows to explain: a pandas or polars frame, a numpy array, a scipy sparse matrix or a torch
-            tensor.
+            tensor; or instances of a `modality`.
         background: Rows like those the model was trained on, of the same kind and columns as `X`; what
             is hidden takes its values from them. Needed unless `reference` is a finished object.
         target: Which output is explained: its number, its class label, or one of these a row. By default the
@@ -112,6 +116,9 @@ def explain(
         criterion: "sne" (the default) for the sets; "pns" or `onlyif.PNS(...)` for the sets of each size that
             are most probably the necessary and sufficient cause. `size` is then that of the cause, 3 by
             default; alpha, epsilon, reference, restriction, distance and keep_table have no use.
+        modality: What kind of data X is, where its instances are no rows of a table: `Images(...)` for images
+            whose patches or superpixels are the players, or a `Modality` of your own. `X` is then a sequence
+            of instances. Groups have no use then; images take a background and a reference.
 
     Returns:
         One explanation a row, in order: `Explanations`, or `CausalExplanations` with `criterion="pns"`.
@@ -135,24 +142,38 @@ def explain(
     """
     shown = Either((Flag(), None)).take("progress", progress)
     options = Options(
-        target=target,
-        question=Question(alpha, size, exact_size, epsilon),
-        groups=groups,
-        seed=seed,
-        max_rows=max_rows,
-        budget=budget,
-        output=output,
-        reference=reference,
-        restriction=restriction,
-        search=search,
-        distance=distance,
-        keep_table=keep_table,
-        tolerate=tolerate,
-        criterion=criterion,
-    )
+        target=target, question=Question(alpha, size, exact_size, epsilon), groups=groups, seed=seed,
+        max_rows=max_rows, budget=budget, output=output, reference=reference, restriction=restriction,
+        search=search, distance=distance, keep_table=keep_table, tolerate=tolerate, criterion=criterion,
+        modality=modality,
+    )  # fmt: skip
     bar = progress_bar(shown)
     meter = meter_of(time_limit, bar)
+    if modality is not None:
+        return _of_modality(model, X, background, options, meter, bar)
     return _all(any_work(model, X, background, options, meter), bar)
+
+
+def _of_modality(  # noqa: PLR0917 - as `explain`
+    model: Any, data: Any, background: Any, options: Options, meter: Meter, bar: ProgressBar
+) -> Explained:
+    """Instances whose players have the same names together, in the order of the instances."""
+    explained: list[Explained] = []
+    late: list[int] = []
+    for rows, chosen in pieces_of(data, background, options):
+        if explained and meter.left_s <= 0:
+            late.extend(range(rows.first, rows.first + len(rows)))
+            continue
+        try:
+            explained.append(_all(any_work(model, rows, None, chosen, meter), bar))
+        except Interrupted as interrupt:
+            whole: Any = interrupt.finished
+            raise Interrupted(joined_alike([*explained, whole])) from interrupt
+    found = joined_alike(explained)
+    if not late:
+        return found
+    warnings.warn(f"time was up: {counted(len(late), 'instance')} left out", OnlyIfWarning, stacklevel=3)
+    return replace(found, left_out=(*found.left_out, *late))
 
 
 def _all(work: AnyWork, bar: ProgressBar) -> Explained:

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "onlyif"
 FAMILIES = (
     ("models", "Predictor"),
+    ("modalities", "Modality"),
     ("references", "Reference"),
     ("samples", "Sample"),
     ("restrictions", "Restriction"),

@@ -21,6 +21,7 @@ LOADERS_THAT_RUN_CODE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "
 
 FAMILIES = {
     "Predictor",
+    "Modality",
     "Reference",
     "Sample",
     "Restriction",

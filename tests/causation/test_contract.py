@@ -20,6 +20,7 @@ from onlyif.causation.dissimilarity import (
     Total,
 )
 from onlyif.causation.neighbourhood import Events, HardEvents, SoftEvents
+from onlyif.causation.samples import PlacedDifference
 from onlyif.references.closeness import fit_closeness
 from onlyif.testing.causation import (
     check_abduction,
@@ -41,6 +42,7 @@ DISSIMILARITIES = [
     ScaledDifference(),
     ScaledDifference(np.array([0.5, 1.0, 2.0])),
     GowerDifference(fit_closeness(LACKING, np.array([True, False, True]), None)),
+    PlacedDifference(lambda rows: 2 * rows, ScaledDifference()),
 ]
 TOTALS = [SumOfSquares(), MeanSquare()]
 EVENTS = [SoftEvents(0.5, 2.0), HardEvents(0.5, 2.0), SoftEvents(float("inf"), 1.0)]

@@ -14,6 +14,7 @@ from onlyif.references.base import Draws, Law, Plan, Reference
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.blur import BlurReference
 from onlyif.references.empirical import EmpiricalReference, fit_empirical
+from onlyif.references.filling import FillingReference
 from onlyif.references.function import FunctionReference
 from onlyif.references.gaussian import GaussianReference, fit_gaussian
 from onlyif.references.marginal import MarginalReference, fit_marginal
@@ -35,6 +36,7 @@ MEMBERS = {
     GaussianReference: lambda: fit_gaussian(_rows(30, 0)),
     EmpiricalReference: lambda: fit_empirical(_rows(30, 0)),
     FunctionReference: lambda: FunctionReference(_noise, "Hidden features are noise."),
+    FillingReference: lambda: FillingReference(3, "Hidden words are deleted."),
 }
 # The one exception to the contract: it says what is meant and is computed inside the trees.
 WITHOUT_ROWS = [TreePathReference]

@@ -14,6 +14,7 @@ from onlyif.core.errors import InputError, SettingError
 from onlyif.samples.background import BackgroundSample, PopulationSample
 from onlyif.samples.base import Sample, SampleRows
 from onlyif.samples.fewer import FewerSample
+from onlyif.samples.masked import MaskedSample
 from onlyif.samples.nearest import NearestSample
 from onlyif.samples.noisy import NoisySample
 from onlyif.testing.samples import check_sample
@@ -27,6 +28,7 @@ MEMBERS = {
     PopulationSample: lambda x, rows: PopulationSample(namespace(x).concat([rows, x])),
     NearestSample: lambda x, rows: NearestSample(rows, 4),
     FewerSample: lambda x, rows: FewerSample(BackgroundSample(rows), 5),
+    MaskedSample: lambda x, rows: MaskedSample(4, 2),
     NoisySample: lambda x, rows: NoisySample(4, 0.5),
 }
 

@@ -11,6 +11,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 import onlyif
+from extending.sentences import Sentences
 from onlyif.criteria.distances import (
     AbsoluteDistance,
     DiscreteDistance,
@@ -18,6 +19,7 @@ from onlyif.criteria.distances import (
     FunctionDistance,
     LogitDistance,
 )
+from onlyif.modalities.rendered import RenderedForm
 from onlyif.modalities.table import fit_schema
 from onlyif.modalities.table_forms import BatchForm, Form
 from onlyif.modalities.table_tensor import TensorForm
@@ -99,8 +101,8 @@ def members_of(base):
         (Readout, READOUTS),
         (Output, OUTPUTS),
         (Link, WIDE_LINKS + NARROW_LINKS),
-        (Form, [*(fit_schema(table).form for table in TABLES), BatchForm()]),
-        # Tree paths have no background to be built on; tests/recipes has them.
+        (Form, [*(fit_schema(table).form for table in TABLES), BatchForm(), RenderedForm(Sentences(), [])]),
+        # Tree paths have no background to be built on; tests/trees has them.
         (ReferenceRecipe, [*RECIPES, TreePaths()]),
     ],
 )

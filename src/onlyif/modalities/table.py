@@ -121,6 +121,8 @@ class Schema:
         Raises:
             InputError: if there are more or fewer, or the names differ.
         """
+        if not self.form.of_tables:
+            return
         if count is not None and count != len(self.columns):
             raise InputError(
                 f"{model} was fitted on {count} columns, the table has {len(self.columns)}: "
@@ -143,6 +145,8 @@ class Schema:
         Raises:
             InputError: if a column has levels, or the table is sparse.
         """
+        if not self.form.of_tables:
+            return
         if isinstance(self.form, SparseForm):
             raise InputError(
                 f"{user} takes dense numbers, the table is sparse; pass the kind of table that it was "

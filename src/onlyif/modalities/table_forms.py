@@ -43,6 +43,11 @@ class Form(ABC):
         return np.dtype(np.float64)
 
     @property
+    def of_tables(self) -> bool:
+        """Whether it is a kind of table, with columns that a model may have been fitted on."""
+        return True
+
+    @property
     def of_batches(self) -> "Form":
         """The form in which a finished predictor takes batches of such tables: coded, as they are."""
         return BatchForm()

@@ -121,7 +121,7 @@ def _lightgbm_form(file: Any, booster: Any, heads: Heads, schema: Schema) -> For
 def _torch(model: Any, schema: Schema) -> Detected:
     file = import_module("onlyif.models.torch_module")
     schema.need_numbers("a torch module")
-    return file.module_heads(model), file.module_form(model)
+    return file.module_heads(model), file.module_form(model) if schema.form.of_tables else schema.form
 
 
 def _onnx(model: Any, schema: Schema) -> Detected:

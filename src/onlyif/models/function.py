@@ -77,11 +77,14 @@ class FunctionPredictor(Predictor):
     def changes_input(self, batch: Batch) -> bool:
         """Whether the function changes the table it is given.
 
-        It is given a copy on each call, so that the user's own table never changes.
+        It is given a copy on each call, so that the user's own table never changes. What a modality renders
+        is made anew for each call, and is not looked at.
 
         Args:
             batch: Rows to try it on.
         """
+        if not self.form.of_tables:
+            return False
         native = self.form.decode(batch)
         before = self.form.encode(native)
         with self.guard():

@@ -41,7 +41,7 @@ class Ready:
         asked: The model behind its checks.
         ground: The background.
         baseline: x'.
-        baseline_name: What the baseline is, for the reader.
+        baseline_sentence: What perturbed features are set to, for the reader.
         options: What is asked and how much work may be done.
         meter: What counts the work.
     """
@@ -50,7 +50,7 @@ class Ready:
     asked: Asked
     ground: Background
     baseline: Float64[np.ndarray, "c"]
-    baseline_name: str
+    baseline_sentence: str
     options: Options
     meter: Meter
 
@@ -127,7 +127,7 @@ def causal_provenance(
     return CausalProvenance(
         predictor=meaning.model,
         output=meaning.output,
-        baseline=f"Perturbed features go to {ready.baseline_name}.",
+        baseline=ready.baseline_sentence,
         sample=built.test.sample.sentence,
         n_sample=built.n_sample,
         b=built.b,

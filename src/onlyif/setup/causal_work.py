@@ -12,7 +12,8 @@ from onlyif.causation.settings import PNS
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.labels import Row
 from onlyif.core.progress import Meter
-from onlyif.modalities.table import row_labels
+from onlyif.modalities.rendered import RenderedRows
+from onlyif.references.baseline import BaselineReference
 from onlyif.references.settings import Baseline
 from onlyif.setup.causal_test import Ready, built_test, causal_provenance, causal_search, fresh_test
 from onlyif.setup.decisions import with_decisions
@@ -24,6 +25,7 @@ from onlyif.setup.tables import (
     asked_of,
     backend_of,
     background_of,
+    labels_of,
     tables_of,
     versions_of,
 )
@@ -120,10 +122,10 @@ def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked f
     asked = with_decisions(asked_of(model, tables, options), tables, options)
     ground = background_of(tables, options)
     baseline = Baseline(chosen.baseline).build(ground)
-    labels = row_labels(rows)
+    labels = labels_of(rows)
     _check_differs(tables, baseline.value, labels)
     counter = meter or Meter()
-    ready = Ready(tables, asked, ground, baseline.value, baseline.name, options, counter)
+    ready = Ready(tables, asked, ground, baseline.value, _perturbed_to(rows, baseline), options, counter)
     built = built_test(chosen, ready)
     search = causal_search(options, tables.players.count, built.n_sample)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
@@ -146,6 +148,13 @@ def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked f
         own=asked.own(options),
     )
     return CausalWork(whole, backend_of(rows, background))
+
+
+def _perturbed_to(rows: Any, baseline: BaselineReference) -> str:
+    """One sentence: what becomes of perturbed features."""
+    if isinstance(rows, RenderedRows):
+        return f"Perturbed players are hidden. {rows.modality.hides}"
+    return f"Perturbed features go to {baseline.name}."
 
 
 def _check_differs(tables: Tables, baseline: Float64[np.ndarray, "c"], labels: tuple[Row, ...]) -> None:

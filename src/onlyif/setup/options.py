@@ -12,7 +12,9 @@ from onlyif.core.errors import OnlyIfError, SettingError
 from onlyif.core.plain_values import shown
 from onlyif.core.settling import settled
 from onlyif.criteria.distances import Distance
+from onlyif.modalities.base import Modality
 from onlyif.modalities.groups import Groups
+from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
 from onlyif.references.base import Reference
@@ -45,6 +47,7 @@ class Options:
     keep_table: bool = False
     tolerate: tuple[Fault, ...] = ()
     criterion: PNS | str = "sne"
+    modality: Modality | Images | None = None
 
     def __post_init__(self) -> None:
         settle(self, _KINDS)
@@ -63,6 +66,7 @@ _KINDS: Mapping[str, Kind] = {
     "keep_table": Flag(),
     "tolerate": Several(Made((Fault,))),
     "criterion": Either(named_or(CRITERIA, "criterion", PNS)),
+    "modality": Either((Made((Modality, Images)), None)),
 }
 
 

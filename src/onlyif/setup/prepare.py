@@ -11,7 +11,7 @@ from onlyif.core.players import Players
 from onlyif.core.progress import Meter
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanation import Provenance
-from onlyif.modalities.table import Schema, row_labels
+from onlyif.modalities.table import Schema
 from onlyif.models.base import Meaning, Predictor
 from onlyif.models.metered import MeteredPredictor
 from onlyif.models.own_answers import OwnAnswers
@@ -30,6 +30,7 @@ from onlyif.setup.tables import (
     asked_of,
     backend_of,
     background_of,
+    labels_of,
     tables_of,
     versions_of,
 )
@@ -126,7 +127,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
     more = () if route.restriction else _rounded(tables.schema, reference)
     notes = (*tables.schema.notes, *asked.notes, *route.notes, *more)
     meaning = DECISION if distance.kind.of_decisions else asked.meaning
-    told = Told(row_labels(rows), tables.schema, tables.players, meaning, notes, asked.row_notes)
+    told = Told(labels_of(rows), tables.schema, tables.players, meaning, notes, asked.row_notes)
     return Work(
         x=tables.x,
         players=tables.players,

@@ -12,20 +12,25 @@ from jaxtyping import Float64, Int64
 
 from onlyif.core.arrays import doubled
 from onlyif.core.errors import SettingError
+from onlyif.core.labels import Row
 from onlyif.core.players import Players, column_players
 from onlyif.modalities.background import Background
 from onlyif.modalities.groups import read_groups
-from onlyif.modalities.table import Schema, fit_schema
+from onlyif.modalities.rendered import RenderedRows
+from onlyif.modalities.table import Schema, fit_schema, row_labels
 from onlyif.modalities.table_forms import Form
 from onlyif.models.base import Meaning, Predictor
 from onlyif.models.checked import CheckedPredictor, checked, probe, rounding
 from onlyif.models.detect import detect
 from onlyif.models.function import FunctionPredictor
 from onlyif.models.own_answers import OwnAnswers
+from onlyif.samples.masked import MaskedSample
 from onlyif.setup.options import Options, output_of
 from onlyif.version import __version__
 
 N_PROBE = 32
+# Masked copies of an instance that has no other rows like it.
+N_MASKED = 100
 
 
 @final
@@ -62,6 +67,9 @@ def tables_of(
     Raises:
         SettingError: if it is needed and there is none.
     """
+    if isinstance(rows, RenderedRows):
+        copies = masked_sample(rows).rows(rows.codes[:1], options.seed).own[0, 1:]
+        return Tables(rows.schema(), column_players(rows.names), rows.codes, copies)
     if background is None and needed:
         raise SettingError(
             "need a background: a table of rows like those the model was trained on, from which hidden "
@@ -106,6 +114,26 @@ class Asked:
         """
         meaning = self.meaning
         return OwnAnswers(self.outputs, meaning.model, meaning.digits, frozenset(options.tolerate))
+
+
+def masked_sample(rows: RenderedRows) -> MaskedSample:
+    """Copies of an instance that stand for a background where a modality has none.
+
+    Args:
+        rows: Instances of a modality.
+    """
+    return MaskedSample(N_MASKED, rows.modality.n_draws)
+
+
+def labels_of(rows: Any) -> tuple[Row, ...]:
+    """A name for each row: the labels of a pandas index, else positions.
+
+    Args:
+        rows: The rows to explain.
+    """
+    if isinstance(rows, RenderedRows):
+        return tuple(range(rows.first, rows.first + len(rows)))
+    return row_labels(rows)
 
 
 def asked_of(model: Any, tables: Tables, options: Options) -> Asked:

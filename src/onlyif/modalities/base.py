@@ -1,0 +1,168 @@
+"""Kinds of data that are no tables: who plays in an instance, and what the model is given of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import dataclass
+from typing import Any, cast, final
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.players import duplicates
+
+
+@final
+@dataclass(frozen=True)
+class InstancePlayers:
+    """Who plays in one instance.
+
+    Args:
+        names: One name a player, distinct.
+        values: What each player is in this instance, as text for a reader; "" where a name says it all.
+
+    Raises:
+        InputError: if there is no player, names repeat, or there is not one value a player.
+
+    Example:
+        >>> InstancePlayers(("word 1", "word 2"), ("good", "film")).count
+        2
+    """
+
+    names: tuple[str, ...]
+    values: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise InputError("an instance has no players, so that there is nothing to explain it by")
+        if len(set(self.names)) != len(self.names):
+            raise InputError(f"player names must be distinct, got {duplicates(self.names)} more than once")
+        if len(self.values) != len(self.names):
+            raise InputError(f"need one value a player: {len(self.names)} players, {len(self.values)} values")
+
+    @property
+    def count(self) -> int:
+        """The number d of players."""
+        return len(self.names)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What the model is to be given in one row: an instance of which some players are hidden.
+
+    Args:
+        instance: The instance.
+        shown: Which players are as they are in the instance.
+        draw: For each hidden player the number of the draw that replaces it; 0 where there is one way to
+            hide.
+    """
+
+    instance: Any
+    shown: Bool[np.ndarray, "d"]
+    draw: Int64[np.ndarray, "d"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """The rows of one call of the model: a sequence of `Query`, and the same as whole arrays.
+
+    Args:
+        instances: All instances that are explained together.
+        which: The number of the instance of each row.
+        shown: Which players each row shows.
+        draw: The number of the draw for each hidden player of each row.
+    """
+
+    instances: Sequence[Any]
+    which: Int64[np.ndarray, "r"]
+    shown: Bool[np.ndarray, "r d"]
+    draw: Int64[np.ndarray, "r d"]
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def __iter__(self) -> Iterator[Query]:
+        rows = zip(self.which.tolist(), self.shown, self.draw, strict=True)
+        return (Query(self.instances[number], shown, draw) for number, shown, draw in rows)
+
+
+class Modality(ABC):
+    """A kind of data: who plays in an instance, and what the model sees when some players are hidden.
+
+    `onlyif.explain(model, instances, modality=...)` takes one. Players may differ from instance to instance.
+    """
+
+    @abstractmethod
+    def players(self, instance: Any) -> InstancePlayers:
+        """Who plays in an instance.
+
+        Args:
+            instance: One of the user's instances.
+
+        Raises:
+            InputError: if it is none of this kind.
+        """
+
+    @abstractmethod
+    def render(self, queries: Queries) -> Any:
+        """What the model is given: its own kind of batch, in new memory, one row a query.
+
+        Args:
+            queries: The rows of one call.
+        """
+
+    @property
+    @abstractmethod
+    def hides(self) -> str:
+        """One sentence: what becomes of a hidden player."""
+
+    @property
+    def n_draws(self) -> int:
+        """In how many equally likely ways a player is hidden; players of one draw are hidden together."""
+        return 1
+
+
+# What `RenderedForm` reads as x': every player hidden by the first draw.
+ALL_HIDDEN = "every player hidden"
+
+
+def instances_of(data: Any) -> Sequence[Any]:
+    """The user's instances, as a sequence.
+
+    Args:
+        data: A list, an array, a tensor: whatever has a length and can be numbered.
+
+    Raises:
+        InputError: if it is no sequence, is text, or is empty.
+    """
+    if isinstance(data, str | bytes | dict) or not isinstance(data, Sized) or not _is_numbered(data):
+        raise InputError(
+            f"need a sequence of instances, as a list or a tensor of them, got a {type(data).__name__}; "
+            "a single instance goes into a list"
+        )
+    if len(data) == 0:
+        raise InputError("got 0 instances; need at least one")
+    sequence: Any = data
+    return cast("Sequence[Any]", sequence)
+
+
+def _is_numbered(data: object) -> bool:
+    return callable(getattr(type(data), "__getitem__", None))
+
+
+def check_modality_fits(players: object, n_draws: object) -> None:
+    """Refuse what a modality of the user's cannot mean.
+
+    Args:
+        players: Who plays in an instance.
+        n_draws: In how many ways a player is hidden.
+
+    Raises:
+        SettingError: unless these are `InstancePlayers` and a whole number of at least 1.
+    """
+    if not isinstance(players, InstancePlayers):
+        raise SettingError(f"Modality.players must return InstancePlayers, got {type(players).__name__}")
+    if not isinstance(n_draws, int) or n_draws < 1:
+        raise SettingError(f"Modality.n_draws must be a whole number of at least 1, got {n_draws!r}")

@@ -1,0 +1,127 @@
+"""From the user's instances of another kind than rows of a table to pieces that are explained like tables."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from onlyif.core.arrays import Array, doubled, namespace
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.seeds import generator
+from onlyif.modalities.base import ALL_HIDDEN, Modality, instances_of
+from onlyif.modalities.images import ImageModality, Images, checked_images
+from onlyif.modalities.rendered import RenderedRows, in_groups
+from onlyif.references.base import Plan, Reference
+from onlyif.references.baseline import BaselineReference
+from onlyif.references.filling import FillingReference
+from onlyif.references.marginal import fit_marginal
+from onlyif.setup.options import Options, criterion_of
+from onlyif.setup.tables import masked_sample
+
+
+def pieces_of(data: Any, background: Any, options: Options) -> list[tuple[RenderedRows, Options]]:
+    """The instances in pieces whose players have the same names, with the options for each.
+
+    Args:
+        data: The instances.
+        background: The background, where the modality takes one.
+        options: What is asked, with a modality.
+
+    Raises:
+        InputError: if an instance is none of the modality's kind, or has no players.
+        SettingError: if an option has no use with the modality.
+    """
+    modality, instances = _modality(data, background, options)
+    causes = criterion_of(options.criterion)
+    groups = in_groups(modality, instances, alone=causes is not None)
+    if causes is None:
+        filling = FillingReference(modality.n_draws, modality.hides)
+        return [(group, replace(options, reference=filling)) for group in groups]
+    if causes.baseline is not None:
+        raise SettingError("PNS(baseline=...) has no use with a modality, which says itself what hides")
+    if causes.sample != "background":
+        raise SettingError("PNS(sample=...) has no use with a modality: E is made of masked copies")
+    own = replace(causes, baseline=ALL_HIDDEN)
+    return [
+        (group, replace(options, reference=None, criterion=replace(own, sample=masked_sample(group))))
+        for group in groups
+    ]
+
+
+def _modality(data: Any, background: Any, options: Options) -> tuple[Modality, Any]:
+    if options.groups is not None:
+        raise SettingError("groups are of columns, and have no use with a modality")
+    match options.modality:
+        case Images():
+            images = _images(data, background, options)
+            return images, range(len(images.images))
+        case Modality() as modality:
+            for name, given in {"background": background, "reference": options.reference}.items():
+                if given is not None:
+                    raise SettingError(
+                        f"{name} has no use with {type(modality).__name__}, which says itself what hides: "
+                        f"{modality.hides}"
+                    )
+            return modality, instances_of(data)
+        case _:
+            raise SettingError(f"need a Modality or Images, got {type(options.modality).__name__}")
+
+
+def _images(data: Any, background: Any, options: Options) -> ImageModality:
+    setting = options.modality
+    assert isinstance(setting, Images)
+    images = checked_images(data, "images")
+    reference = _reference(images, background, options)
+    law = reference.law
+    if law.n_atoms is None:
+        raise SettingError(
+            "images need a reference with finitely many draws, such as a baseline, a blur or background "
+            f"images; got {type(reference).__name__}"
+        )
+    nothing = np.zeros((1, 1, *images.shape[1:]), dtype=bool)
+    plan = Plan(law.n_atoms, 0, law.n_atoms, None)
+    values = reference.draw(images, nothing, plan).values[:, 0]
+    _check_same_whatever_is_kept(reference, images[:1], values[:1], plan)
+    return setting.of(images, values, law.sentence)
+
+
+def _reference(images: Float[Array, "b *x"], background: Any, options: Options) -> Reference:
+    if isinstance(options.reference, Reference):
+        return options.reference
+    name = "baseline" if options.reference is None else options.reference
+    if name not in ("baseline", "marginal"):
+        raise SettingError(
+            'the reference of images must be "baseline" (the mean image), "marginal" (background images) or '
+            f"a Reference, got {options.reference!r}"
+        )
+    if background is None:
+        raise SettingError(
+            "need a background: images like those the network was trained on, whose mean or whose pixels "
+            "replace what is hidden; or give reference=..., such as a BaselineReference or a BlurReference"
+        )
+    others = checked_images(background, "background")
+    if others.shape[1:] != images.shape[1:]:
+        raise InputError(
+            f"the background's images have shape {tuple(others.shape[1:])}, the images to explain "
+            f"{tuple(images.shape[1:])}; need the same"
+        )
+    if name == "marginal":
+        return fit_marginal(others, seed=options.seed)
+    return BaselineReference(
+        namespace(others).mean(others, axis=0), f"the mean of {len(others)} background images"
+    )
+
+
+def _check_same_whatever_is_kept(
+    reference: Reference, image: Float[Array, "one *x"], values: Float[Array, "one n *x"], plan: Plan
+) -> None:
+    """Refuse a reference whose draws depend on what is kept: they are made once for all subsets here."""
+    random = generator(0, "what is kept").random((1, 3, *image.shape[1:])) < 0.5
+    others = reference.draw(image, random, plan).values
+    hidden = ~random[:, :, None]
+    if bool((hidden & (doubled(others) != doubled(values)[:, None])).any()):
+        raise SettingError(
+            f"{type(reference).__name__} draws by what is kept, pixel by pixel, which regions do not use; "
+            "take a baseline, a blur or background images"
+        )
