@@ -13,7 +13,7 @@ from onlyif.models.readouts import TargetReadout
 from onlyif.references.base import Plan
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.blocks import Moments, Subsets, Walk
-from oracles.cases import Watched
+from oracles.cases import Watched, watched_row
 from oracles.restriction import stderr_of_mean
 
 NUMBERS = st.floats(-100, 100, width=32)
@@ -69,6 +69,23 @@ def test_calls_are_filled_and_never_too_large(b, m, max_rows):
     assert max(model.calls) <= max_rows
     least_calls = -(-b * m * 4 // max_rows)
     assert len(model.calls) <= 2 * least_calls + 1 or max_rows < 8
+
+
+@pytest.mark.parametrize(("columns", "most"), [(1500, 2**21 // 1500), (4000, 1024)])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_calls_of_wide_rows_hold_few_of_them(columns, most, seed):
+    """Also where one subset has more draws than a call takes; the answer is that of all draws at once."""
+    n, players = 2 * most + 7, column_players([str(i) for i in range(columns)])
+    rows = torch.from_numpy(np.random.default_rng(0).standard_normal((n, columns)))
+    x, keep = rows[:1] + 1, np.arange(columns)[None, None] % 2 < [[[1], [2]]]
+    model, plan = Watched(), Plan(n, 0, n, seed)
+    got = Walk(model, MarginalReference(rows), players, plan, 10_000).run(
+        x, Subsets(keep, columns), TargetReadout(np.zeros(1, dtype=np.int64))
+    )
+    assert max(model.calls) == most
+    drawn = MarginalReference(rows).draw(x, np.zeros((1, 1, columns), dtype=bool), plan).values[0, 0]
+    wanted = [watched_row(np.where(kept, x[0], drawn).T, 0).mean() for kept in keep[0]]
+    np.testing.assert_allclose(got.mean[0], wanted, rtol=1e-12)
 
 
 def test_many_small_instances_share_one_call():

@@ -157,6 +157,15 @@ def test_a_batch_as_it_is(batch):
     assert BatchForm().of_given().decode(batch) is batch
 
 
+def test_arrays_of_the_models_own_dtype_are_shared_where_batches_are_given_away():
+    form, batch = fit_schema(TABLE).form, TABLE.copy()
+    assert not np.shares_memory(form.decode(batch), batch)
+    assert form.of_given().decode(batch) is batch
+    single = fit_schema(TABLE.astype(np.float32)).form.of_given().decode(batch)
+    assert single.dtype == np.float32
+    np.testing.assert_array_equal(single, TABLE.astype(np.float32))
+
+
 def test_batches_that_no_tensor_may_share():
     form = TensorForm(torch.float64)
     for batch in (np.broadcast_to(np.arange(3.0), (2, 3)), np.arange(6.0).reshape(2, 3)[::-1]):

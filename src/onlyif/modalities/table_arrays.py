@@ -1,7 +1,7 @@
 """Numpy arrays and lists of lists as tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import narwhals as nw
@@ -27,11 +27,17 @@ class ArrayForm(Form):
         dtype: Its dtype.
         columns: What its columns hold.
         levels: The distinct values of each column that has levels, in order of code.
+        copies: Whether what is decoded is always in memory of its own.
     """
 
     dtype: np.dtype[Any]
     columns: tuple[Column, ...]
     levels: tuple[Values | None, ...]
+    copies: bool = True
+
+    @override
+    def of_given(self) -> Form:
+        return replace(self, copies=False)
 
     @override
     def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
@@ -54,7 +60,7 @@ class ArrayForm(Form):
     def decode(self, batch: Float64[Array, "r c"]) -> Values:
         values = doubled(batch)
         if all(levels is None for levels in self.levels):
-            return as_numbers("the array", values, self.dtype)
+            return as_numbers("the array", values, self.dtype, copies=self.copies)
         table = np.empty(values.shape, dtype=self.dtype)
         for i, (column, levels) in enumerate(zip(self.columns, self.levels, strict=True)):
             table[:, i] = (

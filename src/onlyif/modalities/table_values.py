@@ -52,14 +52,20 @@ def check_finite(name: str, values: Values, role: str = "rows") -> None:
         )
 
 
-def as_numbers(name: str, values: Values, dtype: np.dtype[Any]) -> Values:
-    """Float64 numbers as another dtype, in new memory; whole ones rounded to the nearest.
+def as_numbers(name: str, values: Values, dtype: np.dtype[Any], *, copies: bool = True) -> Values:
+    """Float64 numbers as another dtype; whole ones rounded to the nearest.
+
+    Args:
+        name: The column's name.
+        values: The numbers.
+        dtype: The dtype.
+        copies: Whether numbers that have the dtype already are copied too.
 
     Raises:
         InputError: if a missing value stands where the dtype has none.
     """
     if dtype.kind not in "biu":
-        return values.astype(dtype)
+        return values.astype(dtype, copy=copies)
     if np.isnan(values).any():
         raise InputError(f"{name} is {dtype}, which has no missing values, and was to be filled with NaN")
     if dtype.kind == "b":

@@ -4,11 +4,13 @@ Both sampled and enumerated restrictions are this walk; they differ in their
 plan of draws alone. Memory beyond inputs and outputs is bounded by `max_rows`
 whatever the number of instances, subsets and draws: a block is a rectangle of
 instances and subsets, and draws are split too when a subset has more of them
-than one call may take.
+than one call may take. Calls of wide rows are smaller still, so that what is
+written for a call is read again from the processor's cache, not from memory.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import prod
 from typing import final
 
 import numpy as np
@@ -27,6 +29,8 @@ from onlyif.restrictions.base import Estimate
 
 # At least this many subsets share one evaluation of the base draws, which their errors are paired with.
 SUBSETS_A_PASS = 2048
+# A call of more rows than the second number holds at most as many entries as the first: 16 MiB of float64.
+ENTRIES_A_CALL, FEW_ROWS = 2**21, 1024
 
 
 @final
@@ -96,7 +100,8 @@ class Walk:
         reference: The distribution V of what is hidden.
         players: How players tile an instance.
         plan: The draws of every subset; its start and stop are ignored.
-        max_rows: Most rows of one model call.
+        max_rows: Most rows of one model call. Of rows with more than 128 entries a call takes fewer: at most
+            2^21 entries, or 1,024 rows where these are more.
     """
 
     predictor: Predictor
@@ -114,7 +119,9 @@ class Walk:
     def run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
         """f_S(x) for every instance and subset."""
         with self.predictor.opened() as predictor:
-            return replace(self, predictor=predictor)._run(x, subsets, readout)
+            few = max(FEW_ROWS, ENTRIES_A_CALL // prod(x.shape[1:]))
+            walk = replace(self, predictor=predictor, max_rows=min(self.max_rows, few))
+            return walk._run(x, subsets, readout)
 
     def _run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
         mean = np.empty((len(x), subsets.count))
