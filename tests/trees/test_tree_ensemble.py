@@ -38,8 +38,8 @@ def test_predictions_are_those_of_a_plain_walk(grown, rows):
 def test_exactly_one_leaf_of_each_tree_is_free_of_unsatisfied_players(grown, rows):
     ensemble = ensemble_of(grown, 3)
     leaves = compile_leaves(ensemble, Players(np.arange(3), ("a", "b", "c")))
-    for row, seen in zip(rows, leaves.see(np.array(rows)), strict=True):
-        reached = leaves.unsatisfied(seen) == 0
+    for row, masks in zip(rows, leaves.unsatisfied(leaves.see(np.array(rows))).T, strict=True):
+        reached = masks == 0
         assert reached.sum() == len(grown)
         np.testing.assert_allclose(leaves.value[reached].sum(0), sum(walk(tree, row) for tree in grown))
 

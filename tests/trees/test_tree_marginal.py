@@ -20,6 +20,7 @@ from onlyif.models.readouts import TargetReadout
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.sampled import SampledRestriction
 from onlyif.testing.restrictions import check_batch_equals_singles, check_restriction
+from onlyif.trees import cubes as tree_cubes
 from onlyif.trees import linked_restriction as tree_linked
 from onlyif.trees.linked_restriction import TreeLinkedRestriction, compile_tree_linked
 from onlyif.trees.links import ExpLink, IdentityLink, SoftmaxLink, TwoClassLink
@@ -290,6 +291,24 @@ def test_background_rows_that_share_values_with_x(d, entries, link, monkeypatch)
     expected = weights @ ensemble.predict(blends.reshape(-1, d)).reshape(2**d, len(background), -1)
     for output in range(expected.shape[-1]):
         found = restriction.table(x[:1], _readout(x[:1], output)).mean[0]
+        np.testing.assert_allclose(found, expected[:, output], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("worth", [0, np.inf])
+@pytest.mark.parametrize("k", [1, 3])
+def test_cubes_multiplied_out_by_what_is_kept_or_hidden(worth, k, monkeypatch):
+    """Each over the smaller of its two sets, or all over what must not be kept; the oracle asks the trees."""
+    monkeypatch.setattr(tree_cubes, "_WORTH", worth)
+    rng, d = np.random.default_rng(3), 8
+    x = rng.normal(size=(150, d))
+    made = forest_arrays(RandomForestRegressor(7, max_depth=7, random_state=0).fit(x, rng.normal(size=150)))
+    ensemble = replace(made, value=made.value * np.linspace(-2, 3, k), base=np.linspace(0, 1, k))
+    background, weights = x[1:40], rng.dirichlet(np.ones(39))
+    table = compile_tree_marginal(ensemble, _players(list(range(d))), background, weights)
+    blends = np.where(keep_of_codes(np.arange(2**d), d)[:, None], x[0], background)
+    expected = weights @ ensemble.predict(blends.reshape(-1, d)).reshape(2**d, 39, k)
+    for output in range(k):
+        found = table.table(x[:1], _readout(x[:1], output)).mean[0]
         np.testing.assert_allclose(found, expected[:, output], rtol=0, atol=1e-12)
 
 

@@ -65,20 +65,34 @@ def test_leaves_do_not_depend_on_the_blocks_in_which_they_are_made(monkeypatch):
     monkeypatch.setattr(tree_leaves, "_BLOCK_LEAVES", 5)
     parts = tree_leaves.compile_leaves(forest_arrays(model), players)
     np.testing.assert_array_equal(whole.path, parts.path)
-    for row in whole.see(x[:20]):
-        np.testing.assert_array_equal(whole.unsatisfied(row), parts.unsatisfied(row))
+    rows = whole.see(x[:20])
+    np.testing.assert_array_equal(whole.unsatisfied(rows), parts.unsatisfied(rows))
+    for part in (slice(0, 3), slice(7, whole.count)):
+        leaf = np.arange(whole.count)[part].repeat(20)
+        places = whole.unsatisfied_places(rows, part).astype(np.int64).ravel()
+        expected = whole.unsatisfied(rows)[part].ravel()
+        np.testing.assert_array_equal(whole.masks_of_places(leaf, places), expected)
 
 
-def test_patterns_do_not_depend_on_the_parts_of_the_background(monkeypatch):
+@pytest.mark.parametrize("n", [3, 50, 400])
+def test_patterns_do_not_depend_on_the_blocks_in_which_they_are_found(n, monkeypatch):
+    """Few rows beside the sets of players on a path are sorted, many counted; the oracle counts."""
     model, x, players = _forest()
-    background, weights = x[:50], np.linspace(1, 3, 50) / 100
-    whole = compile_tree_marginal(forest_arrays(model), players, background, weights).patterns
-    monkeypatch.setattr(tree_patterns, "_PART_ENTRIES", 3 * 400)
-    parts = compile_tree_marginal(forest_arrays(model), players, background, weights).patterns
-    np.testing.assert_array_equal(whole.leaf, parts.leaf)
-    np.testing.assert_array_equal(whole.needed, parts.needed)
-    np.testing.assert_allclose(whole.weight, parts.weight, rtol=0, atol=1e-15)
-    np.testing.assert_allclose(whole.value, parts.value, rtol=0, atol=1e-15)
+    background, weights = x[:n], np.arange(1, n + 1) / (n * (n + 1) / 2)
+    leaves = tree_leaves.compile_leaves(forest_arrays(model), players)
+    expected = {}
+    for weight, masks in zip(weights, leaves.unsatisfied(leaves.see(background)).T, strict=True):
+        for pattern in enumerate(masks.tolist()):
+            expected[pattern] = expected.get(pattern, 0) + weight
+    for entries in (2**18, 3 * n):
+        monkeypatch.setattr(tree_patterns, "_BLOCK_ENTRIES", entries)
+        found = compile_tree_marginal(forest_arrays(model), players, background, weights).patterns
+        pairs = list(zip(found.leaf.tolist(), found.needed.tolist(), strict=True))
+        assert len(pairs) == len(expected)
+        weight = np.array([expected[pair] for pair in pairs])
+        np.testing.assert_allclose(found.weight, weight, rtol=0, atol=1e-14)
+        np.testing.assert_allclose(found.value[0], weight * leaves.value[found.leaf, 0], rtol=0, atol=1e-14)
+        np.testing.assert_array_equal(found.count, np.bincount(found.leaf, minlength=leaves.count))
 
 
 @dataclass(frozen=True, eq=False)

@@ -290,11 +290,16 @@ def test_more_than_25_players_are_refused_when_every_subset_is_asked_for():
     assert found.provenance.restriction.startswith(BY_TREES)
 
 
-def test_too_many_leaves_times_rows_are_not_held(cancer, forest, monkeypatch):
-    x, _ = cancer
-    monkeypatch.setattr("onlyif.trees.route.MOST_ENTRIES", 100)
-    found = onlyif.explain(forest, x[:1], background=x)[0]
-    assert "entries, at most 100 are held" in found.notes[0]
+def test_a_background_of_100_000_rows_is_taken_whole():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100_000, 6)).round(1)
+    model = RandomForestClassifier(8, max_depth=7, random_state=0).fit(x[:2_000], x[:2_000, 0] > x[:2_000, 1])
+    found = onlyif.explain(model, x[:1], background=x, reference=onlyif.Marginal(None), keep_table=True)[0]
+    assert found.provenance.restriction.endswith("all 100000 background rows")
+    kept = np.array([True, False, True, False, False, True])
+    for code, keep in ((0, ~kept & kept), (0b100101, kept), (63, kept | ~kept)):
+        asked = model.predict_proba(np.where(keep, x[:1], x))[:, found.target].mean()
+        assert found.table[code] == pytest.approx(asked, abs=1e-12)
 
 
 def test_a_model_of_more_columns_or_other_names_is_refused(cancer, forest):

@@ -5,6 +5,7 @@ coefficients, and one transform over the subsets adds up those of all cubes.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias, final
 
 import numpy as np
@@ -12,9 +13,11 @@ from jaxtyping import Float64, Int, Int64, UInt8
 
 from onlyif.trees.leaves import Masks
 from onlyif.trees.patterns import Patterns
+from onlyif.trees.transform import add_subsets
 
 Coefficients: TypeAlias = Float64[np.ndarray, "k two_to_d"]
 _BLOCK_TERMS = 2**18  # coefficients written at once: 4 MiB
+_WORTH = 2  # coefficients saved for each subset, from which on a second table is made
 
 
 @final
@@ -42,14 +45,51 @@ def cubes_of(patterns: Patterns, barred: Masks) -> Cubes:
         patterns: What the background asks.
         barred: For each leaf, the players that keep the instance from it.
     """
-    each = barred.take(patterns.leaf)
-    alive = np.flatnonzero((each & patterns.needed) == 0)
+    each, alive = _alive(patterns, barred)
     return Cubes(
-        patterns.leaf.take(alive),
-        patterns.needed.take(alive),
-        each.take(alive),
-        patterns.value.take(alive, axis=1),
+        patterns.leaf.take(alive), patterns.needed.take(alive), each, patterns.value.take(alive, axis=1)
     )
+
+
+def _alive(patterns: Patterns, barred: Masks) -> tuple[Int[np.ndarray, "q"], Int64[np.ndarray, "q"]]:
+    """The numbers of the patterns that are cubes of an instance, and what each of these bars."""
+    # Patterns stand leaf by leaf: to repeat is faster than to look up.
+    each = np.repeat(barred, patterns.count)
+    alive = np.flatnonzero((each & patterns.needed) == 0)
+    return each.take(alive), alive
+
+
+def sum_all(patterns: Patterns, barred: Masks, table: Coefficients) -> None:
+    """Write for every subset the sum over the cubes of one instance that it lies in.
+
+    In terms of what is hidden a cube is a cube again, with A and B exchanged: all of B is hidden and none
+    of A is. So each cube can be multiplied out over the smaller of the two, by what is kept or by what
+    is hidden; the second table is read backwards. It is made where it saves more than it costs.
+
+    Args:
+        patterns: What the background asks.
+        barred: For each leaf, the players that keep the instance from it.
+        table: One row an output, by bit code.
+    """
+    size = table.shape[1]
+    rest, alive = _alive(patterns, barred)
+    first = patterns.needed.take(alive)
+    n_first, n_rest = bit_counts(first), bit_counts(rest)
+    turned = n_first < n_rest
+    saved = (1 << n_rest.astype(np.int64)) - (1 << n_first.astype(np.int64))
+    if saved.sum(where=turned) < _WORTH * size:
+        table.fill(0)
+        _add_by_size(first, rest, n_rest, patterns.value, alive, table)
+        add_subsets(table)
+        return
+    # The bit above all players leads into the second table.
+    first, rest = np.where(turned, rest | size, first), np.where(turned, first, rest)
+    both = np.zeros((len(table), 2, size))
+    _add_by_size(
+        first, rest, np.minimum(n_first, n_rest), patterns.value, alive, both.reshape(len(table), -1)
+    )
+    add_subsets(both.reshape(-1, size))
+    np.add(both[:, 0], both[:, 1, ::-1], out=table)
 
 
 def add_cubes(cubes: Cubes, table: Coefficients) -> None:
@@ -59,29 +99,47 @@ def add_cubes(cubes: Cubes, table: Coefficients) -> None:
         cubes: The cubes, with masks of players.
         table: One row an output, by bit code.
     """
-    sizes = bit_counts(cubes.barred)
+    sizes, every = bit_counts(cubes.barred), np.arange(len(cubes.barred))
+    _add_by_size(cubes.needed, cubes.barred, sizes, cubes.value, every, table)
+
+
+def _add_by_size(  # noqa: PLR0917 - the parts of cubes, of which none is put in order before it is needed
+    needed: Int[np.ndarray, "q"],
+    barred: Int[np.ndarray, "q"],
+    sizes: UInt8[np.ndarray, "q"],
+    values: Float64[np.ndarray, "k _"],
+    at: Int64[np.ndarray, "q"],
+    table: Coefficients,
+) -> None:
+    """Add the cubes whose values stand at some places, those that bar equally many players together."""
     order = np.argsort(sizes, kind="stable")
-    ends = np.cumsum(np.bincount(sizes))
-    for size, end in enumerate(ends):
+    needed, barred, value = needed.take(order), barred.take(order), values.take(at.take(order), axis=1)
+    ends = np.cumsum(np.bincount(sizes, minlength=1)).tolist()
+    for size, (start, end) in enumerate(pairwise([0, *ends])):
         step = max(1, _BLOCK_TERMS >> size)
-        start = int(ends[size - 1]) if size else 0
-        for first in range(start, int(end), step):
-            _add_block(cubes, order[first : min(first + step, int(end))], size, table)
+        for i in range(start, end, step):
+            part = slice(i, min(i + step, end))
+            _add_block(needed[part], barred[part], value[:, part], size, table)
 
 
-def _add_block(cubes: Cubes, chosen: Int64[np.ndarray, "n"], size: int, table: Coefficients) -> None:
+def _add_block(
+    needed: Int[np.ndarray, "n"],
+    barred: Int[np.ndarray, "n"],
+    values: Float64[np.ndarray, "k n"],
+    size: int,
+    table: Coefficients,
+) -> None:
     """Cubes that all bar `size` players: their subsets T by doubling, one barred player after another."""
-    codes = np.empty((1 << size, len(chosen)), dtype=np.int64)
+    codes = np.empty((1 << size, len(needed)), dtype=np.int64)
     signs = np.ones(1 << size)
-    codes[0] = cubes.needed.take(chosen)
-    left = cubes.barred.take(chosen)
+    codes[0], left = needed, barred.copy()
     for j in range(size):
         lowest = left & -left
         left ^= lowest
         np.add(codes[: 1 << j], lowest, out=codes[1 << j : 2 << j])
         signs[1 << j : 2 << j] = -signs[: 1 << j]
-    for row, value in zip(table, cubes.value, strict=True):
-        np.add.at(row, codes.ravel(), np.multiply.outer(signs, value.take(chosen)).ravel())
+    for row, value in zip(table, values, strict=True):
+        np.add.at(row, codes.ravel(), np.multiply.outer(signs, value).ravel())
 
 
 def bit_counts(masks: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n"]:
@@ -94,12 +152,18 @@ def bit_counts(masks: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n"]:
         >>> bit_counts(np.array([0, 5, 255])).tolist()
         [0, 2, 8]
     """
-    counts = np.zeros(len(masks), dtype=np.uint8)
-    left = masks
-    while left.any():
-        counts += _BYTE_COUNTS.take(left & 255)
-        left = left >> 8
+    words = np.ascontiguousarray(masks).view(np.uint16).reshape(len(masks), -1).T
+    counts: np.ndarray = _COUNTS.take(words[0])
+    for more in words[1:]:
+        counts += _COUNTS.take(more)
     return counts
 
 
-_BYTE_COUNTS = np.array([code.bit_count() for code in range(256)], dtype=np.uint8)
+def _counts(n_bits: int) -> UInt8[np.ndarray, "codes"]:
+    counts = np.zeros(1, dtype=np.uint8)
+    for _ in range(n_bits):
+        counts = np.concatenate([counts, counts + np.uint8(1)])
+    return counts
+
+
+_COUNTS = _counts(16)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int8, Int64, UInt32
+from jaxtyping import Bool, Float64, Int, Int8, Int32, Int64, Integer, UInt32
 
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players
@@ -30,6 +30,7 @@ class Slot:
         width: Number of allowed cells.
         missing: Whether a missing value is allowed.
         bit: The bit of the column's player, in the masks of this leaf.
+        place: The place of that player among those on the path.
         categories: Which of these conditions are on categories.
         allowed: The row of `Leaves.category_cells` for each of those.
         share: Share of the training weight that takes the path at this column's nodes.
@@ -40,6 +41,7 @@ class Slot:
     width: UInt32[np.ndarray, "n"]
     missing: Bool[np.ndarray, "n"]
     bit: Int[np.ndarray, "n"]
+    place: Int8[np.ndarray, "n"]
     categories: Int64[np.ndarray, "q"]
     allowed: Int64[np.ndarray, "q"]
     share: Float64[np.ndarray, "n"]
@@ -47,22 +49,75 @@ class Slot:
     @property
     def n_bytes(self) -> int:
         """Memory of the arrays."""
-        numbers = (self.column, self.first, self.width, self.missing, self.bit, self.share)
+        numbers = (self.column, self.first, self.width, self.missing, self.bit, self.place, self.share)
         return sum(array.nbytes for array in (*numbers, self.categories, self.allowed))
+
+    def part(self, leaves: slice) -> "Slot":
+        """The same for some leaves only.
+
+        Args:
+            leaves: Their numbers.
+        """
+        start, stop = np.searchsorted(self.categories, [leaves.start, leaves.stop])
+        return Slot(
+            self.column[leaves],
+            self.first[leaves],
+            self.width[leaves],
+            self.missing[leaves],
+            self.bit[leaves],
+            self.place[leaves],
+            self.categories[start:stop] - leaves.start,
+            self.allowed[start:stop],
+            self.share[leaves],
+        )
+
+    def fails(
+        self, rows: "CellRows", category_cells: Bool[np.ndarray, "conditions codes"]
+    ) -> Bool[np.ndarray, "n r"]:
+        """Which rows do not satisfy the condition of which leaf.
+
+        Args:
+            rows: The rows.
+            category_cells: Those of `Leaves`.
+        """
+        cell = rows.cell.take(self.column, axis=0)
+        cell -= self.first[:, None]
+        # Cells below the first one become huge when read without a sign.
+        fails: np.ndarray = cell.view(np.uint32) >= self.width[:, None]
+        if len(self.categories):
+            codes = rows.cell[self.column[self.categories]]
+            fails[self.categories] = ~category_cells[self.allowed[:, None], codes]
+        if rows.any_missing:
+            missing = rows.missing.take(self.column, axis=0)
+            np.copyto(fails, ~self.missing[:, None], where=missing)
+        return fails
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class SeenRow:
-    """One row in cells.
+class CellRows:
+    """Rows in cells, column by column.
 
     Args:
-        cell: The cell of each column's value.
-        missing: Which columns have no value.
+        cell: The cell of each value.
+        missing: Which values are missing.
     """
 
-    cell: Int[np.ndarray, "c"]
-    missing: Bool[np.ndarray, "c"]
+    cell: Int32[np.ndarray, "c r"]
+    missing: Bool[np.ndarray, "c r"]
+
+    @property
+    def any_missing(self) -> bool:
+        """Whether some value is missing."""
+        return bool(self.missing.any())
+
+    def part(self, rows: slice) -> "CellRows":
+        """Some of the rows.
+
+        Args:
+            rows: Their numbers.
+        """
+        return CellRows(np.ascontiguousarray(self.cell[:, rows]), np.ascontiguousarray(self.missing[:, rows]))
 
 
 @final
@@ -108,9 +163,9 @@ class Leaves:
     def mask_type(self) -> Any:
         """The narrowest integer type that holds a mask."""
         bits = self.path.shape[1] if self.local else self.players.count
-        return np.int32 if bits < 31 else np.int64
+        return np.int16 if bits < 15 else np.int32 if bits < 31 else np.int64
 
-    def see(self, rows: Float64[np.ndarray, "r c"]) -> list[SeenRow]:
+    def see(self, rows: Float64[np.ndarray, "r c"]) -> CellRows:
         """Rows in cells.
 
         Args:
@@ -120,29 +175,55 @@ class Leaves:
             InputError: if rows have another number of columns.
         """
         numbers = self.ensemble.seen(rows)
-        cell = np.zeros(numbers.shape, dtype=np.int32)
+        cell = np.zeros(numbers.T.shape, dtype=np.int32)
         for c, known in self.cells.thresholds.items():
-            cell[:, c] = np.searchsorted(known, numbers[:, c])
+            cell[c] = np.searchsorted(known, numbers[:, c])
         for column in np.flatnonzero(self.cells.categorical).tolist():
-            cell[:, column] = self.ensemble.codes(numbers[:, column])
-        missing = np.isnan(numbers)
-        return [SeenRow(*row) for row in zip(cell, missing, strict=True)]
+            cell[column] = self.ensemble.codes(numbers[:, column])
+        return CellRows(cell, np.isnan(numbers.T))
 
-    def unsatisfied(self, row: SeenRow) -> Masks:
-        """For each leaf, the players on its path that keep the row from it."""
-        masks = np.zeros(self.count, dtype=self.mask_type)
-        any_missing = bool(row.missing.any())
+    def unsatisfied(self, rows: CellRows) -> Int[np.ndarray, "leaves r"]:
+        """For each leaf and row the players on the leaf's path that keep the row from it, as masks.
+
+        Args:
+            rows: The rows.
+        """
+        masks = np.zeros((self.count, rows.cell.shape[1]), dtype=self.mask_type)
         for slot in self.slots:
-            cell = row.cell.take(slot.column)
-            cell -= slot.first
-            # Cells below the first one become huge when read without a sign.
-            fails = cell.view(np.uint32) >= slot.width
-            if len(slot.categories):
-                codes = row.cell[slot.column[slot.categories]]
-                fails[slot.categories] = ~self.category_cells[slot.allowed, codes]
-            if any_missing:
-                np.copyto(fails, ~slot.missing, where=row.missing.take(slot.column))
-            masks[: len(fails)] |= fails * slot.bit
+            fails = slot.fails(rows, self.category_cells)
+            masks[: len(fails)] |= fails * slot.bit[:, None]
+        return masks
+
+    def unsatisfied_places(self, rows: CellRows, part: slice) -> Integer[np.ndarray, "some r"]:
+        """The same for some leaves, with the players of each numbered by their places on its path.
+
+        Args:
+            rows: The rows.
+            part: The numbers of the leaves.
+        """
+        n_places = self.path.shape[1]
+        kind = np.uint8 if n_places <= 8 else np.uint16 if n_places <= 16 else np.int64
+        codes = np.zeros((len(self.path[part]), rows.cell.shape[1]), dtype=kind)
+        for slot in self.slots:
+            fails = slot.part(part).fails(rows, self.category_cells).view(np.uint8)
+            places = slot.place[part].astype(kind)[:, None]
+            codes[: len(fails)] |= np.left_shift(fails, places, dtype=kind)
+        return codes
+
+    def masks_of_places(
+        self, leaf: Int64[np.ndarray, "q"], codes: Int64[np.ndarray, "q"]
+    ) -> Int[np.ndarray, "q"]:
+        """Players that are numbered by their places on a leaf's path, as masks.
+
+        Args:
+            leaf: The leaf of each.
+            codes: The places as bits.
+        """
+        if self.local:
+            return codes.astype(self.mask_type)
+        masks = np.zeros(len(codes), dtype=self.mask_type)
+        for place, player in enumerate(np.maximum(self.path, 0).T):
+            masks |= (codes >> place & 1).astype(masks.dtype) << player.astype(masks.dtype).take(leaf)
         return masks
 
     def all_players(self) -> Masks:
@@ -179,7 +260,7 @@ def compile_leaves(ensemble: TreeEnsemble, players: Players) -> Leaves:
     value = ensemble.value[nodes][order]
     # Player numbers of conditions, or their places on the path, become bits slot by slot.
     number = place if local else players.index[conditions.column].astype(np.int8)
-    slots = tuple(_slots(conditions, order, count[order], number))
+    slots = tuple(_slots(conditions, order, count[order], number, place))
     return Leaves(ensemble, players, cells, slots, conditions.category_cells, path[order], value, local)
 
 
@@ -213,9 +294,11 @@ def _slots(
     order: Int64[np.ndarray, "leaves"],
     count: Int64[np.ndarray, "leaves"],
     number: Int8[np.ndarray, "n"],
+    place: Int8[np.ndarray, "n"],
 ) -> list[Slot]:
     starts = np.searchsorted(conditions.leaf, order.astype(np.int32))
-    kind = np.int32 if number.max(initial=0) < 31 else np.int64
+    highest = number.max(initial=0)
+    kind = np.int16 if highest < 15 else np.int32 if highest < 31 else np.int64
     slots = []
     for j in range(int(count.max())):
         # Leaves are sorted by their number of conditions, so these are the first ones.
@@ -230,6 +313,7 @@ def _slots(
                 width.astype(np.uint32),
                 conditions.missing[at],
                 np.left_shift(kind(1), number[at], dtype=kind),
+                place[at],
                 categories,
                 conditions.allowed[at][categories].astype(np.int64),
                 conditions.share[at],

@@ -17,7 +17,7 @@ from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, Method, Restriction
 from onlyif.trees.cubes import Cubes, add_cubes, bit_counts
 from onlyif.trees.ensemble import TreeEnsemble
-from onlyif.trees.leaves import Leaves, Masks, SeenRow, compile_leaves
+from onlyif.trees.leaves import Leaves, Masks, compile_leaves
 from onlyif.trees.memory import check_held
 from onlyif.trees.patterns import check_background, equal_weights
 from onlyif.trees.subsets import inside_each
@@ -26,6 +26,7 @@ from onlyif.trees.transform import add_subsets
 
 _BLOCK_ENTRIES = 2**20  # margins held at once: subsets times background rows times outputs
 _BLOCK_CUBES = 2**22  # cubes held at once: leaves times background rows
+_BLOCK_MASKS = 2**20  # masks made at once: leaves times background rows
 
 
 @final
@@ -81,9 +82,9 @@ class TreeLinkedRestriction(Restriction):
             rows=0,
         )
 
-    def _at_all(self, row: SeenRow) -> Float64[np.ndarray, "k two_to_d"]:
+    def _at_all(self, barred: Masks) -> Float64[np.ndarray, "k two_to_d"]:
         d, k = self.leaves.players.count, self.leaves.value.shape[1]
-        barred, link = self.leaves.unsatisfied(row), self.leaves.ensemble.link
+        link = self.leaves.ensemble.link
         total = np.zeros((link.averaged(np.zeros((1, k))).shape[1], 2**d))
         for part in self._parts(1):
             for rows in self._beside(barred, part).blocks(_BLOCK_ENTRIES // k):
@@ -92,8 +93,8 @@ class TreeLinkedRestriction(Restriction):
                 self.meter.count(len(rows.number))
         return link.completed(total.T).T
 
-    def _at_subsets(self, row: SeenRow, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
-        barred, link = self.leaves.unsatisfied(row), self.leaves.ensemble.link
+    def _at_subsets(self, barred: Masks, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
+        link = self.leaves.ensemble.link
         total = np.zeros(())
         for part in self._parts(len(keep) * self.leaves.value.shape[1]):
             rows = self._beside(barred, part)
@@ -313,6 +314,8 @@ def compile_tree_linked(
         leaves.n_bytes + masks, f"{leaves.count:,} leaves and their masks for {len(rows)} background rows"
     )
     needed = np.empty((len(rows), leaves.count), dtype=leaves.mask_type)
-    for held, row in zip(needed, leaves.see(rows), strict=True):
-        held[:] = leaves.unsatisfied(row)
+    seen, size = leaves.see(rows), max(1, _BLOCK_MASKS // leaves.count)
+    for first in range(0, len(rows), size):
+        part = slice(first, first + size)
+        needed[part] = leaves.unsatisfied(seen.part(part)).T
     return TreeLinkedRestriction(leaves, needed, share)

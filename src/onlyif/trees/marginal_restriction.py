@@ -12,14 +12,13 @@ from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
 from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, Method, Restriction
-from onlyif.trees.cubes import add_cubes, cubes_of
+from onlyif.trees.cubes import cubes_of, sum_all
 from onlyif.trees.ensemble import TreeEnsemble
-from onlyif.trees.leaves import Leaves, SeenRow, compile_leaves
+from onlyif.trees.leaves import Leaves, Masks, compile_leaves
 from onlyif.trees.outputs import AddedOutputs, added_outputs, computed_values
 from onlyif.trees.patterns import Patterns, check_background, compile_patterns, equal_weights
 from onlyif.trees.subsets import sum_cubes
 from onlyif.trees.tables import predict_of, table_of
-from onlyif.trees.transform import add_subsets
 
 
 @final
@@ -72,7 +71,7 @@ class TreeMarginalRestriction(Restriction):
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
-        return table_of(x, self.leaves, readout, self._at_all, n_held=len(self.outputs.base) + 1)
+        return table_of(x, self.leaves, readout, self._at_all, n_held=3 * len(self.outputs.base) + 1)
 
     @property
     @override
@@ -84,18 +83,16 @@ class TreeMarginalRestriction(Restriction):
             rows=0,
         )
 
-    def _at_all(self, row: SeenRow) -> Float64[np.ndarray, "k two_to_d"]:
+    def _at_all(self, barred: Masks) -> Float64[np.ndarray, "k two_to_d"]:
         outputs = self.outputs.empty(2**self.leaves.players.count)
         computed = outputs[: self.outputs.n_computed]
-        add_cubes(cubes_of(self.patterns, self.leaves.unsatisfied(row)), computed)
-        add_subsets(computed)
+        sum_all(self.patterns, barred, computed)
         self.outputs.complete(outputs)
         return outputs
 
-    def _at_subsets(self, row: SeenRow, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
+    def _at_subsets(self, barred: Masks, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
         outputs = self.outputs.empty(len(keep))
-        cubes = cubes_of(self.patterns, self.leaves.unsatisfied(row))
-        outputs[: self.outputs.n_computed] = sum_cubes(cubes, self.leaves, keep)
+        outputs[: self.outputs.n_computed] = sum_cubes(cubes_of(self.patterns, barred), self.leaves, keep)
         self.outputs.complete(outputs)
         return outputs
 

@@ -13,7 +13,7 @@ from onlyif.core.shapes import Instances, Keep
 from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, Method, Restriction
 from onlyif.trees.ensemble import TreeEnsemble
-from onlyif.trees.leaves import Leaves, SeenRow, compile_leaves
+from onlyif.trees.leaves import Leaves, Masks, compile_leaves
 from onlyif.trees.outputs import AddedOutputs, added_outputs, computed_values
 from onlyif.trees.tables import predict_of, table_of
 from onlyif.trees.transform import add_subsets
@@ -73,18 +73,18 @@ class TreePathRestriction(Restriction):
             rows=0,
         )
 
-    def _at_all(self, row: SeenRow) -> Float64[np.ndarray, "k two_to_d"]:
+    def _at_all(self, barred: Masks) -> Float64[np.ndarray, "k two_to_d"]:
         outputs = self.outputs.empty(2**self.leaves.players.count)
         computed = outputs[: self.outputs.n_computed]
-        _add_products(self._products(row), computed)
+        _add_products(self._products(barred), computed)
         add_subsets(computed)
         self.outputs.complete(outputs)
         # The products were summed by what is hidden; flipping the table takes complements.
         return np.flip(outputs, 1)
 
-    def _at_subsets(self, row: SeenRow, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
+    def _at_subsets(self, barred: Masks, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
         outputs = self.outputs.empty(len(keep))
-        satisfied = self._satisfied(row)
+        satisfied = self._satisfied(barred)
         value = computed_values(self.outputs, self.leaves)
         for i, kept in enumerate(keep):
             factors = np.where(kept[self.leaves.path], satisfied, self.shares)
@@ -92,15 +92,15 @@ class TreePathRestriction(Restriction):
         self.outputs.complete(outputs)
         return outputs
 
-    def _satisfied(self, row: SeenRow) -> Bool[np.ndarray, "leaves places"]:
+    def _satisfied(self, barred: Masks) -> Bool[np.ndarray, "leaves places"]:
         """Which players of each path x satisfies; True beyond its end."""
-        path, barred = self.leaves.path, self.leaves.unsatisfied(row)
+        path = self.leaves.path
         place = np.broadcast_to(np.arange(path.shape[1]), path.shape) if self.leaves.local else path
         satisfied: np.ndarray = (barred[:, None] >> np.maximum(place, 0)) & 1 == 0
         return satisfied | (path < 0)
 
-    def _products(self, row: SeenRow) -> "_Products":
-        satisfied, path = self._satisfied(row), self.leaves.path
+    def _products(self, barred: Masks) -> "_Products":
+        satisfied, path = self._satisfied(barred), self.leaves.path
         free = satisfied & (path >= 0)
         order = np.argsort(~free, axis=1, kind="stable")
         bits = np.left_shift(1, np.maximum(path, 0), dtype=np.int64)
@@ -173,7 +173,5 @@ def compile_tree_path(ensemble: TreeEnsemble, players: Players) -> TreePathRestr
     leaves = compile_leaves(ensemble, players)
     shares = np.ones(leaves.path.shape)
     for slot in leaves.slots:
-        n = np.arange(len(slot.column))
-        player = players.index[slot.column]
-        shares[n, (leaves.path[: len(n)] == player[:, None]).argmax(1)] *= slot.share
+        shares[np.arange(len(slot.place)), slot.place] *= slot.share
     return TreePathRestriction(leaves, shares, added_outputs(ensemble))

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float64, Int, Int64, Integer
 
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.trees.leaves import Leaves
 from onlyif.trees.memory import check_held
 
-_PART_ENTRIES = 2**24  # masks held at once: leaves times background rows
-_BLOCK_ENTRIES = 2**22  # of which so many are sorted at once
+_BLOCK_ENTRIES = 2**18  # leaves times background rows compared at once: some MiB, which the cache holds
 
 
 @final
@@ -27,12 +26,14 @@ class Patterns:
         needed: A.
         weight: Weight of the background rows with this A.
         value: That weight times the leaf's values, one row an output.
+        count: How many patterns each leaf has.
     """
 
     leaf: Int64[np.ndarray, "q"]
     needed: Int[np.ndarray, "q"]
     weight: Float64[np.ndarray, "q"]
     value: Float64[np.ndarray, "k q"]
+    count: Int64[np.ndarray, "leaves"]
 
 
 def equal_weights(rows: Float64[np.ndarray, "n c"]) -> Float64[np.ndarray, "n"]:
@@ -71,8 +72,8 @@ def compile_patterns(
 ) -> Patterns:
     """The patterns of a background.
 
-    Background rows are taken in parts whose patterns are merged, so that what is held grows with
-    the distinct patterns, not with leaves times rows.
+    Some leaves after another are compared with all rows, so that what is held grows with the distinct
+    patterns, not with leaves times rows.
 
     Args:
         leaves: The leaves.
@@ -81,80 +82,60 @@ def compile_patterns(
         weights: The weight of each.
 
     Raises:
-        LimitError: if a leaf, a mask and a row number do not fit 63 bits together, or if the
-            patterns would take too much memory.
+        LimitError: if a set of players on a path and a row number do not fit 63 bits together, or if
+            the patterns would take too much memory.
     """
-    size = max(1, _PART_ENTRIES // leaves.count)
-    mask_bits = leaves.path.shape[1] if leaves.local else leaves.players.count
-    if max(min(len(rows), size), leaves.count).bit_length() + mask_bits > 63:
+    if leaves.path.shape[1] + len(rows).bit_length() > 63:
         raise LimitError(
-            f"{len(rows)} background rows and {leaves.count} leaves are too many for paths of "
-            f"{mask_bits} players"
+            f"{len(rows)} background rows are too many for paths of {leaves.path.shape[1]} players"
         )
-    found = _weighed(leaves, rows[:size], weights[:size])
-    for first in range(size, len(rows), size):
-        part = slice(first, first + size)
-        found = _merged([found, _weighed(leaves, rows[part], weights[part])], mask_bits)
-        _check(leaves, values, found)
-    _check(leaves, values, found)
-    weight = found.weight
-    value = np.ascontiguousarray((weight[:, None] * values[found.leaf]).T)
-    return Patterns(found.leaf, found.needed, weight, value)
+    seen, size = leaves.see(rows), max(1, _BLOCK_ENTRIES // len(rows))
+    parts, n_patterns = [], 0
+    each = 8 * (2 + values.shape[1]) + np.dtype(leaves.mask_type).itemsize
+    for first in range(0, leaves.count, size):
+        part = slice(first, min(first + size, leaves.count))
+        parts.append(_distinct(leaves.unsatisfied_places(seen, part), weights, leaves.path.shape[1], first))
+        n_patterns += len(parts[-1].leaf)
+        check_held(leaves.n_bytes + each * n_patterns, f"{leaves.count:,} leaves and their patterns")
+    leaf = np.concatenate([part.leaf for part in parts])
+    needed = leaves.masks_of_places(leaf, np.concatenate([part.code for part in parts]))
+    weight = np.concatenate([part.weight for part in parts])
+    value = np.ascontiguousarray((weight[:, None] * values[leaf]).T)
+    return Patterns(leaf, needed, weight, value, np.bincount(leaf, minlength=leaves.count))
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class _Weighed:
-    """Patterns of some background rows, before the leaves' values meet them."""
+    """Distinct sets of places on the paths of some leaves, with the weight of the rows that have each."""
 
     leaf: Int64[np.ndarray, "q"]
-    needed: Int[np.ndarray, "q"]
+    code: Int64[np.ndarray, "q"]
     weight: Float64[np.ndarray, "q"]
 
 
-def _check(leaves: Leaves, values: Float64[np.ndarray, "leaves k"], found: _Weighed) -> None:
-    each = 8 * (2 + values.shape[1]) + found.needed.itemsize
-    check_held(leaves.n_bytes + each * len(found.leaf), f"{leaves.count:,} leaves and their patterns")
+def _distinct(
+    codes: Integer[np.ndarray, "leaves n"], weights: Float64[np.ndarray, "n"], n_places: int, first: int
+) -> _Weighed:
+    """The distinct codes of each leaf, with the summed weights of their rows.
 
-
-def _weighed(leaves: Leaves, rows: Float64[np.ndarray, "n c"], weights: Float64[np.ndarray, "n"]) -> _Weighed:
-    needed = np.empty((leaves.count, len(rows)), dtype=leaves.mask_type)
-    for i, row in enumerate(leaves.see(rows)):
-        needed[:, i] = leaves.unsatisfied(row)
-    size = max(1, _BLOCK_ENTRIES // len(rows))
-    blocks = [
-        _distinct(needed[first : first + size], weights, first) for first in range(0, leaves.count, size)
-    ]
-    return _Weighed(
-        np.concatenate([block.leaf for block in blocks]),
-        np.concatenate([block.needed for block in blocks]),
-        np.concatenate([block.weight for block in blocks]),
-    )
-
-
-def _distinct(needed: Int[np.ndarray, "leaves n"], weights: Float64[np.ndarray, "n"], first: int) -> _Weighed:
-    """The distinct masks of each leaf, with the summed weights of their rows."""
-    row_bits = needed.shape[1].bit_length()
+    Where there are about as many rows as sets of places, weights are added up set by set; else codes are
+    sorted.
+    """
+    if len(codes) << n_places <= 4 * codes.size:
+        bins = (np.arange(len(codes)) << n_places)[:, None] + codes
+        summed = np.bincount(bins.ravel(), np.tile(weights, len(codes)))
+        at = np.flatnonzero(summed)
+        return _Weighed((at >> n_places) + first, at & ((1 << n_places) - 1), summed[at])
+    row_bits = codes.shape[1].bit_length()
     # The row rides in the low bits, so that a plain sort does: numpy's is far faster than its argsort.
-    keys = needed.astype(np.int64) << row_bits
-    keys |= np.arange(needed.shape[1])
+    keys = codes.astype(np.int64) << row_bits
+    keys |= np.arange(codes.shape[1])
     keys.sort(axis=1)
-    masks = (keys >> row_bits).astype(needed.dtype)
-    fresh = np.ones(masks.shape, dtype=bool)
-    fresh[:, 1:] = masks[:, 1:] != masks[:, :-1]
+    ordered = keys >> row_bits
+    fresh = np.ones(ordered.shape, dtype=bool)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     starts = np.flatnonzero(fresh)
     keys &= (1 << row_bits) - 1
-    weight = np.add.reduceat(weights.take(keys.ravel()), starts)
-    return _Weighed(starts // needed.shape[1] + first, masks.ravel()[starts], weight)
-
-
-def _merged(parts: list[_Weighed], mask_bits: int) -> _Weighed:
-    """The patterns of several parts of a background, each once; sorted by leaf, then mask."""
-    keys = np.concatenate([(part.leaf << mask_bits) | part.needed for part in parts])
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    weight = np.add.reduceat(np.concatenate([part.weight for part in parts])[order], starts)
-    keys = keys[starts]
-    masks = (keys & ((1 << mask_bits) - 1)).astype(parts[0].needed.dtype)
-    return _Weighed(keys >> mask_bits, masks, weight)
+    summed = np.add.reduceat(weights.take(keys.ravel()), starts)
+    return _Weighed(starts // codes.shape[1] + first, ordered.ravel()[starts], summed)

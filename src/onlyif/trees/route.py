@@ -19,7 +19,6 @@ from onlyif.trees.path_restriction import compile_tree_path
 from onlyif.trees.question import TreeModel, TreeQuestion, UnreadableTreesError
 from onlyif.trees.reading import trees_of
 
-MOST_ENTRIES = 2**26  # leaves times background rows
 MOST_PLAYERS_ADDED, MOST_PLAYERS_LINKED = 25, 20
 
 
@@ -78,12 +77,6 @@ def _restriction(
             )
         return EncodedRestriction(compile_tree_path(ensemble, own), trees.encode, MOST_PLAYERS_ADDED)
     rows, weights = _atoms(trees, players, reference)
-    entries = len(rows) * int((ensemble.nodes.column < 0).sum())
-    if entries > MOST_ENTRIES:
-        raise LimitError(
-            f"{len(rows)} background rows times the leaves of its trees are {entries:,} entries, "
-            f"at most {MOST_ENTRIES:,} are held"
-        )
     if ensemble.link.additive:
         added = compile_tree_marginal(ensemble, own, rows, weights)
         return EncodedRestriction(added, trees.encode, MOST_PLAYERS_ADDED)

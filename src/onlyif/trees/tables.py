@@ -1,6 +1,6 @@
 """What the restrictions of trees share: one instance after another, exact estimates, memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -10,16 +10,17 @@ from onlyif.core.errors import InputError, SettingError
 from onlyif.core.shapes import Instances, Keep
 from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, check_table_size
-from onlyif.trees.leaves import Leaves, SeenRow
+from onlyif.trees.leaves import Leaves, Masks
 
 MAX_PLAYERS = 25
+_BLOCK_ENTRIES = 2**19  # leaves times instances looked at together
 
 
 def table_of(
     x: Instances,
     leaves: Leaves,
     readout: Readout,
-    one: Callable[[SeenRow], Float64[np.ndarray, "k two_to_d"]],
+    one: Callable[[Masks], Float64[np.ndarray, "k two_to_d"]],
     n_held: int,
 ) -> Estimate:
     """f_S(x) of all subsets, one instance after another: memory does not grow with the instances.
@@ -28,7 +29,7 @@ def table_of(
         x: The instances.
         leaves: The leaves.
         readout: Which number is explained.
-        one: From one instance to its outputs for every subset.
+        one: From the players that keep an instance from each leaf to its outputs for every subset.
         n_held: How many tables of 2^d numbers are held for that, besides the results.
 
     Raises:
@@ -41,12 +42,11 @@ def table_of(
             f"a table of all subsets takes at most {MAX_PLAYERS} players, got {d}; ask for given subsets"
         )
     check_table_size(len(x) + n_held, d)
-    rows = _rows(x, leaves)
-    if len(rows) == 1:
-        return _exact(readout.read(one(rows[0]).T[None]))
+    if len(x) == 1:
+        return _exact(readout.read(one(next(_barred(x, leaves))).T[None]))
     mean = np.empty((len(x), 2**d))
-    for i, row in enumerate(rows):
-        mean[i] = readout.part(slice(i, i + 1)).read(one(row).T[None])[0]
+    for i, barred in enumerate(_barred(x, leaves)):
+        mean[i] = readout.part(slice(i, i + 1)).read(one(barred).T[None])[0]
     return _exact(mean)
 
 
@@ -55,7 +55,7 @@ def predict_of(
     keep: Keep,
     leaves: Leaves,
     readout: Readout,
-    one: Callable[[SeenRow, Bool[np.ndarray, "m d"]], Float64[np.ndarray, "k m"]],
+    one: Callable[[Masks, Bool[np.ndarray, "m d"]], Float64[np.ndarray, "k m"]],
 ) -> Estimate:
     """f_S(x) of given subsets, one instance after another.
 
@@ -64,19 +64,22 @@ def predict_of(
         keep: The players kept.
         leaves: The leaves.
         readout: Which number is explained.
-        one: From one instance and its subsets to its outputs.
+        one: From the players that keep an instance from each leaf, and subsets, to its outputs.
     """
     shared = np.broadcast_to(keep, (len(x), *keep.shape[1:]))
     mean = np.empty(shared.shape[:2])
-    for i, row in enumerate(_rows(x, leaves)):
-        mean[i] = readout.part(slice(i, i + 1)).read(one(row, shared[i]).T[None])[0]
+    for i, barred in enumerate(_barred(x, leaves)):
+        mean[i] = readout.part(slice(i, i + 1)).read(one(barred, shared[i]).T[None])[0]
     return _exact(mean)
 
 
-def _rows(x: Instances, leaves: Leaves) -> list[SeenRow]:
+def _barred(x: Instances, leaves: Leaves) -> Iterator[Masks]:
+    """For each instance the players that keep it from each leaf; a few instances are looked at together."""
     if x.ndim != 2:
         raise InputError(f"trees take rows of columns, got instances of shape {tuple(x.shape[1:])}")
-    return leaves.see(doubled(x))
+    rows, size = leaves.see(doubled(x)), max(1, _BLOCK_ENTRIES // leaves.count)
+    for first in range(0, len(x), size):
+        yield from np.ascontiguousarray(leaves.unsatisfied(rows.part(slice(first, first + size))).T)
 
 
 def _exact(mean: Float64[np.ndarray, "b m"]) -> Estimate:
