@@ -10,10 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from onlyif.core.errors import ModelError, SettingError
-from onlyif.core.subsets import canonical_order
+from onlyif.core.subsets import canonical_order, keep_of_codes
+from onlyif.searches import frontier as frontiers
 from onlyif.searches.base import Cloud
-from onlyif.searches.frontier import hulls, records, smallest
+from onlyif.searches.frontier import frontier, smallest
 from oracles import certificates, continuum
+from oracles import frontier as plain
 from oracles.cases import explained, players_of, tables
 
 FEW = st.integers(0, 4)
@@ -84,6 +86,11 @@ def _cloud(points, d, digits=30, keep=None, by_size=None):
     return Cloud(parts, np.zeros_like(parts), order, keep, digits)
 
 
+def _rows(found):
+    columns = found.size, found.exact_size, found.low, found.high, found.number, found.count
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
 @given(st.integers(1, 4).flatmap(lambda d: st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2**d, max_size=2**d)))  # fmt: skip
 @settings(max_examples=150, deadline=None)
@@ -91,51 +98,79 @@ def test_records_of_free_points_are_the_lower_envelope(points):
     """Here Δsuf and Δnec are free, so that every shape of hull comes up."""
     d = players_of(points)
     points = [tuple(Fraction(value) for value in point) for point in points]
-    for size, hull in enumerate(hulls(_cloud([[float(v) for v in point] for point in points], d))):
-        allowed, found = continuum.admissible(d, size, exact=True), records(hull)
-        at_corner = [record.low for record in found if record.low == record.high]
-        assert at_corner == continuum.breakpoints(points, allowed)
-        for record in found:
-            _, code, tied = continuum.solve(points, allowed, (record.low + record.high) / 2)
-            assert (record.number, record.count) == (code, len(tied))
+    rows = _rows(frontier(_cloud([[float(v) for v in point] for point in points], d)))
+    for exact in (True, False):
+        for size in range(d + 1):
+            allowed = continuum.admissible(d, size, exact)
+            found = [row[2:] for row in rows if row[:2] == (size, exact)]
+            alphas = continuum.breakpoints(points, allowed)
+            assert [low for low, high, *_ in found if low == high] == [float(alpha) for alpha in alphas]
+            middles = [(one + other) / 2 for one, other in pairwise(alphas)]
+            for (*_, number, count), alpha in zip(found, sorted([*alphas, *middles]), strict=True):
+                _, code, tied = continuum.solve(points, allowed, alpha)
+                assert (number, count) == (code, len(tied))
 
 
-def test_joining_hulls_of_sizes_is_the_hull_of_the_joined_points():
-    generator = np.random.default_rng(0)
-    d = 5
-    for _ in range(30):
-        raw = generator.integers(0, 9, (2**d, 2)).tolist()
-        parts = hulls(_cloud([[float(v) for v in point] for point in raw], d))
-        joined = parts[0]
-        for size in range(1, d + 1):
-            backwards = records(parts[size].with_(joined))
-            joined = joined.with_(parts[size])
-            assert records(joined) == backwards
-            allowed = continuum.admissible(d, size, exact=False)
-            points = [tuple(Fraction(value) for value in point) for point in raw]
-            for record in records(joined):
-                _, code, tied = continuum.solve(points, allowed, (record.low + record.high) / 2)
-                assert (record.number, record.count) == (code, len(tied))
+def _random_cloud(d, seed, most, share):
+    """All subsets, or about a share of them, with gaps of 0 to `most` grid units."""
+    generator = np.random.default_rng(seed)
+    codes = [codes[generator.random(len(codes)) < share] for codes in canonical_order(d)]
+    count = sum(len(of_size) for of_size in codes)
+    if share == 1 or not count:
+        return _cloud(generator.integers(0, most, (2**d, 2), endpoint=True).astype(float), d)
+    by_size = np.split(np.arange(count), np.cumsum([len(of_size) for of_size in codes[:-1]]))
+    points = generator.integers(0, most, (count, 2), endpoint=True).astype(float)
+    return _cloud(points, d, keep=keep_of_codes(np.concatenate(codes), d), by_size=tuple(by_size))
+
+
+@given(
+    st.integers(1, 7),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1, 2, 5, 40, 2**30]),
+    st.sampled_from([0.1, 0.5, 1]),
+    st.sampled_from([1, 20, frontiers.SUBSETS_AT_ONCE]),
+)
+@settings(max_examples=150, deadline=None)
+def test_records_are_those_of_plain_loops_to_the_last_bit(d, seed, most, share, at_once):
+    cloud = _random_cloud(d, seed, most, share)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frontiers, "SUBSETS_AT_ONCE", at_once)
+        found = frontier(cloud)
+    assert _rows(found) == plain.rows_of(cloud)
+
+
+@pytest.mark.parametrize("d", [8, 10, 12])
+def test_records_of_noisy_games_are_those_of_plain_loops_to_the_last_bit(d):
+    generator = np.random.default_rng(d)
+    members = keep_of_codes(np.arange(2**d), d)
+    for digits, noise in ((30, 0.0), (30, 0.2), (6, 0.1)):
+        table = np.tanh(members @ generator.normal(size=d)) + noise * generator.normal(size=2**d)
+        cloud = _cloud(continuum.points_of(table.tolist()), d, digits)
+        assert _rows(frontier(cloud)) == plain.rows_of(cloud)
 
 
 def test_pieces_and_corners_tile_zero_to_one():
     generator = np.random.default_rng(1)
     table = generator.normal(size=2**6).tolist()
-    for hull in hulls(_cloud(continuum.points_of(table), 6)):
-        found = records(hull)
-        assert (found[0].low, found[-1].high) == (0, 1)
-        assert all(one.high == other.low for one, other in pairwise(found))
-        assert [one.low == one.high for one in found] == [i % 2 == 0 for i in range(len(found))]
+    rows = _rows(frontier(_cloud(continuum.points_of(table), 6)))
+    rules = [(size, exact) for exact in (True, False) for size in range(7)]
+    assert list(dict.fromkeys(row[:2] for row in rows)) == rules
+    for rule in rules:
+        found = [(low, high) for size, exact, low, high, *_ in rows if (size, exact) == rule]
+        assert (found[0][0], found[-1][1]) == (0, 1)
+        assert all(one[1] == other[0] for one, other in pairwise(found))
+        assert [low == high for low, high in found] == [i % 2 == 0 for i in range(len(found))]
 
 
 def test_sizes_that_were_not_compared_have_no_hull():
     keep = np.array([[False] * 3, [True] * 3, [False, True, False]])
     by_size = (np.array([0]), np.array([2]), np.array([], dtype=np.int64), np.array([1]))
     cloud = _cloud([[4.0, 0.0], [0.0, 0.0], [1.0, 2.0]], 3, keep=keep, by_size=by_size)
-    found = hulls(cloud)
-    assert [hull is None for hull in found] == [False, False, True, False]
+    rows = _rows(frontier(cloud))
+    assert {size for size, exact, *_ in rows if exact} == {0, 1, 3}
+    assert {size for size, exact, *_ in rows if not exact} == {0, 1, 2, 3}
     assert not cloud.complete
-    assert records(found[1])[0].number == 2
+    assert [number for size, exact, *_, number, _ in rows if (size, exact) == (1, True)] == [2, 2, 2]
     assert smallest(cloud, 0, 1.5).number == 2
     assert smallest(cloud, 0, 0.5).number == 1
 
@@ -218,6 +253,11 @@ def test_the_largest_grid_still_compares_exactly():
     points = np.ones((2**10, 2))
     middle = canonical_order(10)[5]
     points[middle] = circle
-    found = records(hulls(_cloud(points.tolist(), 10))[5])
-    chosen = [record.number for record in found if record.low < record.high]
+    rows = _rows(frontier(_cloud(points.tolist(), 10)))
+    chosen = [row[4] for row in rows if row[:2] == (5, True) and row[2] < row[3]]
     assert chosen == middle.tolist()
+
+
+def test_negative_gaps_are_refused():
+    with pytest.raises(SettingError, match="at least 0"):
+        frontier(_cloud([[0.0, 1.0], [-1.0, 0.0]], 1))
