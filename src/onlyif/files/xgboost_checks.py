@@ -208,7 +208,9 @@ def _list(holder: Mapping[str, Any], name: str) -> list[Any]:
 
 def _integers(holder: Mapping[str, Any], name: str) -> np.ndarray:
     values = _list(holder, name)
-    if not all(type(value) is int and abs(value) < 2**40 for value in values):
+    # The type of a truth value is not int, though it compares as one.
+    whole = {*map(type, values)} <= {int}
+    if not whole or (values and not -(2**40) < min(values) <= max(values) < 2**40):
         raise StorageError(f"{name!r} of an XGBoost model must hold whole numbers; the file is damaged")
     return np.array(values, dtype=np.int64)
 

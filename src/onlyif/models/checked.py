@@ -7,10 +7,10 @@ from enum import Enum
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from typing_extensions import override
 
-from onlyif.core.arrays import beside, copied, on_host
+from onlyif.core.arrays import beside, copied, doubled, on_host
 from onlyif.core.errors import ModelError, OnlyIfError
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.models.base import Meaning, Predictor
@@ -133,10 +133,12 @@ class Probed:
     Args:
         notes: One sentence for each fault that is lived with.
         digits: Binary digits to which answers that must be equal were equal.
+        outputs: The answers to the whole batch.
     """
 
     notes: tuple[str, ...]
     digits: int
+    outputs: Float64[np.ndarray, "r k"]
 
 
 def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) -> Probed:
@@ -155,7 +157,8 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
     """
     with all_random_states():
         changes = _changed(predictor, batch)
-        difference, digits = _difference(CheckedPredictor(predictor), batch)
+        first = CheckedPredictor(predictor).predict(copied(batch))
+        difference, digits = _difference(CheckedPredictor(predictor), batch, first)
     notes = []
     if changes:
         notes.append(
@@ -163,7 +166,7 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
         )
     if difference is not None:
         notes.append(fault_note(predictor.meaning.model, Fault.RANDOM, difference, tolerate))
-    return Probed(tuple(notes), digits)
+    return Probed(tuple(notes), digits, doubled(first))
 
 
 def apart_in_a_large_call(predictor: Predictor, batch: Batch, rows: int) -> float:
@@ -228,9 +231,10 @@ def _changes_input(predictor: Predictor, batch: Batch) -> bool:
     return not np.array_equal(on_host(given), on_host(batch), equal_nan=True)
 
 
-def _difference(predictor: CheckedPredictor, batch: Batch) -> tuple[str | None, int]:
+def _difference(
+    predictor: CheckedPredictor, batch: Batch, first: Float[np.ndarray, "r k"]
+) -> tuple[str | None, int]:
     """What differs between answers that must be equal, as text; and to how many digits they are equal."""
-    first = predictor.predict(copied(batch))
     advance_random_states()
     second = predictor.predict(copied(batch))
     half = (len(batch) + 1) // 2

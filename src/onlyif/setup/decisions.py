@@ -7,7 +7,7 @@ from jaxtyping import Int64
 
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.models.base import Predictor
-from onlyif.models.checked import checked, probe
+from onlyif.models.checked import CheckedPredictor, checked, probe
 from onlyif.models.decided import decided, decided_numbers
 from onlyif.models.function import FunctionPredictor
 from onlyif.setup.options import Options
@@ -73,7 +73,7 @@ def _decisions(asked: Asked, tables: Tables, options: Options) -> Int64[np.ndarr
     n_outputs, meaning = asked.outputs.shape[1], asked.meaning
     if _rule(asked.predictor.inner) is not None:
         raw = decided(asked.predictor.inner, n_outputs)
-        decided_for: np.ndarray = answers_to(checked(raw, tables.x), tables.x, options.max_rows).argmax(1)
+        decided_for: np.ndarray = answers_to(CheckedPredictor(raw), tables.x, options.max_rows).argmax(1)
         return decided_for
     if n_outputs == 1:
         return None if meaning.threshold is None else decided_numbers(asked.outputs, meaning)

@@ -1,7 +1,7 @@
 """What every way of explaining tables needs first: the tables coded, the model checked and asked."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Any, final
@@ -20,7 +20,7 @@ from onlyif.modalities.rendered import RenderedRows
 from onlyif.modalities.table import Schema, fit_schema, row_labels
 from onlyif.modalities.table_forms import Form
 from onlyif.models.base import Meaning, Predictor
-from onlyif.models.checked import CheckedPredictor, checked, probe, rounding
+from onlyif.models.checked import CheckedPredictor, probe, rounding
 from onlyif.models.detect import detect
 from onlyif.models.function import FunctionPredictor
 from onlyif.models.own_answers import OwnAnswers
@@ -139,10 +139,9 @@ def labels_of(rows: Any) -> tuple[Row, ...]:
 def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     """The model, probed on some rows and asked for all that are explained."""
     raw = detect(model, tables.schema, output_of(options.output))
-    predictor = checked(raw, tables.x)
     probed = probe(raw, tables.few(options), frozenset(options.tolerate))
-    predictor = replace(predictor, digits=min(predictor.meaning.digits, probed.digits))
-    outputs = _own_answers(predictor, tables.x, options.max_rows)
+    predictor = CheckedPredictor(raw, probed.outputs.shape[1], probed.digits)
+    outputs = _own_answers(predictor, tables.x, options.max_rows, probed.outputs)
     form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
     told = raw.notes if isinstance(raw, FunctionPredictor) else ()
     return Asked(predictor, form, predictor.meaning, outputs, (*told, *probed.notes))
@@ -163,13 +162,18 @@ def answers_to(
 
 
 def _own_answers(
-    predictor: CheckedPredictor, x: Float64[np.ndarray, "b c"], max_rows: int
+    predictor: CheckedPredictor,
+    x: Float64[np.ndarray, "b c"],
+    max_rows: int,
+    first: Float64[np.ndarray, "r k"],
 ) -> Float64[np.ndarray, "b k"]:
-    """The answers to the rows, in calls that are answered as small ones are."""
-    outputs = answers_to(predictor, x, max_rows)
-    if len(x) <= N_PROBE:
-        return outputs
-    few = answers_to(predictor, x[:N_PROBE], N_PROBE)
+    """The answers to the rows, in calls that are answered as small ones are.
+
+    Few rows were all among the first that the model was asked for, whose answers are these.
+    """
+    if len(x) <= min(N_PROBE, max_rows):
+        return first[: len(x)]
+    outputs, few = answers_to(predictor, x, max_rows), answers_to(predictor, x[:N_PROBE], N_PROBE)
     if np.abs(outputs[: len(few)] - few).max() <= rounding(few, predictor.meaning.digits):
         return outputs
     return answers_to(predictor, x, N_PROBE)

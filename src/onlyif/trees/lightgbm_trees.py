@@ -155,15 +155,15 @@ def _category_sets(fields: Fields, which: np.ndarray) -> tuple[CategorySet, ...]
 
 def _zero_columns(trees: Sequence[Fields]) -> list[int]:
     """The columns in which 0 counts as missing: that is a setting of the training table."""
-    by_column: dict[int, set[bool]] = {}
-    for fields in trees:
-        decisions = _integers(fields, "decision_type")
-        for column, decision in zip(_integers(fields, "split_feature"), decisions, strict=True):
-            if not decision & _CATEGORY:
-                by_column.setdefault(int(column), set()).add(bool(decision >> 2 & 3 == _ZERO))
-    if any(len(kinds) > 1 for kinds in by_column.values()):
+    column, decision = (
+        np.concatenate([_integers(fields, name) for fields in trees] or [np.zeros(0, dtype=np.int64)])
+        for name in ("split_feature", "decision_type")
+    )
+    numeric, zero = (decision & _CATEGORY) == 0, (decision >> 2 & 3) == _ZERO
+    columns = set(column[numeric & zero].tolist())
+    if columns & set(column[numeric & ~zero].tolist()):
         raise UnreadableTreesError("0 counts as missing in some of its trees and not in others")
-    return [column for column, kinds in by_column.items() if True in kinds]
+    return sorted(columns)
 
 
 def _integers(fields: Fields, name: str) -> np.ndarray:
