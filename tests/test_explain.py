@@ -108,8 +108,10 @@ def test_a_batch_is_its_instances(make, search, fresh):
 @every_setting
 @pytest.mark.parametrize("max_rows", [1, 7])
 def test_splitting_model_calls_changes_nothing(make, search, fresh, max_rows):
-    whole = _explained(make, search, fresh, max_rows=1_000_000)
-    split = _explained(make, search, fresh, max_rows=max_rows)
+    # Row by row one instance is enough: its draws are split like those of all.
+    chosen = slice(0, 1 if max_rows == 1 else 3)
+    whole = _explained(make, search, fresh, chosen, max_rows=1_000_000)
+    split = _explained(make, search, fresh, chosen, max_rows=max_rows)
     for one, other in zip(whole, split, strict=True):
         _check_alike(one, other, 1e-10)
 
@@ -214,7 +216,7 @@ def test_gaps_searched_for_are_optimistic_and_fresh_ones_are_not():
 
     f is their sum, V independent N(0, 1), x = 3 everywhere: every set of two has the gaps 6 and 6.
     """
-    d, n, n_seeds = 4, 20, 120
+    d, n, n_seeds = 4, 20, 60
     model = FunctionPredictor(lambda batch: batch.sum(1))
     law = GaussianReference(np.zeros(d), np.eye(d))
     x, readout, players = (

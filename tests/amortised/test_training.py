@@ -114,7 +114,7 @@ def _continuum_lessons() -> Lessons:
 @pytest.fixture(scope="module")
 def conditioned() -> Checkpoint:
     lessons = _continuum_lessons()
-    training = TrainingSettings(learning_rate=1e-2, batch=16, n_steps=600, round_steps=100)
+    training = TrainingSettings(learning_rate=1e-2, batch=16, n_steps=300, round_steps=50)
     return _last(fit(fresh(SelectorSettings(1, 8, 2), training, lessons), lessons))
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "onlyif"
 FILES = sorted(SOURCE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
+NODES = {path: list(ast.walk(tree)) for path, tree in TREES.items()}
 MAX_FUNCTION_LINES = 45
 # The only places where the user's own types, names and signatures are looked at.
 TRANSLATORS = {
@@ -45,12 +46,27 @@ OUR_ERRORS = {
     if isinstance(node, ast.ClassDef) and node.name.endswith("Error")
 }
 
-every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+def every_file(rule: Callable[[Path], None]) -> Callable[[], None]:
+    """A test of a rule over all files, which tells of each file that breaks it."""
+
+    def test() -> None:
+        broken = {}
+        for path in FILES:
+            try:
+                rule(path)
+            except AssertionError as error:
+                broken[str(path.relative_to(SOURCE))] = str(error).splitlines()
+        assert broken == {}
+
+    test.__name__, test.__doc__ = rule.__name__, rule.__doc__
+    return test
+
+
 def _nodes(path: Path, *kinds: type) -> Iterator[ast.AST]:
-    return (node for node in ast.walk(TREES[path]) if isinstance(node, kinds))
+    return (node for node in NODES[path] if isinstance(node, kinds))
 
 
 def _name(node: ast.expr) -> str:
