@@ -155,7 +155,7 @@ def frontier():
 
         def work():
             cloud = ExhaustiveSearch().compare(criterion, d, 30).clouds[0]  # noqa: B023
-            continua_of(cloud, tuple(f"x{i}" for i in range(d)))  # noqa: B023
+            continua_of([cloud], tuple(f"x{i}" for i in range(d)))  # noqa: B023
 
         times = [seconds(work) for _ in range(5)]
         print(

@@ -83,8 +83,7 @@ def curves(restriction: Restriction, x: torch.Tensor, step: int = 10) -> np.ndar
         function = SetFunction(restriction, part, TargetReadout(np.zeros(len(part), dtype=np.int64)), d)
         criterion = Unified(function, AbsoluteDistance())
         clouds = ExhaustiveSearch().compare(criterion, d, 30).clouds
-        for cloud in clouds:
-            continua = continua_of(cloud, tuple(f"x{i}" for i in range(d)))
+        for continua in continua_of(clouds, tuple(f"x{i}" for i in range(d))):
             rules = [
                 [_curve(continua.of(size, exact_size=exact), d) for size in SIZES] for exact in RULES.values()
             ]

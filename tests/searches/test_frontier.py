@@ -86,9 +86,13 @@ def _cloud(points, d, digits=30, keep=None, by_size=None):
     return Cloud(parts, np.zeros_like(parts), order, keep, digits)
 
 
-def _rows(found):
+def frontier_of(*clouds):
+    return frontier(clouds)
+
+
+def _rows(found, instance=0):
     columns = found.size, found.exact_size, found.low, found.high, found.number, found.count
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+    return list(zip(*(column[found.instance == instance].tolist() for column in columns), strict=True))
 
 
 @given(st.integers(1, 4).flatmap(lambda d: st.lists(
@@ -98,7 +102,7 @@ def test_records_of_free_points_are_the_lower_envelope(points):
     """Here Δsuf and Δnec are free, so that every shape of hull comes up."""
     d = players_of(points)
     points = [tuple(Fraction(value) for value in point) for point in points]
-    rows = _rows(frontier(_cloud([[float(v) for v in point] for point in points], d)))
+    rows = _rows(frontier_of(_cloud([[float(v) for v in point] for point in points], d)))
     for exact in (True, False):
         for size in range(d + 1):
             allowed = continuum.admissible(d, size, exact)
@@ -123,20 +127,23 @@ def _random_cloud(d, seed, most, share):
     return _cloud(points, d, keep=keep_of_codes(np.concatenate(codes), d), by_size=tuple(by_size))
 
 
+SHAPES = st.tuples(st.sampled_from([1, 2, 5, 40, 2**30]), st.sampled_from([0.1, 0.5, 1]))
+
+
 @given(
     st.integers(1, 7),
     st.integers(0, 2**32 - 1),
-    st.sampled_from([1, 2, 5, 40, 2**30]),
-    st.sampled_from([0.1, 0.5, 1]),
+    st.lists(SHAPES, min_size=1, max_size=3),
     st.sampled_from([1, 20, frontiers.SUBSETS_AT_ONCE]),
 )
 @settings(max_examples=150, deadline=None)
-def test_records_are_those_of_plain_loops_to_the_last_bit(d, seed, most, share, at_once):
-    cloud = _random_cloud(d, seed, most, share)
+def test_records_are_those_of_plain_loops_to_the_last_bit(d, seed, shapes, at_once):
+    clouds = [_random_cloud(d, seed + place, *shape) for place, shape in enumerate(shapes)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frontiers, "SUBSETS_AT_ONCE", at_once)
-        found = frontier(cloud)
-    assert _rows(found) == plain.rows_of(cloud)
+        found = frontier_of(*clouds)
+    for instance, cloud in enumerate(clouds):
+        assert _rows(found, instance) == plain.rows_of(cloud)
 
 
 @pytest.mark.parametrize("d", [8, 10, 12])
@@ -146,13 +153,13 @@ def test_records_of_noisy_games_are_those_of_plain_loops_to_the_last_bit(d):
     for digits, noise in ((30, 0.0), (30, 0.2), (6, 0.1)):
         table = np.tanh(members @ generator.normal(size=d)) + noise * generator.normal(size=2**d)
         cloud = _cloud(continuum.points_of(table.tolist()), d, digits)
-        assert _rows(frontier(cloud)) == plain.rows_of(cloud)
+        assert _rows(frontier_of(cloud)) == plain.rows_of(cloud)
 
 
 def test_pieces_and_corners_tile_zero_to_one():
     generator = np.random.default_rng(1)
     table = generator.normal(size=2**6).tolist()
-    rows = _rows(frontier(_cloud(continuum.points_of(table), 6)))
+    rows = _rows(frontier_of(_cloud(continuum.points_of(table), 6)))
     rules = [(size, exact) for exact in (True, False) for size in range(7)]
     assert list(dict.fromkeys(row[:2] for row in rows)) == rules
     for rule in rules:
@@ -166,7 +173,7 @@ def test_sizes_that_were_not_compared_have_no_hull():
     keep = np.array([[False] * 3, [True] * 3, [False, True, False]])
     by_size = (np.array([0]), np.array([2]), np.array([], dtype=np.int64), np.array([1]))
     cloud = _cloud([[4.0, 0.0], [0.0, 0.0], [1.0, 2.0]], 3, keep=keep, by_size=by_size)
-    rows = _rows(frontier(cloud))
+    rows = _rows(frontier_of(cloud))
     assert {size for size, exact, *_ in rows if exact} == {0, 1, 3}
     assert {size for size, exact, *_ in rows if not exact} == {0, 1, 2, 3}
     assert not cloud.complete
@@ -253,11 +260,11 @@ def test_the_largest_grid_still_compares_exactly():
     points = np.ones((2**10, 2))
     middle = canonical_order(10)[5]
     points[middle] = circle
-    rows = _rows(frontier(_cloud(points.tolist(), 10)))
+    rows = _rows(frontier_of(_cloud(points.tolist(), 10)))
     chosen = [row[4] for row in rows if row[:2] == (5, True) and row[2] < row[3]]
     assert chosen == middle.tolist()
 
 
 def test_negative_gaps_are_refused():
     with pytest.raises(SettingError, match="at least 0"):
-        frontier(_cloud([[0.0, 1.0], [-1.0, 0.0]], 1))
+        frontier_of(_cloud([[0.0, 1.0], [-1.0, 0.0]], 1))

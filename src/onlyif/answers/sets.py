@@ -56,7 +56,8 @@ def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...
     ends = function.predict(_ends(len(case.names)))
     doubts = _doubts(case, ends)
     total = _total_gaps(case.distance, ends)
-    solved = [_solve(cloud, case, gap) for cloud, gap in zip(seen.clouds, total, strict=True)]
+    continua = continua_of(seen.clouds, case.names)
+    solved = [_solve(case, *one) for one in zip(seen.clouds, continua, total, strict=True)]
     chosen = np.stack([_keep([s.sufficient, s.necessary, s.unified], len(case.names)) for s in solved])
     unified = criterion.gap(chosen[:, 2:])
     hidden = unified.mirror
@@ -105,12 +106,11 @@ def _total_gaps(distance: Distance, ends: Estimate) -> list[Gap]:
     return [Gap(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
 
 
-def _solve(cloud: Cloud, case: Case, total_gap: Gap) -> Solved:
+def _solve(case: Case, cloud: Cloud, continua: Continua, total_gap: Gap) -> Solved:
     question = case.question
     epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
     sufficient, necessary = (smallest_selection(cloud, part, epsilon, case.names) for part in (0, 1))
     size = max(sufficient.size, necessary.size, 1) if question.size is None else question.size
-    continua = continua_of(cloud, case.names)
     unified = continua.of(size, exact_size=question.exact_size).at(question.alpha)
     return Solved(sufficient, necessary, unified, continua, size, epsilon, total_gap)
 

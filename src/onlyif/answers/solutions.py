@@ -1,5 +1,7 @@
 """From compared subsets to what is reported: smallest sets, and the continua of all size rules."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from onlyif.core.errors import SettingError
@@ -30,19 +32,34 @@ def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str
     return Selection(players, tuple(names[p] for p in players), both[0], both[1], found.count)
 
 
-def continua_of(cloud: Cloud, names: tuple[str, ...]) -> Continua:
-    """The solutions over α in [0, 1] for every size and both size rules.
+def continua_of(clouds: Sequence[Cloud], names: tuple[str, ...]) -> list[Continua]:
+    """The solutions of each instance over α in [0, 1] for every size and both size rules.
 
     Args:
-        cloud: The compared subsets.
+        clouds: The compared subsets of each instance.
         names: The players' names.
 
     References:
         [bharti2024] section 4, problem (P_uni).
     """
-    found = frontier(cloud)
-    gaps, errors = cloud.parts[found.number], cloud.stderr[found.number]
-    sufficiency, necessity = (np.stack([gaps[:, part], errors[:, part]], axis=1) for part in (0, 1))
-    keep = cloud.keep_of(found.number)
-    columns = found.size, found.exact_size, found.low, found.high
-    return Continua(names, *columns, keep, sufficiency, necessity, found.count)
+    found = frontier(clouds)
+    ends = np.searchsorted(found.instance, np.arange(len(clouds) + 1))
+    continua = []
+    for cloud, first, end in zip(clouds, ends, ends[1:], strict=False):
+        records = slice(first, end)
+        numbers = found.number[records]
+        gaps = np.stack([cloud.parts[numbers], cloud.stderr[numbers]], axis=2)
+        continua.append(
+            Continua(
+                names,
+                found.size[records],
+                found.exact_size[records],
+                found.low[records],
+                found.high[records],
+                cloud.keep_of(numbers),
+                gaps[:, 0],
+                gaps[:, 1],
+                found.count[records],
+            )
+        )
+    return continua

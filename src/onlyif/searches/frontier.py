@@ -10,12 +10,12 @@ within the 63 bits of int64. The rise and the fall of an edge add up to at most 
 their quotient in float64, is the exact fraction rounded once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int64, Integer
 
 from onlyif.core.errors import SettingError
 from onlyif.searches.base import MOST_DIGITS, Cloud
@@ -24,6 +24,8 @@ from onlyif.searches.base import MOST_DIGITS, Cloud
 SUBSETS_AT_ONCE = 1 << 15
 # More than any gap on the grid.
 BEYOND = (1 << MOST_DIGITS) + 1
+# Δsuf and Δnec in grid units.
+_Points = tuple[Integer[np.ndarray, "_"], Integer[np.ndarray, "_"]]
 
 
 @final
@@ -31,10 +33,12 @@ BEYOND = (1 << MOST_DIGITS) + 1
 class Frontier:
     """Every solution of (P_uni) over α in [0, 1] for all size rules, as columns of q records.
 
-    A record is the solution for low < α < high, or at the single point low = high: at 0, at 1 or at a
-    breakpoint further subsets may attain the minimum; there stands the canonical one, with their number.
+    Records of one instance stand together. One is the solution for low < α < high, or at the single point
+    low = high: at 0, at 1 or at a breakpoint further subsets may attain the minimum; there stands the
+    canonical one, with their number.
 
     Args:
+        instance: The place of the record's cloud among the clouds.
         size: τ of the record's size rule.
         exact_size: True for the rule |S| = τ, False for |S| <= τ.
         low: Lower end of α.
@@ -43,6 +47,7 @@ class Frontier:
         count: How many subsets attain the minimum there.
     """
 
+    instance: Int64[np.ndarray, "q"]
     size: Int64[np.ndarray, "q"]
     exact_size: Bool[np.ndarray, "q"]
     low: Float64[np.ndarray, "q"]
@@ -54,12 +59,16 @@ class Frontier:
 @final
 @dataclass(frozen=True, eq=False)
 class _Spots:
-    """Places in the plane, each with the subsets of one group there: of one size, or of one size rule."""
+    """Places in the plane, each with the subsets of one group there: of one size, or of one size rule.
+
+    Groups of sizes are numbered instance * n_sizes + τ. Groups of rules are numbered
+    2 * instance * n_sizes + τ where |S| = τ, and n_sizes more where |S| <= τ.
+    """
 
     group: Int64[np.ndarray, "p"]
     s: Int64[np.ndarray, "p"]  # Δsuf in grid units
     n: Int64[np.ndarray, "p"]  # Δnec in grid units
-    first: Int64[np.ndarray, "p"]  # the place of the first of them in the canonical order of all subsets
+    first: Int64[np.ndarray, "p"]  # the first of them, by its place in the canonical order
     number: Int64[np.ndarray, "p"]  # its number in the cloud
     count: Int64[np.ndarray, "p"]  # how many they are
 
@@ -71,14 +80,14 @@ class _Spots:
         return _Spots(*(column[places] for column in self.columns))
 
 
-def frontier(cloud: Cloud) -> Frontier:
+def frontier(clouds: Sequence[Cloud]) -> Frontier:
     """The solutions over α in [0, 1] for every size: of the rules |S| = τ, then of the rules |S| <= τ.
 
     There is no rule |S| = τ where no subset of that size was compared, and none of |S| <= τ where no
     subset that small was.
 
     Args:
-        cloud: Subsets compared by (Δsuf, Δnec).
+        clouds: For each instance subsets of the same players, compared by (Δsuf, Δnec).
 
     Raises:
         SettingError: if a gap is negative.
@@ -86,20 +95,16 @@ def frontier(cloud: Cloud) -> Frontier:
     References:
         [bharti2024] section 4, problem (P_uni).
     """
-    lengths = np.array([len(numbers) for numbers in cloud.by_size])
-    sizes = np.flatnonzero(lengths)
-    batches = np.cumsum(lengths[sizes]) // SUBSETS_AT_ONCE
-    parts = np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(batches)) + 1)
-    found = [_of_sizes(cloud, sizes[part], part) for part in parts]
+    n_sizes = len(clouds[0].by_size)
+    lengths = np.array([len(numbers) for cloud in clouds for numbers in cloud.by_size])
+    groups = np.flatnonzero(lengths)
+    batches = np.cumsum(lengths[groups]) // SUBSETS_AT_ONCE
+    parts = np.split(groups, np.flatnonzero(np.diff(batches)) + 1)
+    found = [_of_sizes(clouds, part) for part in parts]
     near, left, right = (_joined(spots) for spots in zip(*found, strict=True))
-    of_size = _chains(near)
-    rules = np.concatenate([sizes, np.arange(sizes[0], len(lengths))])
-    exact = np.arange(len(rules)) < len(sizes)
-    allowed = np.where(exact[:, None], rules[:, None] == sizes, rules[:, None] >= sizes)
-    rule, spot = np.nonzero(allowed[:, of_size.group])
-    of_rule = _chains(replace(of_size.take(spot), group=rule))
-    ends = _least(left, left.n, allowed), _least(right, right.s, allowed)
-    return _records(of_rule, *ends, rules, exact)
+    of_sizes = _chains(replace(near, first=np.arange(len(near.first))))
+    of_rules, left, right = (_under_rules(spots, n_sizes) for spots in (of_sizes, left, right))
+    return _records(_chains(of_rules), _least(left, left.n), _least(right, right.s), n_sizes)
 
 
 @final
@@ -145,48 +150,80 @@ def _joined(parts: Iterable[_Spots]) -> _Spots:
     return _Spots(*(np.concatenate(column) for column in columns))
 
 
-def _of_sizes(
-    cloud: Cloud, sizes: Int64[np.ndarray, "g"], groups: Int64[np.ndarray, "g"]
-) -> tuple[_Spots, _Spots, _Spots]:
-    """Subsets near the hulls of some sizes; of each size the first with the least Δnec; the same for Δsuf.
+def _of_sizes(clouds: Sequence[Cloud], groups: Int64[np.ndarray, "g"]) -> tuple[_Spots, _Spots, _Spots]:
+    """Subsets near the hulls of some sizes; of each size those with the least Δnec; the same for Δsuf.
 
     The hull of a size runs from its least Δnec (and of those the least Δsuf) to its least Δsuf: nothing
-    on it has more of a gap than these ends, or lies above the line between them.
+    on it has more of a gap than these ends. What lies above the lines from the ends to the spot that is
+    deepest below both is left out too, which leaves few.
     """
-    numbers = np.concatenate([cloud.by_size[size] for size in sizes])
-    lengths = np.array([len(cloud.by_size[size]) for size in sizes])
-    starts = np.cumsum(lengths) - lengths
-    before = sum(len(cloud.by_size[size]) for size in range(sizes[0]))
-    s, n = (gap[numbers] for gap in cloud.on_grid)
-    left_n, right_s = (np.minimum.reduceat(gap, starts).astype(np.int64) for gap in (n, s))
-    if min(left_n.min(), right_s.min()) < 0:
+    n_sizes = len(clouds[0].by_size)
+    chosen = [(clouds[group // n_sizes], group % n_sizes) for group in groups.tolist()]
+    numbers = [cloud.by_size[size] for cloud, size in chosen]
+    pairs = list(zip(chosen, numbers, strict=True))
+    s, n = (np.concatenate([cloud.on_grid[part][at] for (cloud, _), at in pairs]) for part in (0, 1))
+    number, lengths = np.concatenate(numbers), np.array([len(at) for at in numbers])
+    at_left, from_left = _attaining(n, lengths)
+    at_right, from_right = _attaining(s, lengths)
+    left, right = at_left[from_left], at_right[from_right]
+    if min(n[left].min(), s[right].min()) < 0:
         raise SettingError("Δsuf and Δnec are distances and at least 0, got a negative one")
-    at_left, at_right = (gap == least.repeat(lengths) for gap, least in ((n, left_n), (s, right_s)))
-    left_s = np.minimum.reduceat(np.where(at_left, s, BEYOND), starts).astype(np.int64)
-    right_n = np.minimum.reduceat(np.where(at_right, n, BEYOND), starts).astype(np.int64)
-
-    def spots(places: Int64[np.ndarray, "p"], count: Int64[np.ndarray, "p"]) -> _Spots:
-        group = groups[np.searchsorted(starts, places, side="right") - 1]
-        return _Spots(
-            group,
-            s[places].astype(np.int64),
-            n[places].astype(np.int64),
-            before + places,
-            numbers[places],
-            count,
-        )
-
-    def end(attained: Bool[np.ndarray, "m"]) -> _Spots:
-        places = np.flatnonzero(attained)
-        return spots(
-            places[np.searchsorted(places, starts)], np.add.reduceat(attained, starts, dtype=np.int64)
-        )
-
+    left_s = np.minimum.reduceat(s[at_left], from_left)
+    right_n = np.minimum.reduceat(n[at_right], from_right)
     inside = np.flatnonzero((s <= left_s.repeat(lengths)) & (n <= right_n.repeat(lengths)))
-    near = spots(inside, np.ones_like(inside))
-    a = near.group - groups[0]
-    depth = (right_s - left_s)[a] * (near.n - left_n[a]) - (right_n - left_n)[a] * (near.s - left_s[a])
-    return near.take(np.flatnonzero(depth >= 0)), end(at_left), end(at_right)
+    group = np.arange(len(groups)).repeat(lengths)[inside]
+    at = s[inside].astype(np.int64), n[inside].astype(np.int64)
+    outside = _outside(at, group, (left_s, n[left]), (s[right], right_n))
+    near, group = inside[outside], groups[group[outside]]
+    n_left, n_right = (
+        np.diff(np.append(from_left, len(at_left))),
+        np.diff(np.append(from_right, len(at_right))),
+    )
+    points = s, n, number
+    return (
+        _spots(points, group, near, np.ones_like(near)),
+        _spots(points, groups, left, n_left),
+        _spots(points, groups, right, n_right),
+    )
+
+
+def _spots(
+    points: tuple[Integer[np.ndarray, "m"], Integer[np.ndarray, "m"], Int64[np.ndarray, "m"]],
+    group: Int64[np.ndarray, "p"],
+    places: Int64[np.ndarray, "p"],
+    count: Int64[np.ndarray, "p"],
+) -> _Spots:
+    s, n, number = (column[places] for column in points)
+    return _Spots(group, s.astype(np.int64), n.astype(np.int64), places, number, count)
+
+
+def _attaining(
+    gap: Integer[np.ndarray, "m"], lengths: Int64[np.ndarray, "g"]
+) -> tuple[Int64[np.ndarray, "t"], Int64[np.ndarray, "g"]]:
+    """The places where the gap is the least of its group, and where among them each group begins."""
+    starts = np.cumsum(lengths) - lengths
+    places = np.flatnonzero(gap == np.minimum.reduceat(gap, starts).repeat(lengths))
+    return places, np.searchsorted(places, starts)
+
+
+def _outside(
+    at: _Points, group: Int64[np.ndarray, "m"], left: _Points, right: _Points
+) -> Bool[np.ndarray, "m"]:
+    """Which points do not lie above the lines from both ends of their group to its deepest point."""
+    a, b = ((s.astype(np.int64)[group], n.astype(np.int64)[group]) for s, n in (left, right))
+    depth, starts = _depth(at, a, b), np.searchsorted(group, np.arange(len(left[0])))
+    deepest = np.flatnonzero(depth == np.maximum.reduceat(depth, starts)[group])
+    deepest = deepest[np.searchsorted(deepest, starts)][group]
+    c = at[0][deepest], at[1][deepest]
+    outside: np.ndarray = (_depth(at, a, c) >= 0) | (_depth(at, c, b) >= 0)
+    return outside
+
+
+def _depth(at: _Points, a: _Points, b: _Points) -> Int64[np.ndarray, "m"]:
+    """How far points lie to the lower left of the lines from a to b, each times the length of its line."""
+    (s, n), (a_s, a_n), (b_s, b_n) = at, a, b
+    depth: np.ndarray = (b_s - a_s) * (n - a_n) - (b_n - a_n) * (s - a_s)
+    return depth
 
 
 def _chains(spots: _Spots) -> _Spots:
@@ -200,8 +237,8 @@ def _chains(spots: _Spots) -> _Spots:
     falling = merged.s - 2 * BEYOND * merged.group
     lower = np.ones_like(falling, dtype=np.bool_)
     lower[1:] = falling[1:] < np.minimum.accumulate(falling)[:-1]
-    places = np.flatnonzero(lower)
-    return merged.take(places[_convex(merged.take(places))])
+    stairs = merged.take(np.flatnonzero(lower))
+    return stairs.take(np.array(_convex(stairs)))
 
 
 def _convex(stairs: _Spots) -> list[int]:
@@ -218,43 +255,58 @@ def _convex(stairs: _Spots) -> list[int]:
     return hull
 
 
-def _least(ends: _Spots, gap: Int64[np.ndarray, "g"], allowed: Bool[np.ndarray, "r g"]) -> _Spots:
-    """What attains the least of a gap under each rule: the first of it, with how many there are."""
-    of_rule = np.where(allowed, gap, BEYOND)
-    tied = of_rule == of_rule.min(1)[:, None]
-    return replace(ends.take(tied.argmax(1)), count=tied @ ends.count)
+def _under_rules(spots: _Spots, n_sizes: int) -> _Spots:
+    """Spots of sizes under all rules that allow them: |S| = τ, and |S| <= τ from their size on."""
+    instance, size = np.divmod(spots.group, n_sizes)
+    n_rules = n_sizes - size
+    again = np.arange(len(size)).repeat(n_rules)
+    larger = np.arange(len(again)) - (np.cumsum(n_rules) - n_rules).repeat(n_rules)
+    exact = 2 * n_sizes * instance + size
+    both = np.concatenate([np.arange(len(size)), again])
+    return replace(spots.take(both), group=np.concatenate([exact, exact[again] + n_sizes + larger]))
 
 
-def _records(
-    chains: _Spots, left: _Spots, right: _Spots, sizes: Int64[np.ndarray, "r"], exact: Bool[np.ndarray, "r"]
-) -> Frontier:
+def _least(ends: _Spots, gap: Int64[np.ndarray, "p"]) -> _Spots:
+    """What attains the least of a gap in each group: the first of it, with how many there are."""
+    order = np.lexsort((gap, ends.group))
+    ends, gap = ends.take(order), gap[order]
+    starts = np.flatnonzero(np.append(True, np.diff(ends.group) != 0))
+    lengths = np.diff(np.append(starts, len(gap)))
+    tied = gap == gap[starts].repeat(lengths)
+    return replace(ends.take(starts), count=np.add.reduceat(tied * ends.count, starts))
+
+
+def _records(chains: _Spots, left: _Spots, right: _Spots, n_sizes: int) -> Frontier:
     """A piece for each vertex, a corner for each edge (where all that lie on it tie) and both ends of α.
 
-    They stand in the order of α: of a rule's v vertices come 2 v + 1 records.
+    They stand in the order of α: of the v vertices of a rule come 2 v + 1 records.
     """
     group, s, n = chains.group, chains.s, chains.n
-    cross = (s[1:-1] - s[:-2]) * (n[2:] - n[:-2]) - (n[1:-1] - n[:-2]) * (s[2:] - s[:-2])
+    before, middle, after = ((s[cut], n[cut]) for cut in (slice(-2), slice(1, -1), slice(2, None)))
     vertex = np.ones(len(group), dtype=np.bool_)
-    vertex[1:-1] = (cross != 0) | (group[2:] != group[:-2])
+    vertex[1:-1] = (_depth(after, before, middle) != 0) | (group[2:] != group[:-2])
     here = np.flatnonzero(vertex)
     there = np.append(here[1:], here[-1])
-    rule, piece = group[here], 2 * np.arange(len(here)) + 1 + group[here]
-    last = np.append(rule[1:] != rule[:-1], True)
+    last = np.append(np.diff(group[here]) != 0, True)
     rise, fall = n[there] - n[here], s[here] - s[there]
     high = np.where(last, 1.0, rise / np.where(last, 1, rise + fall))
     low = np.append(0.0, np.where(last, 0.0, high)[:-1])
     # On an edge lie its spots from here up to there, both included.
-    count = np.where(last, right.count[rule], np.add.reduceat(chains.count, here) + chains.count[there])
+    count = np.add.reduceat(chains.count, here) + chains.count[there]
     first = np.minimum(np.minimum.reduceat(chains.first, here), chains.first[there])
     by_place = np.argsort(chains.first)
     number = chains.number[by_place[np.searchsorted(chains.first, first, sorter=by_place)]]
-    number = np.where(last, right.number[rule], number)
+    count[last], number[last] = right.count, right.number
+    rule = np.cumsum(last) - last
+    piece = 2 * np.arange(len(here)) + 1 + rule
     order = np.argsort(np.concatenate([piece[np.append(True, last[:-1])] - 1, piece, piece + 1]))
-    zero = np.zeros(len(sizes))
-    of = np.concatenate([np.arange(len(sizes)), rule, rule])[order]
+    of = np.concatenate([np.arange(len(left.group)), rule, rule])[order]
+    instance, of_instance = np.divmod(left.group[of], 2 * n_sizes)
+    zero = np.zeros(len(left.group))
     return Frontier(
-        sizes[of],
-        exact[of],
+        instance,
+        of_instance % n_sizes,
+        of_instance < n_sizes,
         np.concatenate([zero, low, high])[order],
         np.concatenate([zero, high, high])[order],
         np.concatenate([left.number, chains.number[here], number])[order],
