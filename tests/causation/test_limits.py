@@ -229,5 +229,5 @@ def test_answers_that_are_no_numbers_are_named(value):
     broken = FunctionPredictor(lambda batch: torch.where(batch[:, 0] == at_baseline, value, 1.0))
     test = replace(TEST, predictor=broken)
     for ask in (lambda: test.measure(X, SUBSET, NORM), lambda: test.table(X, NORM)):
-        with pytest.raises(ModelError, match="NaN or infinite for an input with some players"):
+        with pytest.raises(ModelError, match="answered NaN or infinite for"):
             ask()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from onlyif.core.errors import SettingError
 from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes
+from onlyif.engine.engine import Engine
 from onlyif.models.readouts import TargetReadout
 from onlyif.references.base import Plan
 from onlyif.references.marginal import MarginalReference
@@ -54,7 +55,9 @@ def test_one_draw_has_an_unknown_error():
 def _walk(max_rows, n_rows=4):
     rows = torch.arange(n_rows * 4).reshape(n_rows, 4).double() / 7
     model, players = Watched(), column_players(list("abcd"))
-    return model, Walk(model, MarginalReference(rows), players, Plan(n_rows, 0, n_rows, None), max_rows)
+    return model, Walk(
+        Engine(model, players, max_rows), MarginalReference(rows), Plan(n_rows, 0, n_rows, None)
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,6 @@ def test_counts_of_subsets():
 def test_bad_settings_are_refused():
     reference, players = MarginalReference(torch.zeros(2, 4)), column_players(list("abcd"))
     with pytest.raises(SettingError, match="max_rows must be at least 1, got 0"):
-        Walk(Watched(), reference, players, Plan(2, 0, 2, None), 0)
+        Engine(Watched(), players, 0)
     with pytest.raises(SettingError, match="at least 1 draw a subset, got 0"):
-        Walk(Watched(), reference, players, Plan(0, 0, 0, 1), 10)
+        Walk(Engine(Watched(), players, 10), reference, Plan(0, 0, 0, 1))

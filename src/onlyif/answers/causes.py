@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float64, Int64
 from onlyif.answers.causal_case import CausalCase
 from onlyif.answers.causes_in_time import CausesSeen, compare_causes_in_time
 from onlyif.answers.sets_in_time import told_of
-from onlyif.causation.asking import ask, slices
 from onlyif.causation.probabilities import Probabilities, Quantities
-from onlyif.core.arrays import copied, doubled, like
+from onlyif.core.arrays import doubled, like
+from onlyif.engine.engine import outputs_of
 from onlyif.explanation.causal import CausalExplanation
 from onlyif.explanation.cause import Cause, Measured
 from onlyif.models.readouts import TargetReadout
@@ -154,9 +154,8 @@ def _predictions(case: CausalCase) -> list[tuple[float, float]]:
     """f(x) and f(x') of each instance."""
     test, targets = case.test, np.array(case.targets)[:, None]
     with test.predictor.opened() as predictor:
-        parts = slices(len(case.x), test.max_rows)
-        outputs = np.concatenate([ask(predictor, copied(case.x[part])) for part in parts])
-        at_baseline = ask(predictor, copied(like(test.baseline, case.x)))
+        outputs = outputs_of(predictor, case.x, test.max_rows)
+        at_baseline = outputs_of(predictor, like(test.baseline, case.x), test.max_rows)
     full = np.take_along_axis(outputs, targets, 1)
     base = np.take_along_axis(np.broadcast_to(at_baseline, outputs.shape), targets, 1)
     return [*zip(full.ravel().tolist(), base.ravel().tolist(), strict=True)]

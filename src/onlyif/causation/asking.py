@@ -1,6 +1,5 @@
 """The model, asked for inputs of E some of whose players are at the baseline."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -8,10 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from onlyif.causation.change import Change
-from onlyif.core.arrays import Array, beside, doubled, in_dtype, namespace, where_kept
-from onlyif.core.errors import ModelError
-from onlyif.core.players import Players
-from onlyif.models.base import Predictor
+from onlyif.core.arrays import Array, beside, namespace
+from onlyif.core.subsets import codes_of_keep
+from onlyif.engine.engine import PAIRS_AT_ONCE, Differences, Engine
 
 
 @final
@@ -20,10 +18,11 @@ class Asker:
     """Inputs of E with their predictions, and how changes of these are read.
 
     Args:
-        predictor: The model f, opened for many calls.
-        players: How players tile an instance.
+        engine: The model f, opened for many calls.
         baseline: x'; size 1 in b means shared.
         rows: The inputs; size 1 in b means shared.
+        differ: In which players inputs, those of all instances one after the other, and baselines differ;
+            None where each row is asked for.
         base: f of these inputs as they are.
         change: The change of each instance's prediction.
         rounding: The largest change of each instance that may be rounding: in the digits of f and of c that
@@ -31,39 +30,57 @@ class Asker:
         threshold: c. A change that differs from it by no more than rounding is equal to it.
     """
 
-    predictor: Predictor
-    players: Players
+    engine: Engine
     baseline: Float[Array, "#b *x"]
     rows: Float[Array, "#b n *x"]
+    differ: Differences | None
     base: Float64[np.ndarray, "#b n k"]
     change: Change
     rounding: Float64[np.ndarray, "#b"]
     threshold: float
 
+    @property
+    def at_once(self) -> int:
+        """How many rows are asked for together: those of a call, or more where equal ones are looked for."""
+        return self.engine.rows_a_call if self.differ is None else max(self.engine.rows_a_call, PAIRS_AT_ONCE)
+
     def own_changes(
         self, instances: Int64[np.ndarray, "p"], inputs: slice, hit: Bool[np.ndarray, "p #n t d"]
-    ) -> Float64[np.ndarray, "p n t"]:
-        """|f(g) - f| for sets of players at the baseline, each of one instance and read as that is.
+    ) -> tuple[Float64[np.ndarray, "p n t"], int]:
+        """|f(g) - f| for sets of players at the baseline, each of one instance; and rows that were asked for.
 
         Args:
-            instances: Whose inputs each of the p entries is about.
+            instances: Whose inputs each of the p entries is about, and how its change is read.
             inputs: Which inputs of E.
             hit: The players at the baseline, for each choice t.
         """
-        rows, ends = _of(self.rows, instances)[:, inputs], _of(self.baseline, instances)
-        values = self.change.take(instances).between(
-            self._outputs(rows, ends, hit)[:, None], _of(self.base, instances)[:, inputs]
-        )
-        return self._rounded(values[:, 0], _of(self.rounding, instances))
+        outputs, asked = self._outputs(instances, inputs, hit)
+        base = _of(self.base, instances)[:, inputs]
+        values = self.change.take(instances).between(outputs[:, None], base)[:, 0]
+        return self._rounded(values, _of(self.rounding, instances)), asked
 
-    def all_changes(self, inputs: slice, hit: Bool[np.ndarray, "p #n t d"]) -> Float64[np.ndarray, "b p n t"]:
+    def all_changes(
+        self, inputs: slice, hit: Bool[np.ndarray, "p #n t d"]
+    ) -> tuple[Float64[np.ndarray, "b p n t"], int]:
         """The same where inputs and baseline are shared: each set once for all instances, read as each is.
 
         Args:
             inputs: Which inputs of E.
             hit: The players at the baseline, for each choice t.
         """
-        outputs = self._outputs(self.rows[:, inputs], self.baseline, hit)
+        outputs, asked = self._outputs(np.zeros(len(hit), dtype=np.int64), inputs, hit)
+        return self._read(outputs, inputs), asked
+
+    def changes_of(self, number: int, outputs: Float64[np.ndarray, "t k"]) -> Float64[np.ndarray, "b t"]:
+        """The change of each instance's prediction from one input of E to some outputs.
+
+        Args:
+            number: Which input, of those that are shared.
+            outputs: The outputs.
+        """
+        return self._read(outputs[None, None], slice(number, number + 1))[:, 0, 0]
+
+    def _read(self, outputs: Float64[np.ndarray, "p n t k"], inputs: slice) -> Float64[np.ndarray, "b p n t"]:
         return self._rounded(self.change.between(outputs[None], self.base[:, inputs]), self.rounding)
 
     def _rounded(
@@ -79,53 +96,20 @@ class Asker:
         return np.where(values <= rounding, 0.0, values)
 
     def _outputs(
-        self, rows: Float[Array, "#p n *x"], ends: Float[Array, "#p *x"], hit: Bool[np.ndarray, "p #n t d"]
-    ) -> Float64[np.ndarray, "p n t k"]:
-        kept = self.players.spread(~hit)
-        mixed = where_kept(kept, rows[:, :, None], ends[:, None, None])
-        p, n, t = mixed.shape[:3]
-        batch = namespace(mixed).reshape(mixed, (p * n * t, *mixed.shape[3:]))
-        return ask(self.predictor, batch).reshape(p, n, t, -1)
-
-
-def ask(predictor: Predictor, batch: Float[Array, "r *x"]) -> Float64[np.ndarray, "r k"]:
-    """The outputs for some inputs, checked, in double precision, on the host.
-
-    Args:
-        predictor: The model f.
-        batch: The inputs.
-    """
-    return doubled(answers(predictor, batch))
-
-
-def answers(predictor: Predictor, batch: Float[Array, "r *x"]) -> Float[Array, "r k"]:
-    """The outputs for some inputs, checked, as the model answered.
-
-    Args:
-        predictor: The model f.
-        batch: The inputs.
-
-    Raises:
-        ModelError: if an output is NaN or infinite.
-    """
-    outputs = predictor.predict(in_dtype(batch, predictor.batch_dtype))
-    if not bool(namespace(outputs).isfinite(outputs).all()):
-        raise ModelError(
-            "the model answered NaN or infinite for an input with some players at the baseline; need finite "
-            "outputs: check the baseline's values, or explain another output"
+        self, instances: Int64[np.ndarray, "p"], inputs: slice, hit: Bool[np.ndarray, "p #n t d"]
+    ) -> tuple[Float64[np.ndarray, "p n t k"], int]:
+        if self.differ is None:
+            rows, ends = _of(self.rows, instances)[:, inputs], _of(self.baseline, instances)
+            outputs = self.engine.replaced(rows, ends, hit)
+            return outputs, outputs.shape[0] * outputs.shape[1] * outputs.shape[2]
+        n = self.rows.shape[1]
+        owner, end = (
+            (instances if len(each) > 1 else np.zeros_like(instances))[:, None, None]
+            for each in (self.rows, self.baseline)
         )
-    return outputs
-
-
-def slices(total: int, step: int) -> Iterator[slice]:
-    """Consecutive slices of at most `step`.
-
-    Args:
-        total: Where they end.
-        step: The longest.
-    """
-    for start in range(0, total, step):
-        yield slice(start, min(start + step, total))
+        flat = namespace(self.rows).reshape(self.rows, (-1, *self.rows.shape[2:]))
+        which = owner * n + np.arange(n)[inputs][:, None], end
+        return self.engine.distinct(flat, self.baseline, which, codes_of_keep(hit), self.differ)
 
 
 def _of(array: Float[Array, "#b ..."], instances: Int64[np.ndarray, "p"]) -> Float[Array, "#p ..."]:

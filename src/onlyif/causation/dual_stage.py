@@ -20,7 +20,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from onlyif.causation.abduction import Abduction, WeightedMean
-from onlyif.causation.asking import slices
 from onlyif.causation.change import Change
 from onlyif.causation.checks import check_instances, check_proper, check_subsets, check_table
 from onlyif.causation.exceedance import Exceedance, Perturber, of_all_inputs
@@ -32,6 +31,7 @@ from onlyif.core.arrays import Array, doubled
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
+from onlyif.engine.engine import Engine, slices
 from onlyif.models.base import Predictor
 from onlyif.samples.base import Sample, SampleRows
 
@@ -234,11 +234,9 @@ class DualStageTest:
     def _perturber(self, instances: Int64[np.ndarray, "b"] | None = None) -> Perturber:
         all_alike = instances is None or len(self.baseline) == 1
         return Perturber(
-            self.predictor,
-            self.players,
+            Engine(self.predictor, self.players, self.max_rows),
             self.baseline if all_alike else self.baseline[instances],
             self.neighbourhood.events,
             self.perturbations,
-            self.max_rows,
             self.seed,
         )

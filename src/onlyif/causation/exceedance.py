@@ -9,15 +9,14 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
-from onlyif.causation.asking import Asker, answers, slices
+from onlyif.causation.asking import Asker
 from onlyif.causation.change import Change
 from onlyif.causation.neighbourhood import Events
 from onlyif.causation.perturbation import Perturbations
-from onlyif.core.arrays import Array, copied, doubled, like, namespace
+from onlyif.core.arrays import Array, doubled, like, namespace
 from onlyif.core.errors import SettingError
-from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes
-from onlyif.models.base import Predictor
+from onlyif.engine.engine import Differences, Engine, answers, runs, slices, spread
 from onlyif.models.outputs import digits_of
 
 
@@ -98,30 +97,24 @@ class Perturber:
     """A model, asked for perturbed inputs in calls of at most `max_rows` rows.
 
     Args:
-        predictor: The model f.
-        players: How players tile an instance.
+        engine: The model f behind what asks it.
         baseline: x', of each instance or shared by all.
         events: What counts as a change.
         perturbations: Which players go to the baseline.
-        max_rows: Most rows of one model call.
         seed: Seed of the random choices.
 
     Raises:
-        SettingError: unless max_rows >= 1, or if players and baseline have different shapes.
+        SettingError: if players and baseline have different shapes.
     """
 
-    predictor: Predictor
-    players: Players
+    engine: Engine
     baseline: Float[Array, "#b *x"]
     events: Events
     perturbations: Perturbations
-    max_rows: int
     seed: int
 
     def __post_init__(self) -> None:
-        if self.max_rows < 1:
-            raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
-        shapes = tuple(self.players.index.shape), tuple(self.baseline.shape[1:])
+        shapes = tuple(self.engine.players.index.shape), tuple(self.baseline.shape[1:])
         if shapes[0] != shapes[1]:
             raise SettingError(
                 f"players cover inputs of shape {shapes[0]}, the baseline has shape {shapes[1]}; need the "
@@ -147,7 +140,9 @@ class Perturber:
             lead = len(asker.rounding) if b == 1 else 1
             whole = [np.zeros((lead, b * m, n)) for _ in range(5)]
             asked = rows.shape[0] * n
-            for choices in chain(self._enumerated(flat, n), self._drawn(flat, n, first)):
+            for choices in chain(
+                self._enumerated(flat, n, asker.at_once), self._drawn(flat, n, first, asker.at_once)
+            ):
                 block = self._exceedance(asker, choices, None if b == 1 else choices.entries // m)
                 for held, part in zip(whole, block.arrays, strict=True):
                     held[:, choices.entries, choices.inputs] = part
@@ -164,64 +159,92 @@ class Perturber:
             rows: Inputs of E, shared by all instances as the baseline is.
             change: The change of each instance's prediction.
         """
-        n, d = len(rows), self.players.count
+        n, d, asked = len(rows), self.engine.players.count, len(rows)
         with self._asker(rows[None], change) as asker:
             soft, hard = np.empty((2, len(asker.rounding), 2**d, n))
-            for inputs in slices(n, self.max_rows):
-                for codes in slices(2**d, max(1, self.max_rows // (inputs.stop - inputs.start))):
-                    hit = keep_of_codes(np.arange(codes.start, codes.stop), d)[None, None]
-                    changes = asker.all_changes(inputs, hit)[:, 0].swapaxes(1, 2)
-                    soft[:, codes, inputs] = self.events.changed(changes)
-                    hard[:, codes, inputs] = changes > self.events.threshold
+            if asker.differ is not None:
+                asked += self._spread_over(asker, asker.differ, soft, hard)
+            else:
+                asked += self._every_row(asker, soft, hard)
         for means in (soft, hard):
             mean_over_subsets(means, self.perturbations.p_replace)
-        return exact(soft, hard, n + n * 2**d)
+        return exact(soft, hard, asked)
+
+    def _every_row(
+        self,
+        asker: Asker,
+        soft: Float64[np.ndarray, "b two_to_d n"],
+        hard: Float64[np.ndarray, "b two_to_d n"],
+    ) -> int:
+        """Fill the tables of all sets exactly at the baseline; the rows that were asked for."""
+        n_sets, n, max_rows = int(soft.shape[1]), int(soft.shape[2]), self.engine.rows_a_call
+        for inputs in slices(n, max_rows):
+            for codes in slices(n_sets, max(1, max_rows // (inputs.stop - inputs.start))):
+                part = np.arange(codes.start, codes.stop)
+                hit = keep_of_codes(part, self.engine.players.count)[None, None]
+                changes = asker.all_changes(inputs, hit)[0][:, 0].swapaxes(1, 2)
+                soft[:, codes, inputs] = self.events.changed(changes)
+                hard[:, codes, inputs] = changes > self.events.threshold
+        return n * n_sets
+
+    def _spread_over(
+        self,
+        asker: Asker,
+        differ: Differences,
+        soft: Float64[np.ndarray, "b two_to_d n"],
+        hard: Float64[np.ndarray, "b two_to_d n"],
+    ) -> int:
+        """The same from the distinct rows of each input, which agrees with the baseline in some players."""
+        asked = 0
+        for number, _, outputs in asker.engine.all_blends(asker.rows[0], asker.baseline, differ):
+            # Their codes are of players that are kept, and the tables' of those at the baseline.
+            changes = asker.changes_of(number, outputs[::-1])
+            for table, values in (
+                (soft, self.events.changed(changes)),
+                (hard, (changes > self.events.threshold).astype(np.float64)),
+            ):
+                for whole, own in zip(table, values, strict=True):
+                    column = whole[:, number].reshape(runs(differ.players[number, 0]))
+                    column[...] = spread(own, differ.players[number, 0])
+            asked += len(outputs)
+        return asked
 
     @contextmanager
     def _asker(self, rows: Float[Array, "#b n *x"], change: Change) -> Iterator[Asker]:
         flat, c = namespace(rows).reshape(rows, (-1, *rows.shape[2:])), self.events.threshold
-        with self.predictor.opened() as opened:
-            # Copies, for an opened predictor may change its batch.
-            copies = (copied(flat[part]) for part in slices(len(flat), self.max_rows))
-            parts = [answers(opened, part) for part in copies]
-            base = np.concatenate([doubled(part) for part in parts]).reshape(*rows.shape[:2], -1)
+        with self.engine.opened() as engine:
+            given = answers(engine.predictor, flat, engine.rows_a_call)
+            base = doubled(given).reshape(*rows.shape[:2], -1)
             sizes = change.between(base[:, None, :, None], np.zeros_like(base))
-            digits = min(opened.meaning.digits, digits_of(parts[0].dtype))
+            digits = min(engine.predictor.meaning.digits, digits_of(given.dtype))
             rounding = np.maximum(sizes.reshape(len(sizes), -1).max(1), c) * 2.0**-digits
-            yield Asker(opened, self.players, like(self.baseline, rows), rows, base, change, rounding, c)
+            baseline = like(self.baseline, rows)
+            differ = engine.differing(flat, baseline)
+            yield Asker(engine, baseline, rows, differ, base, change, rounding, c)
 
-    def _enumerated(self, flat: Bool[np.ndarray, "p d"], n: int) -> Iterator["_Choices"]:
+    def _enumerated(self, flat: Bool[np.ndarray, "p d"], n: int, rows: int) -> Iterator["_Choices"]:
         """All choices of the sets that are small enough, sets of one size together."""
         sizes = flat.sum(1)
         for size in filter(self.perturbations.enumerates, np.unique(sizes).tolist()):
             chosen, weights = self.perturbations.enumerated(size)
             large_enough = np.flatnonzero(sizes == size)
-            for inputs in slices(n, self._at_once(len(chosen))):
-                for entries in self._fitting(large_enough, inputs, len(chosen)):
+            for inputs in slices(n, max(1, rows // len(chosen))):
+                for entries in _fitting(large_enough, inputs, rows // len(chosen)):
                     hit = np.zeros((len(entries), len(chosen), flat.shape[1]), dtype=bool)
                     members = np.nonzero(flat[entries])[1].reshape(len(entries), 1, size)
                     np.put_along_axis(hit, np.broadcast_to(members, (*hit.shape[:2], size)), chosen[None], 2)
                     yield _Choices(entries, inputs, hit[:, None], weights, drawn=False)
 
-    def _drawn(self, flat: Bool[np.ndarray, "p d"], n: int, first: int) -> Iterator["_Choices"]:
+    def _drawn(self, flat: Bool[np.ndarray, "p d"], n: int, first: int, rows: int) -> Iterator["_Choices"]:
         """Random choices for the other sets, the same for all of them."""
         large = np.flatnonzero(~self.perturbations.enumerates_all(flat))
         t = self.perturbations.n_perturbations
-        for inputs in slices(n if len(large) else 0, self._at_once(t)):
+        for inputs in slices(n if len(large) else 0, max(1, rows // t)):
             start, stop = first + inputs.start, first + inputs.stop
             drawn = self.perturbations.drawn(start, stop, flat.shape[1], self.seed)
-            for entries in self._fitting(large, inputs, t):
+            for entries in _fitting(large, inputs, rows // t):
                 # Ones, divided by their sum: a mean of ones is then exactly one.
                 yield _Choices(entries, inputs, flat[entries][:, None, None] & drawn, np.ones(t), drawn=True)
-
-    def _at_once(self, t: int) -> int:
-        """Inputs, or sets and inputs, that fill a call; one where t choices alone fill it."""
-        return max(1, self.max_rows // t)
-
-    def _fitting(self, entries: Int64[np.ndarray, "p"], inputs: slice, t: int) -> Iterator[np.ndarray]:
-        """The entries part by part, each of which fills a call with these inputs."""
-        for part in slices(len(entries), max(1, self._at_once(t) // (inputs.stop - inputs.start))):
-            yield entries[part]
 
     def _exceedance(
         self, asker: Asker, choices: "_Choices", instances: Int64[np.ndarray, "p"] | None
@@ -232,24 +255,27 @@ class Perturber:
         """
         t, n_rows = len(choices.weights), len(choices.entries) * (choices.inputs.stop - choices.inputs.start)
         sums: list[np.ndarray] = []
-        for part in slices(t, max(1, self.max_rows // n_rows)):
+        asked = 0
+        for part in slices(t, max(1, asker.at_once // n_rows)):
             hit, weights = choices.hit[:, :, part], choices.weights[part]
             if instances is None:
-                changes = asker.all_changes(choices.inputs, hit)
+                changes, rows = asker.all_changes(choices.inputs, hit)
             else:
-                changes = asker.own_changes(instances, choices.inputs, hit)[None]
+                own, rows = asker.own_changes(instances, choices.inputs, hit)
+                changes = own[None]
+            asked += rows
             soft, hard = self.events.changed(changes), (changes > self.events.threshold).astype(np.float64)
             products = (soft, hard, soft * soft, soft * hard) if choices.drawn else (soft, hard)
             sums.append(np.stack([product @ weights for product in products]))
         means = np.sum(sums, axis=0) / choices.weights.sum()
         if not choices.drawn:
             soft, hard = means
-            return exact(soft, hard, n_rows * t)
+            return exact(soft, hard, asked)
         soft, hard, soft_squared, both = means
         share = 1 / (t - 1) if t > 1 else np.nan
         # Not below 0: rounding of a variance that is 0. The square of 0 or 1 is itself.
         return Exceedance(
-            n_rows * t,
+            asked,
             soft,
             hard,
             np.maximum(soft_squared - soft**2, 0.0) * share,
@@ -268,6 +294,17 @@ class _Choices:
     hit: Bool[np.ndarray, "p #n t d"]
     weights: Float64[np.ndarray, "t"]
     drawn: bool
+
+
+def _fitting(entries: Int64[np.ndarray, "p"], inputs: slice, each: int) -> Iterator[np.ndarray]:
+    """The entries part by part, each of which fills a call with these inputs.
+
+    Args:
+        entries: The entries.
+        inputs: The inputs.
+        each: Sets and inputs that fill a call.
+    """
+    return (entries[part] for part in slices(len(entries), max(1, each // (inputs.stop - inputs.start))))
 
 
 def mean_over_subsets(values: Float64[np.ndarray, "b two_to_d n"], p_replace: float) -> None:

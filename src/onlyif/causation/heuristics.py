@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import Change
-from onlyif.core.arrays import copied, doubled, like, namespace, on_host
+from onlyif.core.arrays import doubled, like, namespace, on_host
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
+from onlyif.engine.engine import asked, outputs_of, slices
 from onlyif.models.base import Predictor
 
 N_REPEATS = 4
@@ -83,11 +83,10 @@ def noise_threshold(
     with predictor.opened() as opened:
         for taken in slices(len(rows), max_rows):
             part = xp.astype(rows[taken], xp.result_type(rows.dtype, xp.float32), copy=False)
-            # Copies, for an opened predictor may change its batch.
-            base = ask(opened, copied(part))
+            base = outputs_of(opened, part, max_rows)
             seen.append(base)
             for noise in _noises(part.shape, taken.start, seed):
-                moved = ask(opened, part + like(sigma * noise * where, part))
+                moved = doubled(asked(opened, part + like(sigma * noise * where, part)))
                 found = change.between(moved[None, None, :, None], base[None])
                 largest = max(largest, float(found.max()))
     _check_outputs(np.concatenate(seen))

@@ -7,11 +7,11 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from onlyif.causation.asking import ask, slices
 from onlyif.causation.change import NormChange
 from onlyif.causation.heuristics import noise_threshold
 from onlyif.causation.samples import drawn_rows
 from onlyif.core.arguments import Number, settle
+from onlyif.engine.engine import outputs_of
 from onlyif.modalities.background import Background
 from onlyif.models.base import Predictor
 
@@ -58,9 +58,7 @@ class SpreadThreshold(ThresholdRecipe):
     def of(self, predictor: Predictor, background: Background, max_rows: int) -> tuple[float, str]:
         rows = drawn_rows(background.values, MOST_ROWS, background.seed)
         with predictor.opened() as opened:
-            # Copies, for an opened predictor may change its batch.
-            parts = slices(len(rows), max_rows)
-            outputs = np.concatenate([ask(opened, rows[part].copy()) for part in parts])
+            outputs = outputs_of(opened, rows, max_rows)
         low, high = np.quantile(outputs, [0.05, 0.95], axis=0)
         spread, ends = float((high - low).max()), "5 % to 95 %"
         if not spread > 0:

@@ -14,7 +14,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from onlyif.causation.abduction import NECESSARY_FACT, SUFFICIENT_FACT, Abduction, Weight
-from onlyif.causation.asking import ask
 from onlyif.causation.change import Change
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.reading import events
@@ -25,6 +24,7 @@ from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
+from onlyif.engine.engine import outputs_of
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.base import Sample
 
@@ -112,9 +112,7 @@ class SoftPNS:
         found = self.sample.rows(x, self.seed)
         shared = found.shared.unsqueeze(0).expand(len(x), *found.shared.shape)
         rows = torch.cat([found.own, shared], dim=1)
-        # Copies, for an opened predictor may change its batch.
-        parts = torch.split(rows.flatten(0, 1), self.max_rows)
-        asked = np.concatenate([ask(self.predictor, part.clone()) for part in parts])
+        asked = outputs_of(self.predictor, rows.flatten(0, 1), self.max_rows)
         pairs = zip(doubled(rows), doubled(x), strict=True)
         squares = np.stack([self.neighbourhood.squares(*each, self.players) for each in pairs])
         ends = like(self.baseline, x).expand(len(x), *x.shape[1:])

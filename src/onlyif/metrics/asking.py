@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor, nn
 
 from onlyif.core.arrays import Array, doubled, on_host
-from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.core.errors import InputError, SettingError
 from onlyif.core.precision import as_floats
 from onlyif.core.shapes import Batch, Numbers
+from onlyif.engine.engine import outputs_of
 from onlyif.models.base import Predictor
 from onlyif.models.differentiable import differentiable_module
 from onlyif.models.readouts import DecisionReadout
@@ -140,12 +140,7 @@ def ask(predictor: Predictor, rows: Batch, max_rows: int = MAX_ROWS) -> Float64[
     Raises:
         ModelError: if an output is NaN or infinite.
     """
-    parts = torch.split(rows, max_rows)
-    outputs = torch.from_numpy(np.concatenate([doubled(predictor.predict(part.clone())) for part in parts]))
-    if not bool(outputs.isfinite().all()):
-        bad = int((~outputs.isfinite()).any(1).sum())
-        raise ModelError(f"{predictor.meaning.model} answered {bad} of {len(rows)} rows with NaN or infinity")
-    return outputs
+    return torch.from_numpy(outputs_of(predictor, rows, max_rows))
 
 
 def chosen(outputs: Float64[Tensor, "r k"], target: Int64[Tensor, "r"]) -> Float64[Tensor, "r"]:

@@ -10,27 +10,24 @@ written for a call is read again from the processor's cache, not from memory.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import prod
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
-from onlyif.core.arrays import doubled, in_dtype
-from onlyif.core.blend import blend
+from onlyif.core.arrays import in_dtype
 from onlyif.core.errors import SettingError
-from onlyif.core.players import Players
 from onlyif.core.shapes import InputKeep, Instances, Keep
-from onlyif.core.subsets import keep_of_codes
-from onlyif.models.base import Predictor
+from onlyif.core.subsets import codes_of_keep, keep_of_codes
+from onlyif.engine.engine import PAIRS_AT_ONCE, Differences, Engine, runs, slices, spread
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Draws, Plan, Reference
 from onlyif.restrictions.base import Estimate
 
 # At least this many subsets share one evaluation of the base draws, which their errors are paired with.
 SUBSETS_A_PASS = 2048
-# A call of more rows than the second number holds at most as many entries as the first: 16 MiB of float64.
-ENTRIES_A_CALL, FEW_ROWS = 2**21, 1024
+# Answers to distinct rows of an instance that are held.
+MOST_ANSWERS = 2**26
 
 
 @final
@@ -93,124 +90,210 @@ class Subsets:
 @final
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """A predictor, a reference and players, walked in blocks.
+    """A model, a reference and players, walked in blocks.
+
+    Where instances and draws agree in some players, equal rows are asked once: `Engine` says how they are
+    found. The results do not change by that, and neither by how the work is split.
 
     Args:
-        predictor: The model f.
+        engine: The model f behind what asks it.
         reference: The distribution V of what is hidden.
-        players: How players tile an instance.
         plan: The draws of every subset; its start and stop are ignored.
-        max_rows: Most rows of one model call. Of rows with more than 128 entries a call takes fewer: at most
-            2^21 entries, or 1,024 rows where these are more.
     """
 
-    predictor: Predictor
+    engine: Engine
     reference: Reference
-    players: Players
     plan: Plan
-    max_rows: int
 
     def __post_init__(self) -> None:
-        if self.max_rows < 1:
-            raise SettingError(f"max_rows must be at least 1, got {self.max_rows}")
         if self.plan.total < 1:
             raise SettingError(f"need at least 1 draw a subset, got {self.plan.total}")
 
     def run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
         """f_S(x) for every instance and subset."""
-        with self.predictor.opened() as predictor:
-            few = max(FEW_ROWS, ENTRIES_A_CALL // prod(x.shape[1:]))
-            walk = replace(self, predictor=predictor, max_rows=min(self.max_rows, few))
-            return walk._run(x, subsets, readout)
+        with self.engine.opened() as engine:
+            return replace(self, engine=engine)._run(x, subsets, readout)
 
     def _run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
+        seen = self._repeats(x)
+        if seen is not None and subsets.keep is None and self.exact and seen.affordable:
+            return self._whole_table(x, seen, readout)
         mean = np.empty((len(x), subsets.count))
         errors = np.broadcast_to(0.0, (2, *mean.shape)) if self.exact else np.empty((2, *mean.shape))
-        b_call, m_call = _rectangle(len(x), subsets.count, max(1, self.max_rows // self.plan.total))
+        at_once = self.engine.rows_a_call if seen is None else max(self.engine.rows_a_call, PAIRS_AT_ONCE)
+        b_call, m_call = _rectangle(len(x), subsets.count, max(1, at_once // self.plan.total))
         # Whole calls only: a remainder in every pass would be a small call in every pass.
         a_pass = m_call * -(-SUBSETS_A_PASS // m_call)
-        passes = list(_slices(subsets.count, a_pass))
-        for instances in _slices(len(x), b_call):
+        passes = list(slices(subsets.count, a_pass))
+        asked = 0
+        for instances in slices(len(x), b_call):
             numbers = readout.part(instances)
+            own = None if seen is None else seen.part(instances)
             for part in passes:
                 keep = subsets.part(instances, part)
                 if self.exact:
-                    outputs = self._exact(x[instances], keep, m_call)
+                    outputs, rows = self._exact(x[instances], keep, m_call, own)
                 else:
-                    moments = self._sampled(x[instances], keep, m_call)
+                    moments, rows = self._sampled(x[instances], keep, m_call, own)
                     outputs = moments.mean[0]
                     for error, stderr in zip(errors, moments.stderr, strict=True):
                         error[instances, part] = numbers.error(stderr)
                 mean[instances, part] = numbers.read(outputs)
-        asked = subsets.count + (0 if self.exact else len(passes))
-        return Estimate(mean, errors[0], errors[1], float(asked * self.plan.total))
+                asked += rows
+        return Estimate(mean, errors[0], errors[1], asked / len(x))
 
     @property
     def exact(self) -> bool:
         """Whether the draws are the atoms of the law."""
         return self.plan.seed is None
 
-    def _exact(self, x: Instances, keep: Keep, m_call: int) -> Float64[np.ndarray, "b m k"]:
+    def _exact(
+        self, x: Instances, keep: Keep, m_call: int, seen: "_Repeats | None"
+    ) -> tuple[Float64[np.ndarray, "b m k"], int]:
         # Filled in place: many small results kept between large ones would tear the heap.
-        total = np.zeros(0)
-        input_keep = self.players.spread(keep)
-        for plan in self._chunks():
+        total, asked = np.zeros(0), 0
+        for plan in self._chunks(seen):
             shared = self._shared(x, plan)
-            for part in _slices(keep.shape[1], m_call):
-                outputs, weights = self._outputs(x, input_keep[:, part], plan, shared)
+            for part in slices(keep.shape[1], m_call):
+                outputs, weights, rows = self._outputs(x, keep[:, part], plan, shared, seen)
                 if not len(total):
                     total = np.zeros((len(x), keep.shape[1], outputs.shape[3]))
                 total[:, part] += (weights[:, :, None] @ outputs)[:, :, 0]
-        return total
+                asked += rows
+        return total, asked
 
-    def _sampled(self, x: Instances, keep: Keep, m_call: int) -> Moments:
-        input_keep, nothing = self.players.spread(keep), self._nothing(x)
-        merged: list[Moments] = []
-        for plan in self._chunks():
+    def _sampled(self, x: Instances, keep: Keep, m_call: int, seen: "_Repeats | None") -> tuple[Moments, int]:
+        nothing, merged, asked = np.zeros((1, 1, keep.shape[2]), dtype=bool), list[Moments](), 0
+        for plan in self._chunks(seen):
             shared = self._shared(x, plan)
-            base = self._outputs(x, nothing, plan, shared)[0]
+            base, _, rows = self._outputs(x, nothing, plan, shared, seen)
+            asked += rows
             n = base.shape[2]
-            mean, spread = np.empty((2, 2, len(x), keep.shape[1], base.shape[3]))
-            for part in _slices(keep.shape[1], m_call):
-                outputs = self._outputs(x, input_keep[:, part], plan, shared)[0]
+            mean, spreads = np.empty((2, 2, len(x), keep.shape[1], base.shape[3]))
+            for part in slices(keep.shape[1], m_call):
+                outputs, _, rows = self._outputs(x, keep[:, part], plan, shared, seen)
+                asked += rows
                 values = np.stack([outputs, outputs - base])
                 # Sums as products with ones, which are much faster than sums over a middle axis.
                 mean[:, :, part] = np.ones(n) @ values / n
                 values -= mean[:, :, part, None]
                 np.square(values, out=values)
-                spread[:, :, part] = np.ones(n) @ values
-            whole = Moments(n, mean, spread)
+                spreads[:, :, part] = np.ones(n) @ values
+            whole = Moments(n, mean, spreads)
             merged = [merged[0].merge(whole)] if merged else [whole]
-        return merged[0]
+        return merged[0], asked
 
-    def _chunks(self) -> Iterator[Plan]:
-        for part in _slices(self.plan.total, self.max_rows):
+    def _chunks(self, seen: "_Repeats | None") -> Iterator[Plan]:
+        for part in slices(self.plan.total, self.engine.rows_a_call if seen is None else self.plan.total):
             yield replace(self.plan, start=part.start, stop=part.stop)
-
-    def _nothing(self, x: Instances) -> InputKeep:
-        return np.zeros((1, 1, *x.shape[1:]), dtype=bool)
 
     def _shared(self, x: Instances, plan: Plan) -> Draws | None:
         """The draws of all subsets and instances, where the law does not depend on what is kept."""
         if self.reference.law.depends_on_x:
             return None
         draws = self.reference.draw(x, self._nothing(x), plan)
-        return replace(draws, values=in_dtype(draws.values, self.predictor.batch_dtype))
+        return replace(draws, values=in_dtype(draws.values, self.engine.predictor.batch_dtype))
+
+    def _nothing(self, x: Instances) -> InputKeep:
+        return np.zeros((1, 1, *x.shape[1:]), dtype=bool)
 
     def _outputs(
-        self, x: Instances, input_keep: InputKeep, plan: Plan, shared: Draws | None
-    ) -> tuple[Float64[np.ndarray, "b m n k"], Float64[np.ndarray, "#b #m n"]]:
-        """The outputs for every draw, and the draws' weights."""
+        self, x: Instances, keep: Keep, plan: Plan, shared: Draws | None, seen: "_Repeats | None"
+    ) -> tuple[Float64[np.ndarray, "b m n k"], Float64[np.ndarray, "#b #m n"], int]:
+        """The outputs for every draw, the draws' weights, and the rows that were asked for."""
+        input_keep = self.engine.players.spread(keep)
         draws = self.reference.draw(x, input_keep, plan) if shared is None else shared
-        dtype = self.predictor.batch_dtype
-        mixed = blend(in_dtype(x, dtype), in_dtype(draws.values, dtype), input_keep)
-        outputs = doubled(self.predictor.predict(mixed.reshape(-1, *mixed.shape[3:])))
-        return outputs.reshape(*mixed.shape[:3], -1), draws.weights
+        if seen is None:
+            outputs = self.engine.rectangle(x, input_keep, draws.values)
+            return outputs, draws.weights, outputs.shape[0] * outputs.shape[1] * outputs.shape[2]
+        instance, draw = np.arange(len(x))[:, None, None], np.arange(len(seen.values))
+        hidden = codes_of_keep(~keep)[:, :, None]
+        outputs, rows = self.engine.distinct(x, seen.values, (instance, draw), hidden, seen.differ)
+        return outputs, draws.weights, rows
+
+    def _repeats(self, x: Instances) -> "_Repeats | None":
+        """Where instances and draws agree; None if little is gained, or each subset has its own draws."""
+        law = self.reference.law
+        if law.depends_on_x and (law.n_atoms is None or not self.exact):
+            return None
+        draws = self.reference.draw(x[:2], np.zeros((1, 2, *x.shape[1:]), dtype=bool), self._whole_plan)
+        if draws.values.shape[:2] != (1, 1):
+            return None
+        values = draws.values[0, 0]
+        differ = self.engine.differing(x, values)
+        return None if differ is None else _Repeats(values, differ)
+
+    @property
+    def _whole_plan(self) -> Plan:
+        return replace(self.plan, start=0, stop=self.plan.total)
+
+    def _whole_table(self, x: Instances, seen: "_Repeats", readout: Readout) -> Estimate:
+        """All 2^d subsets, from the distinct blends of each draw."""
+        mean, asked = np.empty((len(x), 2**self.engine.players.count)), 0
+        for i in range(len(x)):
+            part = slice(i, i + 1)
+            total, rows = self._sum_of_draws(x[part], seen.part(part))
+            mean[i] = readout.part(part).read(total[None])[0]
+            asked += rows
+        nothing = np.broadcast_to(0.0, mean.shape)
+        return Estimate(mean, nothing, nothing, asked / len(x))
+
+    def _sum_of_draws(self, x: Instances, seen: "_Repeats") -> tuple[Float64[np.ndarray, "two_to_d k"], int]:
+        """The weighted sum over the draws of one instance, and how many rows were asked for."""
+        differ, asked = seen.differ.players[0], 0
+        by_draw = self.engine.all_blends(x, seen.values, seen.differ)
+        if self.reference.law.depends_on_x:
+            answers = [outputs for *_, outputs in by_draw]
+            return self._weighted(x, differ, answers), sum(map(len, answers))
+        weights = self.reference.draw(x, self._nothing(x), self._whole_plan).weights[0, 0]
+        total = np.zeros((0, 0))
+        for _, draw, outputs in by_draw:
+            if not len(total):
+                total = np.zeros((2 ** differ.shape[1], outputs.shape[1]))
+            table = total.reshape(*runs(differ[draw]), -1)
+            table += weights[draw] * spread(outputs, differ[draw])
+            asked += len(outputs)
+        return total, asked
+
+    def _weighted(
+        self, x: Instances, differ: Bool[np.ndarray, "n d"], answers: list[Float64[np.ndarray, "_ k"]]
+    ) -> Float64[np.ndarray, "two_to_d k"]:
+        """The sum over draws whose weights depend on what is kept, block by block of subsets."""
+        d = differ.shape[1]
+        total = np.zeros((2**d, answers[0].shape[1]))
+        for block in slices(2**d, SUBSETS_A_PASS):
+            codes = np.arange(block.start, block.stop)
+            keep = self.engine.players.spread(keep_of_codes(codes, d)[None])
+            weights = self.reference.draw(x, keep, self._whole_plan).weights[0]
+            for draw, outputs in enumerate(answers):
+                places = np.zeros_like(codes)
+                for bit, player in enumerate(np.flatnonzero(differ[draw]).tolist()):
+                    places |= ((codes >> player) & 1) << bit
+                total[block] += weights[:, draw, None] * outputs[places]
+        return total
 
 
-def _slices(total: int, step: int) -> Iterator[slice]:
-    for start in range(0, total, step):
-        yield slice(start, min(start + step, total))
+@final
+@dataclass(frozen=True, eq=False)
+class _Repeats:
+    """Draws that all subsets share, and where instances differ from them.
+
+    Args:
+        values: The draws.
+        differ: In which players each instance and draw differ.
+    """
+
+    values: Float64[np.ndarray, "n *x"]
+    differ: Differences
+
+    def part(self, instances: slice) -> "_Repeats":
+        """The same of some instances."""
+        return _Repeats(self.values, self.differ.part(instances))
+
+    @property
+    def affordable(self) -> bool:
+        """Whether the answers to all distinct blends of an instance are few enough to be held."""
+        return float((2.0 ** self.differ.players.sum(2)).sum(1).max()) <= MOST_ANSWERS
 
 
 def _rectangle(n_instances: int, n_subsets: int, per_call: int) -> tuple[int, int]:

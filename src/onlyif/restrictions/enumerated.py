@@ -8,6 +8,7 @@ from typing_extensions import override
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
+from onlyif.engine.engine import Engine
 from onlyif.models.base import Predictor
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Plan, Reference
@@ -72,4 +73,4 @@ class EnumeratedRestriction(Restriction):
 
     def _walk(self) -> Walk:
         plan = Plan(self._n_atoms, 0, self._n_atoms, None)
-        return Walk(self.predictor, self.reference, self.players, plan, self.max_rows)
+        return Walk(Engine(self.predictor, self.players, self.max_rows), self.reference, plan)

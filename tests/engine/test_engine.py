@@ -1,0 +1,219 @@
+"""Equal rows are asked for once, and nothing else changes by it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onlyif.causation.change import NormChange, TargetChange
+from onlyif.causation.dual_stage import DualStageTest
+from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
+from onlyif.causation.perturbation import Perturbations
+from onlyif.core.errors import ModelError, SettingError
+from onlyif.core.players import Players, column_players
+from onlyif.core.subsets import keep_of_codes
+from onlyif.engine import engine as module
+from onlyif.engine.engine import Engine, outputs_of, runs, spread
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.readouts import TargetReadout
+from onlyif.references.empirical import fit_empirical
+from onlyif.references.gaussian import fit_gaussian
+from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions.enumerated import EnumeratedRestriction
+from onlyif.restrictions.sampled import SampledRestriction
+from onlyif.samples.background import BackgroundSample
+
+PLAYERS = Players(np.array([0, 1, 1, 2, 3]), ("a", "b", "c", "d"))
+WEIGHTS = np.random.default_rng(0).normal(size=(5, 2))
+READOUT = TargetReadout(np.array([0, 1, 1]))
+
+
+class Recorder:
+    """A model that remembers every row it was given."""
+
+    def __init__(self):
+        self.rows = []
+
+    def __call__(self, batch):
+        self.rows.extend(map(bytes, np.ascontiguousarray(batch)))
+        return np.tanh(batch @ WEIGHTS + batch[:, :1] * batch[:, 3:4])
+
+
+def tables(seed, n, b=3, levels=3):
+    random = np.random.default_rng(seed)
+    return (random.integers(0, levels, (size, 5)).astype(float) for size in (n, b))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 40))
+@settings(max_examples=15, deadline=None)
+def test_blends_are_those_of_plain_loops(seed, n, max_rows):
+    other, x = tables(seed, n)
+    model = Recorder()
+    engine = Engine(FunctionPredictor(model), PLAYERS, max_rows)
+    differ = engine.differing(x, other)
+    if differ is None:
+        return
+    for i in range(3):
+        for j in range(n):
+            expected = [PLAYERS.names[p] for p in range(4) if (x[i] != other[j])[PLAYERS.index == p].any()]
+            assert [PLAYERS.names[p] for p in np.flatnonzero(differ.players[i, j])] == expected
+    wanted = {}
+    for i in range(3):
+        for j in range(n):
+            keep = keep_of_codes(np.arange(16), 4)[:, PLAYERS.index]
+            wanted[i, j] = Recorder()(np.where(keep, x[i], other[j]))
+    for i, j, outputs in engine.all_blends(x, other, differ):
+        table = np.zeros((16, 2))
+        table.reshape(*runs(differ.players[i, j]), 2)[...] = spread(outputs, differ.players[i, j])
+        np.testing.assert_allclose(table, wanted[i, j], atol=1e-12)
+    hidden = np.arange(16)[::-1][None, None]
+    which = np.arange(3)[:, None, None], np.arange(n)[:, None]
+    outputs, count = engine.distinct(x, other, which, hidden, differ)
+    for i in range(3):
+        for j in range(n):
+            np.testing.assert_allclose(outputs[i, j], wanted[i, j], atol=1e-12)
+    assert count == sum(2 ** int(k) for k in differ.players.sum(2).ravel())
+
+
+def both_ways(monkeypatch, made):
+    """What is made where equal rows are looked for, and where they are not."""
+    found = made()
+    with monkeypatch.context() as without:
+        without.setattr(module, "LEAST_AGREEMENT", 2.0)
+        plain = made()
+    return found, plain
+
+
+REFERENCES = {
+    "marginal": MarginalReference,
+    "weighted": lambda rows: fit_empirical(rows, bandwidth=0.7),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("max_rows", [7, 4096])
+def test_tables_and_lists_do_not_change(monkeypatch, name, max_rows):
+    rows, x = tables(1, 12)
+    keep = np.random.default_rng(2).random((3, 9, 4)) < 0.5
+
+    def made():
+        model = Recorder()
+        restriction = EnumeratedRestriction(
+            FunctionPredictor(model), REFERENCES[name](rows), PLAYERS, max_rows
+        )
+        table = restriction.table(x, READOUT)
+        asked = len(model.rows)
+        return table, restriction.predict(x, keep, READOUT), asked, model
+
+    (table, some, asked, model), (plain, plain_some, plainly, _) = both_ways(monkeypatch, made)
+    np.testing.assert_allclose(table.mean, plain.mean, atol=1e-12)
+    np.testing.assert_allclose(some.mean, plain_some.mean, atol=1e-12)
+    assert not table.stderr.any()
+    assert (round(table.model_rows * 3), round(plain.model_rows * 3)) == (asked, plainly)
+    assert plainly == 3 * 16 * 12
+    differ = np.stack([(x[:, None] != rows)[:, :, PLAYERS.index == p].any(2) for p in range(4)])
+    assert asked == (2 ** differ.sum(0)).sum()
+    assert round((table.model_rows + some.model_rows) * 3) == len(model.rows)
+
+
+def test_no_row_of_one_background_row_is_asked_twice():
+    rows, x = tables(3, 1, levels=2)
+    model = Recorder()
+    EnumeratedRestriction(FunctionPredictor(model), MarginalReference(rows), PLAYERS).table(
+        x[:1], READOUT.part(slice(1))
+    )
+    assert (
+        len(model.rows)
+        == len(set(model.rows))
+        == 2 ** sum((rows[0] != x[0])[PLAYERS.index == p].any() for p in range(4))
+    )
+
+
+def test_errors_of_draws_do_not_change(monkeypatch):
+    rows, x = tables(4, 12)
+
+    def made():
+        restriction = SampledRestriction(
+            FunctionPredictor(Recorder()), MarginalReference(rows), PLAYERS, 30, 64, seed=5
+        )
+        return restriction.table(x, READOUT)
+
+    found, plain = both_ways(monkeypatch, made)
+    for name in ("mean", "stderr", "stderr_from_base"):
+        np.testing.assert_allclose(getattr(found, name), getattr(plain, name), atol=1e-12)
+    assert found.model_rows < 0.6 * plain.model_rows
+
+
+@pytest.mark.parametrize("change", [TargetChange(np.array([0, 1])), NormChange()], ids=["target", "norm"])
+@pytest.mark.parametrize("own", [False, True], ids=["one baseline", "a baseline each"])
+def test_the_dual_stage_test_does_not_change(monkeypatch, change, own):
+    rows, x = tables(6, 14, b=2)
+    baseline = np.array([[0.0, 1.0, 2.0, 0.0, 1.0], [2.0, 0.0, 0.0, 1.0, 1.0]])[: 2 if own else 1]
+    keep = np.random.default_rng(2).random((2, 5, 4)) < 0.5
+
+    def made():
+        model = Recorder()
+        test = DualStageTest(
+            FunctionPredictor(model),
+            PLAYERS,
+            BackgroundSample(rows),
+            baseline,
+            Neighbourhood(SoftEvents(2.0, 0.1)),
+            Perturbations(most_masks=4, n_perturbations=5),
+            max_rows=50,
+        )
+        return test.table(x, change), test.measure(x, keep, change), len(model.rows)
+
+    (table, some, asked), (plain, plain_some, plainly) = both_ways(monkeypatch, made)
+    np.testing.assert_allclose(table.pns, plain.pns, atol=1e-12)
+    np.testing.assert_allclose(some.pns, plain_some.pns, atol=1e-12)
+    assert asked == round((table.model_rows + some.model_rows) * 2)
+    assert asked < plainly
+
+
+def test_only_the_same_bits_are_the_same():
+    engine = Engine(FunctionPredictor(Recorder()), column_players(list("abcd")), 10)
+    quiet, other = np.array([0x7FF8000000000000, 0x7FF8000000000001], dtype=np.int64).view(np.float64)
+    x = np.array([[0.0, quiet, 1e-320, 5.0]])
+    rows = np.array([[-0.0, quiet, 1e-320, 5.0], [0.0, other, 0.0, np.nextafter(5.0, 6.0)]])
+    differ = engine.differing(x, rows)
+    assert differ.players[0].tolist() == [[True, False, False, False], [False, True, True, True]]
+
+
+def test_nothing_is_looked_for_where_nothing_repeats():
+    random = np.random.default_rng(0)
+    engine = Engine(FunctionPredictor(Recorder()), PLAYERS, 10)
+    assert engine.differing(random.normal(size=(3, 5)), random.normal(size=(9, 5))) is None
+    tensors = torch.zeros(2, 5, dtype=torch.float64)
+    assert engine.differing(tensors, tensors) is None
+    assert engine.differing(np.zeros((2, 5), dtype=np.float32), np.zeros((2, 5))) is None
+    wide = Engine(FunctionPredictor(Recorder()), column_players([str(i) for i in range(50)]), 10)
+    assert wide.differing(np.zeros((1, 50)), np.zeros((1, 50))) is None
+
+
+def test_draws_of_their_own_for_each_subset_are_asked_for_as_they_are():
+    rows, x = tables(7, 30)
+    model = Recorder()
+    reference = fit_gaussian(rows + np.random.default_rng(0).normal(size=rows.shape))
+    SampledRestriction(FunctionPredictor(model), reference, PLAYERS, 4, 64).table(x, READOUT)
+    assert len(model.rows) == 3 * (16 + 1) * 4
+
+
+def test_bad_answers_and_settings():
+    with pytest.raises(SettingError, match="max_rows must be at least 1, got 0"):
+        Engine(FunctionPredictor(Recorder()), PLAYERS, 0)
+    broken = FunctionPredictor(lambda batch: np.where(batch[:, 0] > 1, np.nan, 1.0))
+    with pytest.raises(ModelError, match="answered NaN or infinite for 1 of 2 rows; need finite outputs"):
+        outputs_of(broken, np.array([[0.0], [1.5], [2.0]]), 2)
+
+
+def test_rows_stay_as_they_are():
+    def greedy(batch):
+        batch += 1
+        return batch.sum(1)
+
+    rows = np.zeros((3, 2))
+    with FunctionPredictor(greedy).opened() as opened:
+        outputs_of(opened, rows, 2)
+    assert not rows.any()
