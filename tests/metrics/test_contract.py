@@ -260,5 +260,5 @@ def test_a_target_out_of_range_is_refused(member, target, images):
 @pytest.mark.parametrize("member", [one for one in MAP_METRICS if not isinstance(one, Sparseness)], ids=_name)
 def test_nan_of_the_model_is_an_error(member, images):
     broken = FunctionPredictor(lambda batch: images.function(batch) * torch.nan)
-    with pytest.raises(ModelError, match="NaN or infinity"):
+    with pytest.raises(ModelError, match="NaN or infinite"):
         member.measure(_masks(images), broken, images.x, images.target)

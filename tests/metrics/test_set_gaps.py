@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_refused(images, sets, hiding):
     broken = FunctionPredictor(
         lambda batch: batch.flatten(1)[:, :3].double() / (batch[:, 0, 0, 0] != -1)[:, None]
     )
-    with pytest.raises(ModelError, match="NaN or infinite values to masked images"):
+    with pytest.raises(ModelError, match="answered NaN or infinite for"):
         set_gaps(sets, broken, images.x, images.target, hiding)
     with pytest.raises(SettingError, match="n_draws >= 2, got 1"):
         replace(hiding, n_draws=1)

@@ -82,7 +82,7 @@ def test_calls_of_wide_rows_hold_few_of_them(columns, most, seed):
     rows = torch.from_numpy(np.random.default_rng(0).standard_normal((n, columns)))
     x, keep = rows[:1] + 1, np.arange(columns)[None, None] % 2 < [[[1], [2]]]
     model, plan = Watched(), Plan(n, 0, n, seed)
-    got = Walk(model, MarginalReference(rows), players, plan, 10_000).run(
+    got = Walk(Engine(model, players, 10_000), MarginalReference(rows), plan).run(
         x, Subsets(keep, columns), TargetReadout(np.zeros(1, dtype=np.int64))
     )
     assert max(model.calls) == most

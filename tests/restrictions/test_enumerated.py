@@ -162,7 +162,7 @@ def test_a_table_never_holds_all_subsets_as_booleans(kind):
     restriction.predict(rows[:1], np.ones((1, 1, d), dtype=bool), TargetReadout(np.array([0])))
     tracemalloc.start()
     try:
-        restriction.table(rows[:1], TargetReadout(np.array([0])))
+        restriction.table(rows[:1] + 1, TargetReadout(np.array([0])))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -46,30 +46,27 @@ class Asker:
 
     def own_changes(
         self, instances: Int64[np.ndarray, "p"], inputs: slice, hit: Bool[np.ndarray, "p #n t d"]
-    ) -> tuple[Float64[np.ndarray, "p n t"], int]:
-        """|f(g) - f| for sets of players at the baseline, each of one instance; and rows that were asked for.
+    ) -> Float64[np.ndarray, "p n t"]:
+        """|f(g) - f| for sets of players at the baseline, each of one instance and read as that is.
 
         Args:
-            instances: Whose inputs each of the p entries is about, and how its change is read.
+            instances: Whose inputs each of the p entries is about.
             inputs: Which inputs of E.
             hit: The players at the baseline, for each choice t.
         """
-        outputs, asked = self._outputs(instances, inputs, hit)
+        outputs = self._outputs(instances, inputs, hit)
         base = _of(self.base, instances)[:, inputs]
         values = self.change.take(instances).between(outputs[:, None], base)[:, 0]
-        return self._rounded(values, _of(self.rounding, instances)), asked
+        return self._rounded(values, _of(self.rounding, instances))
 
-    def all_changes(
-        self, inputs: slice, hit: Bool[np.ndarray, "p #n t d"]
-    ) -> tuple[Float64[np.ndarray, "b p n t"], int]:
+    def all_changes(self, inputs: slice, hit: Bool[np.ndarray, "p #n t d"]) -> Float64[np.ndarray, "b p n t"]:
         """The same where inputs and baseline are shared: each set once for all instances, read as each is.
 
         Args:
             inputs: Which inputs of E.
             hit: The players at the baseline, for each choice t.
         """
-        outputs, asked = self._outputs(np.zeros(len(hit), dtype=np.int64), inputs, hit)
-        return self._read(outputs, inputs), asked
+        return self._read(self._outputs(np.zeros(len(hit), dtype=np.int64), inputs, hit), inputs)
 
     def changes_of(self, number: int, outputs: Float64[np.ndarray, "t k"]) -> Float64[np.ndarray, "b t"]:
         """The change of each instance's prediction from one input of E to some outputs.
@@ -97,11 +94,10 @@ class Asker:
 
     def _outputs(
         self, instances: Int64[np.ndarray, "p"], inputs: slice, hit: Bool[np.ndarray, "p #n t d"]
-    ) -> tuple[Float64[np.ndarray, "p n t k"], int]:
+    ) -> Float64[np.ndarray, "p n t k"]:
         if self.differ is None:
             rows, ends = _of(self.rows, instances)[:, inputs], _of(self.baseline, instances)
-            outputs = self.engine.replaced(rows, ends, hit)
-            return outputs, outputs.shape[0] * outputs.shape[1] * outputs.shape[2]
+            return self.engine.replaced(rows, ends, hit)
         n = self.rows.shape[1]
         owner, end = (
             (instances if len(each) > 1 else np.zeros_like(instances))[:, None, None]

@@ -159,33 +159,32 @@ class Perturber:
             rows: Inputs of E, shared by all instances as the baseline is.
             change: The change of each instance's prediction.
         """
-        n, d, asked = len(rows), self.engine.players.count, len(rows)
+        n, d = len(rows), self.engine.players.count
         with self._asker(rows[None], change) as asker:
             soft, hard = np.empty((2, len(asker.rounding), 2**d, n))
             if asker.differ is not None:
-                asked += self._spread_over(asker, asker.differ, soft, hard)
+                self._spread_over(asker, asker.differ, soft, hard)
             else:
-                asked += self._every_row(asker, soft, hard)
+                self._every_row(asker, soft, hard)
         for means in (soft, hard):
             mean_over_subsets(means, self.perturbations.p_replace)
-        return exact(soft, hard, asked)
+        return exact(soft, hard, n + n * 2**d)
 
     def _every_row(
         self,
         asker: Asker,
         soft: Float64[np.ndarray, "b two_to_d n"],
         hard: Float64[np.ndarray, "b two_to_d n"],
-    ) -> int:
-        """Fill the tables of all sets exactly at the baseline; the rows that were asked for."""
+    ) -> None:
+        """Fill the tables with sets that are wholly at the baseline."""
         n_sets, n, max_rows = int(soft.shape[1]), int(soft.shape[2]), self.engine.rows_a_call
         for inputs in slices(n, max_rows):
             for codes in slices(n_sets, max(1, max_rows // (inputs.stop - inputs.start))):
                 part = np.arange(codes.start, codes.stop)
                 hit = keep_of_codes(part, self.engine.players.count)[None, None]
-                changes = asker.all_changes(inputs, hit)[0][:, 0].swapaxes(1, 2)
+                changes = asker.all_changes(inputs, hit)[:, 0].swapaxes(1, 2)
                 soft[:, codes, inputs] = self.events.changed(changes)
                 hard[:, codes, inputs] = changes > self.events.threshold
-        return n * n_sets
 
     def _spread_over(
         self,
@@ -193,9 +192,8 @@ class Perturber:
         differ: Differences,
         soft: Float64[np.ndarray, "b two_to_d n"],
         hard: Float64[np.ndarray, "b two_to_d n"],
-    ) -> int:
+    ) -> None:
         """The same from the distinct rows of each input, which agrees with the baseline in some players."""
-        asked = 0
         for number, _, outputs in asker.engine.all_blends(asker.rows[0], asker.baseline, differ):
             # Their codes are of players that are kept, and the tables' of those at the baseline.
             changes = asker.changes_of(number, outputs[::-1])
@@ -206,8 +204,6 @@ class Perturber:
                 for whole, own in zip(table, values, strict=True):
                     column = whole[:, number].reshape(runs(differ.players[number, 0]))
                     column[...] = spread(own, differ.players[number, 0])
-            asked += len(outputs)
-        return asked
 
     @contextmanager
     def _asker(self, rows: Float[Array, "#b n *x"], change: Change) -> Iterator[Asker]:
@@ -255,27 +251,24 @@ class Perturber:
         """
         t, n_rows = len(choices.weights), len(choices.entries) * (choices.inputs.stop - choices.inputs.start)
         sums: list[np.ndarray] = []
-        asked = 0
         for part in slices(t, max(1, asker.at_once // n_rows)):
             hit, weights = choices.hit[:, :, part], choices.weights[part]
             if instances is None:
-                changes, rows = asker.all_changes(choices.inputs, hit)
+                changes = asker.all_changes(choices.inputs, hit)
             else:
-                own, rows = asker.own_changes(instances, choices.inputs, hit)
-                changes = own[None]
-            asked += rows
+                changes = asker.own_changes(instances, choices.inputs, hit)[None]
             soft, hard = self.events.changed(changes), (changes > self.events.threshold).astype(np.float64)
             products = (soft, hard, soft * soft, soft * hard) if choices.drawn else (soft, hard)
             sums.append(np.stack([product @ weights for product in products]))
         means = np.sum(sums, axis=0) / choices.weights.sum()
         if not choices.drawn:
             soft, hard = means
-            return exact(soft, hard, asked)
+            return exact(soft, hard, n_rows * t)
         soft, hard, soft_squared, both = means
         share = 1 / (t - 1) if t > 1 else np.nan
         # Not below 0: rounding of a variance that is 0. The square of 0 or 1 is itself.
         return Exceedance(
-            asked,
+            n_rows * t,
             soft,
             hard,
             np.maximum(soft_squared - soft**2, 0.0) * share,

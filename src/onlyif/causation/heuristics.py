@@ -10,7 +10,7 @@ from onlyif.core.arrays import doubled, like, namespace, on_host
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import Instances
-from onlyif.engine.engine import asked, outputs_of, slices
+from onlyif.engine.engine import outputs_of, slices
 from onlyif.models.base import Predictor
 
 N_REPEATS = 4
@@ -86,7 +86,8 @@ def noise_threshold(
             base = outputs_of(opened, part, max_rows)
             seen.append(base)
             for noise in _noises(part.shape, taken.start, seed):
-                moved = doubled(asked(opened, part + like(sigma * noise * where, part)))
+                noisy_part = part + like(sigma * noise * where, part)
+                moved = outputs_of(opened, noisy_part, max_rows)
                 found = change.between(moved[None, None, :, None], base[None])
                 largest = max(largest, float(found.max()))
     _check_outputs(np.concatenate(seen))

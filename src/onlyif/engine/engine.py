@@ -146,7 +146,8 @@ class Engine:
         """
         mixed = where_kept(self.players.spread(~hit), rows[:, :, None], ends[:, None, None])
         batch = namespace(mixed).reshape(mixed, (-1, *mixed.shape[3:]))
-        return doubled(asked(self.predictor, batch)).reshape(*mixed.shape[:3], -1)
+        outputs = asked(self.predictor, in_dtype(batch, self.predictor.batch_dtype))
+        return doubled(outputs).reshape(*mixed.shape[:3], -1)
 
     def differing(self, x: Float[Array, "u *x"], other: Float[Array, "v *x"]) -> Differences | None:
         """In which players instances and what replaces them differ; None where looking is not worth it.
@@ -175,8 +176,8 @@ class Engine:
         which: tuple[Int64[np.ndarray, "..."], Int64[np.ndarray, "..."]],
         hidden: Int64[np.ndarray, "..."],
         differ: Differences,
-    ) -> tuple[Float64[np.ndarray, "..."], int]:
-        """The outputs for blends, (*s, k), of which equal ones are asked for once; and how many are distinct.
+    ) -> Float64[np.ndarray, "..."]:
+        """The outputs for blends, (*s, k), of which equal ones are asked for once.
 
         Args:
             x: Instances.
@@ -194,7 +195,8 @@ class Engine:
         pair = codes >> count
         keep = ~keep_of_codes(codes & ((1 << count) - 1), count)
         outputs = self.blends(x, other, (pair // len(other), pair % len(other)), keep)
-        return outputs[places.reshape(key.shape)], len(codes)
+        found: np.ndarray = outputs[places.reshape(key.shape)]
+        return found
 
     def all_blends(
         self, x: Float[Array, "u *x"], other: Float[Array, "v *x"], differ: Differences
@@ -231,7 +233,7 @@ class Engine:
         counts = np.array([1 << int(differ[pair].sum()) for pair in pairs])
         ends = np.cumsum(counts)
         number = np.repeat(np.arange(len(pairs)), counts) if len(pairs) > 1 else np.zeros(1, dtype=np.int64)
-        parts = []
+        outputs = np.zeros(0)
         for part in slices(int(ends[-1]), self.rows_a_call):
             of = number[part] if len(pairs) > 1 else np.zeros(part.stop - part.start, dtype=np.int64)
             codes = np.arange(part.start, part.stop) - (ends - counts)[of]
@@ -239,8 +241,10 @@ class Engine:
             keep = np.concatenate(
                 [_keeps(codes[of == one], differ[pairs[one]]) for one in np.unique(of).tolist()]
             )
-            parts.append(self.blends(x, other, (mine, theirs), keep))
-        outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            answered = self.blends(x, other, (mine, theirs), keep)
+            if not len(outputs):
+                outputs = np.empty((int(ends[-1]), answered.shape[1]))
+            outputs[part] = answered
         for (mine, theirs), start, stop in zip(pairs, ends - counts, ends, strict=True):
             yield mine, theirs, outputs[start:stop]
 
@@ -267,7 +271,8 @@ def answers(predictor: Predictor, rows: Float[Array, "r *x"], max_rows: int) -> 
         max_rows: Most rows of one call.
     """
     # Copies, for an opened predictor may change its batch.
-    parts = [asked(predictor, copied(rows[part])) for part in slices(len(rows), max_rows)]
+    dtype = predictor.batch_dtype
+    parts = [asked(predictor, in_dtype(copied(rows[part]), dtype)) for part in slices(len(rows), max_rows)]
     return parts[0] if len(parts) == 1 else namespace(*parts).concat(parts)
 
 
@@ -292,7 +297,7 @@ def asked(predictor: Predictor, batch: Float[Array, "r *x"]) -> Float[Array, "r 
     Raises:
         ModelError: if an output is NaN or infinite.
     """
-    outputs = predictor.predict(in_dtype(batch, predictor.batch_dtype))
+    outputs = predictor.predict(batch)
     finite = namespace(outputs).isfinite(outputs)
     if not bool(finite.all()):
         bad = int((~finite).any(1).sum())

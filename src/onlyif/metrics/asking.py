@@ -10,7 +10,7 @@ from onlyif.core.arrays import Array, doubled, on_host
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.precision import as_floats
 from onlyif.core.shapes import Batch, Numbers
-from onlyif.engine.engine import outputs_of
+from onlyif.engine.engine import asked
 from onlyif.models.base import Predictor
 from onlyif.models.differentiable import differentiable_module
 from onlyif.models.readouts import DecisionReadout
@@ -140,7 +140,8 @@ def ask(predictor: Predictor, rows: Batch, max_rows: int = MAX_ROWS) -> Float64[
     Raises:
         ModelError: if an output is NaN or infinite.
     """
-    return torch.from_numpy(outputs_of(predictor, rows, max_rows))
+    parts = [doubled(asked(predictor, part.clone())) for part in torch.split(rows, max_rows)]
+    return torch.from_numpy(np.concatenate(parts))
 
 
 def chosen(outputs: Float64[Tensor, "r k"], target: Int64[Tensor, "r"]) -> Float64[Tensor, "r"]:

@@ -125,22 +125,21 @@ class Walk:
         # Whole calls only: a remainder in every pass would be a small call in every pass.
         a_pass = m_call * -(-SUBSETS_A_PASS // m_call)
         passes = list(slices(subsets.count, a_pass))
-        asked = 0
         for instances in slices(len(x), b_call):
             numbers = readout.part(instances)
             own = None if seen is None else seen.part(instances)
             for part in passes:
                 keep = subsets.part(instances, part)
                 if self.exact:
-                    outputs, rows = self._exact(x[instances], keep, m_call, own)
+                    outputs = self._exact(x[instances], keep, m_call, own)
                 else:
-                    moments, rows = self._sampled(x[instances], keep, m_call, own)
+                    moments = self._sampled(x[instances], keep, m_call, own)
                     outputs = moments.mean[0]
                     for error, stderr in zip(errors, moments.stderr, strict=True):
                         error[instances, part] = numbers.error(stderr)
                 mean[instances, part] = numbers.read(outputs)
-                asked += rows
-        return Estimate(mean, errors[0], errors[1], asked / len(x))
+        asked = subsets.count + (0 if self.exact else len(passes))
+        return Estimate(mean, errors[0], errors[1], float(asked * self.plan.total))
 
     @property
     def exact(self) -> bool:
@@ -149,30 +148,27 @@ class Walk:
 
     def _exact(
         self, x: Instances, keep: Keep, m_call: int, seen: "_Repeats | None"
-    ) -> tuple[Float64[np.ndarray, "b m k"], int]:
+    ) -> Float64[np.ndarray, "b m k"]:
         # Filled in place: many small results kept between large ones would tear the heap.
-        total, asked = np.zeros(0), 0
+        total = np.zeros(0)
         for plan in self._chunks(seen):
             shared = self._shared(x, plan)
             for part in slices(keep.shape[1], m_call):
-                outputs, weights, rows = self._outputs(x, keep[:, part], plan, shared, seen)
+                outputs, weights = self._outputs(x, keep[:, part], plan, shared, seen)
                 if not len(total):
                     total = np.zeros((len(x), keep.shape[1], outputs.shape[3]))
                 total[:, part] += (weights[:, :, None] @ outputs)[:, :, 0]
-                asked += rows
-        return total, asked
+        return total
 
-    def _sampled(self, x: Instances, keep: Keep, m_call: int, seen: "_Repeats | None") -> tuple[Moments, int]:
-        nothing, merged, asked = np.zeros((1, 1, keep.shape[2]), dtype=bool), list[Moments](), 0
+    def _sampled(self, x: Instances, keep: Keep, m_call: int, seen: "_Repeats | None") -> Moments:
+        nothing, merged = np.zeros((1, 1, keep.shape[2]), dtype=bool), list[Moments]()
         for plan in self._chunks(seen):
             shared = self._shared(x, plan)
-            base, _, rows = self._outputs(x, nothing, plan, shared, seen)
-            asked += rows
+            base = self._outputs(x, nothing, plan, shared, seen)[0]
             n = base.shape[2]
             mean, spreads = np.empty((2, 2, len(x), keep.shape[1], base.shape[3]))
             for part in slices(keep.shape[1], m_call):
-                outputs, _, rows = self._outputs(x, keep[:, part], plan, shared, seen)
-                asked += rows
+                outputs = self._outputs(x, keep[:, part], plan, shared, seen)[0]
                 values = np.stack([outputs, outputs - base])
                 # Sums as products with ones, which are much faster than sums over a middle axis.
                 mean[:, :, part] = np.ones(n) @ values / n
@@ -181,7 +177,7 @@ class Walk:
                 spreads[:, :, part] = np.ones(n) @ values
             whole = Moments(n, mean, spreads)
             merged = [merged[0].merge(whole)] if merged else [whole]
-        return merged[0], asked
+        return merged[0]
 
     def _chunks(self, seen: "_Repeats | None") -> Iterator[Plan]:
         for part in slices(self.plan.total, self.engine.rows_a_call if seen is None else self.plan.total):
@@ -199,17 +195,16 @@ class Walk:
 
     def _outputs(
         self, x: Instances, keep: Keep, plan: Plan, shared: Draws | None, seen: "_Repeats | None"
-    ) -> tuple[Float64[np.ndarray, "b m n k"], Float64[np.ndarray, "#b #m n"], int]:
-        """The outputs for every draw, the draws' weights, and the rows that were asked for."""
+    ) -> tuple[Float64[np.ndarray, "b m n k"], Float64[np.ndarray, "#b #m n"]]:
+        """The outputs for every draw, and the draws' weights."""
         input_keep = self.engine.players.spread(keep)
         draws = self.reference.draw(x, input_keep, plan) if shared is None else shared
         if seen is None:
-            outputs = self.engine.rectangle(x, input_keep, draws.values)
-            return outputs, draws.weights, outputs.shape[0] * outputs.shape[1] * outputs.shape[2]
+            return self.engine.rectangle(x, input_keep, draws.values), draws.weights
         instance, draw = np.arange(len(x))[:, None, None], np.arange(len(seen.values))
         hidden = codes_of_keep(~keep)[:, :, None]
-        outputs, rows = self.engine.distinct(x, seen.values, (instance, draw), hidden, seen.differ)
-        return outputs, draws.weights, rows
+        outputs = self.engine.distinct(x, seen.values, (instance, draw), hidden, seen.differ)
+        return outputs, draws.weights
 
     def _repeats(self, x: Instances) -> "_Repeats | None":
         """Where instances and draws agree; None if little is gained, or each subset has its own draws."""
@@ -229,22 +224,20 @@ class Walk:
 
     def _whole_table(self, x: Instances, seen: "_Repeats", readout: Readout) -> Estimate:
         """All 2^d subsets, from the distinct blends of each draw."""
-        mean, asked = np.empty((len(x), 2**self.engine.players.count)), 0
+        mean = np.empty((len(x), 2**self.engine.players.count))
         for i in range(len(x)):
             part = slice(i, i + 1)
-            total, rows = self._sum_of_draws(x[part], seen.part(part))
+            total = self._sum_of_draws(x[part], seen.part(part))
             mean[i] = readout.part(part).read(total[None])[0]
-            asked += rows
         nothing = np.broadcast_to(0.0, mean.shape)
-        return Estimate(mean, nothing, nothing, asked / len(x))
+        return Estimate(mean, nothing, nothing, float(mean.shape[1] * self.plan.total))
 
-    def _sum_of_draws(self, x: Instances, seen: "_Repeats") -> tuple[Float64[np.ndarray, "two_to_d k"], int]:
-        """The weighted sum over the draws of one instance, and how many rows were asked for."""
-        differ, asked = seen.differ.players[0], 0
+    def _sum_of_draws(self, x: Instances, seen: "_Repeats") -> Float64[np.ndarray, "two_to_d k"]:
+        """The weighted sum over the draws of one instance."""
+        differ = seen.differ.players[0]
         by_draw = self.engine.all_blends(x, seen.values, seen.differ)
         if self.reference.law.depends_on_x:
-            answers = [outputs for *_, outputs in by_draw]
-            return self._weighted(x, differ, answers), sum(map(len, answers))
+            return self._weighted(x, differ, [outputs for *_, outputs in by_draw])
         weights = self.reference.draw(x, self._nothing(x), self._whole_plan).weights[0, 0]
         total = np.zeros((0, 0))
         for _, draw, outputs in by_draw:
@@ -252,8 +245,7 @@ class Walk:
                 total = np.zeros((2 ** differ.shape[1], outputs.shape[1]))
             table = total.reshape(*runs(differ[draw]), -1)
             table += weights[draw] * spread(outputs, differ[draw])
-            asked += len(outputs)
-        return total, asked
+        return total
 
     def _weighted(
         self, x: Instances, differ: Bool[np.ndarray, "n d"], answers: list[Float64[np.ndarray, "_ k"]]
