@@ -17,9 +17,7 @@ from sklearn.preprocessing import StandardScaler
 import onlyif
 from onlyif.cli.pictures import save_figure
 from onlyif.explanation.text import explanation_text
-from onlyif.plots.continuum import plot_continuum
-from onlyif.plots.plane import plot_plane
-from onlyif.plots.tabular import plot_explanation
+from onlyif.plots import plot_continuum, plot_explanation, plot_plane
 
 matplotlib.use("Agg")
 FOLDER = Path("onlyif-demo")

@@ -6,7 +6,7 @@ from curve_methods import METHODS
 from torch import Tensor
 
 from onlyif.core.torch_seeds import torch_generator
-from onlyif.metrics.threshold_curves import Curve, ThresholdCurves
+from onlyif.metrics.curves import Curve, ThresholdCurves
 
 SEED, EPSILON, FLOOR, BEYOND = 0, 0.1, 1e-3, 0.1
 

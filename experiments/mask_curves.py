@@ -48,8 +48,8 @@ from onlyif.amortised.training import masks_of
 from onlyif.amortised.training_storage import SUFFIX, load_checkpoint
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import SoftWeights, variation_at
-from onlyif.metrics.set_gaps import Hiding, SetGaps, set_gaps
-from onlyif.metrics.threshold_curves import ThresholdCurves, threshold_curves
+from onlyif.metrics.curves import ThresholdCurves, threshold_curves
+from onlyif.metrics.gaps import Hiding, SetGaps, set_gaps
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.plots.threshold_curves import plot_threshold_curves
 from onlyif.references.baseline import BaselineReference

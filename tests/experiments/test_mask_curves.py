@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from onlyif.metrics.threshold_curves import Curve, ThresholdCurves
+from onlyif.metrics.curves import Curve, ThresholdCurves
 
 
 @pytest.fixture

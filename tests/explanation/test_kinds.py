@@ -8,8 +8,8 @@ import torch
 
 import onlyif
 from onlyif.explanation.mask import Mask, share_text
-from onlyif.metrics.set_gaps import Hiding
-from onlyif.metrics.threshold_curves import threshold_curves
+from onlyif.metrics.curves import threshold_curves
+from onlyif.metrics.gaps import Hiding
 from onlyif.models.function import FunctionPredictor
 from onlyif.plots.causes import plot_causes
 from onlyif.plots.summary import plot_summary
@@ -26,7 +26,7 @@ matplotlib.use("Agg")
 import torch
 import onlyif
 from onlyif.explanation.causal_explanations import CausalExplanations
-from onlyif.metrics.threshold_curves import threshold_curves
+from onlyif.metrics.curves import threshold_curves
 from onlyif.plots.causes import plot_causes, plot_path
 from onlyif.plots.continuum import plot_continuum
 from onlyif.plots.image import plot_mask_montage

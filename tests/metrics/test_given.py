@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from onlyif.core.errors import InputError
+from onlyif.metrics.curves import threshold_curves
 from onlyif.metrics.fidelity import FidelityMinus, FidelityPlus
 from onlyif.metrics.fills import MeanFill
+from onlyif.metrics.gaps import Hiding, set_gaps
 from onlyif.metrics.infidelity import Infidelity
 from onlyif.metrics.irof import IROF, grid_segments
 from onlyif.metrics.max_sensitivity import MaxSensitivity
 from onlyif.metrics.perturbations import MaxNormBall
-from onlyif.metrics.set_gaps import Hiding, set_gaps
 from onlyif.metrics.sparseness import Sparseness
-from onlyif.metrics.threshold_curves import threshold_curves
 from onlyif.models.function import FunctionPredictor
 from onlyif.references.baseline import BaselineReference
 

@@ -5,8 +5,10 @@ import torch
 
 from onlyif.core.errors import InputError
 from onlyif.metrics.controls import sanity_maps
+from onlyif.metrics.curves import threshold_curves
 from onlyif.metrics.fidelity import FidelityMinus, FidelityPlus
 from onlyif.metrics.fills import ConstantFill, MeanFill
+from onlyif.metrics.gaps import Hiding, set_gaps
 from onlyif.metrics.infidelity import Infidelity
 from onlyif.metrics.irof import IROF, grid_segments
 from onlyif.metrics.leak import LeakSettings, label_leak
@@ -18,8 +20,6 @@ from onlyif.metrics.perturbations import (
     NoisyBaselinePerturbation,
     SquarePerturbation,
 )
-from onlyif.metrics.set_gaps import Hiding, set_gaps
-from onlyif.metrics.threshold_curves import threshold_curves
 from onlyif.models.function import FunctionPredictor
 from onlyif.references.baseline import BaselineReference
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onlyif.core.errors import InputError, ModelError, SettingError
-from onlyif.metrics.set_gaps import Hiding, set_gaps
+from onlyif.metrics.gaps import Hiding, set_gaps
 from onlyif.models.function import FunctionPredictor
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.marginal import MarginalReference

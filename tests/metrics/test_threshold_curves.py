@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.metrics.set_gaps import Hiding
-from onlyif.metrics.threshold_curves import Curve, normalised_scores, threshold_curves
+from onlyif.metrics.curves import Curve, normalised_scores, threshold_curves
+from onlyif.metrics.gaps import Hiding
 from onlyif.references.baseline import BaselineReference
 from oracles.threshold_curves import area, gaps, normalised
 

@@ -50,7 +50,7 @@ def masks():
 
 
 def curves():
-    from onlyif.metrics.threshold_curves import Curve, ThresholdCurves
+    from onlyif.metrics.curves import Curve, ThresholdCurves
 
     t = torch.tensor([0.0, 0.5, 1.0]).double()
     one = Curve(t, torch.tensor([[0.0, 0.2, 0.4]]).double())

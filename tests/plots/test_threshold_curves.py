@@ -5,7 +5,7 @@ import torch
 from matplotlib import pyplot
 
 from onlyif.core.errors import SettingError
-from onlyif.metrics.threshold_curves import Curve, ThresholdCurves
+from onlyif.metrics.curves import Curve, ThresholdCurves
 from onlyif.plots.threshold_curves import plot_threshold_curves
 
 

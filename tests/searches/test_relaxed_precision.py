@@ -14,8 +14,8 @@ from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.errors import OnlyIfWarning
 from onlyif.core.players import Players
 from onlyif.criteria.soft import SoftObjective
+from onlyif.metrics.gaps import Hiding, set_gaps
 from onlyif.metrics.infidelity import Infidelity
-from onlyif.metrics.set_gaps import Hiding, set_gaps
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from onlyif.core.errors import SettingError
 from onlyif.explanation.layout import number, sentence
-from onlyif.metrics.threshold_curves import Curve, ThresholdCurves
+from onlyif.metrics.curves import Curve, ThresholdCurves
 from onlyif.plots import style
 
 TITLES = (

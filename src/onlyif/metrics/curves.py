@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Numbers
+from onlyif.metrics.gaps import Hiding, set_gaps
 from onlyif.metrics.given import given_maps, targets_of
 from onlyif.metrics.measured import Measured
-from onlyif.metrics.set_gaps import Hiding, set_gaps
 from onlyif.models.base import Predictor
 
 THRESHOLDS = tuple(i / 20 for i in range(21))
