@@ -32,7 +32,11 @@ from onlyif.explanation.storage import load, load_folder, save
 from onlyif.modalities.base import InstancePlayers, Modality, Queries
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
-from onlyif.references.settings import Baseline, Empirical, Gaussian, Marginal, Replacement
+from onlyif.references.baseline import Baseline
+from onlyif.references.empirical import Empirical
+from onlyif.references.function import Replacement
+from onlyif.references.gaussian import Gaussian
+from onlyif.references.marginal import Marginal
 from onlyif.trees.path_reference import TreePaths
 from onlyif.version import __version__
 

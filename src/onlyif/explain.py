@@ -28,8 +28,7 @@ from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
 from onlyif.models.own_answers import OtherAnswersError
 from onlyif.progress_bar import ProgressBar, progress_bar
-from onlyif.references.base import Reference
-from onlyif.references.settings import ReferenceRecipe
+from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search

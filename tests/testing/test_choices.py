@@ -35,8 +35,8 @@ from onlyif.models.outputs import (
     ValueOutput,
 )
 from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
+from onlyif.references.base import Finished, ReferenceRecipe
 from onlyif.references.marginal import MarginalReference
-from onlyif.references.settings import Given, ReferenceRecipe
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
 from onlyif.testing.choices import (
@@ -80,7 +80,7 @@ RECIPES = [
     onlyif.Gaussian(),
     onlyif.Empirical(10),
     onlyif.Replacement(lambda x, keep, n, seed: np.repeat(x * 0.5, n, axis=0), "Hidden features are halved."),
-    Given(MarginalReference(torch.as_tensor(TABLE[:7]))),
+    Finished(MarginalReference(torch.as_tensor(TABLE[:7]))),
 ]
 
 ROOMS = {"causation", "core", "criteria", "modalities", "models", "references", "setup", "trees"}

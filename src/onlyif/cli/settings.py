@@ -10,7 +10,10 @@ from onlyif.causation.samples import BackgroundRows, NearestRows
 from onlyif.causation.settings import PNS
 from onlyif.cli.inputs import Inputs
 from onlyif.core.errors import SettingError
-from onlyif.references.settings import Baseline, Empirical, Marginal, ReferenceRecipe
+from onlyif.references.base import ReferenceRecipe
+from onlyif.references.baseline import Baseline
+from onlyif.references.empirical import Empirical
+from onlyif.references.marginal import Marginal
 from onlyif.setup.causal_work import CausalWork
 from onlyif.setup.names import CRITERIA, FAULTS, REFERENCES, named
 from onlyif.setup.options import Options, Target

@@ -1,14 +1,18 @@
-"""The reference V_S: what a hidden player is replaced by."""
+"""The reference V_S, what a hidden player is replaced by, and settings of one."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float, Float64
+from typing_extensions import override
 
+from onlyif.core.arguments import Kind
 from onlyif.core.arrays import Array
 from onlyif.core.shapes import InputKeep, Instances
+from onlyif.modalities.background import Background
 
 
 @final
@@ -102,3 +106,62 @@ class Reference(ABC):
         None where the law has no weights that could collapse.
         """
         return None
+
+
+class ReferenceRecipe(ABC):
+    """Settings of a reference before it has met a background: what `onlyif.explain(reference=...)` takes.
+
+    The reference is built once the background is read, and with it a second, independent one, on which what
+    the search chose is estimated again.
+    """
+
+    @abstractmethod
+    def build(self, background: Background) -> Reference:
+        """The reference."""
+
+    @abstractmethod
+    def fresh(self, background: Background) -> Reference | None:
+        """An independent reference of the same kind for re-estimating, or None where there is none.
+
+        The reference itself where it can only be sampled: other seeds give other draws.
+        """
+
+    @property
+    def needs_background(self) -> bool:
+        """Whether it cannot be built without rows like those the model was trained on."""
+        return True
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What each of its settings may be; they are checked and made plain when it is used."""
+        return {}
+
+    @property
+    def own_row(self) -> Any:
+        """A row of the user's that it holds, whose levels must be known with those of the tables; or None."""
+        return None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Finished(ReferenceRecipe):
+    """A finished reference, as it is.
+
+    Args:
+        reference: The reference.
+    """
+
+    reference: Reference
+
+    @property
+    @override
+    def needs_background(self) -> bool:
+        return False
+
+    @override
+    def build(self, background: Background) -> Reference:
+        return self.reference
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return self.reference if self.reference.law.n_atoms is None else None

@@ -1,15 +1,17 @@
 """One fixed value: the simplest reference, and the least honest about what the model has seen."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, Float64
 from typing_extensions import override
 
 from onlyif.core.arrays import Array, like, namespace
-from onlyif.core.errors import InputError
+from onlyif.core.errors import InputError, SettingError
 from onlyif.core.shapes import InputKeep, Instances
-from onlyif.references.base import Draws, Law, Plan, Reference
+from onlyif.modalities.background import Background
+from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
 
 
 @final
@@ -52,3 +54,64 @@ class BaselineReference(Reference):
     @override
     def law(self) -> Law:
         return Law(f"Hidden features are replaced by {self.name}, whatever is kept.", 1, depends_on_x=False)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Baseline(ReferenceRecipe):
+    """Hidden players take one fixed value each.
+
+    Args:
+        values: One row of the table's own kind (a frame of one row, an array), or None for the
+            background's median of every number and most frequent level of every other column.
+    """
+
+    values: Any = None
+
+    @property
+    @override
+    def needs_background(self) -> bool:
+        return self.values is None
+
+    @property
+    @override
+    def own_row(self) -> Any:
+        return self.values
+
+    @override
+    def build(self, background: Background) -> BaselineReference:
+        if self.values is None:
+            name = "the background's median (numbers) or most frequent value (other columns)"
+            return BaselineReference(_typical_row(background), name)
+        rows = background.encode(self.values)
+        if len(rows) != 1:
+            raise InputError(f"a baseline is one row, got {len(rows)}")
+        return BaselineReference(rows[0], "the given baseline row")
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return None
+
+
+def _typical_row(background: Background) -> Float64[np.ndarray, "c"]:
+    row = []
+    for values, numeric in zip(background.values.T, background.numeric.tolist(), strict=True):
+        known = values[~np.isnan(values)]
+        if not len(known):
+            row.append(np.nan)
+        else:
+            row.append(_middle(known) if numeric else _most_frequent(known))
+    if not row:
+        raise SettingError("a baseline needs at least one column, got a background with none")
+    return np.array(row, dtype=np.float64)
+
+
+def _middle(values: Float64[np.ndarray, "n"]) -> float:
+    """The lower median: a value that occurs, so that whole numbers stay whole."""
+    return float(np.quantile(values, 0.5, method="lower"))
+
+
+def _most_frequent(values: Float64[np.ndarray, "n"]) -> float:
+    """The least of the values that occur most often."""
+    held, counts = np.unique(values, return_counts=True)
+    return float(held[counts.argmax()])

@@ -1,6 +1,6 @@
 """Background rows, weighted by how close they are to x on what is kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -8,12 +8,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 from typing_extensions import override
 
+from onlyif.core.arguments import Either, Kind, Number, Whole
 from onlyif.core.arrays import Array, doubled, like
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
-from onlyif.references.base import Draws, Law, Plan, Reference
+from onlyif.modalities.background import Background
+from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
 from onlyif.references.closeness import Closeness, fit_closeness
+
+MOST_ROWS = 1000
 
 _CHUNK = 1024  # uniform numbers from one child seed; fixed, so that draw i does not depend on the split
 _BLOCK_ENTRIES = 2**21  # weights in one block of subsets: 16 MiB, and a few temporaries of that size
@@ -203,3 +207,48 @@ def _rows_at(
     rows = np.empty((m, n), dtype=np.int64)
     rows[:, order] = np.cumsum(passed, axis=1)
     return rows
+
+
+@final
+@dataclass(frozen=True)
+class Empirical(ReferenceRecipe):
+    """Hidden players take the values of background rows that are close to x on what is kept.
+
+    Args:
+        n_rows: Rows sampled from the background. None takes as many as let all subsets
+            fit the budget, at least 100 and at most 1,000.
+        bandwidth: Width of the kernel in units of distance, or None for Scott's rule.
+    """
+
+    n_rows: int | None = None
+    bandwidth: float | None = None
+
+    @property
+    @override
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"n_rows": Either((Whole(least=1), None)), "bandwidth": Either((Number(above=0.0), None))}
+
+    @override
+    def build(self, background: Background) -> Reference:
+        return self._fit(background, skip=0)
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        used = self._rows(background)
+        return self._fit(background, skip=used) if len(background.values) - used > 1 else None
+
+    def _rows(self, background: Background) -> int:
+        if self.n_rows is not None:
+            return self.n_rows
+        return max(100, min(MOST_ROWS, background.affordable_rows))
+
+    def _fit(self, background: Background, skip: int) -> Reference:
+        return fit_empirical(
+            background.values,
+            ordered=background.ordered,
+            positions=background.positions,
+            bandwidth=self.bandwidth,
+            n_rows=self._rows(background),
+            skip=skip,
+            seed=background.seed,
+        )

@@ -1,19 +1,21 @@
 """The user's own function of (x, keep)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from array_api_compat import is_numpy_array, is_torch_array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 from typing_extensions import override
 
+from onlyif.core.arguments import Function, Kind, Text
 from onlyif.core.arrays import Array, beside, copied, like, namespace
-from onlyif.core.errors import ModelError, SettingError
+from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.seeds import child_seed
 from onlyif.core.shapes import InputKeep, Instances
-from onlyif.references.base import Draws, Law, Plan, Reference
+from onlyif.modalities.background import Background
+from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
 
 Sampler = Callable[[Float[Array, "*x"], Bool[Array, "*x"], int, int], Float[Array, "n *x"]]
 
@@ -122,3 +124,46 @@ def _checked(drawn: object, keep: Bool[np.ndarray, "*x"], n: int) -> Float[Array
             f"the reference function returned {wrong} hidden entries that are not finite; need numbers"
         )
     return values
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Replacement(ReferenceRecipe):
+    """Hidden players take what a function of the user gives.
+
+    Args:
+        function: function(x, keep, n, seed) -> table of n rows, where x is a table of one row of the
+            user's own kind and `keep` an array of booleans, one a column, True where x is kept.
+            Equal seeds must give equal rows. What it gives for kept columns is ignored.
+        sentence: One sentence that says what a hidden feature is replaced by.
+    """
+
+    function: Callable[[Any, Any, int, int], Any]
+    sentence: str
+
+    @property
+    @override
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"function": Function(), "sentence": Text()}
+
+    @property
+    @override
+    def needs_background(self) -> bool:
+        return False
+
+    @override
+    def build(self, background: Background) -> Reference:
+        def draw(
+            x: Float64[np.ndarray, "c"], keep: Bool[np.ndarray, "c"], n: int, seed: int
+        ) -> Float64[np.ndarray, "n c"]:
+            given = self.function(background.decode(x[None]), keep, n, seed)
+            try:
+                return background.encode(given)
+            except InputError as error:
+                raise InputError(f"what the replacement function gave cannot be used: {error}") from error
+
+        return FunctionReference(draw, self.sentence)
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return self.build(background)

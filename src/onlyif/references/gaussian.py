@@ -1,6 +1,6 @@
 """Conditionals of a fitted Gaussian: hidden features follow the kept ones, as far as correlations say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 from typing_extensions import override
 
+from onlyif.core.arguments import Either, Kind, Number
 from onlyif.core.arrays import Array, doubled, like
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
-from onlyif.references.base import Draws, Law, Plan, Reference
+from onlyif.modalities.background import Background
+from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
 
 _SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix whose inverse still has some six digits
 _CHUNK = 256  # draws from one child seed; fixed, so that draw i does not depend on how the work is split
@@ -251,3 +253,28 @@ def _refuse_singular(covariance: Float64[np.ndarray, "c c"], names: Sequence[str
         f"the covariance is singular (smallest eigenvalue {values[0]:.1g} of the correlations, needed "
         f"{_SINGULAR:g}): columns {tied} determine one another; drop some of them, give more rows, or shrink"
     )
+
+
+@final
+@dataclass(frozen=True)
+class Gaussian(ReferenceRecipe):
+    """Hidden players follow the conditional law of a fitted Gaussian, given what is kept.
+
+    Args:
+        shrinkage: From 0 (none) to 1 (correlations dropped), or None for Ledoit and Wolf's estimate.
+    """
+
+    shrinkage: float | None = None
+
+    @property
+    @override
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"shrinkage": Either((Number(least=0.0, most=1.0), None))}
+
+    @override
+    def build(self, background: Background) -> Reference:
+        return fit_gaussian(background.values, self.shrinkage, background.columns, background.numeric)
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return self.build(background)

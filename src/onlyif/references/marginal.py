@@ -1,5 +1,6 @@
 """Rows of a background set: hidden features are as they are elsewhere, whatever is kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -7,11 +8,13 @@ import numpy as np
 from jaxtyping import Float, Int64
 from typing_extensions import override
 
+from onlyif.core.arguments import Either, Kind, Whole
 from onlyif.core.arrays import Array, beside, like
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
-from onlyif.references.base import Draws, Law, Plan, Reference
+from onlyif.modalities.background import Background
+from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
 
 
 @final
@@ -134,3 +137,28 @@ def _row_numbers(count: int, plan: Plan, seed: int) -> Int64[np.ndarray, "n"]:
     first, last = plan.start // count, -(-plan.stop // count)
     rounds = [generator(seed, "marginal draws", i).permutation(count) for i in range(first, last)]
     return np.concatenate(rounds)[plan.start - first * count : plan.stop - first * count]
+
+
+@final
+@dataclass(frozen=True)
+class Marginal(ReferenceRecipe):
+    """Hidden players take the values of a background row, whatever is kept.
+
+    Args:
+        n_rows: Rows sampled from the background, or None for all of them.
+    """
+
+    n_rows: int | None = 100
+
+    @property
+    @override
+    def kinds(self) -> Mapping[str, Kind]:
+        return {"n_rows": Either((Whole(least=1), None))}
+
+    @override
+    def build(self, background: Background) -> Reference:
+        return fit_marginal(background.values, self.n_rows, background.seed)
+
+    @override
+    def fresh(self, background: Background) -> Reference | None:
+        return fresh_marginal(background.values, self.n_rows, background.seed)

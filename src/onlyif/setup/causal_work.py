@@ -13,8 +13,7 @@ from onlyif.core.errors import InputError, SettingError
 from onlyif.core.labels import Row
 from onlyif.core.progress import Meter
 from onlyif.modalities.rendered import RenderedRows
-from onlyif.references.baseline import BaselineReference
-from onlyif.references.settings import Baseline
+from onlyif.references.baseline import Baseline, BaselineReference
 from onlyif.setup.causal_test import Ready, built_test, causal_provenance, causal_search, fresh_test
 from onlyif.setup.decisions import with_decisions
 from onlyif.setup.options import Options

@@ -15,7 +15,11 @@ from onlyif.models.outputs import (
     ProbabilityOutput,
     ValueOutput,
 )
-from onlyif.references.settings import Baseline, Empirical, Gaussian, Marginal, ReferenceRecipe
+from onlyif.references.base import ReferenceRecipe
+from onlyif.references.baseline import Baseline
+from onlyif.references.empirical import Empirical
+from onlyif.references.gaussian import Gaussian
+from onlyif.references.marginal import Marginal
 from onlyif.searches.base import Search
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.exhaustive import ExhaustiveSearch

@@ -17,8 +17,8 @@ from onlyif.modalities.groups import Groups
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
-from onlyif.references.base import Reference
-from onlyif.references.settings import Given, Marginal, ReferenceRecipe
+from onlyif.references.base import Finished, Reference, ReferenceRecipe
+from onlyif.references.marginal import Marginal
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts, choose_restriction, choose_search
@@ -81,7 +81,7 @@ def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceR
         return Marginal()
     if isinstance(reference, str):
         return named(REFERENCES, reference, "reference")()
-    return Given(reference) if isinstance(reference, Reference) else settled(reference, reference.kinds)
+    return Finished(reference) if isinstance(reference, Reference) else settled(reference, reference.kinds)
 
 
 def distance_of(distance: Distance | str | None) -> Distance:

@@ -10,8 +10,7 @@ from onlyif.modalities.background import Background
 from onlyif.modalities.table_forms import Form
 from onlyif.models.outputs import Heads, Output
 from onlyif.models.readouts import Readout
-from onlyif.references.base import Plan
-from onlyif.references.settings import ReferenceRecipe
+from onlyif.references.base import Plan, ReferenceRecipe
 from onlyif.trees.links import Link
 
 

@@ -8,8 +8,7 @@ from typing_extensions import override
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import InputKeep, Instances
 from onlyif.modalities.background import Background
-from onlyif.references.base import Draws, Law, Plan, Reference
-from onlyif.references.settings import ReferenceRecipe
+from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
 
 
 @final
