@@ -173,22 +173,6 @@ def test_trees_that_cannot_be_read_are_asked_as_a_function(cancer):
     np.testing.assert_allclose(table, _tables(model.predict, x[:2], x)[1], rtol=0, atol=1e-9)
 
 
-class _Foreign:
-    """A model of a library whose trees are not read."""
-
-    def predict(self, table):
-        return np.asarray(table)[:, 0]
-
-
-_Foreign.__module__ = "catboost.core"
-
-
-def test_a_function_of_a_library_that_is_not_read_says_so(cancer):
-    x, _ = cancer
-    found = onlyif.explain(_Foreign().predict, x[:1], background=x)[0]
-    assert "CatBoost's trees are not read" in found.notes[0]
-
-
 def test_models_without_trees_get_no_note(cancer):
     x, y = cancer
     assert onlyif.explain(LogisticRegression(max_iter=9000).fit(x, y), x[:1], background=x)[0].notes == ()

@@ -6,7 +6,7 @@ library's own methods only.
 
 from typing import Any
 
-LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm"})
+LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm", "catboost"})
 # What trains or describes a model says nothing of how a trained one answers.
 _HARMLESS = frozenset(
     {

@@ -116,26 +116,28 @@ class TreeLinkedRestriction(Restriction):
 
     def _beside(self, barred: Masks, part: slice) -> "_Beside":
         """Some background rows, those with few differences first."""
-        alive = [np.flatnonzero((needed & barred) == 0) for needed in self.needed[part]]
-        needed = [row.take(leaves) for row, leaves in zip(self.needed[part], alive, strict=True)]
-        met = zip(needed, alive, strict=True)
-        differs = np.array([np.bitwise_or.reduce(row | barred.take(leaves)) for row, leaves in met], np.int64)
+        needed = self.needed[part]
+        reached = (needed & barred) == 0
+        at, count = np.flatnonzero(reached), np.count_nonzero(reached, axis=1)
+        first = np.cumsum(count) - count
+        asked = needed.take(at)
+        at -= np.repeat(np.arange(len(needed)) * needed.shape[1], count)
+        # Whatever a background row is, x itself reaches a leaf of every tree: no row is without one.
+        differs = np.bitwise_or.reduceat(asked | barred.take(at), first).astype(np.int64)
         width = np.left_shift(1, bit_counts(differs).astype(np.int64))
         order = np.lexsort((differs, width))
+        count = count[order]
+        moved = np.repeat(first[order] - (np.cumsum(count) - count), count)
+        moved += np.arange(len(at))
         return _Beside(
-            order + part.start,
-            differs[order],
-            width[order],
-            [alive[i] for i in order],
-            [needed[i] for i in order],
+            order + part.start, differs[order], width[order], count, at.take(moved), asked.take(moved)
         )
 
     def _cubes(self, rows: "_Beside", barred: Masks) -> tuple[Cubes, Int64[np.ndarray, "q"]]:
         """The cubes of some background rows, and each one's place among these rows."""
-        leaf = np.concatenate(rows.alive)
-        place = np.repeat(np.arange(len(rows.alive)), [len(leaves) for leaves in rows.alive])
-        value = np.stack([column.take(leaf) for column in self.leaves.value.T])
-        return Cubes(leaf, np.concatenate(rows.needed), barred.take(leaf), value), place
+        place = np.repeat(np.arange(len(rows.count)), rows.count)
+        value = np.stack([column.take(rows.leaf) for column in self.leaves.value.T])
+        return Cubes(rows.leaf, rows.needed, barred.take(rows.leaf), value), place
 
     def _add(self, rows: "_Beside", barred: Masks, total: Float64[np.ndarray, "j two_to_d"]) -> None:
         """Add the weighted outputs of some background rows for every subset, in place."""
@@ -183,24 +185,32 @@ class _Beside:
         number: The number of each row.
         differs: The players on which some leaf that matters tells the two apart.
         width: The number of subsets of these players.
-        alive: The leaves that some mixture of the two reaches.
+        count: How many leaves some mixture of the two reaches.
+        leaf: Those leaves, row after row.
         needed: For each of those the players that keep the row from it.
     """
 
     number: Int64[np.ndarray, "n"]
     differs: Int64[np.ndarray, "n"]
     width: Int64[np.ndarray, "n"]
-    alive: list[Int64[np.ndarray, "_"]]
-    needed: list[Int[np.ndarray, "_"]]
+    count: Int64[np.ndarray, "n"]
+    leaf: Int64[np.ndarray, "q"]
+    needed: Int[np.ndarray, "q"]
 
     def blocks(self, entries: int) -> Iterator["_Beside"]:
         """The rows in blocks of so many margins at most, but one row at least."""
-        ends, first = np.cumsum(self.width), 0
+        ends, reached, first = np.cumsum(self.width), np.cumsum(self.count), 0
         while first < len(ends):
             most = ends[first] - self.width[first] + entries
             part = slice(first, max(first + 1, int(np.searchsorted(ends, most, "right"))))
+            cubes = slice(reached[first] - self.count[first], reached[part.stop - 1])
             yield _Beside(
-                self.number[part], self.differs[part], self.width[part], self.alive[part], self.needed[part]
+                self.number[part],
+                self.differs[part],
+                self.width[part],
+                self.count[part],
+                self.leaf[cubes],
+                self.needed[cubes],
             )
             first = part.stop
 

@@ -21,8 +21,8 @@ READERS: dict[tuple[str, str], tuple[str, str]] = {
     ("xgboost", "Booster"): ("xgboost_trees", "read_xgboost_booster"),
     ("lightgbm", "LGBMModel"): ("lightgbm_trees", "read_lightgbm_model"),
     ("lightgbm", "Booster"): ("lightgbm_trees", "read_lightgbm_booster"),
+    ("catboost", "CatBoost"): ("catboost_trees", "read_catboost"),
 }
-UNREAD = {"catboost": "CatBoost's trees are not read"}
 
 
 def trees_of(question: TreeQuestion) -> TreeModel | None:
@@ -93,11 +93,6 @@ def _behind(question: TreeQuestion, read: TreesRead) -> TreesRead:
 
 
 def _reader(model: Any) -> tuple[str, str] | None:
-    # A method of a model stands for itself: its owner asked for that function.
-    owner = getattr(model, "__self__", model)
-    package = type(owner).__module__.partition(".")[0]
-    if package in UNREAD:
-        raise UnreadableTreesError(UNREAD[package])
     for kind in type(model).__mro__:
         found = READERS.get((kind.__module__.partition(".")[0], kind.__name__))
         if found is not None:
