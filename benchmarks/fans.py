@@ -25,12 +25,13 @@ from fans_common import by_player, digits, integrated_gradients, mean_error, pix
 from images import read_images
 from networks import load_network
 
-from onlyif.causation.change import TargetChange
+from onlyif.causation.boundaries import scott_boundary
+from onlyif.causation.change import TargetChange, predicted_targets
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import predicted_targets, scott_boundary, uniform_baseline
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.players import Players
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.references.baseline import uniform_baseline
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import paper_settings, recommended_settings

@@ -23,9 +23,10 @@ from outputs import save_rows
 from torch import Tensor
 
 from onlyif.causation.abduction import PlainConditional, Resampling, Unweighted, WeightedMean
-from onlyif.causation.dissimilarity import MeanSquare, ScaledDifference, SumOfSquares
-from onlyif.causation.heuristics import entry_scale, noise_threshold, scott_boundary
+from onlyif.causation.boundaries import scott_boundary
+from onlyif.causation.dissimilarity import MeanSquare, ScaledDifference, SumOfSquares, entry_scale
 from onlyif.causation.perturbation import Perturbations
+from onlyif.causation.thresholds import noise_threshold
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.base import Sample
 from onlyif.samples.nearest import NearestSample

@@ -10,9 +10,16 @@ from images import read_images
 from torch import Tensor
 
 from onlyif.causation.abduction import PlainConditional, Unweighted
-from onlyif.causation.dissimilarity import Dissimilarity, MeanSquare, ScaledDifference, SumOfSquares, Total
+from onlyif.causation.boundaries import scott_boundary
+from onlyif.causation.dissimilarity import (
+    Dissimilarity,
+    MeanSquare,
+    ScaledDifference,
+    SumOfSquares,
+    Total,
+    entry_scale,
+)
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import entry_scale, scott_boundary
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.probabilities import Probabilities

@@ -21,14 +21,15 @@ mpl.use("Agg")
 
 from outputs import save_text
 
-from onlyif.causation.change import Change, TargetChange
+from onlyif.causation.boundaries import scott_boundary
+from onlyif.causation.change import Change, TargetChange, predicted_targets
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import predicted_targets, scott_boundary, uniform_baseline
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.players import Players
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
+from onlyif.references.baseline import uniform_baseline
 from onlyif.samples.base import Sample
 from onlyif.samples.noisy import NoisySample
 

@@ -20,7 +20,7 @@ from images import read_images
 from matplotlib.figure import Figure
 from outputs import save_figure, save_rows
 
-from onlyif.causation.heuristics import scott_boundary
+from onlyif.causation.boundaries import scott_boundary
 from onlyif.causation.neighbourhood import SoftEvents
 from onlyif.criteria.soft_causation_draws import Draws
 from onlyif.samples.background import BackgroundSample

@@ -21,12 +21,13 @@ from images import add_data_argument, read_images
 from outputs import save_rows
 from torch import Tensor, nn
 
-from onlyif.causation.change import TargetChange
+from onlyif.causation.boundaries import scott_boundary
+from onlyif.causation.change import TargetChange, predicted_targets
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import predicted_targets, scott_boundary, uniform_baseline
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.errors import OnlyIfWarning
 from onlyif.models.differentiable import differentiable_module
+from onlyif.references.baseline import uniform_baseline
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import recommended_settings

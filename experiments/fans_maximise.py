@@ -38,7 +38,7 @@ from fans_people import in_blocks, people, read_adult
 from outputs import save_rows
 from torch import Tensor
 
-from onlyif.causation.heuristics import noise_threshold
+from onlyif.causation.thresholds import noise_threshold
 from onlyif.searches.ascent_settings import paper_settings, recommended_settings
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.greedy import ForwardGreedySearch

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from outputs import save_figure
 from torch import Tensor
 
-from onlyif.causation.heuristics import noise_threshold
 from onlyif.causation.perturbation import Perturbations
+from onlyif.causation.thresholds import noise_threshold
 from onlyif.criteria.causation import PNS
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import AscentSettings

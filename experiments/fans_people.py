@@ -15,10 +15,9 @@ import torch
 from fans_common import C, Subjects
 from torch import Tensor, nn
 
-from onlyif.causation.change import TargetChange
+from onlyif.causation.change import TargetChange, predicted_targets
 from onlyif.causation.dissimilarity import GowerDifference, MeanSquare, ScaledDifference
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import predicted_targets
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.core.players import Players, column_players
 from onlyif.core.torch_seeds import torch_generator

@@ -30,13 +30,14 @@ from networks import load_network, network_record
 from outputs import save_figure, save_rows
 from torch import Tensor, nn
 
-from onlyif.causation.change import TargetChange
+from onlyif.causation.boundaries import scott_boundary
+from onlyif.causation.change import TargetChange, predicted_targets
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import predicted_targets, scott_boundary, uniform_baseline
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.players import Players
 from onlyif.models.differentiable import differentiable_module
+from onlyif.references.baseline import uniform_baseline
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import paper_settings, recommended_settings

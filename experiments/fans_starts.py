@@ -30,8 +30,8 @@ from matplotlib.figure import Figure
 from outputs import save_figure, save_rows
 from torch import Tensor
 
-from onlyif.causation.heuristics import uniform_baseline
 from onlyif.metrics.controls import soft_threshold
+from onlyif.references.baseline import uniform_baseline
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import AscentSettings, paper_settings, recommended_settings
 from onlyif.searches.mask_shapes import top_players

@@ -7,10 +7,11 @@ from captum.attr import NoiseTunnel
 from captum.metrics import sensitivity_max
 from torch import nn
 
+from onlyif.causation.boundaries import scott_boundary
 from onlyif.causation.change import NormChange, TargetChange
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import noise_threshold, scott_boundary
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
+from onlyif.causation.thresholds import noise_threshold
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.players import Players
 from onlyif.interop.captum_fans import FANS

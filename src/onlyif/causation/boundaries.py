@@ -8,10 +8,10 @@ import numpy as np
 from typing_extensions import override
 
 from onlyif.causation.dissimilarity import Dissimilarity, Total
-from onlyif.causation.heuristics import scott_boundary
 from onlyif.causation.neighbourhood import FARTHEST
 from onlyif.causation.samples import drawn_rows
 from onlyif.core.arguments import Number, settle
+from onlyif.core.errors import SettingError
 from onlyif.modalities.background import Background
 
 MOST_ROWS = 200
@@ -99,3 +99,27 @@ class GivenBoundary(BoundaryRecipe):
         self, background: Background, dissimilarity: Dissimilarity, total: Total, n_sample: int
     ) -> tuple[float, str]:
         return self.b, "given"
+
+
+def scott_boundary(n: int, d: int) -> float:
+    """b by Scott's rule, 1.06 · n^(-1 / (4 + d)); the exponent's sign is corrected.
+
+    It is meant for entries of unit spread: scale others by their standard deviations.
+
+    Args:
+        n: Size of E.
+        d: Entries of an input.
+
+    Raises:
+        SettingError: unless n >= 1 and d >= 1.
+
+    Example:
+        >>> round(scott_boundary(100, 1), 4)
+        0.422
+
+    References:
+        [chen2024] section 4.6.
+    """
+    if n < 1 or d < 1:
+        raise SettingError(f"Scott's rule needs n >= 1 and d >= 1, got n={n} and d={d}")
+    return float(1.06 * n ** (-1.0 / (4 + d)))

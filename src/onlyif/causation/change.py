@@ -8,8 +8,11 @@ import numpy as np
 from jaxtyping import Float, Int64
 from typing_extensions import override
 
-from onlyif.core.arrays import Array, beside, namespace
+from onlyif.core.arrays import Array, beside, namespace, on_host
 from onlyif.core.errors import SettingError
+from onlyif.core.shapes import Instances
+from onlyif.engine.engine import slices
+from onlyif.models.base import Predictor
 
 
 class Change(ABC):
@@ -87,3 +90,15 @@ class NormChange(Change):
     ) -> Float[Array, "b m n t"]:
         # Not a square root of squares: its slope at no change would be NaN.
         return namespace(outputs).linalg.vector_norm(outputs - base[:, None, :, None, :], axis=-1)
+
+
+def predicted_targets(predictor: Predictor, x: Instances, max_rows: int = 16_384) -> Int64[np.ndarray, "b"]:
+    """The largest output of each instance.
+
+    Args:
+        predictor: The model f.
+        x: The instances.
+        max_rows: Most rows of one model call.
+    """
+    outputs = (predictor.predict(x[part]) for part in slices(len(x), max_rows))
+    return np.concatenate([on_host(each).argmax(1) for each in outputs])

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from onlyif.core.arrays import Array, doubled, namespace
 from onlyif.core.errors import SettingError
+from onlyif.core.shapes import Instances
 from onlyif.references.closeness import Closeness
 
 
@@ -141,3 +142,13 @@ class MeanSquare(Total):
     @override
     def sentence(self) -> str:
         return "averaged over the compared entries"
+
+
+def entry_scale(rows: Instances) -> Float64[np.ndarray, "*x"]:
+    """The standard deviation of each entry over a background; 1 where it is constant.
+
+    Args:
+        rows: The background.
+    """
+    spread = doubled(rows).std(0)
+    return np.where(spread > 0, spread, 1.0)

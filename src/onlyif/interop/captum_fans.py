@@ -9,10 +9,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from typing_extensions import override
 
+from onlyif.causation.boundaries import scott_boundary
 from onlyif.causation.change import Change, NormChange, TargetChange
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.heuristics import noise_threshold, scott_boundary
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
+from onlyif.causation.thresholds import noise_threshold
 from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Number, Whole, settle
 from onlyif.core.arrays import on_host
 from onlyif.core.errors import OnlyIfWarning

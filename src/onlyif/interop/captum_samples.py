@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
-from onlyif.causation.heuristics import uniform_baseline
 from onlyif.core.errors import InputError
 from onlyif.core.shapes import Instances
 from onlyif.interop.captum_inputs import Baselines, Layout, as_tuple
+from onlyif.references.baseline import uniform_baseline
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.base import Sample, SampleRows
 from onlyif.samples.noisy import NoisySample

@@ -1,14 +1,16 @@
 """One fixed value: the simplest reference, and the least honest about what the model has seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float32, Float64
 from typing_extensions import override
 
 from onlyif.core.arrays import Array, like, namespace
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
 from onlyif.modalities.background import Background
 from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
@@ -115,3 +117,26 @@ def _most_frequent(values: Float64[np.ndarray, "n"]) -> float:
     """The least of the values that occur most often."""
     held, counts = np.unique(values, return_counts=True)
     return float(held[counts.argmax()])
+
+
+def uniform_baseline(
+    shape: Sequence[int], *, low: float = 0.0, high: float = 1.0, seed: int = 0
+) -> Float32[np.ndarray, "1 *x"]:
+    """x' for images: one draw of uniform noise, shared by all instances.
+
+    Args:
+        shape: Of one image.
+        low: Smallest value of a raw pixel.
+        high: Largest value of a raw pixel, before any normalisation.
+        seed: Seed of the draw.
+
+    Raises:
+        SettingError: unless low < high.
+
+    Example:
+        >>> uniform_baseline((1, 8, 8)).shape
+        (1, 1, 8, 8)
+    """
+    if not low < high:
+        raise SettingError(f"need low < high for a uniform baseline, got low={low} and high={high}")
+    return generator(seed, "uniform baseline").uniform(low, high, (1, *shape)).astype(np.float32)

@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from onlyif.causation.change import NormChange, TargetChange
-from onlyif.causation.heuristics import (
-    entry_scale,
-    noise_threshold,
-    predicted_targets,
-    scott_boundary,
-    uniform_baseline,
-)
+from onlyif.causation.boundaries import scott_boundary
+from onlyif.causation.change import NormChange, TargetChange, predicted_targets
+from onlyif.causation.dissimilarity import entry_scale
+from onlyif.causation.thresholds import noise_threshold
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.models.function import FunctionPredictor
+from onlyif.references.baseline import uniform_baseline
 
 ROWS = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 SLOPE = FunctionPredictor(lambda batch: torch.stack([2 * batch[:, 0], batch[:, 1]], dim=1))
