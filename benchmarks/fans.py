@@ -145,7 +145,7 @@ def part_speed(args):
         rows.append(
             {
                 "setting": name,
-                "steps": whole.steps,
+                "steps": whole.schedule.steps,
                 "rows an image": round(asked),
                 "ms a row, b = 64": round(1000 * ours, 4),
                 "ms a row, floor": round(1000 * min(floors[best]), 4),
@@ -263,7 +263,7 @@ def part_batch(args):
         rows.append(
             {
                 "setting": settings.name,
-                "steps": settings.steps,
+                "steps": settings.schedule.steps,
                 "largest difference, batch and single": f"{float((whole - alone).abs().max()):.1e}",
                 "largest difference, max_rows 512 and 50": f"{float((whole - split).abs().max()):.1e}",
                 "same 80 players": f"{_same(whole, alone):.3f}",

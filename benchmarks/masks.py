@@ -86,7 +86,7 @@ def small_net():
 def short(steps):
     """The recommended setting, cut short: every step costs the same."""
     settings = recommended_settings()
-    return replace(settings, stages=(replace(settings.stages[0], steps=steps),), compare_ends=0)
+    return replace(settings, schedule=replace(settings.schedule, steps=steps), compare_ends=0)
 
 
 def share_of_time(name, module, b, steps):
@@ -146,7 +146,7 @@ def solved(objective, problem, settings):
     seconds = time.process_time() - begun
     masks, rows = torch.cat([p.masks for p in parts]), torch.cat([p.model_rows for p in parts])
     fresh = SoftObjective(replace(objective.restriction, seed=objective.restriction.seed + 1))
-    return fresh.estimate(problem, masks, 200).value, rows.double(), seconds
+    return fresh.estimate(problem, masks.flatten(1), 200).value, rows.double(), seconds
 
 
 def part_paper(args):

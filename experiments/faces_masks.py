@@ -223,7 +223,9 @@ def judged(setting: Setting, problem: SoftProblem, masks: Tensor) -> tuple[SoftE
     """Both gaps of the soft masks and of the sets cut from them, on draws that no search saw."""
     judge = setting.objective(4, seed=SEED + 1)
     with torch.no_grad():
-        return judge.estimate(problem, masks, N_FRESH), judge.estimate(problem, cut(masks), 1)
+        return judge.estimate(problem, masks.flatten(1), N_FRESH), judge.estimate(
+            problem, cut(masks).flatten(1), 1
+        )
 
 
 def gap_rows(setting: Setting, problem: SoftProblem, found: list[Found]) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def test_the_repair_is_the_descent_from_the_networks_mask_and_both_are_judged_on
     (plain,) = RelaxedSearch(LESSONS.objective, settings).run(problem, proposed)
     assert torch.equal(found.masks, plain.masks)
     assert found.model_rows.tolist() == [5 * 4 + 10, 2 * (5 * 4 + 10), 5 * 4 + 10]
-    seen = LESSONS.objective.estimate(problem, proposed, 40).value.objective
+    seen = LESSONS.objective.estimate(problem, proposed.flatten(1), 40).value.objective
     assert not torch.equal(found.before.value.objective, seen)
     still = replace(found, masks=found.proposed, after=found.before)
     assert still.gain.tolist() == [0.0] * 3

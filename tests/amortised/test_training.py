@@ -142,7 +142,7 @@ def test_validation_gets_near_the_best_masks_and_its_numbers_are_those_of_the_ne
     alpha = torch.tensor([0.0, 0.5, 1.0])
     weights = lessons.penalties.weights(alpha, SIDE)
     problem = lessons.objective.pose(lessons.held_x[:3], lessons.held_target[:3], weights)
-    reached = lessons.objective.value(problem, ideal, 0).objective.mean().item()
+    reached = lessons.objective.value(problem, ideal.flatten(1), 0).objective.mean().item()
     assert best.objective < 1.3 * reached
     network, held = conditioned.network(), lessons.held_x
     size = [masks_of(network, held, torch.full((5,), a)).mean().item() for a in alpha.tolist()]

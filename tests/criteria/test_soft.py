@@ -4,15 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from onlyif.core.errors import InputError, LimitError, SettingError
-from onlyif.criteria.soft import SoftObjective, with_room
-from onlyif.criteria.soft_variation import total_variation, variation_slope
+from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import SoftWeights, equal_weights, variation_at
+from onlyif.engine.soft import with_room
 from onlyif.modalities.grids import image_players
+from onlyif.modalities.neighbours import PlaneNeighbours
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.models.readouts import TargetReadout
 from onlyif.references.baseline import BaselineReference
@@ -20,7 +19,7 @@ from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.enumerated import EnumeratedRestriction
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
-from oracles.soft import linear_answers, objective, variation
+from oracles.soft import linear_answers, objective
 
 SHAPE = (2, 4, 5)
 
@@ -30,7 +29,7 @@ def _random(seed, *shape):
 
 
 X, BASELINE = _random(1, 4, *SHAPE), _random(2, *SHAPE)
-MASKS = _random(3, 4, 4, 5).clamp(0.02, 0.98)  # away from where slopes are clipped
+MASKS = _random(3, 4, 20).clamp(0.02, 0.98)  # away from where slopes are clipped
 TARGET = torch.tensor([0, 2, 1, 2])
 ALPHA = torch.tensor([0.0, 0.3, 0.5, 1.0], dtype=torch.float64)
 
@@ -59,10 +58,9 @@ def test_the_objective_and_its_slope_are_those_of_plain_loops(straight_through):
     problem, masks = asked.pose(X, TARGET, weights), MASKS.clone().requires_grad_()
     found = asked.value(problem, masks, 11).objective
     (slope,) = torch.autograd.grad((found * torch.arange(1, 5)).sum(), masks)
-    units = torch.arange(20).view(4, 5)
-    uniform = uniform_of(relaxation, torch.zeros(1, dtype=torch.long), units, 4, 11)[0].double()
+    uniform = uniform_of(relaxation, torch.zeros(1, dtype=torch.long), 20, 4, 11)[0].double().view(6, 4, 5)
     for b in range(4):
-        mask = MASKS[b].clone().requires_grad_()
+        mask = MASKS[b].view(4, 5).clone().requires_grad_()
         wanted = objective(
             lambda image: NET(image[None]).softmax(1)[0],
             X[b],
@@ -77,23 +75,23 @@ def test_the_objective_and_its_slope_are_those_of_plain_loops(straight_through):
         )
         assert found[b].item() == pytest.approx(wanted.item(), abs=1e-12)
         (expected,) = torch.autograd.grad((b + 1) * wanted, mask)
-        assert torch.allclose(slope[b], expected, atol=1e-12)
+        assert torch.allclose(slope[b].view(4, 5), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("relaxation", [Relaxation(0.7, n_draws=6), Relaxation(0.7, False, 6)])
 @pytest.mark.parametrize("rows", [5, 100])
-def test_the_slope_without_a_graph_is_that_of_the_value(relaxation, rows):
-    asked = _objective(relaxation=relaxation, seed=4, max_rows=rows)
+def test_what_the_model_is_asked_by_may_be_told_apart(rows):
+    """The slope of masks and of what the model is asked by are together that of masks alone."""
+    subject = _objective(relaxation=Relaxation(0.7, n_draws=6), seed=4, max_rows=rows)
     weights = SoftWeights(ALPHA, torch.tensor([2.0, 0.1, 0.5, 1.0]).double(), torch.arange(4.0).double())
-    masks = MASKS.clone()
-    masks[:, 0, :2], masks[:, 1, 1] = 0.0, 1.0
-    problem, leaf = asked.pose(X, TARGET, weights), masks.clone().requires_grad_()
-    wanted = asked.value(problem, leaf, 11).objective
-    (expected,) = torch.autograd.grad(wanted.sum(), leaf)
-    answer = asked.slope(problem, masks, 11)
-    found, slope = answer.objective, answer.up
-    assert torch.allclose(found, wanted, atol=1e-12) and torch.allclose(slope, expected, atol=1e-12)
-    assert not found.requires_grad and not slope.requires_grad
+    problem, leaf = subject.pose(X, TARGET, weights), MASKS.clone().requires_grad_()
+    (whole,) = torch.autograd.grad(subject.value(problem, leaf, 11).objective.sum(), leaf)
+    asked = MASKS.clone().requires_grad_()
+    value = subject.value(problem, leaf, 11, asked=asked)
+    penalties, model = torch.autograd.grad(value.objective.sum(), (leaf, asked), retain_graph=True)
+    assert torch.allclose(penalties + model, whole, atol=1e-12)
+    plain = (weights.size * value.size + weights.variation * value.variation).sum()
+    assert torch.allclose(penalties, torch.autograd.grad(plain, leaf)[0], atol=1e-12)
+    assert (model != 0).any(1).all()
 
 
 def test_alpha_at_its_ends_asks_one_side_alone():
@@ -131,7 +129,7 @@ def test_gaps_of_a_linear_model_are_exact_for_binary_masks_and_one_atom():
     found = subject.estimate(problem, hard, 50)
     assert (found.sufficiency == 0).all() and (found.necessity == 0).all()
     for b in range(4):
-        kept, hidden = linear_answers(WEIGHTS, X[b], BASELINE, hard[b])
+        kept, hidden = linear_answers(WEIGHTS, X[b], BASELINE, hard[b].view(4, 5))
         full, base = (WEIGHTS * X[b]).sum().item(), (WEIGHTS * BASELINE).sum().item()
         assert found.value.sufficiency[b].item() == pytest.approx(abs(full - kept), abs=1e-12)
         assert found.value.necessity[b].item() == pytest.approx(abs(hidden - base), abs=1e-12)
@@ -144,7 +142,7 @@ def test_gaps_of_sets_are_those_of_the_set_function(straight_through):
     found = subject.estimate(problem, hard.double(), 50)
     players = image_players(torch.arange(20).view(4, 5), SHAPE)
     restriction = EnumeratedRestriction(subject.restriction.predictor, subject.restriction.reference, players)
-    sets, readout = hard.flatten(1).unsqueeze(1), TargetReadout(TARGET.numpy())
+    sets, readout = hard.unsqueeze(1), TargetReadout(TARGET.numpy())
     for keep, gaps, aim in (
         (sets, found.value.sufficiency, problem.full),
         (~sets, found.value.necessity, problem.base),
@@ -159,26 +157,11 @@ def test_soft_masks_and_several_atoms_have_errors_that_cover_the_truth():
     problem = subject.pose(X, 0, equal_weights(ALPHA))
     found = subject.estimate(problem, MASKS, 2000)
     for b in range(4):
-        kept, hidden = linear_answers(WEIGHTS, X[b], rows.mean(0), MASKS[b])
+        kept, hidden = linear_answers(WEIGHTS, X[b], rows.mean(0), MASKS[b].view(4, 5))
         full, base = (WEIGHTS * X[b]).sum().item(), (WEIGHTS * rows.mean(0)).sum().item()
         assert problem.base[b].item() == pytest.approx(base)
         assert abs(found.value.sufficiency[b].item() - abs(full - kept)) < 5 * found.sufficiency[b].item()
         assert abs(found.value.necessity[b].item() - abs(hidden - base)) < 5 * found.necessity[b].item()
-
-
-@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
-def test_total_variation_is_the_plain_sum(height, width, seed):
-    masks = _random(seed, 2, height, width)
-    for found, mask in zip(total_variation(masks), masks, strict=True):
-        assert found.item() == pytest.approx(variation(mask).item(), abs=1e-12)
-
-
-def test_the_slope_of_total_variation_is_autograds():
-    masks = torch.randint(0, 3, (2, 4, 5), generator=torch.Generator().manual_seed(0)).double() / 2
-    leaf = masks.clone().requires_grad_()
-    (wanted,) = torch.autograd.grad(total_variation(leaf).sum(), leaf)
-    assert torch.allclose(variation_slope(masks), wanted)
 
 
 @pytest.mark.parametrize("factor", [2, 4])
@@ -186,7 +169,10 @@ def test_the_scaled_weight_makes_an_outline_cost_alike_on_finer_images(factor):
     mask = torch.zeros(1, 16, 16)
     mask[:, 4:9, 3:12] = 1
     fine = mask.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
-    costs = [variation_at(m.shape[1]) * total_variation(m).item() for m in (mask, fine)]
+    costs = [
+        variation_at(m.shape[1]) * PlaneNeighbours(*m.shape[1:]).variation(m.flatten(1)).item()
+        for m in (mask, fine)
+    ]
     assert costs[0] == pytest.approx(costs[1])
 
 
@@ -207,7 +193,7 @@ def test_streams_of_their_own_draw_apart():
     weights = equal_weights(ALPHA[1:3] * 0 + 0.5)
     apart = subject.pose(twice, 0, weights, torch.tensor([0, 1]))
     shared = subject.pose(twice, 0, weights)
-    masks = MASKS[:1].expand(2, 4, 5)
+    masks = MASKS[:1].expand(2, 20)
     one, two = subject.value(apart, masks, 0).objective, subject.value(shared, masks, 0).objective
     assert one[0] != one[1] and two[0] == two[1] == one[0]
 
@@ -225,8 +211,8 @@ def test_rows_are_halved_until_they_fit():
     problem = replace(subject, restriction=replace(subject.restriction, max_rows=10)).pose(
         X, 0, equal_weights(ALPHA)
     )
-    value, left = with_room(subject, lambda one: one.value(problem, MASKS, 0))
-    assert left.restriction.max_rows == 12
+    value, rows = with_room(100, lambda rows: subject.within(rows).value(problem, MASKS, 0))
+    assert rows == 12
     assert torch.allclose(value.objective, _objective(LINEAR).value(problem, MASKS, 0).objective)
     assert max(tried) > 13
 
@@ -238,9 +224,9 @@ def test_no_room_for_a_single_row_is_said():
     subject = _objective(DifferentiablePredictor(full, dtype=torch.float64))
     problem = _objective(LINEAR).pose(X, 0, equal_weights(ALPHA))
     with pytest.raises(
-        LimitError, match="even with a single row a model call: need a smaller image or model"
+        LimitError, match="even with a single row a model call: need a smaller instance or model"
     ):
-        with_room(subject, lambda one: one.value(problem, MASKS, 0))
+        with_room(100, lambda rows: subject.within(rows).value(problem, MASKS, 0))
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
@@ -258,5 +244,5 @@ def test_negative_weights_are_refused(wrong):
 def test_masks_finer_than_the_image_are_refused():
     subject = _objective()
     problem = subject.pose(X, TARGET, equal_weights(ALPHA))
-    with pytest.raises(InputError, match=r"masks have shape \(4, 8, 10\), the images need \(4, 4, 5\)"):
-        subject.value(problem, _random(0, 4, 8, 10), 0)
+    with pytest.raises(InputError, match=r"masks have shape \(4, 80\), the images need \(4, 20\)"):
+        subject.value(problem, _random(0, 4, 80), 0)

@@ -10,9 +10,10 @@ from onlyif.interop.captum_fans import FANS
 from onlyif.interop.captum_masks import SufficientNecessaryMask
 from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.searches.ascent_settings import recommended_settings
-from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
+from onlyif.searches.gradient import Schedule
+from onlyif.searches.relaxed_settings import RelaxedSettings
 
-FEW = RelaxedSettings("few", (Stage(4, relaxation=Relaxation(n_draws=4)),))
+FEW = RelaxedSettings("few", Schedule(4), Relaxation(n_draws=4))
 X = torch.rand(2, 2, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 

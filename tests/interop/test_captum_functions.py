@@ -11,9 +11,10 @@ from onlyif.interop.captum_fans import FANS
 from onlyif.interop.captum_masks import SufficientNecessaryMask
 from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.searches.ascent_settings import recommended_settings
-from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
+from onlyif.searches.gradient import Schedule
+from onlyif.searches.relaxed_settings import RelaxedSettings
 
-FEW = RelaxedSettings("few", (Stage(3, relaxation=Relaxation(n_draws=2)),))
+FEW = RelaxedSettings("few", Schedule(3), Relaxation(n_draws=2))
 METHODS = [
     (SufficientNecessaryMask, {"target": 1, "settings": FEW, "size": 0.1}),
     (FANS, {"target": 1, "settings": recommended_settings(steps=3), "baselines": 0.0}),

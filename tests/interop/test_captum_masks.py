@@ -16,11 +16,12 @@ from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation
+from onlyif.searches.gradient import Schedule
 from onlyif.searches.relaxed import RelaxedSearch
-from onlyif.searches.relaxed_settings import RelaxedSettings, Stage, recommended_settings
+from onlyif.searches.relaxed_settings import RelaxedSettings, recommended_settings
 from oracles.fragile import check_left_as_found
 
-FEW = RelaxedSettings("few", (Stage(4, relaxation=Relaxation(n_draws=4)),))
+FEW = RelaxedSettings("few", Schedule(4), Relaxation(n_draws=4))
 SHAPE, N = (2, 4, 4), 32
 
 
@@ -212,8 +213,7 @@ def test_captum_takes_it_for_one_of_its_own():
 
 
 def test_the_recommended_setting_is_the_usual_one():
-    (one,) = recommended_settings().stages
-    short = replace(recommended_settings(), stages=(replace(one, steps=2),))
+    short = replace(recommended_settings(), schedule=Schedule(2))
     assert not torch.equal(_attributed(settings=None), _attributed(settings=short))
     _close(_attributed(settings=None), _attributed(settings=recommended_settings()))
 

@@ -12,11 +12,12 @@ from onlyif.interop.captum_masks import SufficientNecessaryMask
 from onlyif.interop.quantus_functions import explain_fans, explain_mask
 from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.searches.ascent_settings import recommended_settings
-from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
+from onlyif.searches.gradient import Schedule
+from onlyif.searches.relaxed_settings import RelaxedSettings
 
 FANS_FEW = {"settings": recommended_settings(steps=5), "seed": 1}
 MASK_FEW = {
-    "settings": RelaxedSettings("few", (Stage(10, relaxation=Relaxation(n_draws=4)),)),
+    "settings": RelaxedSettings("few", Schedule(10), Relaxation(n_draws=4)),
     "size": 0.1,
     "variation": 0.02,
 }

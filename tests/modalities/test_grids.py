@@ -53,10 +53,10 @@ def test_pixels_and_superpixels_gather_what_they_spread(seed):
         assert torch.allclose(grid.gather(grid.spread(values)), values)
 
 
-def test_only_superpixels_are_drawn_together():
-    assert PixelGrid(2, 3).together is None
-    assert CoarseGrid(1, 1, 2, 3).together is None
-    assert torch.equal(SuperpixelGrid(REGIONS).together, REGIONS)
+def test_pixels_and_superpixels_are_drawn_as_wholes_and_coarse_grids_by_their_pixels():
+    regions = SuperpixelGrid(REGIONS)
+    assert regions.drawn is regions
+    assert CoarseGrid(1, 1, 2, 3).drawn == PixelGrid(2, 3)
 
 
 @pytest.mark.parametrize("size", [(3, 1, 2, 3), (1, 4, 2, 3), (0, 1, 2, 3)])

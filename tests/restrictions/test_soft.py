@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from onlyif.core.errors import InputError, LimitError, ModelError, SettingError
+from onlyif.engine.soft import slopes
+from onlyif.modalities.grids import SuperpixelGrid
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.base import Plan
 from onlyif.references.baseline import BaselineReference
@@ -24,7 +26,7 @@ from oracles.soft import expected_answer, linear_answers, relaxed_draw
 SHAPE = (2, 4, 5)
 X = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 ROWS = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-MASKS = torch.rand(3, 4, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+MASKS = torch.rand(3, 20, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 WEIGHTS = torch.randn(*SHAPE, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
 BOTH = Jobs(torch.arange(3).repeat(2), torch.arange(6) >= 3)
 
@@ -63,15 +65,15 @@ REFERENCES = [
 def test_a_pixel_is_in_with_exactly_its_probability(s, antithetic, seed):
     relaxation = Relaxation(n_draws=2000, antithetic=antithetic)
     uniform = relaxation.noise(3, seed, 0, 0)
-    drawn = relaxation.draw(torch.full((1, 1, 3), s), uniform.view(1, 2000, 1, 3))
+    drawn = relaxation.draw(torch.full((1, 3), s), uniform.unsqueeze(0))
     assert set(drawn.unique().tolist()) <= {0.0, 1.0}
-    assert (drawn.mean((0, 1, 2)) - s).abs().max() <= 5 * (s * (1 - s) / 2000) ** 0.5 + 1e-3
+    assert (drawn.mean((0, 1)) - s).abs().max() <= 5 * (s * (1 - s) / 2000) ** 0.5 + 1e-3
 
 
 def test_certain_pixels_are_certain_whatever_is_drawn():
-    ends = torch.tensor([[[0.0, 1.0]]])
-    extreme = torch.tensor([0.0, 1 - 2.0**-24]).view(1, 2, 1, 1).expand(1, 2, 1, 2)
-    assert torch.equal(Relaxation().draw(ends, extreme), ends.unsqueeze(1).expand(1, 2, 1, 2))
+    ends = torch.tensor([[0.0, 1.0]])
+    extreme = torch.tensor([0.0, 1 - 2.0**-24]).view(1, 2, 1).expand(1, 2, 2)
+    assert torch.equal(Relaxation().draw(ends, extreme), ends.unsqueeze(1).expand(1, 2, 2))
 
 
 def test_pairs_are_mirrored():
@@ -85,7 +87,7 @@ def test_pairs_are_mirrored():
 def test_draws_and_slopes_are_the_formulas(temperature, straight_through):
     relaxation = Relaxation(temperature, straight_through)
     mask = MASKS.clamp(0.05, 0.95).requires_grad_()
-    uniform = torch.rand(3, 10, 4, 5, dtype=torch.float64).clamp(1e-4, 1 - 1e-4)
+    uniform = torch.rand(3, 10, 20, dtype=torch.float64).clamp(1e-4, 1 - 1e-4)
     drawn = relaxation.draw(mask, uniform)
     soft = relaxed_draw(mask.unsqueeze(1), uniform, temperature)
     hard = (uniform >= 1 - mask.unsqueeze(1)).double()
@@ -97,37 +99,44 @@ def test_draws_and_slopes_are_the_formulas(temperature, straight_through):
 
 
 def test_entries_at_the_ends_still_have_a_slope():
-    mask = torch.tensor([[[0.0, 1.0]]], requires_grad=True)
-    uniform = torch.full((1, 1, 1, 2), 0.5)
+    mask = torch.tensor([[0.0, 1.0]], requires_grad=True)
+    uniform = torch.full((1, 1, 2), 0.5)
     (slope,) = torch.autograd.grad(Relaxation(1.0).draw(mask, uniform).sum(), mask)
     assert (slope > 0).all() and slope.isfinite().all()
 
 
-def test_streams_steps_and_seeds_draw_apart_and_regions_together():
-    together, index = torch.tensor([[0, 0, 1]]), torch.tensor([4, 9, 4])
-    drawn = uniform_of(Relaxation(), index, together, 0, 1)
+def test_streams_steps_and_seeds_draw_apart():
+    index = torch.tensor([4, 9, 4])
+    drawn = uniform_of(Relaxation(), index, 2, 0, 1)
     assert torch.equal(drawn[0], drawn[2]) and not torch.equal(drawn[0], drawn[1])
-    assert torch.equal(drawn[..., 0], drawn[..., 1]) and not torch.equal(drawn[..., 0], drawn[..., 2])
+    assert not torch.equal(drawn[..., 0], drawn[..., 1])
     for other in (
-        uniform_of(Relaxation(), index, together, 0, 2),
-        uniform_of(Relaxation(), index, together, 1, 1),
+        uniform_of(Relaxation(), index, 2, 0, 2),
+        uniform_of(Relaxation(), index, 2, 1, 1),
     ):
         assert not torch.equal(drawn, other)
-    alone = uniform_of(Relaxation(), torch.tensor([9]), together, 0, 1)
+    alone = uniform_of(Relaxation(), torch.tensor([9]), 2, 0, 1)
     assert torch.equal(alone[0], drawn[1])
+
+
+def _slope(restriction, images, masks, step):
+    """The answers, and the slope of each in all masks."""
+    leaf = masks.clone().requires_grad_()
+    answers = restriction.predict(images, leaf, BOTH, step)
+    rows = [torch.autograd.grad(one, leaf, retain_graph=True)[0] for one in answers]
+    return answers.detach(), torch.stack(rows)
 
 
 def _plain(restriction, masks, step):
     """All rows in one graph, draw by draw."""
     relaxation, answers = restriction.relaxation, []
-    units = torch.arange(20).view(4, 5)
-    uniform = uniform_of(relaxation, torch.zeros(1, dtype=torch.long), units, restriction.seed, step)
+    uniform = uniform_of(relaxation, torch.zeros(1, dtype=torch.long), 20, restriction.seed, step)
     n, law = relaxation.n_draws, restriction.reference.law
     for hidden in (False, True):
         for b in range(3):
             outputs = []
             for k in range(n):
-                m = relaxation.draw(masks[b : b + 1], uniform[:, k : k + 1].to(masks))[0, 0]
+                m = relaxation.draw(masks[b : b + 1], uniform[:, k : k + 1].to(masks))[0, 0].view(4, 5)
                 share = 1 - m if hidden else m
                 keep = (share.detach() > 0.5).expand(SHAPE)[None, None].numpy()
                 plan = Plan(1, 0, 1, None)
@@ -173,7 +182,7 @@ def test_the_mean_of_many_draws_is_the_expectation_within_its_error():
     found = restriction.estimate(images_of(X, 0), MASKS, BOTH, 200)
     assert (found.stderr > 0).all()
     for b in range(3):
-        exact = linear_answers(WEIGHTS, X[b], ROWS[0], MASKS[b])
+        exact = linear_answers(WEIGHTS, X[b], ROWS[0], MASKS[b].view(4, 5))
         for side in range(2):
             off = (found.mean[b + 3 * side] - exact[side]).abs()
             assert off < 5 * found.stderr[b + 3 * side]
@@ -182,7 +191,7 @@ def test_the_mean_of_many_draws_is_the_expectation_within_its_error():
 def test_errors_cover_the_truth_as_often_as_they_say():
     # The two of a pair are exact opposites here: taken for independent, they would cover always.
     half, hits = torch.full_like(MASKS[:1], 0.5), 0
-    exact = linear_answers(WEIGHTS, X[0], ROWS[0], half[0])[0]
+    exact = linear_answers(WEIGHTS, X[0], ROWS[0], half[0].view(4, 5))[0]
     one = Jobs(torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.bool))
     for seed in range(200):
         paired = Relaxation(n_draws=10, antithetic=True)
@@ -203,19 +212,22 @@ def _curved(batch):
 @pytest.mark.parametrize("rows", [TINY_ROWS[:1], TINY_ROWS], ids=["one atom", "rows"])
 @pytest.mark.parametrize("units", [torch.arange(6).view(2, 3), torch.tensor([[0, 0, 1], [2, 2, 1]])])
 def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
-    masks = torch.tensor([[0.1, 0.9, 0.4, 0.6, 0.25, 0.8], [0.5, 0.3, 0.7, 1.0, 0.0, 0.95]]).double()[
-        :, units
-    ]
+    grid = SuperpixelGrid(units)
+    masks = torch.tensor([[0.1, 0.9, 0.4, 0.6, 0.25, 0.8], [0.5, 0.3, 0.7, 1.0, 0.0, 0.95]]).double()
+    masks = masks[:, : grid.shape[0]]
+    planes = grid.spread(masks)
     jobs = Jobs(torch.tensor([0, 1, 0, 1]), torch.tensor([False, False, True, True]))
     wanted = [
-        expected_answer(lambda image: _curved(image[None])[0], TINY[b], masks[b], rows, hidden=h, units=units)
+        expected_answer(
+            lambda image: _curved(image[None])[0], TINY[b], planes[b], rows, hidden=h, units=units
+        )
         for b, h in ((0, False), (1, False), (0, True), (1, True))
     ]
     reference = BaselineReference(rows[0]) if len(rows) == 1 else MarginalReference(rows)
     predictor = DifferentiablePredictor(_curved, dtype=torch.float64)
     hits = torch.zeros(4)
     for seed in range(100):
-        asked = SoftRestriction(predictor, reference, Relaxation(0.5, False), units, seed=seed)
+        asked = SoftRestriction(predictor, reference, Relaxation(0.5, False), grid, seed=seed)
         found = asked.estimate(images_of(TINY[:2], 0), masks, jobs, 4)
         hits += (found.mean - torch.tensor(wanted)).abs() <= 1.96 * found.stderr
     # 40 draws and 100 trials: .95 less 3 standard errors of the share, and of Student's t.
@@ -226,13 +238,15 @@ def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
 def test_slopes_of_relaxed_draws_are_finite_differences(reference):
     restriction = SoftRestriction(PREDICTOR, reference, Relaxation(0.6, False, 4), seed=2)
     images, masks = images_of(X, torch.arange(3)), MASKS.clamp(0.05, 0.95)
-    _, slope = restriction.slopes(images, masks, BOTH, 1)
+    slope = _slope(restriction, images, masks, 1)[1]
     for job in range(6):
-        for i, j in ((0, 0), (1, 3), (3, 4)):
+        for player in (0, 8, 19):
             moved = torch.zeros_like(masks)
-            moved[job % 3, i, j] = 1e-6
+            moved[job % 3, player] = 1e-6
             up, down = (restriction.predict(images, masks + s * moved, BOTH, 1)[job] for s in (1, -1))
-            assert slope[job, i, j].item() == pytest.approx((up - down).item() / 2e-6, rel=1e-5, abs=1e-8)
+            assert slope[job, job % 3, player].item() == pytest.approx(
+                (up - down).item() / 2e-6, rel=1e-5, abs=1e-8
+            )
 
 
 def test_images_without_channels_have_the_same_answers_and_slopes():
@@ -240,10 +254,8 @@ def test_images_without_channels_have_the_same_answers_and_slopes():
     deep = DifferentiablePredictor(
         lambda b: torch.tanh(b[:, 0] * WEIGHTS[0]).sum((1, 2)), dtype=torch.float64
     )
-    plain = SoftRestriction(flat, BaselineReference(ROWS[0, 0])).slopes(images_of(X[:, 0], 0), MASKS, BOTH, 0)
-    single = SoftRestriction(deep, BaselineReference(ROWS[0, :1])).slopes(
-        images_of(X[:, :1], 0), MASKS, BOTH, 0
-    )
+    plain = _slope(SoftRestriction(flat, BaselineReference(ROWS[0, 0])), images_of(X[:, 0], 0), MASKS, 0)
+    single = _slope(SoftRestriction(deep, BaselineReference(ROWS[0, :1])), images_of(X[:, :1], 0), MASKS, 0)
     for one, other in zip(plain, single, strict=True):
         assert torch.allclose(one, other)
 
@@ -256,11 +268,11 @@ def test_a_model_that_writes_into_its_batch_changes_nothing_of_ours():
     restriction = SoftRestriction(DifferentiablePredictor(greedy, dtype=X.dtype), BaselineReference(baseline))
     some = images_of(images, 0)
     restriction.base(some), restriction.full(some), restriction.largest(images)
-    found, _ = restriction.slopes(some, MASKS, BOTH, 0)
+    found, _ = _slope(restriction, some, MASKS, 0)
     restriction.predictor.check_gradient(images[:1])
     assert torch.equal(baseline, ROWS[0]) and torch.equal(images, X)
     calm = DifferentiablePredictor(lambda b: (b - 0.5).flatten(1).sum(1), dtype=X.dtype)
-    wanted, _ = replace(restriction, predictor=calm).slopes(images_of(X, 0), MASKS, BOTH, 0)
+    wanted, _ = _slope(replace(restriction, predictor=calm), images_of(X, 0), MASKS, 0)
     assert torch.allclose(found, wanted)
 
 
@@ -269,7 +281,7 @@ def test_nan_for_the_reference_alone_is_refused():
         return batch.flatten(1).sum(1) / (batch != ROWS[0]).flatten(1).any(1)
 
     restriction = SoftRestriction(DifferentiablePredictor(touchy, dtype=X.dtype), BaselineReference(ROWS[0]))
-    with pytest.raises(ModelError, match="NaN or infinite outputs"):
+    with pytest.raises(ModelError, match="NaN or infinite for"):
         restriction.base(images_of(X, 0))
 
 
@@ -322,8 +334,8 @@ def test_targets_out_of_range_are_refused_everywhere(target):
 
 def test_masks_of_another_size_are_refused():
     restriction = SoftRestriction(PREDICTOR, BaselineReference(ROWS[0]))
-    with pytest.raises(InputError, match=r"masks have shape \(3, 8, 10\), the images need \(3, 4, 5\)"):
-        restriction.predict(images_of(X, 0), torch.rand(3, 8, 10).double(), BOTH, 0)
+    with pytest.raises(InputError, match=r"masks have shape \(3, 80\), the images need \(3, 20\)"):
+        restriction.predict(images_of(X, 0), torch.rand(3, 80).double(), BOTH, 0)
 
 
 def test_a_baseline_of_another_shape_is_refused():
@@ -349,11 +361,12 @@ def test_targets_and_images_that_do_not_fit_are_refused():
 def test_nan_outputs_and_gradients_are_refused():
     reference = BaselineReference(ROWS[0])
     broken = DifferentiablePredictor(lambda b: b.flatten(1).sum(1) * torch.nan, dtype=X.dtype)
-    with pytest.raises(ModelError, match="NaN or infinite outputs"):
+    with pytest.raises(ModelError, match="NaN or infinite for"):
         SoftRestriction(broken, reference).full(images_of(X, 0))
     steep = DifferentiablePredictor(lambda b: (b - b).flatten(1).sum(1).abs().sqrt(), dtype=X.dtype)
     with pytest.raises(ModelError, match="NaN or infinite gradients"):
-        SoftRestriction(steep, reference).predict(images_of(X, 0), MASKS.clone().requires_grad_(), BOTH, 0)
+        leaf = MASKS.clone().requires_grad_()
+        slopes(SoftRestriction(steep, reference).predict(images_of(X, 0), leaf, BOTH, 0), (leaf,))
 
 
 def test_a_model_without_gradients_is_refused():

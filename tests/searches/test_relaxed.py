@@ -1,4 +1,4 @@
-"""The descent: Adam against torch's own, known minima, batches, early stops, memory, refusals."""
+"""Descents of masks: known minima, batches, starts, memory, refusals."""
 
 from dataclasses import replace
 
@@ -14,15 +14,14 @@ from onlyif.models.differentiable import DifferentiablePredictor, differentiable
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation
+from onlyif.searches.gradient import Schedule
 from onlyif.searches.relaxed import RelaxedSearch
-from onlyif.searches.relaxed_adam import fresh_adam
-from onlyif.searches.relaxed_run import coarser
-from onlyif.searches.relaxed_settings import RelaxedSettings, Stage, paper_settings, recommended_settings
+from onlyif.searches.relaxed_settings import RelaxedSettings, paper_settings, recommended_settings
 
 SHAPE = (1, 6, 6)
 ZERO = BaselineReference(torch.zeros(SHAPE, dtype=torch.float64))
 X = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 0.5
-SHORT = RelaxedSettings("short", (Stage(25, 0.1, 0.01, Relaxation(n_draws=4, antithetic=True)),))
+SHORT = RelaxedSettings("short", Schedule(25, 0.1, 0.01), Relaxation(n_draws=4, antithetic=True))
 
 
 def _spot(batch):
@@ -45,28 +44,6 @@ def _objective(predictor=NET, **settings):
 
 def _masks(search, problem, start=None):
     return torch.cat([part.masks for part in search.run(problem, start)])
-
-
-def test_adam_is_torchs():
-    numbers = torch.Generator().manual_seed(2)
-    slopes = torch.randn(30, 4, 7, generator=numbers)
-    theirs = torch.zeros(4, 7, requires_grad=True)
-    optimiser, ours, adam = torch.optim.Adam([theirs], 0.1, (0.8, 0.97)), torch.zeros(4, 7), None
-    adam = fresh_adam(ours)
-    for slope in slopes:
-        theirs.grad = slope.clone()
-        optimiser.step()
-        adam = adam.after(slope, 0.8, 0.97)
-        ours = ours + adam.move(0.1, 0.8, 0.97)
-        assert torch.allclose(ours, theirs, atol=1e-6)
-    part = adam.take(torch.tensor([True, False, True, False]))
-    assert torch.equal(part.first, adam.first[[0, 2]]) and part.steps == 30
-
-
-def test_the_rate_falls_along_half_a_cosine():
-    stage = Stage(5, 0.1, 0.02)
-    assert [stage.rate_at(i) for i in range(5)] == pytest.approx([0.1, 0.0883, 0.06, 0.0317, 0.02], abs=1e-4)
-    assert {Stage(3).rate_at(i) for i in range(3)} == {0.1}
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
@@ -146,34 +123,15 @@ def test_rows_are_counted_as_asked():
     # One row is the check that gradients flow, two of each image compare answers with and without them.
     assert part.model_rows.sum() == sum(asked) - 1 - 2 * 3
     assert part.model_rows.tolist() == [110, 220, 110]
-    assert part.steps.tolist() == [25, 25, 25]
 
 
 def test_the_recommended_setting_asks_at_least_three_times_fewer_rows_than_the_papers():
-    def rows(settings):
-        return (
-            sum(stage.steps * stage.relaxation.n_draws for stage in settings.stages) + settings.compare_ends
-        )
-
-    assert rows(paper_settings()) == 10_000
-    assert rows(recommended_settings()) * 3 <= 10_000
-
-
-def test_descents_stop_early_each_on_its_own():
-    weights = equal_weights(torch.tensor([0.5, 0.5, 0.5], dtype=torch.float64), 0.05, 0.05)
-    subject = _objective()
-    settings = replace(paper_settings(), patience=8, tolerance=0.02)
-    problem = subject.pose(X, 1, weights)
-    (together,) = RelaxedSearch(subject, settings).run(problem)
-    assert (together.steps < 1000).all() and len(set(together.steps.tolist())) > 1
-    for i in range(3):
-        (alone,) = RelaxedSearch(subject, settings).run(problem.take(torch.tensor([i])))
-        assert alone.steps[0] == together.steps[i]
-        assert torch.allclose(alone.masks[0], together.masks[i], atol=1e-9)
+    assert paper_settings().rows == 10_000
+    assert recommended_settings().rows * 3 <= 10_000
 
 
 def test_a_warm_start_is_where_the_descent_starts():
-    still = RelaxedSettings("still", (Stage(1, 1e-9, 1e-9),))
+    still = RelaxedSettings("still", Schedule(1, 1e-9))
     subject = _objective()
     problem = subject.pose(X, 1, equal_weights(torch.full((3,), 0.5, dtype=torch.float64)))
     start = torch.rand(3, 6, 6, dtype=torch.float64)
@@ -181,7 +139,7 @@ def test_a_warm_start_is_where_the_descent_starts():
 
 
 def test_starts_are_normal_clipped_and_by_seed():
-    still = RelaxedSettings("still", (Stage(1, 1e-9, 1e-9),))
+    still = RelaxedSettings("still", Schedule(1, 1e-9))
     subject = SoftObjective(
         SoftRestriction(
             DifferentiablePredictor(lambda b: b.mean((1, 2, 3))), BaselineReference(torch.zeros(1, 64, 64))
@@ -196,21 +154,20 @@ def test_starts_are_normal_clipped_and_by_seed():
     assert not torch.allclose(masks, _masks(RelaxedSearch(subject, still, seed=1), problem), atol=0.01)
 
 
-def test_coarse_stages_go_on_to_pixels_and_superpixels_stay_whole():
-    assert coarser(PixelGrid(6, 6), 4) == CoarseGrid(2, 2, 6, 6)
-    regions = SuperpixelGrid(_quarters())
-    assert coarser(regions, 4) is regions and coarser(PixelGrid(6, 6), 1) == PixelGrid(6, 6)
-    subject = _objective()
+def test_superpixels_stay_whole_and_coarse_masks_smooth():
+    subject, regions = _objective(), SuperpixelGrid(_quarters())
     problem = subject.pose(X, 1, equal_weights(torch.full((3,), 0.5, dtype=torch.float64), 0.01, 0.01))
-    two = RelaxedSettings("two", (Stage(5, cell=3), Stage(5)))
-    (part,) = RelaxedSearch(subject, two).run(problem)
-    assert part.steps.tolist() == [10, 10, 10]
-    (part,) = RelaxedSearch(subject, two, regions).run(problem)
+    masks = _masks(RelaxedSearch(subject, SHORT, regions), problem)
     for i in range(4):
-        assert (part.masks[:, _quarters() == i].std(1) < 1e-12).all()
+        assert (masks[:, _quarters() == i].std(1) < 1e-12).all()
+    grid = CoarseGrid(2, 2, 6, 6)
+    masks = _masks(RelaxedSearch(subject, SHORT, grid), problem)
+    corners = masks[:, ::5, ::5].flatten(1)
+    assert torch.allclose(grid.spread(corners), masks, atol=1e-12)
+    assert masks.flatten(1).std(1).min() > 0.01
 
 
-def test_masks_stay_between_0_and_1_and_every_stage_has_draws_of_its_own():
+def test_masks_stay_between_0_and_1_and_every_step_has_draws_of_its_own():
     batches = []
     net = _net()
     seen = DifferentiablePredictor(
@@ -218,11 +175,10 @@ def test_masks_stay_between_0_and_1_and_every_stage_has_draws_of_its_own():
     )
     subject = _objective(seen)
     problem = subject.pose(X, 1, equal_weights(torch.full((3,), 0.5, dtype=torch.float64), 0.1, 0.0))
-    batches.clear()
-    far = RelaxedSettings("far", (Stage(1, 1e-9, 1e-9), Stage(1, 1e-9, 1e-9), Stage(1, 5.0, 5.0)))
-    masks = _masks(RelaxedSearch(subject, far), problem)
+    _masks(RelaxedSearch(subject, RelaxedSettings("still", Schedule(2, 1e-9))), problem)
+    assert not torch.equal(batches[-2], batches[-1])
+    masks = _masks(RelaxedSearch(subject, RelaxedSettings("far", Schedule(3, 5.0))), problem)
     assert masks.min() == 0 and masks.max() <= 1
-    assert not torch.equal(batches[-3], batches[-2])
 
 
 def test_too_little_memory_halves_the_rows_and_goes_on():
@@ -286,12 +242,11 @@ def test_a_grid_for_other_images_is_refused():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Stage(0), "steps >= 1"),
-        (lambda: Stage(1, cell=0), "cell >= 1"),
-        (lambda: Stage(1, rate=0.0), "rates above 0"),
-        (lambda: Stage(1, momentum=1.0), r"betas lie in \[0, 1\)"),
-        (lambda: RelaxedSettings("none", ()), "at least one stage"),
-        (lambda: replace(SHORT, patience=-1), "at least 0"),
+        (lambda: Schedule(0), "steps >= 1"),
+        (lambda: Schedule(1, 0.0), "rates above 0"),
+        (lambda: Schedule(1, 0.1, -1.0), "rates above 0"),
+        (lambda: Schedule(1, betas=(1.0, 0.9)), r"betas lie in \[0, 1\)"),
+        (lambda: replace(SHORT, compare_ends=-1), "at least 0"),
     ],
 )
 def test_bad_settings_are_refused(make, message):

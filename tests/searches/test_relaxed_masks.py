@@ -17,17 +17,18 @@ from onlyif.references.function import FunctionReference
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation
+from onlyif.searches.gradient import Schedule
 from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_cuts import SizeCut, ThresholdCut
 from onlyif.searches.relaxed_masks import MaskQuestion, find_masks, mask_parts
-from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
+from onlyif.searches.relaxed_settings import RelaxedSettings
 from oracles.soft import linear_answers
 
 SHAPE = (1, 4, 4)
 X = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 BASELINE = torch.rand(*SHAPE, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 WEIGHTS = torch.randn(*SHAPE, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-SHORT = RelaxedSettings("short", (Stage(10, 0.1, 0.05, Relaxation(n_draws=4)),))
+SHORT = RelaxedSettings("short", Schedule(10, 0.1, 0.05), Relaxation(n_draws=4))
 QUESTION = MaskQuestion((0.0, 0.5, 1.0), 0.1, 0.1, n_fresh=400)
 
 
@@ -73,7 +74,7 @@ def test_fresh_draws_are_not_those_of_the_search():
     search = _search()
     (part,) = mask_parts(search, X, torch.tensor([0, 0]), QUESTION)
     problem = search.objective.pose(X.repeat_interleave(3, 0), 0, QUESTION.weights(2))
-    seen = search.objective.estimate(problem, part.soft(), 400).value.sufficiency
+    seen = search.objective.estimate(problem, part.soft().flatten(1), 400).value.sufficiency
     fresh = torch.tensor([m.soft_gaps.sufficiency.value for m in part])
     assert not torch.allclose(seen, fresh.double(), atol=1e-12)
 

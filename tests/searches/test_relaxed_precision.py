@@ -1,7 +1,6 @@
 """Masks and ascents count in single precision or more, whatever the model does, and on any device."""
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,11 +22,12 @@ from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import recommended_settings
+from onlyif.searches.gradient import Schedule
 from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_masks import MaskQuestion, find_masks
-from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
+from onlyif.searches.relaxed_settings import RelaxedSettings
 
-SHORT = RelaxedSettings("short", (Stage(30, 0.1, 0.01, Relaxation(n_draws=4)),), compare_ends=10)
+SHORT = RelaxedSettings("short", Schedule(30, 0.1, 0.01), Relaxation(n_draws=4), compare_ends=10)
 ASKED = MaskQuestion(alphas=(1.0,), size=0.1, variation=0.1)
 X = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(1))
 
@@ -49,7 +49,7 @@ def _ascended(predictor, x=X, c=0.05):
     test = DualStageTest(
         predictor, players, NoisySample(4, 0.01), torch.zeros(1, 1, 4, 4), Neighbourhood(SoftEvents(0.5, c))
     )
-    settings = replace(recommended_settings(16, n_inputs=1), steps=8)
+    settings = recommended_settings(16, steps=8, n_inputs=1)
     return ascend(predictor, test, x, TargetChange(np.array([1, 1])), settings=settings)
 
 

@@ -1,10 +1,9 @@
 """A trained selector's mask, repaired by a short descent on the image itself: never trusted alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import final
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -12,11 +11,13 @@ from onlyif.amortised.selector import Selector
 from onlyif.amortised.training import masks_of
 from onlyif.core.errors import SettingError
 from onlyif.core.seeds import child_seed
-from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem, with_room
+from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
+from onlyif.engine.soft import with_room
 from onlyif.modalities.grids import Grid
 from onlyif.restrictions.soft_draws import Relaxation
+from onlyif.searches.gradient import Schedule
 from onlyif.searches.relaxed import RelaxedSearch
-from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
+from onlyif.searches.relaxed_settings import RelaxedSettings
 
 
 def repair_settings(steps: int = 50, rate: float = 0.05, n_draws: int = 4) -> RelaxedSettings:
@@ -30,8 +31,8 @@ def repair_settings(steps: int = 50, rate: float = 0.05, n_draws: int = 4) -> Re
         n_draws: Draws a step, in antithetic pairs.
     """
     relaxation = Relaxation(n_draws=n_draws, antithetic=True)
-    stage = Stage(steps, rate, rate / 10, relaxation)
-    return RelaxedSettings("repair of a learned mask", (stage,), compare_ends=10)
+    schedule = Schedule(steps, rate, rate / 10)
+    return RelaxedSettings("repair of a learned mask", schedule, relaxation, compare_ends=10)
 
 
 @final
@@ -107,17 +108,15 @@ class AmortisedSearch:
         proposed = masks_of(self.selector, problem.images.x, problem.weights.alpha).to(problem.full)
         restriction = self.objective.restriction
         judge = SoftObjective(replace(restriction, seed=child_seed(restriction.seed, "fresh draws of masks")))
+        rows = restriction.max_rows
         search = RelaxedSearch(self.objective, self.settings, self.grid)
+
+        def judged(part: SoftProblem, planes: Tensor) -> tuple[SoftErrors, int]:
+            masks = planes.flatten(1)
+            return with_room(rows, lambda rows: judge.within(rows).estimate(part, masks, self.n_fresh))
+
         for descent in search.run(problem, proposed):
             part, start = problem.take(descent.numbers), proposed[descent.numbers]
-            before, judge = with_room(judge, _judged(part, start, self.n_fresh))
-            after, judge = with_room(judge, _judged(part, descent.masks, self.n_fresh))
+            before, rows = judged(part, start)
+            after, rows = judged(part, descent.masks)
             yield Repaired(descent.numbers, start, descent.masks, before, after, descent.model_rows)
-
-
-def _judged(problem: SoftProblem, masks: Tensor, n_draws: int) -> Callable[[SoftObjective], SoftErrors]:
-    def ask(objective: SoftObjective) -> SoftErrors:
-        with torch.no_grad():
-            return objective.estimate(problem, masks, n_draws)
-
-    return ask

@@ -28,8 +28,9 @@ from onlyif.amortised.training_state import (
 from onlyif.core.errors import SettingError
 from onlyif.core.seeds import child_seed
 from onlyif.core.shapes import Instances
-from onlyif.criteria.soft import SoftObjective, SoftProblem, SoftValue, with_room
+from onlyif.criteria.soft import SoftObjective, SoftProblem, SoftValue
 from onlyif.criteria.soft_weights import equal_weights
+from onlyif.engine.soft import slopes, with_room
 
 # Where a selector conditioned on α is validated.
 VALIDATION_ALPHAS = (0.0, 0.5, 1.0)
@@ -113,9 +114,9 @@ class _Run:
         stop = min(checkpoint.step + checkpoint.training.round_steps, checkpoint.training.n_steps)
         total, steps = 0.0, range(checkpoint.step, stop)
         with self.lessons.objective.opened() as objective:
-            room = objective
+            rows = objective.restriction.max_rows
             for step in steps:
-                value, room = self._step(checkpoint, network, adam, room, step)
+                value, rows = self._step(checkpoint, network, adam, objective.within(rows), step)
                 total += value
         done = self._validated(network, checkpoint, total / len(steps), stop)
         weights = weights_of(network)
@@ -137,23 +138,32 @@ class _Run:
         adam: torch.optim.Adam,
         objective: SoftObjective,
         step: int,
-    ) -> tuple[float, SoftObjective]:
+    ) -> tuple[float, int]:
         given = checkpoint.training
         numbers = batch_at(given, len(self.problem), step)
         alpha = alphas_at(checkpoint.selector, given, step)
         problem = _weighted(self.problem.take(numbers), alpha, self.lessons.penalties)
         masks = network(problem.images.x, alpha)
-        value, room = with_room(objective, lambda with_rows: with_rows.value(problem, masks, step))
-        loss = value.objective.mean()
+        leaf = masks.detach().flatten(1).requires_grad_()
+
+        def ask(rows: int) -> tuple[float, Tensor]:
+            loss = objective.within(rows).value(problem, leaf, step).objective.mean()
+            return loss.item(), slopes(loss, (leaf,))[0]
+
+        (loss, up), rows = with_room(objective.restriction.max_rows, ask)
         adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        masks.backward(up.view_as(masks))
         adam.step()
-        return loss.item(), room
+        return loss, rows
 
     def _validated(self, network: Selector, checkpoint: Checkpoint, training: float, step: int) -> Round:
         masks = masks_of(network, self.held.images.x, self.held.weights.alpha, checkpoint.training.batch)
+        judge, flat = self.validation, masks.flatten(1)
         with torch.no_grad():
-            found, _ = with_room(self.validation, lambda room: room.value(self.held, masks, 0, both=True))
+            found, _ = with_room(
+                judge.restriction.max_rows,
+                lambda rows: judge.within(rows).value(self.held, flat, 0, both=True),
+            )
         return _round_of(found, len(self.lessons.held_x), training, step)
 
 

@@ -3,25 +3,21 @@
 α |f(x) - f_S(x)| + (1 - α) |f_Sc(x) - f_0(x)| + λ_1 mean|S| + λ_TV TV(S)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar, final
+from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.core.errors import LimitError
 from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
-from onlyif.criteria.soft_variation import total_variation, variation_slope
 from onlyif.criteria.soft_weights import SoftWeights
 from onlyif.restrictions.soft import SoftRestriction
-from onlyif.restrictions.soft_images import Images, Jobs, check_masks, images_of
-
-Answer = TypeVar("Answer")
+from onlyif.restrictions.soft_images import Images, Jobs, images_of
 
 
 @final
@@ -75,23 +71,6 @@ class SoftValue:
     necessity: Float[Tensor, "b"]
     size: Float[Tensor, "b"]
     variation: Float[Tensor, "b"]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class SoftSlope:
-    """Which way the objective of some masks goes down.
-
-    Args:
-        objective: What is minimised.
-        up: Its slope in each pixel of the mask.
-        felt: Whether the prediction moves with any pixel of the mask. Where it never does, penalties alone
-            are descended.
-    """
-
-    objective: Float[Tensor, "b"]
-    up: Float[Tensor, "b h w"]
-    felt: Bool[Tensor, "b"]
 
 
 @final
@@ -152,54 +131,43 @@ class SoftObjective:
         full, base = self.restriction.full(images), self.restriction.base(images)
         return SoftProblem(images, weights, full, base.mean.to(full), base.stderr.to(full))
 
+    def within(self, max_rows: int) -> "SoftObjective":
+        """The same with so many rows in a model call.
+
+        Args:
+            max_rows: Most rows.
+        """
+        return SoftObjective(replace(self.restriction, max_rows=max_rows))
+
     def value(
-        self, problem: SoftProblem, masks: Float[Tensor, "b h w"], step: int, *, both: bool = False
+        self,
+        problem: SoftProblem,
+        masks: Float[Tensor, "b d"],
+        step: int,
+        *,
+        both: bool = False,
+        asked: Float[Tensor, "b d"] | None = None,
     ) -> SoftValue:
         """The objective on the draws of one step, differentiable in the masks.
 
         Args:
             problem: The images.
-            masks: Their soft masks S.
+            masks: Their soft masks S, one number a player.
             step: Number of the step; each has its own draws.
             both: Ask both gaps also where α leaves one out.
+            asked: The masks once more, by which the model is asked: what slope they get comes of the model.
+                None takes the masks.
         """
         jobs, kept, hidden = _jobs(problem.weights.alpha, both) if both else problem.needed
-        found = self.restriction.predict(problem.images, masks, jobs, step)
+        answers = self.restriction.predict(problem.images, masks if asked is None else asked, jobs, step)
         blank = torch.full_like(problem.full, torch.nan)
         n_kept = int(kept.sum())
         kept, hidden = kept.to(masks.device), hidden.to(masks.device)
-        sufficiency = blank.masked_scatter(kept, (found[:n_kept] - problem.full[kept]).abs())
-        necessity = blank.masked_scatter(hidden, (found[n_kept:] - problem.base[hidden]).abs())
-        return _value(problem, masks, sufficiency, necessity)
+        sufficiency = blank.masked_scatter(kept, (answers[:n_kept] - problem.full[kept]).abs())
+        necessity = blank.masked_scatter(hidden, (answers[n_kept:] - problem.base[hidden]).abs())
+        return self._value(problem, masks, sufficiency, necessity)
 
-    def slope(self, problem: SoftProblem, masks: Float[Tensor, "b h w"], step: int) -> SoftSlope:
-        """The objective on the draws of one step, and its slope in the masks: `value` without a graph.
-
-        Args:
-            problem: The images.
-            masks: Their soft masks S.
-            step: Number of the step; each has its own draws.
-        """
-        jobs = problem.needed[0]
-        found, slopes = self.restriction.slopes(problem.images, masks, jobs, step)
-        alpha = problem.weights.alpha.to(masks)
-        side = jobs.hidden.to(masks.device)
-        aim = torch.where(side, problem.base[jobs.numbers], problem.full[jobs.numbers])
-        share = torch.where(side, 1 - alpha[jobs.numbers], alpha[jobs.numbers])
-        off = found - aim
-        numbers = jobs.numbers.to(masks.device)
-        size, variation = problem.weights.size.to(masks), problem.weights.variation.to(masks)
-        objective = (size * masks.abs().mean((1, 2)) + variation * total_variation(masks)).index_add(
-            0, numbers, share * off.abs()
-        )
-        mean = size.view(-1, 1, 1) * masks.sign() / masks[0].numel()
-        down = mean + variation.view(-1, 1, 1) * variation_slope(masks)
-        up = down.index_add(0, numbers, (share * off.sign()).view(-1, 1, 1) * slopes)
-        moved = (slopes != 0).flatten(1).any(1)
-        felt = torch.zeros(len(problem), device=masks.device).index_add(0, numbers, moved.to(up).float()) > 0
-        return SoftSlope(objective, up, felt)
-
-    def estimate(self, problem: SoftProblem, masks: Float[Tensor, "b h w"], n_draws: int) -> SoftErrors:
+    def estimate(self, problem: SoftProblem, masks: Float[Tensor, "b d"], n_draws: int) -> SoftErrors:
         """Both gaps on at least `n_draws` draws, with standard errors and without a graph.
 
         Args:
@@ -219,33 +187,22 @@ class SoftObjective:
         stderr = torch.zeros_like(found.stderr) if exact else found.stderr
         full, base = doubled_tensor(problem.full), doubled_tensor(problem.base)
         gaps = (found.mean[:b] - full).abs(), (found.mean[b:] - base).abs()
-        value = _value(problem, masks.detach().cpu(), *gaps)
+        value = self._value(problem, masks.detach().cpu(), *gaps)
         return SoftErrors(value, stderr[:b], torch.hypot(stderr[b:], doubled_tensor(problem.base_stderr)))
 
-
-def with_room(
-    objective: SoftObjective, ask: Callable[[SoftObjective], Answer]
-) -> tuple[Answer, SoftObjective]:
-    """An answer, and the objective that had the memory for it: rows of a call are halved until they fit.
-
-    Args:
-        objective: The objective.
-        ask: What is asked of it; asked again after a failure, so it must change nothing.
-
-    Raises:
-        LimitError: if memory runs out even for a single row a call.
-    """
-    while True:
-        try:
-            return ask(objective), objective
-        except LimitError as error:
-            rows = objective.restriction.max_rows
-            if rows == 1:
-                raise LimitError(
-                    "out of memory even with a single row a model call: need a smaller image or model, "
-                    "fewer images at once, or a device with more memory"
-                ) from error
-        objective = SoftObjective(replace(objective.restriction, max_rows=rows // 2))
+    def _value(
+        self, problem: SoftProblem, masks: Tensor, sufficiency: Tensor, necessity: Tensor
+    ) -> SoftValue:
+        weights, neighbours = problem.weights, self.restriction.players(problem.images).neighbours
+        alpha, (size, variation) = (
+            weights.alpha.to(masks),
+            (neighbours.mean(masks), neighbours.variation(masks)),
+        )
+        # A side that was not asked for is NaN and weighs nothing.
+        kept = torch.where(alpha > 0, alpha * sufficiency.nan_to_num(), 0)
+        hidden = torch.where(alpha < 1, (1 - alpha) * necessity.nan_to_num(), 0)
+        penalty = weights.size.to(masks) * size + weights.variation.to(masks) * variation
+        return SoftValue(kept + hidden + penalty, sufficiency, necessity, size, variation)
 
 
 def _jobs(alpha: Tensor, both: bool) -> tuple[Jobs, Tensor, Tensor]:
@@ -254,14 +211,3 @@ def _jobs(alpha: Tensor, both: bool) -> tuple[Jobs, Tensor, Tensor]:
     kept, hidden = (weight > 0) | both, (weight < 1) | both
     numbers = torch.cat([kept.nonzero().flatten(), hidden.nonzero().flatten()])
     return Jobs(numbers, torch.arange(len(numbers)) >= int(kept.sum())), kept, hidden
-
-
-def _value(problem: SoftProblem, masks: Tensor, sufficiency: Tensor, necessity: Tensor) -> SoftValue:
-    alpha, weights = problem.weights.alpha.to(masks), problem.weights
-    check_masks(problem.images, masks)
-    # A side that was not asked for is NaN and weighs nothing.
-    kept = torch.where(alpha > 0, alpha * sufficiency.nan_to_num(), 0)
-    hidden = torch.where(alpha < 1, (1 - alpha) * necessity.nan_to_num(), 0)
-    size, variation = masks.abs().mean((1, 2)), total_variation(masks)
-    penalty = weights.size.to(masks) * size + weights.variation.to(masks) * variation
-    return SoftValue(kept + hidden + penalty, sufficiency, necessity, size, variation)

@@ -25,6 +25,7 @@ from onlyif.core.shapes import Instances
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
 from onlyif.engine.engine import outputs_of
+from onlyif.engine.soft import soft_outputs
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.base import Sample
 
@@ -80,7 +81,7 @@ class SoftPNS:
         surrogate: What stands for the indicators of the interventional stage.
         abduction: How the factual event is conditioned on.
         draws: How many random choices of players there are, and how they are made.
-        max_rows: Most rows of one model call; larger ones are split and their graphs made twice.
+        max_rows: Most rows of one model call; more of them are split and their graphs made twice.
         seed: Seed of whatever is drawn.
 
     References:
@@ -121,6 +122,14 @@ class SoftPNS:
         near = like(np.minimum(squares, torch.finfo(x.dtype).max ** 0.5), x)
         return PosedPNS(rows, base, ends, near, change, len(asked))
 
+    def within(self, max_rows: int) -> "SoftPNS":
+        """The same with so many rows in a model call.
+
+        Args:
+            max_rows: Most rows.
+        """
+        return replace(self, max_rows=max_rows)
+
     def rows_a_mask(self, n: int) -> int:
         """Rows that one evaluation of one mask asks the model for.
 
@@ -149,7 +158,7 @@ class SoftPNS:
         masks: Float[Tensor, "b z d"],
         step: int,
         easing: Float[Tensor, "b"] | None = None,
-        perturbing: Float[Tensor, "b z d"] | None = None,
+        asked: Float[Tensor, "b z d"] | None = None,
     ) -> Float[Tensor, "b z two"]:
         """PN·P(A, B) and PS·P(Ā, B̄) of each mask, with their graph.
 
@@ -158,12 +167,12 @@ class SoftPNS:
             masks: Relaxed subsets.
             step: Which random choices are made; those of one step are shared by all masks and instances.
             easing: By what c is multiplied for each instance, where nothing is resampled.
-            perturbing: The masks once more, by which inputs are perturbed: what the model's slope comes to is
+            asked: The masks once more, by which inputs are perturbed: what the model's slope comes to is
                 its gradient. None takes the masks.
         """
         if self.abduction.n_resampled is None:
             posed = posed.at(self.draws.inputs(posed.rows.shape[1], self.seed, step))
-        hit = masks if perturbing is None else perturbing
+        hit = masks if asked is None else asked
         near, near_rest = self._near(posed, torch.cat([masks, 1.0 - masks], dim=1)).chunk(2, dim=1)
         if self.abduction.n_resampled is None:
             return self._weighted(posed, hit, near, near_rest, (step, easing))
@@ -240,28 +249,14 @@ class SoftPNS:
         (b, y, z, _), (n, t, _), shape = shares.shape, drawn.shape, rows.shape[3:]
         share = spread(shares, self.players).view(b, y, z, 1, 1, *shape)
         start = rows.view(b, 1, rows.shape[1], n, 1, *shape)
-        # The draws times the way to x' first: it is small beside all rows, and needs no gradient.
-        hit = spread(drawn.to(start), self.players).view(1, 1, 1, n, t, *shape)
-        way = hit * (posed.ends.view(b, 1, 1, 1, 1, *shape) - start)
-        mixed = torch.addcmul(start, share, way)
-        outputs = self._respond(mixed.flatten(0, 4)).view(b * y * z, 1, n, t, -1)
+        # Who goes to x' first: these rows are few beside all that are asked, and need no gradient.
+        hit = spread(drawn.to(start), self.players).view(1, 1, 1, n, t, *shape) > 0
+        ends = start, torch.where(hit, posed.ends.view(b, 1, 1, 1, 1, *shape), start)
+        outputs = soft_outputs(self.predictor, ends, share, axes=5, max_rows=self.max_rows)
+        outputs = outputs.view(b * y * z, 1, n, t, -1)
         bases = base.unsqueeze(1).expand(b, y, z, n, base.shape[3]).flatten(0, 2)
         change: Tensor = posed.change.take(np.repeat(np.arange(b), y * z)).between(outputs, bases)
         return change.view(b, y, z, n, t)
-
-    def _respond(self, batch: Float[Tensor, "r *x"]) -> Float[Tensor, "r k"]:
-        if len(batch) <= self.max_rows:
-            return self.predictor.respond(batch)
-        parts = torch.split(batch, self.max_rows)
-        return torch.cat([self._remade(part) for part in parts])
-
-    def _remade(self, part: Float[Tensor, "r *x"]) -> Float[Tensor, "r k"]:
-        # Stopping early is an error that torch raises through the model, which is not the model's.
-        with torch.utils.checkpoint.set_checkpoint_early_stop(False):
-            answer: Tensor = torch.utils.checkpoint.checkpoint(
-                self.predictor.respond, part, use_reentrant=False, preserve_rng_state=False
-            )
-        return answer
 
 
 def _taken(values: Float[Tensor, "b n *x"], chosen: Int64[Tensor, "b z s"]) -> Float[Tensor, "b z s *x"]:

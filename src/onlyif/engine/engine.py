@@ -293,16 +293,25 @@ def asked(predictor: Predictor, batch: Float[Array, "r *x"]) -> Float[Array, "r 
     Args:
         predictor: The model f.
         batch: The rows of one call.
+    """
+    return checked(predictor, predictor.predict(batch))
+
+
+def checked(predictor: Predictor, outputs: Float[Array, "r k"]) -> Float[Array, "r k"]:
+    """Outputs that are all numbers.
+
+    Args:
+        predictor: The model f.
+        outputs: What it answered.
 
     Raises:
         ModelError: if an output is NaN or infinite.
     """
-    outputs = predictor.predict(batch)
     finite = namespace(outputs).isfinite(outputs)
     if not bool(finite.all()):
         bad = int((~finite).any(1).sum())
         raise ModelError(
-            f"{predictor.meaning.model} answered NaN or infinite for {bad} of {len(batch)} rows; need finite "
+            f"{predictor.meaning.model} answered NaN or infinite for {bad} of {len(outputs)} rows; need finite "
             "outputs: check what hidden players are replaced by, or explain another output"
         )
     return outputs

@@ -74,9 +74,10 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
     gradients; of several outputs a target is explained.
 
     Example:
-        >>> from onlyif.searches.relaxed_settings import RelaxedSettings, Stage
+        >>> from onlyif.searches.gradient import Schedule
+        >>> from onlyif.searches.relaxed_settings import RelaxedSettings
         >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3), torch.nn.Softmax(1))
-        >>> images, short = torch.rand(2, 3, 4, 4), RelaxedSettings("short", (Stage(5),))
+        >>> images, short = torch.rand(2, 3, 4, 4), RelaxedSettings("short", Schedule(5))
         >>> SufficientNecessaryMask(net).attribute(images, target=1, settings=short).shape
         torch.Size([2, 3, 4, 4])
 
@@ -196,9 +197,8 @@ class _Asked:
     def rows(self, b: int) -> int:
         """About how many rows the model is asked for."""
         sides = 1 if self.alpha in {0.0, 1.0} else 2
-        steps = sum(stage.steps * stage.relaxation.n_draws for stage in self.how.stages)
         fresh = 2 * self.n_fresh if self.return_details else 0
-        return b * (sides * (steps + self.how.compare_ends) + fresh)
+        return b * (sides * self.how.rows + fresh)
 
 
 _KINDS: dict[str, Kind] = {
@@ -289,11 +289,10 @@ def _part(search: RelaxedSearch, numbers: Tensor, problem: SoftProblem, n_fresh:
     rows = torch.cat([one.model_rows for one in found])
     if not n_fresh:
         return _Part(numbers, masks, problem, None, rows)
-    together = None if search.grid is None else search.grid.together
-    restriction = search.objective.restriction
+    restriction, grid = search.objective.restriction, search.grid_of(*masks.shape[-2:])
     seed = child_seed(restriction.seed, "fresh draws")
-    fresh = SoftObjective(replace(restriction, seed=seed, together=together))
-    return _Part(numbers, masks, problem, fresh.estimate(problem, masks, n_fresh), rows)
+    fresh = SoftObjective(replace(restriction, seed=seed, grid=grid))
+    return _Part(numbers, masks, problem, fresh.estimate(problem, grid.gather(masks), n_fresh), rows)
 
 
 def _details(parts: list[_Part]) -> MaskDetails:

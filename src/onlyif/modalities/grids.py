@@ -18,13 +18,14 @@ from typing_extensions import override
 from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
+from onlyif.modalities.neighbours import Neighbours, PlaneNeighbours, region_neighbours
 
 
 class Grid(ABC):
     """How d numbers describe the mask of an image of height h and width w."""
 
     @abstractmethod
-    def spread(self, values: Float[Tensor, "b d"]) -> Float[Tensor, "b h w"]:
+    def spread(self, values: Float[Tensor, "*m d"]) -> Float[Tensor, "*m h w"]:
         """The mask of all pixels, differentiable in the values.
 
         Args:
@@ -45,9 +46,14 @@ class Grid(ABC):
         """The number d of players, and the height and width of the image."""
 
     @property
-    def together(self) -> Int64[Tensor, "h w"] | None:
-        """Numbers of the pixels that are drawn as one; None where each is drawn alone."""
-        return None
+    @abstractmethod
+    def neighbours(self) -> Neighbours:
+        """Who is side by side among those that are drawn."""
+
+    @property
+    def drawn(self) -> "Grid":
+        """Who is in or out as a whole: the players themselves, but for masks that are finer than these."""
+        return self
 
 
 @final
@@ -76,8 +82,8 @@ class PixelGrid(Grid):
             raise SettingError(f"an image has at least 1 pixel a side, got {self.height} x {self.width}")
 
     @override
-    def spread(self, values: Float[Tensor, "b d"]) -> Float[Tensor, "b h w"]:
-        return values.view(-1, self.height, self.width)
+    def spread(self, values: Float[Tensor, "*m d"]) -> Float[Tensor, "*m h w"]:
+        return values.view(*values.shape[:-1], self.height, self.width)
 
     @override
     def gather(self, mask: Float[Tensor, "b h w"]) -> Float[Tensor, "b d"]:
@@ -87,6 +93,11 @@ class PixelGrid(Grid):
     @override
     def shape(self) -> tuple[int, int, int]:
         return self.height * self.width, self.height, self.width
+
+    @property
+    @override
+    def neighbours(self) -> Neighbours:
+        return PlaneNeighbours(self.height, self.width)
 
 
 @final
@@ -125,10 +136,10 @@ class CoarseGrid(Grid):
             )
 
     @override
-    def spread(self, values: Float[Tensor, "b d"]) -> Float[Tensor, "b h w"]:
-        coarse = values.view(-1, 1, self.rows, self.columns)
+    def spread(self, values: Float[Tensor, "*m d"]) -> Float[Tensor, "*m h w"]:
+        coarse = values.reshape(-1, 1, self.rows, self.columns)
         fine = functional.interpolate(coarse, (self.height, self.width), mode="bilinear", align_corners=False)
-        return fine.squeeze(1)
+        return fine.view(*values.shape[:-1], self.height, self.width)
 
     @override
     def gather(self, mask: Float[Tensor, "b h w"]) -> Float[Tensor, "b d"]:
@@ -138,6 +149,16 @@ class CoarseGrid(Grid):
     @override
     def shape(self) -> tuple[int, int, int]:
         return self.rows * self.columns, self.height, self.width
+
+    @property
+    @override
+    def neighbours(self) -> Neighbours:
+        return self.drawn.neighbours
+
+    @property
+    @override
+    def drawn(self) -> Grid:
+        return PixelGrid(self.height, self.width)
 
 
 @final
@@ -169,8 +190,8 @@ class SuperpixelGrid(Grid):
             )
 
     @override
-    def spread(self, values: Float[Tensor, "b d"]) -> Float[Tensor, "b h w"]:
-        return values[:, self.index.to(values.device)]
+    def spread(self, values: Float[Tensor, "*m d"]) -> Float[Tensor, "*m h w"]:
+        return values[..., self.index.to(values.device)]
 
     @override
     def gather(self, mask: Float[Tensor, "b h w"]) -> Float[Tensor, "b d"]:
@@ -183,10 +204,10 @@ class SuperpixelGrid(Grid):
     def shape(self) -> tuple[int, int, int]:
         return self._count, self.index.shape[0], self.index.shape[1]
 
-    @property
+    @cached_property
     @override
-    def together(self) -> Int64[Tensor, "h w"]:
-        return self.index
+    def neighbours(self) -> Neighbours:
+        return region_neighbours(self.index)
 
     @cached_property
     def _count(self) -> int:

@@ -1,8 +1,6 @@
 """The restricted prediction of a soft mask, with gradients: f_S(x) = E f(m∘x + (1 - m)∘b).
 
-m is drawn from the mask S in [0, 1] and b from the reference. Memory is bounded by `max_rows`: values
-and slopes are computed piece by piece, and the answer is a linear function of the masks with the
-right value and the right gradient.
+m is drawn from the mask S in [0, 1] and b from the reference.
 """
 
 from collections.abc import Iterator
@@ -12,18 +10,19 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from onlyif.core.errors import ModelError, SettingError
+from onlyif.core.arrays import on_host
+from onlyif.core.errors import SettingError
 from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
+from onlyif.engine.soft import plain_outputs, soft_outputs
+from onlyif.modalities.grids import Grid, PixelGrid
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
 from onlyif.restrictions.soft_images import Images, Jobs, SoftEstimate, check_masks, check_target, estimate_of
-from onlyif.restrictions.soft_memory import memory_for
-from onlyif.restrictions.soft_mix import mixed_images, share_shown, slope_in_share
 
 MOST_ATOMS = 10_000
 BASE_DRAWS = 1_000
@@ -41,7 +40,7 @@ class SoftRestriction:
         predictor: The model f, with gradients.
         reference: The distribution V of what is hidden.
         relaxation: How binary masks are drawn.
-        together: The unit of each pixel, where pixels are drawn as one; None draws each alone.
+        grid: Who plays, each drawn as a whole; None makes every pixel a player.
         max_rows: Most rows of one model call. Bounds memory and does not change the result.
         seed: Seed of all draws.
 
@@ -52,7 +51,7 @@ class SoftRestriction:
     predictor: DifferentiablePredictor
     reference: Reference
     relaxation: Relaxation = field(default_factory=Relaxation)
-    together: Int64[Tensor, "h w"] | None = None
+    grid: Grid | None = None
     max_rows: int = 1024
     seed: int = 0
 
@@ -66,23 +65,22 @@ class SoftRestriction:
         with self.predictor.opened() as predictor:
             yield replace(self, predictor=predictor)
 
+    def players(self, images: Images) -> Grid:
+        """Who plays in the images.
+
+        Args:
+            images: The images.
+        """
+        height, width = images.x.shape[-2:]
+        return PixelGrid(height, width) if self.grid is None else self.grid
+
     def full(self, images: Images) -> Float[Tensor, "b"]:
         """f(x)."""
-        with self.opened() as opened, torch.no_grad():
-            parts = torch.split(torch.arange(len(images.x)), self.max_rows)
-            with memory_for(min(self.max_rows, len(images.x))):
-                return torch.cat(
-                    [
-                        opened._targets(images.target[part.to(images.target.device)], images.x[part])
-                        for part in parts
-                    ]
-                )
+        return _of_target(plain_outputs(self.predictor, images.x, self.max_rows), images.target)
 
     def largest(self, x: Instances) -> Int64[Tensor, "b"]:
         """The number of the largest output for each image."""
-        with self.opened() as opened, torch.no_grad(), memory_for(min(self.max_rows, len(x))):
-            parts = [opened._finite(part.clone()).argmax(1) for part in torch.split(x, self.max_rows)]
-            return torch.cat(parts).to(x.device)
+        return plain_outputs(self.predictor, x, self.max_rows).argmax(1)
 
     def base(self, images: Images) -> SoftEstimate:
         """f_0 = E f(b): exact where the law has at most 10,000 atoms, else from 1,000 draws."""
@@ -91,51 +89,28 @@ class SoftRestriction:
         n = law.n_atoms if exact and law.n_atoms is not None else BASE_DRAWS
         plan, b = Plan(n, 0, n, None if exact else self.seed), len(images.x)
         at_once = max(1, self.max_rows // n) if law.depends_on_x else b
-        with self.opened() as opened, torch.no_grad():
+        with self.opened() as opened:
             parts = [opened._base(images.take(p), plan) for p in torch.split(torch.arange(b), at_once)]
         return SoftEstimate(torch.cat([p.mean for p in parts]), torch.cat([p.stderr for p in parts]))
 
     def predict(
-        self, images: Images, masks: Float[Tensor, "b h w"], jobs: Jobs, step: int
+        self, images: Images, masks: Float[Tensor, "b d"], jobs: Jobs, step: int
     ) -> Float[Tensor, "j"]:
         """The mean prediction over the draws of one step, with a graph to the masks if they have one.
 
         Args:
             images: The images.
-            masks: Their soft masks S.
+            masks: Their soft masks S, one number a player.
             jobs: Which images are asked, and whether S is kept or hidden.
             step: Number of the step; each has its own draws.
 
         Raises:
             InputError: if masks and images have different sizes.
-            ModelError: if a gradient is not finite.
+            ModelError: if outputs are not finite, or have no gradient.
         """
-        if not (torch.is_grad_enabled() and masks.requires_grad):
-            return self._parts(images, masks, jobs, step, sloped=False)[0]
-        mean, slope = self.slopes(images, masks, jobs, step)
-        moved = masks[jobs.numbers] - masks[jobs.numbers].detach()
-        return mean + (moved * slope).sum((1, 2))
+        return self._draws(images, masks, jobs, step).mean(1)
 
-    def slopes(
-        self, images: Images, masks: Float[Tensor, "b h w"], jobs: Jobs, step: int
-    ) -> tuple[Float[Tensor, "j"], Float[Tensor, "j h w"]]:
-        """`predict` without a graph, and the slope of each answer in its mask.
-
-        Args:
-            images: The images.
-            masks: Their soft masks S.
-            jobs: Which images are asked, and whether S is kept or hidden.
-            step: Number of the step; each has its own draws.
-
-        Raises:
-            InputError: if masks and images have different sizes.
-            ModelError: if a gradient is not finite, or there is none.
-        """
-        return self._parts(images, masks.detach(), jobs, step, sloped=True)
-
-    def estimate(
-        self, images: Images, masks: Float[Tensor, "b h w"], jobs: Jobs, n_steps: int
-    ) -> SoftEstimate:
+    def estimate(self, images: Images, masks: Float[Tensor, "b d"], jobs: Jobs, n_steps: int) -> SoftEstimate:
         """The mean prediction over the draws of several steps, with its standard error, without a graph.
 
         Args:
@@ -144,7 +119,6 @@ class SoftRestriction:
             jobs: Which images are asked, and whether S is kept or hidden.
             n_steps: Steps; each has `relaxation.n_draws` draws.
         """
-        check_masks(images, masks)
         pieces = []
         # f_S is about binary draws; the two of a pair are no independent ones, which errors need.
         single = replace(self, relaxation=replace(self.relaxation, antithetic=False, straight_through=True))
@@ -157,98 +131,59 @@ class SoftRestriction:
     def _base(self, some: Images, plan: Plan) -> SoftEstimate:
         outputs, weights = [], []
         nothing = np.zeros((1, 1, *some.x.shape[1:]), dtype=bool)
-        for draws in _slices(plan.total, self.max_rows):
-            drawn = self.reference.draw(some.x, nothing, replace(plan, start=draws.start, stop=draws.stop))
+        for start in range(0, plan.total, self.max_rows):
+            draws = replace(plan, start=start, stop=min(start + self.max_rows, plan.total))
+            drawn = self.reference.draw(some.x, nothing, draws)
             values = drawn.values.squeeze(1)
-            with memory_for(values.shape[0] * values.shape[1]):
-                answer = doubled_tensor(self._finite(values.flatten(0, 1).clone()))
+            answer = doubled_tensor(plain_outputs(self.predictor, values.flatten(0, 1), self.max_rows))
             check_target(some.target, answer.shape[1])
             outputs.append(answer.reshape(*values.shape[:2], -1).expand(len(some.x), -1, -1))
             weights.append(torch.from_numpy(drawn.weights[:, 0]))
         column = some.target.cpu().view(-1, 1, 1).expand(-1, plan.total, 1)
-        found = torch.cat(outputs, 1).gather(2, column).squeeze(2)
-        mean = (found * torch.cat(weights, 1)).sum(1)
+        answers = torch.cat(outputs, 1).gather(2, column).squeeze(2)
+        mean = (answers * torch.cat(weights, 1)).sum(1)
         exact = plan.seed is None
-        return SoftEstimate(mean, torch.zeros_like(mean) if exact else found.std(1) / plan.total**0.5)
+        return SoftEstimate(mean, torch.zeros_like(mean) if exact else answers.std(1) / plan.total**0.5)
 
-    def _draws(self, images: Images, masks: Tensor, part: Jobs, step: int) -> Tensor:
-        some, uniform = images.take(part.numbers), self._uniform(images, masks, part, step)
-        mine, outputs = masks[part.numbers], []
-        for draws in _slices(self.relaxation.n_draws, self.max_rows):
-            with memory_for(len(mine) * (draws.stop - draws.start)):
-                share = share_shown(self.relaxation.draw(mine, uniform[:, draws]), part.hidden)
-                mixed, _ = mixed_images(self.reference, self._plan(step, draws), some.x, share)
-                outputs.append(self._answers(some, mixed))
-        return torch.cat(outputs, 1)
+    def _draws(
+        self, images: Images, masks: Float[Tensor, "b d"], jobs: Jobs, step: int
+    ) -> Float[Tensor, "j n"]:
+        """The target's output for every job and draw of a step."""
+        players, (n_draws, axes) = self.players(images), (self.relaxation.n_draws, images.x.dim() - 3)
+        d = players.shape[0]
+        check_masks(images, masks, (d,))
+        some, numbers, side = images.take(jobs.numbers), jobs.numbers, jobs.hidden.to(masks.device)
+        streams = images.index[numbers.to(images.index.device)]
+        uniform = uniform_of(self.relaxation, streams, d, self.seed, step).to(masks)
+        drawn = self.relaxation.draw(masks.index_select(0, numbers.to(masks.device)), uniform)
+        plane = players.spread(drawn)
+        share = plane.view(*plane.shape[:2], *[1] * axes, *plane.shape[2:])
+        first = step * n_draws
+        plan = Plan(first + n_draws, first, first + n_draws, self.seed)
+        hidden = side.view(-1, *[1] * (share.dim() - 1))
+        with torch.no_grad():
+            values = self._values(plan, some.x, (share > 0.5) ^ hidden).to(share.dtype)
+            every = some.x.unsqueeze(1).to(share.dtype)
+            ends = torch.where(hidden, every, values), torch.where(hidden, values, every)
+        outputs = soft_outputs(self.predictor, ends, share, axes=2, max_rows=self.max_rows)
+        check_target(some.target, outputs.shape[2])
+        column = some.target.to(outputs.device).view(-1, 1, 1).expand(-1, n_draws, 1)
+        return outputs.gather(2, column).squeeze(2)
 
-    def _parts(
-        self, images: Images, masks: Tensor, jobs: Jobs, step: int, *, sloped: bool
-    ) -> tuple[Tensor, Tensor]:
-        check_masks(images, masks)
-        at_once = max(1, self.max_rows // self.relaxation.n_draws)
-        with self.opened() as opened, torch.no_grad():
-            found = [opened._part(images, masks, part, step, sloped) for part in jobs.split(at_once)]
-        if len(found) == 1:
-            return found[0]
-        mean, slope = zip(*found, strict=True)
-        return torch.cat(mean), torch.cat(slope)
-
-    def _part(
-        self, images: Images, masks: Tensor, part: Jobs, step: int, sloped: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Means of some jobs and their slopes in the masks, slice of draws by slice."""
-        some, uniform = images.take(part.numbers), self._uniform(images, masks, part, step)
-        mine, n = masks[part.numbers], self.relaxation.n_draws
-        total, slope = torch.zeros_like(mine[:, 0, 0]), torch.zeros_like(mine)
-        for draws in _slices(n, self.max_rows):
-            with memory_for(len(mine) * (draws.stop - draws.start)):
-                chances = uniform[:, draws]
-                share = share_shown(self.relaxation.draw(mine, chances), part.hidden)
-                mixed, change = mixed_images(self.reference, self._plan(step, draws), some.x, share)
-                with torch.set_grad_enabled(sloped):
-                    outputs = self._answers(some, mixed.requires_grad_(sloped))
-                total += outputs.detach().sum(1).to(total)
-                if sloped:
-                    pixels = slope_in_share(outputs, mixed, change)
-                    slope += (pixels * self.relaxation.slope(mine, chances)).sum(1)
-        if not bool(slope.isfinite().all()):
-            raise ModelError(
-                f"{self.predictor.meaning.model} gave NaN or infinite gradients; need finite ones"
-            )
-        sign = 1.0 - 2.0 * part.hidden.view(-1, 1, 1).to(slope)
-        return total / n, slope * sign / n
-
-    def _uniform(self, images: Images, masks: Tensor, part: Jobs, step: int) -> Tensor:
-        height, width = masks.shape[1:]
-        units = torch.arange(height * width).view(height, width) if self.together is None else self.together
-        index = images.index[part.numbers.to(images.index.device)]
-        return uniform_of(self.relaxation, index, units, self.seed, step).to(masks)
-
-    def _plan(self, step: int, draws: slice) -> Plan:
-        first = step * self.relaxation.n_draws
-        return Plan(first + self.relaxation.n_draws, first + draws.start, first + draws.stop, self.seed)
-
-    def _answers(self, some: Images, mixed: Tensor) -> Tensor:
-        """The target's output for every job and draw, (j, n)."""
-        # A model may write into its batch, which a tensor that gradients are asked for refuses.
-        batch = mixed.flatten(0, 1).clone()
-        return self._targets(some.target.repeat_interleave(mixed.shape[1]), batch).view(mixed.shape[:2])
-
-    def _targets(self, target: Tensor, batch: Tensor) -> Tensor:
-        outputs = self._finite(batch)
-        check_target(target, outputs.shape[1])
-        return outputs.gather(1, target.to(outputs.device).unsqueeze(1)).squeeze(1).to(batch.device)
-
-    def _finite(self, batch: Tensor) -> Tensor:
-        # Without a graph the same function is asked as with one: some modules answer otherwise without.
-        asked = self.predictor.respond if torch.is_grad_enabled() else self.predictor.predict
-        outputs = asked(batch)
-        if not bool(outputs.isfinite().all()):
-            raise ModelError(
-                f"{self.predictor.meaning.model} answered with NaN or infinite outputs; need numbers"
-            )
-        return outputs
+    def _values(self, plan: Plan, x: Instances, keep: Bool[Tensor, "b n ..."]) -> Float[Tensor, "..."]:
+        """What hidden pixels become, for every image and draw, (b or 1, n or 1, *x)."""
+        law = self.reference.law
+        if law.n_atoms == 1 or not law.depends_on_x:
+            wanted = Plan(1, 0, 1, None) if law.n_atoms == 1 else plan
+            nothing = np.zeros((1, 1, *x.shape[1:]), dtype=bool)
+            values: Tensor = self.reference.draw(x, nothing, wanted).values
+            return values.squeeze(1)
+        kept = on_host(keep.expand(-1, -1, *x.shape[1:]))
+        single = [replace(plan, start=i, stop=i + 1) for i in range(plan.start, plan.stop)]
+        drawn = [self.reference.draw(x, kept[:, i : i + 1], one).values for i, one in enumerate(single)]
+        return torch.cat(drawn, 2).squeeze(1)
 
 
-def _slices(total: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, total)) for start in range(0, total, size)]
+def _of_target(outputs: Float[Tensor, "b k"], target: Int64[Tensor, "b"]) -> Float[Tensor, "b"]:
+    check_target(target, outputs.shape[1])
+    return outputs.gather(1, target.to(outputs.device).unsqueeze(1)).squeeze(1)

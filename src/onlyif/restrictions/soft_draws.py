@@ -21,7 +21,7 @@ SPACING = 2.0**-24
 class Relaxation:
     """How binary masks are drawn from a soft one, and how gradients pass through the draw.
 
-    With u uniform, a pixel of mask S is in when u >= 1 - S, which has probability S exactly. The
+    With u uniform, a player of mask S is in when u >= 1 - S, which has probability S exactly. The
     relaxed draw is sigmoid((logit S + logit u) / temperature), the binary Gumbel-softmax.
 
     Args:
@@ -52,24 +52,22 @@ class Relaxation:
             needed = "an even number of draws, 2 or more" if self.antithetic else "at least 1 draw"
             raise SettingError(f"need {needed}, got n_draws={self.n_draws}")
 
-    def noise(self, n_units: int, seed: int, step: int, index: int) -> Float[Tensor, "n u"]:
+    def noise(self, n_players: int, seed: int, step: int, index: int) -> Float[Tensor, "n d"]:
         """Uniform numbers for one step and one stream, float32 on the CPU.
 
         Args:
-            n_units: How many pixels or regions are drawn.
+            n_players: How many are drawn.
             seed: The user's seed.
             step: Number of the step.
             index: Which stream: those with one index share their numbers.
         """
         numbers = torch_generator(seed, f"mask draws of step {step}", index)
         half = self.n_draws // 2 if self.antithetic else self.n_draws
-        uniform = torch.rand(half, n_units, generator=numbers, dtype=torch.float32, device="cpu")
+        uniform = torch.rand(half, n_players, generator=numbers, dtype=torch.float32, device="cpu")
         return torch.cat([uniform, 1 - SPACING - uniform]) if self.antithetic else uniform
 
-    def draw(
-        self, mask: Float[Tensor, "b h w"], uniform: Float[Tensor, "#b n h w"]
-    ) -> Float[Tensor, "b n h w"]:
-        """One mask a draw: 1 keeps a pixel. Binary if straight-through, but with slopes.
+    def draw(self, mask: Float[Tensor, "b d"], uniform: Float[Tensor, "#b n d"]) -> Float[Tensor, "b n d"]:
+        """One mask a draw: 1 keeps a player. Binary if straight-through, but with slopes of the relaxed draw.
 
         Args:
             mask: The soft masks S.
@@ -80,20 +78,10 @@ class Relaxation:
             value = (uniform >= 1 - every).to(mask) if self.straight_through else self._relaxed(mask, uniform)
         if not (torch.is_grad_enabled() and mask.requires_grad):
             return value
-        return value + self.slope(mask, uniform) * (every - every.detach())
-
-    def slope(
-        self, mask: Float[Tensor, "b h w"], uniform: Float[Tensor, "#b n h w"]
-    ) -> Float[Tensor, "b n h w"]:
-        """The slope of each draw in its entry of the mask: that of the relaxed draw.
-
-        Args:
-            mask: The soft masks S.
-            uniform: Uniform numbers; size 1 in b means shared.
-        """
         with torch.no_grad():
             relaxed, inner = self._relaxed(mask, uniform), _inner(mask)
-            return relaxed * (1 - relaxed) / (self.temperature * inner * (1 - inner)).unsqueeze(1)
+            slope = relaxed * (1 - relaxed) / (self.temperature * inner * (1 - inner)).unsqueeze(1)
+        return torch.addcmul(value, slope, every - every.detach())
 
     def _relaxed(self, mask: Tensor, uniform: Tensor) -> Tensor:
         chances = torch.logit(_inner(mask)).unsqueeze(1) + torch.logit(uniform, SPACING)
@@ -105,20 +93,18 @@ def _inner(mask: Tensor) -> Tensor:
 
 
 def uniform_of(
-    relaxation: Relaxation, index: Int64[Tensor, "b"], together: Int64[Tensor, "h w"], seed: int, step: int
-) -> Float[Tensor, "u n h w"]:
+    relaxation: Relaxation, index: Int64[Tensor, "b"], n_players: int, seed: int, step: int
+) -> Float[Tensor, "u n d"]:
     """The uniform numbers of several instances; of size 1 where all share one stream.
 
     Args:
         relaxation: How masks are drawn.
         index: The stream of each instance.
-        together: The unit of each pixel: pixels of one unit are drawn as one.
+        n_players: How many are drawn, each as a whole.
         seed: The user's seed.
         step: Number of the step.
     """
-    numbers, units = index.tolist(), together.cpu()
+    numbers = index.tolist()
     streams = sorted(set(numbers))
-    n_units = int(units.max()) + 1
-    drawn = torch.stack([relaxation.noise(n_units, seed, step, i) for i in streams])
-    places = [0] if len(streams) == 1 else [streams.index(i) for i in numbers]
-    return drawn[places][:, :, units]
+    drawn = torch.stack([relaxation.noise(n_players, seed, step, i) for i in streams])
+    return drawn if len(streams) == 1 else drawn[[streams.index(i) for i in numbers]]

@@ -125,13 +125,18 @@ def check_images(x: Tensor) -> None:
         raise InputError("an image holds NaN or infinite entries; need finite numbers")
 
 
-def check_masks(images: Images, masks: Float[Tensor, "b h w"]) -> None:
+def check_masks(images: Images, masks: Float[Tensor, "b ..."], shape: tuple[int, ...]) -> None:
     """Refuse masks of another size than the images.
+
+    Args:
+        images: The images.
+        masks: One mask an image.
+        shape: What one mask must have.
 
     Raises:
         InputError: saying both sizes.
     """
-    needed = (len(images.x), *images.x.shape[-2:])
+    needed = (len(images.x), *shape)
     if tuple(masks.shape) != needed:
         raise InputError(f"masks have shape {tuple(masks.shape)}, the images need {needed}")
 

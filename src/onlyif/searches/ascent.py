@@ -13,13 +13,16 @@ from onlyif.causation.change import Change
 from onlyif.causation.checks import check_instances
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.core.arrays import on_host
-from onlyif.core.errors import InputError, ModelError, OnlyIfWarning
+from onlyif.core.errors import InputError, OnlyIfWarning
 from onlyif.core.precision import at_least_single
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft_causation import PosedPNS, SoftPNS
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.searches.ascent_settings import AscentSettings, recommended_settings
+from onlyif.searches.gradient import Descended, descend
 
+# Where the mask of every player starts, where no start is given.
+START = 0.5
 LEAST_MOVE = 1e-6
 # A mask that moved by less did so by rounding: those that find a slope come to differ by tenths.
 LITTLE_MOVE = 0.01
@@ -53,25 +56,6 @@ class Ascended:
         more than c, or none does, or the model's gradient is 0. Its scores then say nothing.
         """
         return self.felt & ((self.scores - self.start).abs() > LEAST_MOVE).any(1)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Climbed:
-    """Where free numbers came to, the score of each step, and whether the model had any slope."""
-
-    free: Float[Tensor, "b d"]
-    trace: Float[Tensor, "b steps"]
-    felt: Bool[Tensor, "b"]
-
-    def replaced(self, numbers: Int64[Tensor, "p"], other: "_Climbed") -> "_Climbed":
-        """The same with another climb of some of the instances."""
-        where = numbers.to(self.free.device)
-        return _Climbed(
-            self.free.index_copy(0, where, other.free),
-            self.trace.index_copy(0, where, other.trace),
-            self.felt.index_copy(0, where, other.felt),
-        )
 
 
 @final
@@ -115,7 +99,7 @@ class PNSAscent:
         """
         d = self.test.players.count
         check_instances(x, self.test.baseline, change)
-        given = self.settings.given_start(len(x), d) if start is None else start
+        given = torch.full((len(x), d), START) if start is None else start
         if given.shape != (len(x), d) or not bool(((given >= 0) & (given <= 1)).all()):
             raise InputError(
                 f"need a start of shape {(len(x), d)} with values in [0, 1]; got {tuple(given.shape)} with "
@@ -151,30 +135,33 @@ class PNSAscent:
         return max(1, self.max_rows // max(n, sizes * objective.rows_a_mask(n)))
 
     def _block(self, x: Instances, change: Change, given: Float[Tensor, "b d"], numbers: Tensor) -> Ascended:
-        shape = self.settings.shape
-        with self.predictor.opened() as predictor, torch.enable_grad():
+        settings, shape = self.settings, self.settings.shape
+        with self.predictor.opened() as predictor:
             objective = self._objective(predictor, numbers)
             posed = objective.pose(x.to(at_least_single(predictor.dtype)), change)
-            free = shape.start(given.to(posed.rows)).detach()
+            free = shape.start(given.to(posed.rows))
             begun = shape.masks(free).mean(1)
             end = self._climb(objective, posed, free)
-            again = self._stuck(end, begun)
+            scores, trace, felt = shape.masks(end.free).mean(1), end.trace, end.felt
+            again = self._stuck(scores, begun, felt)
             if len(again):
-                some, starts = posed.take(again), free[again.to(free.device)]
+                some, starts = posed.take(again), free[again]
                 wide = objective.spread(some, shape.masks(starts)) / objective.neighbourhood.events.threshold
-                end = end.replaced(again, self._climb(objective, some, starts, wide))
-        n, share = posed.rows.shape[1], len(again) / len(x)
-        asked = self.settings.rows(n) * (1 + share) + share * self.settings.rows(n) / self.settings.steps
-        scores = shape.masks(end.free).mean(1).cpu()
-        rows = asked + posed.model_rows / len(x)
-        return Ascended(scores, begun.cpu(), end.trace.cpu(), rows, end.felt.cpu())
+                other = self._climb(objective, some, starts, wide)
+                scores = scores.index_copy(0, again, shape.masks(other.free).mean(1))
+                trace = trace.index_copy(0, again, other.trace)
+                felt = felt.index_copy(0, again, other.felt)
+        rows, share = settings.rows(posed.rows.shape[1]), len(again) / len(x)
+        asked = rows * (1 + share) + share * rows / settings.schedule.steps + posed.model_rows / len(x)
+        return Ascended(scores.cpu(), begun.cpu(), -trace.cpu(), asked, felt.cpu())
 
-    def _stuck(self, end: _Climbed, begun: Float[Tensor, "b d"]) -> Int64[Tensor, "p"]:
+    def _stuck(
+        self, scores: Float[Tensor, "b d"], begun: Float[Tensor, "b d"], felt: Bool[Tensor, "b"]
+    ) -> Int64[Tensor, "p"]:
         """The instances that are ascended again, from a wider threshold."""
         if not self.settings.easing:
             return torch.arange(0)
-        moved = (self.settings.shape.masks(end.free).mean(1) - begun).abs().amax(1)
-        return ((moved < LITTLE_MOVE) | ~end.felt).cpu().nonzero().flatten()
+        return (((scores - begun).abs().amax(1) < LITTLE_MOVE) | ~felt).nonzero().flatten()
 
     def _climb(
         self,
@@ -182,30 +169,15 @@ class PNSAscent:
         posed: PosedPNS,
         start: Float[Tensor, "b d"],
         wide: Float[Tensor, "b"] | None = None,
-    ) -> _Climbed:
-        settings, trace = self.settings, []
-        free = start.clone().requires_grad_()
-        felt = torch.zeros(len(free), dtype=torch.bool, device=free.device)
-        adam = torch.optim.Adam([free], lr=settings.rate, maximize=True)
-        for step in range(settings.steps):
-            masks = settings.shape.masks(free)
+    ) -> Descended:
+        settings = self.settings
+
+        def cost(masks: Tensor, asked: Tensor, step: int, rows: int) -> Tensor:
             eased = None if wide is None else settings.eased(wide, step)
-            hit = masks.clone()
-            parts = objective.parts(posed, masks, step, eased, hit)
-            score = settings.score.of(parts, settings.weights).mean(1) - settings.sparsity * masks.mean(
-                (1, 2)
-            )
-            slope, through = torch.autograd.grad(score.sum(), (free, hit))
-            felt |= (through != 0).flatten(1).any(1)
-            if not bool(slope.isfinite().all()):
-                raise ModelError(f"the gradient of PNS is NaN or infinite at step {step}; need finite ones")
-            trace.append(score.detach())
-            adam.param_groups[0]["lr"] = settings.rate_at(step)
-            free.grad = slope
-            adam.step()
-            with torch.no_grad():
-                free.copy_(settings.shape.inside(free))
-        return _Climbed(free.detach(), torch.stack(trace, dim=1), felt)
+            parts = objective.within(rows).parts(posed, masks, step, eased, asked)
+            return -(parts * parts.new_tensor(settings.weights)).sum(2).mean(1)
+
+        return descend(cost, start, settings.shape, settings.schedule, self.max_rows)
 
 
 def ascend(

@@ -1,70 +1,22 @@
 """How PNS is ascended: the paper's way, and the one that was found to be better."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from math import cos, pi
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from typing_extensions import override
 
 from onlyif.causation.abduction import Abduction, Resampling, WeightedMean
 from onlyif.causation.surrogate import ExponentialSurrogate, KernelSurrogate, Surrogate
 from onlyif.core.errors import SettingError
 from onlyif.criteria.soft_causation_draws import Draws
+from onlyif.searches.gradient import Schedule
 from onlyif.searches.mask_shapes import FreeMask, MaskShape, SizedMasks
 
 FEW_PLAYERS = 100
-
-
-class Score(ABC):
-    """What is made large, from PN·P(A, B) and PS·P(Ā, B̄)."""
-
-    @abstractmethod
-    def of(self, parts: Float[Tensor, "b z two"], weights: tuple[float, float]) -> Float[Tensor, "b z"]:
-        """The score of each mask.
-
-        Args:
-            parts: The two parts of PNS.
-            weights: Weights of the parts; one of them may be 0.
-        """
-
-
-@final
-@dataclass(frozen=True)
-class PlainScore(Score):
-    """The weighted sum: PNS itself."""
-
-    @override
-    def of(self, parts: Float[Tensor, "b z two"], weights: tuple[float, float]) -> Float[Tensor, "b z"]:
-        return (parts * parts.new_tensor(weights)).sum(2)
-
-
-@final
-@dataclass(frozen=True)
-class LogScore(Score):
-    """The weighted sum of logarithms, whose slope does not vanish where both parts still are small.
-
-    On the images that settings were chosen on it was no better than `PlainScore`.
-
-    Args:
-        floor: Added to each part, so that a part of 0 has a logarithm.
-
-    Raises:
-        SettingError: unless floor > 0.
-    """
-
-    floor: float = 1e-6
-
-    def __post_init__(self) -> None:
-        if not self.floor > 0:
-            raise SettingError(f"the floor of a logarithm must be above 0, got {self.floor}")
-
-    @override
-    def of(self, parts: Float[Tensor, "b z two"], weights: tuple[float, float]) -> Float[Tensor, "b z"]:
-        return ((parts + self.floor).log() * parts.new_tensor(weights)).sum(2)
+# Those that Adam was published with; the paper gives none.
+BETAS = (0.9, 0.999)
 
 
 @final
@@ -76,62 +28,37 @@ class AscentSettings:
 
     Args:
         name: For the reader.
-        steps: Steps of Adam.
-        rate: Learning rate of the first step.
-        last_rate: That of the last one; between them it falls along half a cosine.
+        schedule: The steps.
         shape: How free numbers become masks.
-        score: What is made large.
         draws: The random choices of a step.
         abduction: How the factual event is conditioned on.
         surrogate: What stands for the indicators.
         weights: Of PN·P(A, B) and PS·P(Ā, B̄); (1, 0) leaves the sufficiency module out, (0, 1) the necessity
             module.
-        sparsity: Weight of the mean of the mask, which is taken from the score; for `FreeMask`.
-        start: The start of every player, in [0, 1], where no start is given.
         easing: For instances whose masks could not leave their start at c itself: the share of the steps of
             a second ascent over which the threshold falls from the largest change there is to c. 0 makes no
             second one.
 
     Raises:
-        SettingError: unless steps >= 1, rates > 0, sparsity >= 0, a weight is above 0, start and easing lie
-            in [0, 1], and easing is 0 with resampling.
+        SettingError: unless a weight is above 0, easing lies in [0, 1], and easing is 0 with resampling.
     """
 
     name: str
-    steps: int
-    rate: float
-    last_rate: float
+    schedule: Schedule
     shape: MaskShape = field(default_factory=SizedMasks)
-    score: Score = field(default_factory=PlainScore)
     draws: Draws = field(default_factory=Draws)
     abduction: Abduction = field(default_factory=WeightedMean)
     surrogate: Surrogate = field(default_factory=KernelSurrogate)
     weights: tuple[float, float] = (0.5, 0.5)
-    sparsity: float = 0.0
-    start: float = 0.5
     easing: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or not (self.rate > 0 and self.last_rate > 0):
-            raise SettingError(
-                f"need steps >= 1 and learning rates above 0, got steps={self.steps}, rate={self.rate}, "
-                f"last_rate={self.last_rate}"
-            )
         if min(self.weights) < 0 or max(self.weights) <= 0:
             raise SettingError(f"weights must be at least 0 and not both 0, got {self.weights}")
         if not 0.0 <= self.easing <= 1.0 or (self.easing and self.abduction.n_resampled is not None):
             raise SettingError(
                 f"need 0 <= easing <= 1, and 0 with resampling; got {self.easing} with {self.abduction}"
             )
-        if not 0.0 <= self.start <= 1.0 or self.sparsity < 0:
-            raise SettingError(
-                f"need 0 <= start <= 1 and sparsity >= 0, got start={self.start}, sparsity={self.sparsity}"
-            )
-
-    def rate_at(self, step: int) -> float:
-        """The learning rate of a step, 0 to steps - 1."""
-        share = step / max(1, self.steps - 1)
-        return self.last_rate + (self.rate - self.last_rate) * (1 + cos(pi * share)) / 2
 
     def eased(self, wide: Float[Tensor, "b"], step: int) -> Float[Tensor, "b"]:
         """By what c is multiplied at a step of a second ascent, down to 1.
@@ -140,7 +67,7 @@ class AscentSettings:
             wide: The largest change of each instance, divided by c.
             step: The step, 0 to steps - 1.
         """
-        left = max(0.0, 1.0 - step / (self.easing * self.steps))
+        left = max(0.0, 1.0 - step / (self.easing * self.schedule.steps))
         return wide.clamp(min=1.0) ** left
 
     def rows(self, n: int) -> int:
@@ -150,11 +77,7 @@ class AscentSettings:
             n: Size of E.
         """
         sizes = self.shape.masks(torch.zeros(1, 2)).shape[1]
-        return self.steps * sizes * self.draws.rows_a_mask(n, self.abduction.n_resampled)
-
-    def given_start(self, b: int, d: int) -> Float[Tensor, "b d"]:
-        """The start where none is given."""
-        return torch.full((b, d), self.start)
+        return self.schedule.steps * sizes * self.draws.rows_a_mask(n, self.abduction.n_resampled)
 
 
 def paper_settings(*, steps: int = 50, rate: float = 0.001) -> AscentSettings:
@@ -171,9 +94,7 @@ def paper_settings(*, steps: int = 50, rate: float = 0.001) -> AscentSettings:
     """
     return AscentSettings(
         name="paper",
-        steps=steps,
-        rate=rate,
-        last_rate=rate,
+        schedule=Schedule(steps, rate, betas=BETAS),
         shape=FreeMask(),
         draws=Draws(n_intervened=50, n_factual=1, antithetic=False),
         abduction=Resampling(1),
@@ -204,9 +125,7 @@ def recommended_settings(
     few = n_players is not None and n_players <= FEW_PLAYERS
     return AscentSettings(
         name="recommended",
-        steps=(200 if few else 60) if steps is None else steps,
-        rate=rate,
-        last_rate=0.02 * rate,
+        schedule=Schedule((200 if few else 60) if steps is None else steps, rate, 0.02 * rate, BETAS),
         draws=Draws(n_intervened=2, antithetic=True, n_inputs=n_inputs),
         easing=easing,
     )

@@ -10,15 +10,16 @@ from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.modalities.grids import Grid
 
 MOST_TRIES = 60
 
 
 class MaskShape(ABC):
-    """From free numbers to masks in [0, 1]^d."""
+    """From free numbers to masks in [0, 1]^d, of one or of several sizes."""
 
     @abstractmethod
-    def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z d"]:
+    def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z fine"]:
         """The masks, with their graph.
 
         Args:
@@ -26,7 +27,7 @@ class MaskShape(ABC):
         """
 
     @abstractmethod
-    def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+    def start(self, given: Float[Tensor, "b fine"]) -> Float[Tensor, "b d"]:
         """The free numbers of a start in [0, 1]^d.
 
         Args:
@@ -50,6 +51,30 @@ class FreeMask(MaskShape):
     @override
     def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         return given.clone()
+
+    @override
+    def inside(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        return free.clamp(0.0, 1.0)
+
+
+@final
+@dataclass(frozen=True)
+class GridMask(MaskShape):
+    """A mask that is finer than the free numbers: those of a coarse grid, spread over the pixels.
+
+    Args:
+        grid: The grid.
+    """
+
+    grid: Grid
+
+    @override
+    def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z fine"]:
+        return self.grid.spread(free).flatten(1).unsqueeze(1)
+
+    @override
+    def start(self, given: Float[Tensor, "b fine"]) -> Float[Tensor, "b d"]:
+        return self.grid.gather(self.grid.drawn.spread(given))
 
     @override
     def inside(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import final
 
 import torch
@@ -11,12 +12,13 @@ from torch import Tensor
 
 from onlyif.core.errors import InputError, OnlyIfWarning, SettingError
 from onlyif.core.torch_seeds import torch_generator
-from onlyif.criteria.soft import SoftObjective, SoftProblem, with_room
+from onlyif.criteria.soft import SoftObjective, SoftProblem
+from onlyif.engine.soft import with_room
 from onlyif.modalities.grids import Grid, PixelGrid
 from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.restrictions.soft_images import check_masks
-from onlyif.restrictions.soft_memory import memory_for
-from onlyif.searches.relaxed_run import Run, coarser
+from onlyif.searches.gradient import descend
+from onlyif.searches.mask_shapes import FreeMask, GridMask
 from onlyif.searches.relaxed_settings import RelaxedSettings
 
 
@@ -28,7 +30,6 @@ class Descent:
     Args:
         numbers: Which images and α of the problem these are.
         masks: Their masks S.
-        steps: Steps of each until it ended.
         model_rows: Rows that the model was asked for each; all but f(x) and f_0 forward and back.
         felt: Whether the prediction ever moved with a mask. Where it did not, as for a model that rounds, the
             mask is what penalties alone come to, and says nothing.
@@ -36,7 +37,6 @@ class Descent:
 
     numbers: Int64[Tensor, "b"]
     masks: Float[Tensor, "b h w"]
-    steps: Int64[Tensor, "b"]
     model_rows: Int64[Tensor, "b"]
     felt: Bool[Tensor, "b"]
 
@@ -80,45 +80,56 @@ class RelaxedSearch:
         """
         grid = self.grid_of(*problem.images.x.shape[-2:])
         check_start(problem, start)
-        restriction = replace(self.objective.restriction, together=grid.together)
+        settings, restriction = self.settings, self.objective.restriction
+        restriction = replace(restriction, grid=grid.drawn, relaxation=settings.relaxation)
         restriction.predictor.check_gradient(problem.images.x[:1])
-        _, objective = with_room(SoftObjective(restriction), lambda one: _compare(one, problem))
-        restriction = objective.restriction
-        most = max(stage.relaxation.n_draws for stage in self.settings.stages)
-        at_once = max(1, restriction.max_rows // (2 * most))
+        # Warns where the model answers otherwise without gradients.
+        compare = partial(restriction.predictor.check_one_function, problem.images.x)
+        _, rows = with_room(restriction.max_rows, compare)
+        at_once = max(1, rows // (2 * settings.relaxation.n_draws))
         for numbers in torch.split(torch.arange(len(problem)), at_once):
-            first = None if start is None else start[numbers]
+            first = self._start(problem.take(numbers), grid) if start is None else start[numbers]
             # Closed before a part is handed out: between parts the model is as it was found.
-            with SoftObjective(restriction).opened() as opened:
+            with SoftObjective(replace(restriction, max_rows=rows)).opened() as opened:
                 part, rows = self._part(opened, grid, problem.take(numbers), (numbers, first))
-            restriction = replace(restriction, max_rows=rows)
             _warn_of_no_slope(problem.take(numbers), part)
             yield part
 
     def _part(
-        self,
-        objective: SoftObjective,
-        grid: Grid,
-        problem: SoftProblem,
-        where: tuple[Tensor, Tensor | None],
+        self, objective: SoftObjective, grid: Grid, problem: SoftProblem, where: tuple[Tensor, Tensor]
     ) -> tuple[Descent, int]:
         """The masks of some images, and the rows of a call that there was memory for."""
-        numbers, start = where
-        masks = self._start(problem, grid) if start is None else start.to(problem.full)
-        steps, rows = torch.zeros_like(numbers), torch.zeros_like(numbers)
-        felt = torch.zeros(len(numbers), dtype=torch.bool)
+        settings, (numbers, start) = self.settings, where
+        shape = FreeMask() if grid.drawn is grid else GridMask(grid)
+
+        def cost(masks: Tensor, asked: Tensor, step: int, rows: int) -> Tensor:
+            value = objective.within(rows).value(problem, masks[:, 0], step, asked=asked[:, 0])
+            return value.objective
+
+        free = grid.gather(start.to(problem.full))
+        end = descend(cost, free, shape, settings.schedule, objective.restriction.max_rows)
+        masks = shape.masks(end.free)[:, 0]
+        if settings.compare_ends:
+            masks = self._best_of_ends(objective.within(end.max_rows), problem, masks)
         sides = 2 - ((problem.weights.alpha == 0) | (problem.weights.alpha == 1)).long().cpu()
-        offset = 0
-        for stage in self.settings.stages:
-            run = Run(objective, stage, coarser(grid, stage.cell), self.settings, offset)
-            end = run.descend(problem, masks)
-            masks, objective, felt = end.masks, end.objective, felt | end.felt
-            steps, rows = steps + end.steps, rows + end.steps * sides * stage.relaxation.n_draws
-            offset += stage.steps
-        if self.settings.compare_ends:
-            masks = _best_of_ends(objective, problem, masks, (self.settings.compare_ends, offset))
-            rows = rows + sides * self.settings.compare_ends
-        return Descent(numbers, masks, steps, rows, felt), objective.restriction.max_rows
+        planes = grid.drawn.spread(masks)
+        return Descent(numbers, planes, sides * settings.rows, end.felt.cpu()), end.max_rows
+
+    def _best_of_ends(
+        self, objective: SoftObjective, problem: SoftProblem, masks: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """The mask, or the empty or full one where the objective of that is lower."""
+        draws, step = Relaxation(n_draws=self.settings.compare_ends), self.settings.schedule.steps
+        asked = SoftObjective(replace(objective.restriction, relaxation=draws))
+        with torch.no_grad():
+            value, _ = with_room(
+                asked.restriction.max_rows, lambda rows: asked.within(rows).value(problem, masks, step)
+            )
+        best = value.objective
+        # The empty set keeps nothing and hides nothing: both gaps are |f(x) - f_0|. The full set has none.
+        empty, full = (problem.full - problem.base).abs(), problem.weights.size.to(best)
+        emptied = torch.where((empty <= best).view(-1, 1), torch.zeros_like(masks), masks)
+        return torch.where((full < torch.minimum(best, empty)).view(-1, 1), torch.ones_like(masks), emptied)
 
     def _start(self, problem: SoftProblem, grid: Grid) -> Tensor:
         n_players = grid.shape[0]
@@ -155,28 +166,6 @@ def _warn_of_no_slope(problem: SoftProblem, part: Descent) -> None:
         )
 
 
-def _compare(objective: SoftObjective, problem: SoftProblem) -> None:
-    """Warn where the model answers otherwise without gradients."""
-    rows = objective.restriction.max_rows
-    with memory_for(rows):
-        objective.restriction.predictor.check_one_function(problem.images.x, rows)
-
-
-def _best_of_ends(
-    objective: SoftObjective, problem: SoftProblem, masks: Tensor, when: tuple[int, int]
-) -> Tensor:
-    """The mask, or the empty or full one where the objective of that is lower."""
-    n_draws, step = when
-    draws = Relaxation(n_draws=n_draws)
-    asked = SoftObjective(replace(objective.restriction, relaxation=draws))
-    with torch.no_grad():
-        found, _ = with_room(asked, lambda one: one.value(problem, masks, step).objective)
-    # The empty set keeps nothing and hides nothing: both gaps are |f(x) - f_0|. The full set has none.
-    empty, full = (problem.full - problem.base).abs(), problem.weights.size.to(found)
-    best = torch.where((empty <= found).view(-1, 1, 1), torch.zeros_like(masks), masks)
-    return torch.where((full < torch.minimum(found, empty)).view(-1, 1, 1), torch.ones_like(masks), best)
-
-
 def check_start(problem: SoftProblem, start: Float[Tensor, "b h w"] | None) -> None:
     """Refuse masks that no descent can start from.
 
@@ -185,6 +174,6 @@ def check_start(problem: SoftProblem, start: Float[Tensor, "b h w"] | None) -> N
     """
     if start is None:
         return
-    check_masks(problem.images, start)
+    check_masks(problem.images, start, tuple(problem.images.x.shape[-2:]))
     if not bool(((start >= 0) & (start <= 1)).all()):
         raise InputError(f"masks to start from lie in [0, 1], got {start.min():g} to {start.max():g}")

@@ -8,9 +8,9 @@ import torch
 from onlyif.core.errors import InputError, ModelError, OnlyIfWarning, SettingError
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft import SoftObjective
+from onlyif.engine.soft import memory_for
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.soft_images import check_images
-from onlyif.restrictions.soft_memory import memory_for
 
 # A baseline this many widths outside of the images' range, 0 included, is in other units.
 FAR = 1.0

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import Interrupted, SettingError
 from onlyif.core.seeds import child_seed
 from onlyif.core.shapes import Instances
-from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem, with_room
+from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
 from onlyif.criteria.soft_weights import SoftWeights
+from onlyif.engine.soft import with_room
 from onlyif.explanation.mask import GapPair, Mask, MaskProvenance, Masks
 from onlyif.explanation.selection import Gap
 from onlyif.restrictions.soft_images import images_of
@@ -81,8 +82,11 @@ def mask_parts(
     """
     asked = MaskQuestion() if question is None else question
     check_task(search.objective, x)
-    every, objective = with_room(search.objective, lambda one: _posed(one, x, target, asked))
-    roomy = replace(search, objective=objective)
+    objective = search.objective
+    every, rows = with_room(
+        objective.restriction.max_rows, lambda rows: _posed(objective.within(rows), x, target, asked)
+    )
+    roomy = replace(search, objective=objective.within(rows))
     for part in roomy.run(every, start):
         yield Masks(tuple(_masks(roomy, asked, every.take(part.numbers), part)))
 
@@ -125,23 +129,22 @@ def _posed(
 
 
 def _masks(search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, part: Descent) -> Iterator[Mask]:
-    height, width = problem.images.x.shape[-2:]
-    grid = search.grid_of(height, width)
-    restriction = search.objective.restriction
+    players, restriction = search.grid_of(*problem.images.x.shape[-2:]).drawn, search.objective.restriction
+    soft = players.gather(part.masks)
+    members = asked.cut.members(soft)
     fresh = SoftObjective(
-        replace(restriction, seed=child_seed(restriction.seed, "fresh draws"), together=grid.together)
+        replace(restriction, seed=child_seed(restriction.seed, "fresh draws"), grid=players)
     )
-    regions = grid.gather(part.masks) if grid.together is not None else part.masks.flatten(1)
-    members = asked.cut.members(regions)
-    hard = grid.spread(members.to(part.masks)) if grid.together is not None else members.view_as(part.masks)
-    again = problem
+    rows, again = restriction.max_rows, problem
     if bool(problem.base_stderr.any()):  # the search saw the draws of f_0 too
         images = problem.images
-        again, fresh = with_room(
-            fresh, lambda one: one.pose(images.x, images.target, problem.weights, images.index)
+        again, rows = with_room(
+            rows,
+            lambda rows: fresh.within(rows).pose(images.x, images.target, problem.weights, images.index),
         )
-    soft, fresh = with_room(fresh, lambda one: one.estimate(again, part.masks, asked.n_fresh))
-    cut, _ = with_room(fresh, lambda one: one.estimate(again, hard.to(part.masks), asked.n_fresh))
+    gaps, rows = with_room(rows, lambda rows: fresh.within(rows).estimate(again, soft, asked.n_fresh))
+    cut, _ = with_room(rows, lambda rows: fresh.within(rows).estimate(again, members.to(soft), asked.n_fresh))
+    hard = players.spread(members.to(soft)) > 0.5
     provenance = _provenance(search, asked)
     for i, number in enumerate(part.numbers.tolist()):
         yield Mask(
@@ -151,18 +154,14 @@ def _masks(search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, par
             prediction=problem.full[i].item(),
             base=Gap(again.base[i].item(), again.base_stderr[i].item()),
             soft=part.masks[i],
-            soft_gaps=_pair(soft, i),
-            objective=soft.value.objective[i].item(),
-            hard=_boolean(hard[i]),
+            soft_gaps=_pair(gaps, i),
+            objective=gaps.value.objective[i].item(),
+            hard=hard[i],
             hard_gaps=_pair(cut, i),
-            steps=int(part.steps[i]),
+            steps=search.settings.schedule.steps,
             model_rows=int(part.model_rows[i]),
             provenance=provenance,
         )
-
-
-def _boolean(hard: Tensor) -> Bool[Tensor, "h w"]:
-    return hard.bool()
 
 
 def _pair(errors: SoftErrors, i: int) -> GapPair:
