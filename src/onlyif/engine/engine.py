@@ -311,8 +311,8 @@ def checked(predictor: Predictor, outputs: Float[Array, "r k"]) -> Float[Array, 
     if not bool(finite.all()):
         bad = int((~finite).any(1).sum())
         raise ModelError(
-            f"{predictor.meaning.model} answered NaN or infinite for {bad} of {len(outputs)} rows; need finite "
-            "outputs: check what hidden players are replaced by, or explain another output"
+            f"{predictor.meaning.model} answered NaN or infinite for {bad} of {len(outputs)} rows; need "
+            "finite outputs: check what hidden players are replaced by, or explain another output"
         )
     return outputs
 
