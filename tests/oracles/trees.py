@@ -107,7 +107,7 @@ def leaf_values(tree):
 
 # Few thresholds and few values, so that values lie on thresholds and columns come again on a path.
 THRESHOLDS = (-1.0, 0.0, 0.5, 2.0)
-VALUES = (-2.0, -1.0, 0.0, 0.25, 0.5, 2.0, 3.0, math.nan, math.inf, -math.inf)
+VALUES = (-2.0, -1.0, -0.0, 0.0, 1e-320, 0.25, 0.5, 2.0, 3.0, math.nan, -math.nan, math.inf, -math.inf)
 CODES = (0.0, 1.0, 2.0, 3.0, 4.0, -1.0, math.nan)
 
 

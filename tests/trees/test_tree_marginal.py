@@ -72,7 +72,7 @@ def test_table_is_the_mean_over_walks_for_every_subset(grown, x, background, ind
     made = compile_tree_marginal(ensemble, _players(index), np.array(background), np.array(weights))
     found = made.table(_doubles(x), _readout(x, k))
     expected = _slow(grown, base, IdentityLink(), x, background, weights, index, k)
-    np.testing.assert_allclose(found.mean, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.mean, expected, rtol=0, atol=1e-12)
     assert found.model_rows == made.method.rows == 0
     assert not found.stderr.any()
 
@@ -310,6 +310,27 @@ def test_cubes_multiplied_out_by_what_is_kept_or_hidden(worth, k, monkeypatch):
     for output in range(k):
         found = table.table(x[:1], _readout(x[:1], output)).mean[0]
         np.testing.assert_allclose(found, expected[:, output], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("link", [TwoClassLink(), SoftmaxLink(), LogOddsLink(TwoClassLink(), 1e-6)])
+def test_margins_beyond_what_an_exponential_holds(link):
+    """Zeros of both signs and the smallest numbers stand on their sides of a threshold of 0."""
+    wide = (0.0,) if isinstance(link, SoftmaxLink) else ()
+    grown = [
+        Split(0, 0.0, Leaf((-1e4, *wide)), Leaf((1e4, *wide))),
+        Split(1, 0.0, Leaf((0.0, *wide)), Leaf((2e4, *wide))),
+    ]
+    x, background = [[1e-320, -0.0]], [[0.0, 1e-320], [-0.0, -1e-320], [math.nan, 0.0]]
+    made = compile_tree_linked(ensemble_of(grown, 2, link=link), _players([0, 1]), np.array(background))
+    every = keep_of_codes(np.arange(4), 2)[None]
+    for k in range(2):
+        expected = _slow(grown, [0.0] * (1 + len(wide)), link, x, background, [1 / 3] * 3, [0, 1], k)
+        assert np.isfinite(expected).all()
+        for found in (
+            made.table(_doubles(x), _readout(x, k)),
+            made.predict(_doubles(x), every, _readout(x, k)),
+        ):
+            np.testing.assert_allclose(found.mean, expected, rtol=1e-12, atol=1e-12)
 
 
 def _stump_and(link=None):
