@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int64
 from typing_extensions import override
 
-from onlyif.core.arrays import Array, beside, namespace, on_host
+from onlyif.core.arrays import Array, beside, namespace
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import Instances
-from onlyif.engine.engine import slices
+from onlyif.engine.engine import outputs_of
 from onlyif.models.base import Predictor
 
 
@@ -100,5 +100,5 @@ def predicted_targets(predictor: Predictor, x: Instances, max_rows: int = 16_384
         x: The instances.
         max_rows: Most rows of one model call.
     """
-    outputs = (predictor.predict(x[part]) for part in slices(len(x), max_rows))
-    return np.concatenate([on_host(each).argmax(1) for each in outputs])
+    targets: np.ndarray = outputs_of(predictor, x, max_rows).argmax(1)
+    return targets

@@ -136,8 +136,11 @@ def _classifier(
     try:
         answer = SessionCall(session, output, columns).run(row)[0]
         scores = _rows(answer)[0]
-    except Exception:  # the row is made up; what a model says to it matters to no result
-        answer, scores = None, np.array([1.0])
+    except Exception as error:  # whatever the library raises
+        raise ModelError(
+            "the ONNX model does not answer a row of zeros and first levels, which tells its classes "
+            f"({type(error).__name__}: {error})"
+        ) from error
     classes = tuple(answer[0]) if isinstance(answer, list) else ()
     head = _class_head(SessionCall(session, output, columns), scores, tuple(map(str, classes)), digits)
     said = _label_output(session)

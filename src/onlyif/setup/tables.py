@@ -10,10 +10,10 @@ import narwhals as nw
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from onlyif.core.arrays import doubled
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
 from onlyif.core.players import Players, column_players
+from onlyif.engine.engine import outputs_of
 from onlyif.modalities.background import Background
 from onlyif.modalities.groups import read_groups
 from onlyif.modalities.rendered import RenderedRows
@@ -157,8 +157,7 @@ def answers_to(
         rows: The rows.
         max_rows: Most rows of one call.
     """
-    starts = range(0, len(rows), max_rows)
-    return np.concatenate([doubled(predictor.predict(rows[at : at + max_rows])) for at in starts])
+    return outputs_of(predictor, rows, max_rows)
 
 
 def _own_answers(
