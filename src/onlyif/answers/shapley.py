@@ -7,6 +7,9 @@ from jaxtyping import Float64
 
 from onlyif.core.subsets import subset_sizes
 
+# Every player goes through the whole table: so many entries of it stay in the cache.
+ENTRIES_AT_ONCE = 1 << 16
+
 
 def shapley_values(table: Float64[np.ndarray, "b two_to_d"]) -> Float64[np.ndarray, "b d"]:
     """Shapley values of the game S -> f_S(x), exactly, for each instance.
@@ -30,10 +33,13 @@ def shapley_values(table: Float64[np.ndarray, "b two_to_d"]) -> Float64[np.ndarr
     shares = [1.0 / (n_players * comb(n_players - 1, size)) for size in range(n_players)]
     # The sets without a player are all sets of the others, whichever player it is.
     without = np.array(shares)[subset_sizes(n_players - 1)]
-    values = []
-    for player in range(n_players):
-        # Axis 2 of this view is the bit of the player.
-        pairs = table.reshape(-1, 2 ** (n_players - 1 - player), 2, 2**player)
-        added = pairs[:, :, 1] - pairs[:, :, 0]
-        values.append(added.reshape(len(table), -1) @ without)
-    return np.stack(values, axis=1)
+    values = np.empty((len(table), n_players))
+    at_once = max(1, ENTRIES_AT_ONCE >> n_players)
+    for first in range(0, len(table), at_once):
+        part = table[first : first + at_once]
+        for player in range(n_players):
+            # Axis 2 of this view is the bit of the player.
+            pairs = part.reshape(-1, 2 ** (n_players - 1 - player), 2, 2**player)
+            added = pairs[:, :, 1] - pairs[:, :, 0]
+            values[first : first + at_once, player] = added.reshape(len(part), -1) @ without
+    return values
