@@ -21,7 +21,7 @@ DEMO := $(VENV)/ready-for-demo
 READY := $(VENV)/ready
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint unit slow docs bench hunt quantus variants lowest highest clean
+.PHONY: help demo test lint unit slow docs bench peers hunt quantus variants lowest highest clean
 
 help:
 	@echo "make demo    train two models, explain ten rows, write results and pictures to onlyif-demo/"
@@ -34,6 +34,7 @@ help:
 	@echo "make variants, lowest, highest   the tests as other machines run them, and with other versions"
 	@echo "make docs    the documentation, to build/docs/index.html"
 	@echo "make bench   speed and memory, as ratios"
+	@echo "make peers   speed and memory beside other libraries, in an environment of its own"
 	@echo "make clean   remove .venv and everything built"
 
 # pip runs again when what it is to install has changed.
@@ -107,6 +108,13 @@ bench: $(READY)
 	for script in tables trees; do $(RUN) "benchmarks/$$script.py" || exit 1; done
 	@if [ -d "$(MODELS)" ]; then for script in fans masks; do $(RUN) "benchmarks/$$script.py" --models "$(MODELS)" || exit 1; done; \
 	else echo "fans and masks are left out: no trained networks in $(MODELS)/ (experiments/train_networks.py makes them)"; fi
+
+peers:
+	$(PYTHON) -m venv .venv-$@
+	.venv-$@/bin/python -m pip install --quiet --constraint benchmarks/peers.txt hatchling editables
+	.venv-$@/bin/python -m pip install --quiet --constraint benchmarks/peers.txt --no-build-isolation \
+	--editable '.[pandas,sklearn,lightgbm]' xgboost-cpu shap shapiq woodelf-explainer
+	.venv-$@/bin/python benchmarks/peers.py
 
 clean:
 	rm -rf $(VENV) .venv-* build dist onlyif-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
