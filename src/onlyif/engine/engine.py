@@ -28,8 +28,9 @@ ENTRIES_A_CALL, FEW_ROWS = 2**21, 1024
 PAIRS_AT_ONCE = 2**18
 # Subsets of so many players have a code that fits a whole number, with the number of a pair beside it.
 MOST_CODED = 40
-# Equal blends are looked for where at least so many of all players agree.
-LEAST_AGREEMENT = 0.1
+# Equal blends are looked for where at most so many of all blends are distinct: asking a cheap model twice
+# costs less than looking.
+MOST_DISTINCT = 0.5
 
 
 @final
@@ -167,7 +168,8 @@ class Engine:
         differ = np.zeros((len(x), len(other), self.players.count), dtype=bool)
         for entry, player in enumerate(self.players.index.ravel().tolist()):
             differ[:, :, player] |= mine[:, None, entry] != theirs[None, :, entry]
-        return None if differ.mean() > 1 - LEAST_AGREEMENT else Differences(differ)
+        share = (2.0 ** (differ.sum(2) - self.players.count)).mean()
+        return None if share > MOST_DISTINCT else Differences(differ)
 
     def distinct(
         self,
