@@ -15,7 +15,8 @@ from onlyif.models.base import Predictor
 from onlyif.models.outputs import DIGITS_DOUBLE, HeadKind, Output
 from onlyif.trees.ensemble import TreeEnsemble
 
-Rows: TypeAlias = Float64[np.ndarray, "r t"]
+# Tables before and after the steps of a pipeline: of as many columns as each has.
+Rows: TypeAlias = Float64[np.ndarray, "_ _"]
 
 
 class UnreadableTreesError(OnlyIfError):
