@@ -231,8 +231,8 @@ def part_optimum(args):
             excess, worse, same = [], [], 0
             for item, cloud in zip(masks.at_alpha(alpha), clouds, strict=True):
                 gaps = alpha * cloud.parts[:, 0] + (1 - alpha) * cloud.parts[:, 1]
-                got = item.hard_gaps.unified(alpha).value
-                size = int((item.hard.sum() / 4).item())
+                got = item.unified.unified(alpha)
+                size = item.unified.size // 4
                 whole = got + weight * size / 16 - (gaps + weight * sizes / 16).min().item()
                 excess.append(whole)
                 same += whole < 1e-5

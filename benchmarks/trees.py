@@ -29,7 +29,7 @@ from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.ensemble import RandomForestClassifier
 
 import onlyif
-from onlyif.answers.sets import explain_case
+from onlyif.answers.explained import explain_case
 from onlyif.answers.shapley import shapley_values
 from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import torch
 
@@ -41,7 +42,8 @@ from train_networks import Recipe, batches
 from onlyif.core.seeds import child_seed
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import variation_at
-from onlyif.explanation.mask import Mask, Masks
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
 from onlyif.models.differentiable import differentiable_module
 from onlyif.plots import style
 from onlyif.plots.image import DIMMED, plot_masks
@@ -177,7 +179,7 @@ def cases_of(network: nn.Module, real: Slices, given: argparse.Namespace) -> Cas
     return Cases(both, [name for name, slices in parts for _ in slices.counts])
 
 
-def masks_of(network: nn.Module, mean: Tensor, x: Tensor) -> tuple[Masks, Masks]:
+def masks_of(network: nn.Module, mean: Tensor, x: Tensor) -> tuple[Explanations, Explanations]:
     """Masks of all slices and α from the paper's start, and the better of these and of a second start.
 
     Where one lesion of several is enough, hiding some of them changes nothing: from masks near .5 the
@@ -185,42 +187,50 @@ def masks_of(network: nn.Module, mean: Tensor, x: Tensor) -> tuple[Masks, Masks]
     """
     predictor = differentiable_module(network, nn.Softmax(dim=1), "probability")
     reference = BaselineReference(mean, "the mean training slice")
-    objective = SoftObjective(SoftRestriction(predictor, reference, max_rows=256, seed=SEED))
+    soft = SoftObjective(SoftRestriction(predictor, reference, max_rows=256, seed=SEED))
     question = MaskQuestion(ALPHAS, 2.0, variation_at(SIDE), n_fresh=100)
-    search = RelaxedSearch(objective, recommended_settings(), seed=SEED)
+    search = RelaxedSearch(soft, recommended_settings(), seed=SEED)
     target = torch.full((len(x),), BLEEDING)
     first = find_masks(search, x, target, question)
     second = find_masks(search, x, target, question, torch.full((len(first), SIDE, SIDE), HIGH_START))
-    better = (min(pair, key=lambda item: item.objective) for pair in zip(first, second, strict=True))
-    return first, Masks(tuple(better))
+    better = (min(pair, key=objective) for pair in zip(first, second, strict=True))
+    return first, Explanations(tuple(better))
 
 
-def start_table(first: Masks, best: Masks) -> pd.DataFrame:
+def objective(item: Explanation) -> float:
+    """What the descent made small, on fresh draws."""
+    return item.measures["objective"].value
+
+
+def start_table(first: Explanations, best: Explanations) -> pd.DataFrame:
     """What the second start changed."""
     lines = []
     for alpha in ALPHAS:
         pairs = list(zip(first.at_alpha(alpha), best.at_alpha(alpha), strict=True))
         won = [(one, two) for one, two in pairs if one is not two]
-        gain = pd.Series([one.objective - two.objective for one, two in won], dtype=float)
+        gain = pd.Series(
+            [objective(one) - objective(two) for one, two in won],
+            dtype=float,
+        )
         lines.append(
             {
                 "set": SETS[alpha],
                 "slices": str(len(pairs)),
                 "second start better": str(len(won)),
                 "by more than .1": str((gain > 0.1).sum()),
-                "objective, first start": with_error(pd.Series([one.objective for one, _ in pairs])),
-                "objective, better of both": with_error(pd.Series([two.objective for _, two in pairs])),
-                "empty sets, first start": str(sum(one.size == 0 for one, _ in pairs)),
-                "empty sets, better of both": str(sum(two.size == 0 for _, two in pairs)),
+                "objective, first start": with_error(pd.Series([objective(one) for one, _ in pairs])),
+                "objective, better of both": with_error(pd.Series([objective(two) for _, two in pairs])),
+                "empty sets, first start": str(sum(one.unified.size == 0 for one, _ in pairs)),
+                "empty sets, better of both": str(sum(two.unified.size == 0 for _, two in pairs)),
             }
         )
     return pd.DataFrame(lines)
 
 
-def touched_rows(cases: Cases, masks: Masks, network: nn.Module) -> pd.DataFrame:
+def touched_rows(cases: Cases, masks: Explanations, network: nn.Module) -> pd.DataFrame:
     """One row a lesion and α: the share of its pixels in the set, and in the sets of other slices."""
     alone = answers_alone(network, cases.slices)
-    hard = {alpha: masks.at_alpha(alpha).hard() for alpha in ALPHAS}
+    hard = {alpha: torch.from_numpy(masks.at_alpha(alpha).hard()) for alpha in ALPHAS}
     lines = []
     for i, count in enumerate(cases.slices.counts.tolist()):
         for j in range(count):
@@ -250,13 +260,13 @@ def answers_alone(network: nn.Module, slices: Lesioned) -> Tensor:
     return torch.stack([bleeding(network, slices.showing(one.expand_as(slices.density))) for one in each], 1)
 
 
-def set_rows(cases: Cases, masks: Masks, network: nn.Module, touched: pd.DataFrame) -> pd.DataFrame:
+def set_rows(cases: Cases, masks: Explanations, network: nn.Module, touched: pd.DataFrame) -> pd.DataFrame:
     """One row an image and α: the set's size, its gaps, and the lesions that it touches and misses."""
     slices, lines = cases.slices, []
     clean = bleeding(network, slices.clean)
     covered = {key: part["covered"].to_numpy() for key, part in touched.groupby(["image", "alpha"])}
     for item in masks:
-        i, count = item.image, int(slices.counts[item.image])
+        i, count = item.row, int(slices.counts[item.row])
         hit = torch.from_numpy(covered[i, item.alpha] >= TOUCHED)
         missed = torch.zeros(1, MOST, dtype=torch.bool)
         missed[0, :count] = ~hit
@@ -266,9 +276,9 @@ def set_rows(cases: Cases, masks: Masks, network: nn.Module, touched: pd.DataFra
             {
                 "background": cases.background[i],
                 "lesions": count,
-                **item.row(),
+                **{**Explanations((item,)).rows()[0], "image": i},
                 "lesion area": lesion.double().mean().item(),
-                "in lesions": (item.hard & lesion).sum().item() / max(1, item.size),
+                "in lesions": (item.hard & lesion.numpy()).sum() / max(1, item.unified.size),
                 "touched": int(hit.sum()),
                 "f without lesions": clean[i].item(),
                 "f with the missed alone": bleeding(network, left).item(),
@@ -392,7 +402,7 @@ def example(sets: pd.DataFrame) -> int | None:
     return int(fits["image"].iloc[0]) if len(fits) else None
 
 
-def picture(cases: Cases, masks: Masks, path: Path) -> None:
+def picture(cases: Cases, masks: Explanations, path: Path) -> None:
     """Two simulated slices of each number of lesions: outlines of lesions, and the three sets."""
     counts, simulated = cases.slices.counts.tolist(), cases.background
     rows = [
@@ -405,7 +415,7 @@ def picture(cases: Cases, masks: Masks, path: Path) -> None:
     axes = figure.subplots(n_down, 8, squeeze=False)
     for place, i in enumerate(rows):
         panels = axes[place // 2][4 * (place % 2) : 4 * (place % 2) + 4]
-        draw_row(panels, cases, masks.of_image(i), i)
+        draw_row(panels, cases, masks.of_row(i), i)
     for j in range(8):
         axes[0][j].set_title(("slice", *SETS.values())[j % 4], fontsize=9)
     for panel in axes.flat:
@@ -413,25 +423,25 @@ def picture(cases: Cases, masks: Masks, path: Path) -> None:
     save_figure(path, figure, dpi=110)
 
 
-def draw_row(panels: Any, cases: Cases, items: Masks, i: int) -> None:
+def draw_row(panels: Any, cases: Cases, items: Explanations, i: int) -> None:
     """One slice with its sets, lesions outlined in yellow."""
     x, lesions = cases.slices.x[i, 0], cases.slices.pixels[i].any(0)
     panels[0].imshow(x, cmap="gray", vmin=0, vmax=1)
     for panel, item in zip(panels[1:], items, strict=True):
-        light = torch.where(item.hard, 1.0, DIMMED)
-        panel.imshow(x * light, cmap="gray", vmin=0, vmax=1)
+        light = np.where(item.hard, 1.0, DIMMED)
+        panel.imshow(x.numpy() * light, cmap="gray", vmin=0, vmax=1)
         if item.hard.any() and not item.hard.all():
-            panel.contour(item.hard.numpy(), [0.5], colors=[COLOURS[item.alpha]], linewidths=1.2)
+            panel.contour(item.hard, [0.5], colors=[COLOURS[item.alpha]], linewidths=1.2)
     for panel in panels:
         panel.contour(lesions.numpy(), [0.5], colors=["gold"], linewidths=0.6)
 
 
-def case_picture(cases: Cases, items: Masks, path: Path) -> None:
+def case_picture(cases: Cases, items: Explanations, path: Path) -> None:
     """The library's own picture of one slice."""
-    by_alpha: dict[float, Mask] = {item.alpha: item for item in items}
+    by_alpha: dict[float, Explanation] = {item.alpha: item for item in items}
     figure = Figure(figsize=(9, 3.4))
     ax = figure.add_axes((0.02, 0.02, 0.96, 0.86))
-    plot_masks(cases.slices.x[items.items[0].image], by_alpha[1.0], by_alpha[0.0], by_alpha[0.5], ax)
+    plot_masks(cases.slices.x[items.items[0].row], by_alpha[1.0], by_alpha[0.0], by_alpha[0.5], ax)
     save_figure(path, figure, dpi=120, bbox_inches="tight")
 
 
@@ -473,7 +483,11 @@ def network_table(record: dict[str, Any]) -> pd.DataFrame:
 
 
 def report(
-    out: Path, record: dict[str, Any], tables: dict[str, pd.DataFrame | str], masks: Masks, seconds: float
+    out: Path,
+    record: dict[str, Any],
+    tables: dict[str, pd.DataFrame | str],
+    masks: Explanations,
+    seconds: float,
 ) -> None:
     """The markdown page."""
     origin = masks.items[0].provenance
@@ -535,7 +549,7 @@ def main() -> None:
 def write(
     out: Path,
     cases: Cases,
-    masks: tuple[Masks, Masks],
+    masks: tuple[Explanations, Explanations],
     network: nn.Module,
     run: tuple[Slices, dict[str, Any], float],
 ) -> None:
@@ -561,7 +575,7 @@ def write(
     save_frame(out / "ct_lesions_network.csv", accuracies)
     picture(cases, best, out / "ct_lesions.png")
     if found is not None:
-        case_picture(cases, best.of_image(found), out / "ct_lesions_case.png")
+        case_picture(cases, best.of_row(found), out / "ct_lesions_case.png")
     report(out, record, tables, best, time.process_time() - begun)
 
 

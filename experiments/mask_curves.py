@@ -151,7 +151,7 @@ def descended(
     masks = find_masks(search, setting.scene.x, setting.scene.target, question)
     taken = (time.perf_counter() - start) / len(ALPHAS)
     for alpha in ALPHAS:
-        yield names[alpha], masks.at_alpha(alpha).soft(), taken
+        yield names[alpha], torch.from_numpy(masks.at_alpha(alpha).soft()), taken
 
 
 def learned(setting: Setting) -> Iterator[tuple[str, Tensor, float]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from onlyif.answers.case import Question
 from onlyif.answers.certificates import supersets
-from onlyif.answers.sets import explain_case
+from onlyif.answers.explained import explain_case
 from onlyif.criteria.distances import DiscreteDistance, FunctionDistance
 from onlyif.explanation.certificate import Basis
 from onlyif.searches.beam import BeamSearch

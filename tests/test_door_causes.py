@@ -118,7 +118,7 @@ def test_a_feature_that_the_model_ignores_has_no_pns_alone():
 def test_sne_stays_the_default():
     found = onlyif.explain(smooth, rows()[:1], background=rows(), criterion="sne")
     assert isinstance(found, onlyif.Explanations)
-    assert isinstance(causes(), onlyif.CausalExplanations)
+    assert isinstance(causes(), onlyif.Explanations)
 
 
 def test_batch_and_single_rows_agree_and_max_rows_changes_nothing():
@@ -298,7 +298,7 @@ def test_ctrl_c_leaves_the_finished_rows():
 
     with pytest.raises(onlyif.Interrupted) as caught:
         causes(model, rows(40), search=ForwardGreedySearch(1000))
-    assert isinstance(caught.value.finished, onlyif.CausalExplanations)
+    assert isinstance(caught.value.finished, onlyif.Explanations)
     assert 0 < len(caught.value.finished) < 40
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onlyif.answers.case import Question
-from onlyif.answers.sets import explain_case
+from onlyif.answers.explained import explain_case
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import code_of, members
@@ -196,11 +196,13 @@ def test_a_constant_model_with_an_epsilon_of_its_own():
 def test_the_table_is_kept_only_when_asked_for():
     case = case_of(game_of_tables([[0.0, 1.0, 2.0, 4.0]]))
     assert explain_case(case)[0].table is None
-    assert explain_case(replace(case, keep_table=True))[0].table.tolist() == [0.0, 1.0, 2.0, 4.0]
+    case = replace(case, criterion=replace(case.criterion, keep_table=True))
+    assert explain_case(case)[0].table.tolist() == [0.0, 1.0, 2.0, 4.0]
 
 
 def test_a_search_that_is_not_complete_gives_no_shapley_values_and_no_table():
-    case = replace(case_of(game_of_tables([[0.0, 1.0, 2.0, 4.0]]), search=BeamSearch()), keep_table=True)
+    case = case_of(game_of_tables([[0.0, 1.0, 2.0, 4.0]]), search=BeamSearch())
+    case = replace(case, criterion=replace(case.criterion, keep_table=True))
     (item,) = explain_case(case)
     assert (item.shapley, item.table) == (None, None)
 

@@ -9,12 +9,11 @@ import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
 import onlyif
-from onlyif.answers.causes_in_time import compare_causes_in_time
 from onlyif.core.errors import OnlyIfWarning, SettingError
-from onlyif.core.progress import Display, Meter, meter_of
+from onlyif.core.progress import Display, meter_of
 from onlyif.explain import rows_left, run
 from onlyif.explanation.certificate import Basis
-from onlyif.explanation.explained import joined_alike
+from onlyif.explanation.explanations import joined
 from onlyif.samples.fewer import FewerSample
 from onlyif.setup.options import Options
 from onlyif.setup.works import any_work
@@ -59,7 +58,7 @@ def _work(limit, x=ROWS[:1], display=None, **settings):
 def _explained(limit, **settings):
     work, clock = _work(limit, **settings)
     start = clock.now
-    return joined_alike(run(work)), clock.now - start
+    return joined(run(work)), clock.now - start
 
 
 WHOLE, _ = _explained(None, keep_table=True)
@@ -124,7 +123,7 @@ def test_all_subsets_in_time_are_what_no_limit_gives():
 
 def test_rows_are_finished_cut_or_left_out_and_nothing_is_missing_silently():
     work, _ = _work(12.0, x=ROWS[:4])
-    found = joined_alike(run(work))
+    found = joined(run(work))
     assert [any("time limit" in note for note in item.notes) for item in found] == [False, True]
     assert "after 2 of 4 rows" in rows_left(work, len(found))
     assert rows_left(work, 4) == ""
@@ -156,7 +155,7 @@ def test_trees_that_time_ends_leave_both_ends():
     work = any_work(model, x[:1], x[:30], Options(), meter_of(10.0, clock=clock))
     assert work.restriction.method.rows == 0
     clock.tick = 4.0
-    found = joined_alike(run(work))
+    found = joined(run(work))
     assert found[0].sufficient.players == found[0].necessary.players == (0, 1, 2, 3)
     assert "all of at most 0" in found[0].notes[-1]
 
@@ -167,12 +166,12 @@ def test_trees_that_time_ends_leave_both_ends():
 def test_causes_of_fewer_inputs_are_those_of_that_sample():
     work, clock = _work(5.0, criterion="pns")
     start = clock.now
-    item = joined_alike(run(work))[0]
+    item = joined(run(work))[0]
     assert clock.now - start <= 5.5
     n = item.provenance.n_sample
     assert 10 <= n < 31
     assert any(f"{n} of the 31 inputs" in note for note in item.notes)
-    case = replace(work.case(slice(0, 1)), meter=Meter())
+    case = work.case(slice(0, 1)).criterion
     test = replace(case.test, sample=FewerSample(case.test.sample, n))
     table = replace(test, predictor=test.predictor.inner).table(case.x, case.change)
     for cause in (*item.path, *item.singles):
@@ -188,11 +187,11 @@ def test_causes_that_time_ends_are_measured_as_the_test_measures_them(search):
     options = Options(criterion="pns", search=None if search == "auto" else search)
     work = any_work(clock.model, rows[:1], rows[10:40], options, meter_of(10.0, clock=clock))
     clock.row_s = ROW_S
-    item = joined_alike(run(work))[0]
+    item = joined(run(work))[0]
     assert clock.now <= 10.6
     assert len(item.singles) == 12
     assert any("stopped at the time limit" in note for note in item.notes)
-    case = work.case(slice(0, 1))
+    case = work.case(slice(0, 1)).criterion
     sample = FewerSample(case.test.sample, item.provenance.n_sample)
     test = replace(case.test, predictor=case.test.predictor.inner, sample=sample)
     for cause in item.singles:
@@ -204,7 +203,8 @@ def test_causes_that_time_ends_are_measured_as_the_test_measures_them(search):
 
 def test_without_a_limit_causes_are_those_of_the_table():
     work, _ = _work(None, criterion="pns")
-    seen = compare_causes_in_time(work.case(slice(0, 1)))
+    case = work.case(slice(0, 1))
+    seen = case.criterion.compare(case)
     assert (seen.stopped, seen.clouds[0].complete) == (False, True)
 
 

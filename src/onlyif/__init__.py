@@ -8,6 +8,7 @@ from onlyif.causation.samples import BackgroundRows, NearestRows
 from onlyif.causation.settings import PNS
 from onlyif.causation.thresholds import NoiseThreshold, SpreadThreshold
 from onlyif.core.errors import (
+    AbsentError,
     ExtraError,
     InputError,
     Interrupted,
@@ -19,16 +20,14 @@ from onlyif.core.errors import (
     StorageError,
 )
 from onlyif.explain import explain
-from onlyif.explanation.causal import CausalExplanation
-from onlyif.explanation.causal_explanations import CausalExplanations
-from onlyif.explanation.cause import Cause
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continuum
-from onlyif.explanation.explained import explanation_text, summary
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.selection import Gap, Selection
+from onlyif.explanation.selection import Measure, Selection
 from onlyif.explanation.storage import load, load_folder, save
+from onlyif.explanation.summary import summary
+from onlyif.explanation.text import explanation_text
 from onlyif.modalities.base import InstancePlayers, Modality, Queries
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
@@ -42,12 +41,10 @@ from onlyif.version import __version__
 
 __all__ = [
     "PNS",
+    "AbsentError",
     "BackgroundRows",
     "Baseline",
     "Basis",
-    "CausalExplanation",
-    "CausalExplanations",
-    "Cause",
     "Certificate",
     "Continuum",
     "Empirical",
@@ -55,7 +52,6 @@ __all__ = [
     "Explanations",
     "ExtraError",
     "Fault",
-    "Gap",
     "Gaussian",
     "Images",
     "InputError",
@@ -63,6 +59,7 @@ __all__ = [
     "Interrupted",
     "LimitError",
     "Marginal",
+    "Measure",
     "Modality",
     "ModelError",
     "NearestRows",

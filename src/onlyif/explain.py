@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from onlyif.answers.case import Case, Question
-from onlyif.answers.causes import explain_causes
-from onlyif.answers.sets import explain_case
+from onlyif.answers.case import Question
+from onlyif.answers.explained import explain_case
+from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
 from onlyif.core.arguments import Either, Flag
 from onlyif.core.errors import Interrupted, OnlyIfWarning
 from onlyif.core.progress import Meter, TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
-from onlyif.explanation.causal_explanations import CausalExplanations
-from onlyif.explanation.explained import Explained, joined_alike
 from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.layout import counted
 from onlyif.modalities.base import Modality
 from onlyif.modalities.images import Images
@@ -30,14 +28,13 @@ from onlyif.models.own_answers import OtherAnswersError
 from onlyif.progress_bar import ProgressBar, progress_bar
 from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
-from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
 from onlyif.setup.causal_work import CausalWork
 from onlyif.setup.choose import Parts, low_sample_size
 from onlyif.setup.instances import pieces_of
 from onlyif.setup.options import Options, Target
 from onlyif.setup.prepare import Work
-from onlyif.setup.works import AnyWork, any_work, in_smaller_calls, nothing_yet
+from onlyif.setup.works import AnyWork, any_work, in_smaller_calls
 
 TABLE_ENTRIES_A_BLOCK = 2**20
 MOST_ROWS_A_BLOCK = 32
@@ -69,9 +66,9 @@ def explain(
     distance: Distance | str | None = None,
     keep_table: bool = False,
     tolerate: tuple[Fault, ...] = (),
-    criterion: PNS | str = "sne",
+    criterion: PNS | OwnCriterion | str = "sne",
     modality: Modality | Images | None = None,
-) -> Explained:
+) -> Explanations:
     """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
     Every choice that is left open is made by what the model and the table are,
@@ -114,13 +111,15 @@ def explain(
         tolerate: Faults of the model that are noted instead of refused.
         criterion: "sne" (the default) for the sets; "pns" or `onlyif.PNS(...)` for the sets of each size that
             are most probably the necessary and sufficient cause. `size` is then that of the cause, 3 by
-            default; alpha, epsilon, reference, restriction, distance and keep_table have no use.
+            default; alpha, epsilon, reference, restriction, distance and keep_table have no use. Or an
+            `OwnCriterion` of yours, with its answer; then alpha, size, exact_size, epsilon, distance and
+            keep_table have no use.
         modality: What kind of data X is, where its instances are no rows of a table: `Images(...)` for images
             whose patches or superpixels are the players, or a `Modality` of your own. `X` is then a sequence
             of instances. Groups have no use then; images take a background and a reference.
 
     Returns:
-        One explanation a row, in order: `Explanations`, or `CausalExplanations` with `criterion="pns"`.
+        One explanation a row, in order: `Explanations`, whatever the criterion.
 
     Raises:
         InputError: if a table cannot be used as it is.
@@ -155,9 +154,9 @@ def explain(
 
 def _of_modality(  # noqa: PLR0917 - as `explain`
     model: Any, data: Any, background: Any, options: Options, meter: Meter, bar: ProgressBar
-) -> Explained:
+) -> Explanations:
     """Instances whose players have the same names together, in the order of the instances."""
-    explained: list[Explained] = []
+    explained: list[Explanations] = []
     late: list[int] = []
     for rows, chosen in pieces_of(data, background, options):
         if explained and meter.left_s <= 0:
@@ -167,22 +166,22 @@ def _of_modality(  # noqa: PLR0917 - as `explain`
             explained.append(_all(any_work(model, rows, None, chosen, meter), bar))
         except Interrupted as interrupt:
             whole: Any = interrupt.finished
-            raise Interrupted(joined_alike([*explained, whole])) from interrupt
-    found = joined_alike(explained)
+            raise Interrupted(joined([*explained, whole])) from interrupt
+    found = joined(explained)
     if not late:
         return found
     warnings.warn(f"time was up: {counted(len(late), 'instance')} left out", OnlyIfWarning, stacklevel=3)
     return replace(found, left_out=(*found.left_out, *late))
 
 
-def _all(work: AnyWork, bar: ProgressBar) -> Explained:
-    finished: list[Explained] = [nothing_yet(work)]
+def _all(work: AnyWork, bar: ProgressBar) -> Explanations:
+    finished: list[Explanations] = [Explanations((), work.backend)]
     try:
         for part in bar.over(run(work), len(work.x)):
             finished.append(part)
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(joined_alike(finished)) from interrupt
-    found = joined_alike(finished)
+        raise Interrupted(joined(finished)) from interrupt
+    found = joined(finished)
     rest = rows_left(work, len(found))
     if not rest:
         return found
@@ -206,7 +205,7 @@ def rows_left(work: AnyWork, done: int) -> str:
     )
 
 
-def run(work: AnyWork, start: int = 0) -> Iterator[Explained]:
+def run(work: AnyWork, start: int = 0) -> Iterator[Explanations]:
     """The explanations of a piece of work, block by block, in the order of its rows.
 
     It ends early when the time limit of the work's meter is reached.
@@ -229,7 +228,7 @@ def run(work: AnyWork, start: int = 0) -> Iterator[Explained]:
         yield part
 
 
-def _part(work: AnyWork, rows: slice) -> tuple[AnyWork, Explained]:
+def _part(work: AnyWork, rows: slice) -> tuple[AnyWork, Explanations]:
     """A block, and the work to go on with: with smaller calls where the model needs them."""
     try:
         return work, _explained(work, rows)
@@ -238,12 +237,11 @@ def _part(work: AnyWork, rows: slice) -> tuple[AnyWork, Explained]:
         return work, _explained(work, rows)
 
 
-def _explained(work: AnyWork, rows: slice) -> Explained:
-    match work:
-        case CausalWork():
-            return CausalExplanations(explain_causes(work.case(rows)), work.backend)
-        case Work():
-            return Explanations(_block(work, rows), work.backend)
+def _explained(work: AnyWork, rows: slice) -> Explanations:
+    explained = explain_case(work.case(rows))
+    if isinstance(work, Work) and work.own_criterion is None:
+        explained = _with_warnings(work, work.x[rows], explained)
+    return Explanations(explained, work.backend)
 
 
 def block_rows(work: AnyWork) -> int:
@@ -261,29 +259,6 @@ def block_rows(work: AnyWork) -> int:
     together = MODEL_ROWS_IN_TIME if work.meter.limited else MODEL_ROWS_A_BLOCK
     affordable = together // max(1, work.planned_rows)
     return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> work.players.count, affordable))
-
-
-def _block(work: Work, rows: slice) -> tuple[Explanation, ...]:
-    x = work.x[rows]
-
-    def function(restriction: Restriction) -> SetFunction:
-        return SetFunction(restriction, x, work.readout.part(rows), work.players.count)
-
-    case = Case(
-        set_function=function(work.restriction),
-        fresh=None if work.fresh is None else function(work.fresh),
-        search=work.search,
-        distance=work.distance,
-        question=work.question,
-        names=work.players.names,
-        subjects=work.subjects[rows],
-        digits=work.digits,
-        provenance=work.provenance,
-        keep_table=work.keep_table,
-        own=work.own.part(rows),
-        meter=work.meter,
-    )
-    return _with_warnings(work, x, explain_case(case))
 
 
 def _with_warnings(

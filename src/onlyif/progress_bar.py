@@ -10,7 +10,7 @@ from tqdm import tqdm
 from typing_extensions import override
 
 from onlyif.core.progress import Display
-from onlyif.explanation.explained import Explained
+from onlyif.explanation.explanations import Explanations
 
 # What is done sooner than this is not worth a bar.
 QUICK_S = 2.0
@@ -39,7 +39,7 @@ class ProgressBar(Display):
                 self.bar.delay = 0.0
         self.bar.update(max(0.0, self.bar.initial + rows - self.bar.n))
 
-    def over(self, parts: Iterator[Explained], total: int, done: int = 0) -> Iterator[Explained]:
+    def over(self, parts: Iterator[Explanations], total: int, done: int = 0) -> Iterator[Explanations]:
         """The same parts, with the bar moved to the rows that are done.
 
         Args:

@@ -138,7 +138,7 @@ def test_of_two_first_runs_in_one_folder_the_second_is_refused(folder, capsys, m
     monkeypatch.setattr(Folder, "_stored", look)
     assert main([*BASE, "--out", "o", "--alpha", "0.1", *(["--resume"] if resume else [])]) == 2
     stored = [json.loads(file.read_text())["explanations"] for file in Path("o").glob("*.onlyif.json")]
-    assert {item["alpha"] for held in stored for item in held} == {0.9}
+    assert {item["settings"]["alpha"] for held in stored for item in held} == {0.9}
 
 
 def test_an_unfinished_folder_says_so(folder, capsys):

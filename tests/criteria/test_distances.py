@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import onlyif.criteria
 from onlyif.answers.case import Question
-from onlyif.answers.sets import explain_case
+from onlyif.answers.explained import explain_case
 from onlyif.core.errors import SettingError
 from onlyif.core.players import column_players
 from onlyif.criteria.distances import (

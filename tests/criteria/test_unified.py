@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onlyif.answers.sets import explain_case
+from onlyif.answers.explained import explain_case
 from onlyif.core.errors import SettingError
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.distances import AbsoluteDistance, FunctionDistance

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import onlyif
-from onlyif.explanation.mask import Mask, share_text
+from onlyif.explanation.layout import share_text
 from onlyif.metrics.curves import threshold_curves
 from onlyif.metrics.gaps import Hiding
 from onlyif.models.function import FunctionPredictor
@@ -25,17 +25,17 @@ import matplotlib
 matplotlib.use("Agg")
 import torch
 import onlyif
-from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.metrics.curves import threshold_curves
 from onlyif.plots.causes import plot_causes, plot_path
 from onlyif.plots.continuum import plot_continuum
-from onlyif.plots.image import plot_mask_montage
+from onlyif.plots.image import plot_mask_montage, plot_masks
 from onlyif.plots.plane import plot_plane
 from onlyif.plots.summary import plot_summary
 from onlyif.plots.tabular import plot_explanation
 from onlyif.plots.threshold_curves import plot_threshold_curves
 from onlyif.testing.causes import example_causes
 from onlyif.testing.explanations import example_explanations
+from onlyif.testing.masks import example_masks
 
 sets, causes = example_explanations(), example_causes()
 
@@ -47,21 +47,28 @@ def refused(said, take, *given):
     else:
         raise AssertionError(f"{take} took {given}: {got}")
 
-of_sets, of_causes = (plot_explanation, plot_continuum, plot_plane), (plot_causes, plot_path)
-for take in (onlyif.explanation_text, *of_sets, *of_causes):
-    for wrong in ("x", None, [], 3, [sets[0]], sets, causes):
+of_sets, of_causes = (plot_continuum, plot_plane), (plot_causes, plot_path)
+masks = example_masks()
+for take in (onlyif.explanation_text, plot_explanation, *of_sets, *of_causes):
+    for wrong in ("x", None, [], 3, [sets[0]]):
         refused(type(wrong).__name__, take, wrong)
+    refused("of 3 rows: choose one", take, sets)
 for take in (onlyif.summary, plot_summary):
-    for wrong in ("x", None, [], 3, onlyif.Explanations(()), CausalExplanations(())):
+    for wrong in ("x", None, [], 3, onlyif.Explanations(())):
         refused("", take, wrong)
 for take in of_sets:
-    refused("plot_causes", take, causes[0])
-refused("plot_explanation", plot_causes, sets[0])
-refused("plot_causes", plot_summary, causes)
+    refused("'pns'; use plot_causes", take, causes[0])
+    refused("'soft sne'; use plot_masks", take, masks[0])
+for take in of_causes:
+    refused("'sne'; use plot_explanation", take, sets[0])
+    refused("'soft sne'; use plot_masks", take, masks[0])
+refused("use plot_masks", plot_explanation, masks[0])
+refused("summary of pixels or of scores", plot_summary, masks)
+refused("'sne'; use plot_explanation", plot_masks, torch.zeros(1, 2, 4), sets[0], sets[0], sets[0])
 for width in ("a", None, 80.5, [80]):
     refused("width", onlyif.explanation_text, sets[0], width)
 refused("item 1 is a int", onlyif.Explanations, (sets[0], 3))
-refused("item 1 is a Explanation", CausalExplanations, (causes[0], sets[0]))
+refused("by one criterion, got 'pns' and 'sne'", onlyif.Explanations, (causes[0], sets[0]))
 refused("tuple", plot_mask_montage, torch.zeros(1, 4, 4), (1, 2))
 refused("list", plot_threshold_curves, [1])
 refused("function", threshold_curves, torch.zeros(1, 4, 4), lambda b: b, torch.zeros(1, 1, 4, 4),
@@ -114,5 +121,4 @@ def test_masks_are_printed_in_a_few_lines():
     assert len(repr(masks).splitlines()) == 2 + len(masks)
     assert max(map(len, repr(masks).splitlines())) < 120
     assert repr(masks.items[0]).count("\n") == 0
-    assert isinstance(masks.items[0], Mask)
-    assert repr(masks.of_image(7)) == "no masks"
+    assert repr(masks.of_row(7)) == "no explanations"

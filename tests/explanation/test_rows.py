@@ -10,6 +10,7 @@ import pytest
 
 import onlyif
 from onlyif.cli.printing import Progress, json_text, table_text
+from onlyif.explanation.checked import plain_row, row_of
 from onlyif.modalities.table import row_labels
 
 N = 8
@@ -97,15 +98,11 @@ def test_labels_of_no_plain_type_become_text():
     "bad", [None, [1], {"date": "no day"}, {"datetime": 3}, {"tuple": [None]}, {"x": 1}, {}]
 )
 def test_a_damaged_label_is_refused(bad):
-    from onlyif.explanation.entry import Entry
-
-    with pytest.raises(onlyif.StorageError, match="row"):
-        Entry.of({"row": bad}, "file").row("row")
+    with pytest.raises(onlyif.StorageError, match="file: 'row'"):
+        row_of(bad, "file")
 
 
 def test_a_stored_label_keeps_its_type():
-    from onlyif.explanation.entry import Entry, plain_row
-
     for row in (
         "7",
         7,
@@ -115,5 +112,5 @@ def test_a_stored_label_keeps_its_type():
         datetime.datetime(2020, 1, 2, 3),
         ("a", (1, "b")),
     ):
-        read = Entry.of(json.loads(json.dumps({"row": plain_row(row)})), "file").row("row")
+        read = row_of(json.loads(json.dumps(plain_row(row))), "file")
         assert (read, type(read)) == (row, type(row))

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from onlyif.core.errors import StorageError
-from onlyif.explanation import storage
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.sealed import sealed_text
-from onlyif.explanation.selection import Gap
+from onlyif.explanation.selection import Measure
 from onlyif.explanation.storage import SUFFIX, load, load_folder, save, saved_in
+from onlyif.explanation.stored import FORMAT
 from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -30,6 +30,8 @@ def same(a, b):
     if isinstance(a, np.ndarray):
         listed = [tuple(array.ravel().tolist()) for array in (a, b)]
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and same(*listed)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if dataclasses.is_dataclass(a):
         fields = [f.name for f in dataclasses.fields(a)]
         return type(a) is type(b) and all(same(getattr(a, name), getattr(b, name)) for name in fields)
@@ -43,6 +45,10 @@ def same(a, b):
 
 def arrays_of(path):
     return path.with_name(json.loads(path.read_text())["tensors"]["file"])
+
+
+def one(content, number=0):
+    return content["explanations"][number]
 
 
 def change(path, edit):
@@ -63,13 +69,11 @@ def test_what_was_saved_is_loaded_to_the_last_bit(tmp_path, stderr):
 
 
 def test_missing_tables_and_shapley_values_stay_missing(tmp_path):
-    item = replace(
-        example_explanations()[0], table=None, shapley=None, notes=("é, ε and \ud800",), seconds=1e-300
-    )
+    item = replace(example_explanations()[0], scores={}, notes=("é, ε and \ud800",), seconds=1e-300)
     certificate = replace(
         item.certificate, super_sufficient=None, worst_sufficiency=None, phi=None, phi_bound=None
     )
-    item = replace(item, certificate=certificate)
+    item = replace(item, details=replace(item.details, certificate=certificate, table=None))
     save(Explanations((item,)), tmp_path / "one")
     assert same(load(tmp_path / "one").items, (item,))
 
@@ -87,9 +91,9 @@ def test_floats_round_trip_exactly(tmp_path_factory, numbers):
         item,
         prediction=numbers[0],
         base=numbers[1],
-        total_gap=Gap(numbers[2], numbers[3]),
-        certificate=replace(item.certificate, phi=numbers[4]),
-        shapley=np.array(numbers[3:6]),
+        measures={"total_gap": Measure(numbers[2], numbers[3])},
+        details=replace(item.details, certificate=replace(item.certificate, phi=numbers[4])),
+        scores={"shapley": np.array(numbers[3:6])},
     )
     stem = tmp_path_factory.mktemp("floats") / "x"
     save(Explanations((item,)), stem)
@@ -111,7 +115,8 @@ def test_the_json_is_strict(tmp_path):
 def test_strided_and_expanded_views_are_stored_by_value(tmp_path):
     item = example_explanations()[0]
     shared = np.arange(16.0).reshape(8, 2)
-    item = replace(item, table=shared[:, 1], shapley=np.broadcast_to(shared[0, 1], 3))
+    details = replace(item.details, table=shared[:, 1])
+    item = replace(item, details=details, scores={"shapley": np.broadcast_to(shared[0, 1], 3)})
     save(Explanations((item, item)), tmp_path / "x")
     assert load(tmp_path / "x")[1].table.tolist() == [1, 3, 5, 7, 9, 11, 13, 15]
     assert load(tmp_path / "x")[1].shapley.tolist() == [1, 1, 1]
@@ -226,46 +231,46 @@ def test_no_safetensors_file_is_refused_even_with_its_right_digest(tmp_path):
 def test_a_newer_format_asks_for_a_newer_onlyif(tmp_path):
     path = save(example_explanations(), tmp_path / "x")
     change(path, lambda content: content.update(format=9))
-    with pytest.raises(StorageError, match=r"has format 9, this onlyif reads formats \[1, 2, 3, 4\]"):
+    with pytest.raises(StorageError, match=r"has format 9, this onlyif reads formats \[1, 2, 3, 4, 5\]"):
         load(path)
 
 
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda c: c.update(extra=1), r"unknown entries \['extra'\]"),
+        (lambda c: c.update(extra=1), r"unknown entry 'extra' - at `\$`"),
+        (lambda c: one(c, 1).update(mood="good"), r"unknown entry 'mood' - at `\$.explanations\[1\]`"),
+        (lambda c: one(c).pop("prediction"), r"missing required field `prediction`"),
         (
-            lambda c: c["explanations"][1].update(mood="good"),
-            r"explanations\[1\]: unknown entries \['mood'\]",
+            lambda c: one(c).update(prediction="half"),
+            r"got `str` - at `\$.explanations\[0\].prediction`",
         ),
-        (lambda c: c["explanations"][0].pop("alpha"), r"explanations\[0\]: the entry 'alpha' is missing"),
-        (lambda c: c["explanations"][0].update(alpha="half"), "'alpha' must be a number, got 'half'"),
-        (lambda c: c["explanations"][0].update(alpha=True), "'alpha' must be a number"),
-        (lambda c: c["explanations"][0].update(size=1.5), "'size' must be a whole number"),
-        (lambda c: c["explanations"][0].update(size=True), "'size' must be a whole number"),
-        (lambda c: c["explanations"][0].update(seconds=10**400), "'seconds' must be a number"),
-        (lambda c: c["explanations"][0]["provenance"].update(seed=10**30), "'seed' must be a whole number"),
-        (lambda c: c["explanations"][0]["sufficient"].update(players=[2**63]), "'players' must be"),
-        (lambda c: c["explanations"][0].update(size=7), "no continuum for size 7"),
-        (lambda c: c["explanations"][0].update(alpha=2), "with α = 2.0 in it"),
-        (lambda c: c["explanations"][0].update(exact_size=0), "'exact_size' must be true or false"),
-        (lambda c: c["explanations"][0].update(row=[3]), "'row' must be the label of a row"),
-        (lambda c: c["explanations"][0].update(notes="none"), "'notes' must be a list"),
-        (lambda c: c["explanations"][0].update(notes=[1]), "'notes' must be texts"),
-        (lambda c: c["explanations"][0].update(values=["1"]), "need 3 values"),
-        (
-            lambda c: c["explanations"][0]["sufficient"].update(players=[0, 7]),
-            r"players \[0, 7\] do not have",
-        ),
-        (lambda c: c["explanations"][0]["sufficient"].update(players=["0"]), "'players' must be"),
-        (lambda c: c["explanations"][0]["unified"].update(fresh=[]), "need two fresh gaps, got 0"),
-        (lambda c: c["explanations"][0].update(unified=[]), "unified: need a JSON object, got list"),
-        (lambda c: c["explanations"][0]["certificate"].update(basis="SURE"), "the basis must be one of"),
-        (lambda c: c["explanations"][0]["provenance"].update(versions=[["a"]]), "versions must be pairs"),
-        (lambda c: c["explanations"][0].update(has_table=False), r"unknown arrays \['0.table'\]"),
+        (lambda c: one(c).update(prediction="0.5"), "another kind of value, got '0.5'"),
+        (lambda c: one(c)["settings"].update(size=1.5), "'size' must be a whole number"),
+        (lambda c: one(c)["settings"].update(size=True), "'size' must be a whole number"),
+        (lambda c: one(c)["settings"].pop("alpha"), "need the settings alpha"),
+        (lambda c: one(c).update(seconds=10**400), r"out of range - at `\$.explanations\[0\].seconds`"),
+        (lambda c: one(c)["provenance"].update(seed=10**30), "whole number of 64 bits"),
+        (lambda c: one(c)["provenance"]["sentences"].pop("distance"), "need the sentences distance"),
+        (lambda c: one(c)["sets"]["sufficient"].update(players=[2**63]), "players"),
+        (lambda c: one(c)["sets"]["sufficient"].update(players=[0, 7]), "are not among 3 names"),
+        (lambda c: one(c)["sets"]["sufficient"].update(players=["0"]), "another kind of value"),
+        (lambda c: one(c)["sets"]["sufficient"]["measures"].pop("necessity"), "need the measures necessity"),
+        (lambda c: one(c)["sets"].pop("necessary"), "need the sets necessary"),
+        (lambda c: one(c)["settings"].update(size=7), "no continuum for size 7"),
+        (lambda c: one(c)["settings"].update(alpha=2), "with α = 2.0 in it"),
+        (lambda c: one(c).update(row=[3]), "'row' must be the label of a row"),
+        (lambda c: one(c).update(notes="none"), r"`array`, got `str` - at `\$.explanations\[0\].notes`"),
+        (lambda c: one(c).update(notes=[1]), r"got `int` - at `\$.explanations\[0\].notes\[0\]`"),
+        (lambda c: one(c).update(values=["1"]), "need 3 values"),
+        (lambda c: one(c)["sets"].update(unified=[]), "got `array`"),
+        (lambda c: one(c)["certificate"].update(basis="SURE"), "Invalid enum value 'SURE'"),
+        (lambda c: one(c)["provenance"].update(versions=[["a"]]), "length 2"),
+        (lambda c: one(c, 1)["provenance"].update(criterion="pns"), "explanations by one criterion"),
+        (lambda c: one(c).update(has_table=False), r"unknown arrays \['0.table'\]"),
         (lambda c: c["explanations"].pop(), "unknown arrays"),
-        (lambda c: c.update(explanations={}), "'explanations' must be a list"),
-        (lambda c: c.update(format="1"), "'format' must be a whole number"),
+        (lambda c: c.update(explanations={}), "got `object`"),
+        (lambda c: c.update(format="1"), "need a 'format', a whole number"),
     ],
 )
 def test_changed_entries_are_refused_and_named(tmp_path, edit, message):
@@ -321,11 +326,11 @@ def test_a_number_that_strict_json_does_not_know_is_refused(tmp_path):
     ("name", "array", "message"),
     [
         (
-            "0.shapley",
+            "0.scores.shapley",
             np.zeros(2),
-            r"'shapley' must be float64 of shape \(3,\)",
+            r"'scores.shapley' must be floating of shape \(3,\)",
         ),
-        ("0.table", np.zeros(8, np.float32), "got float32"),
+        ("0.table", np.zeros(8, np.int64), "got int64"),
         ("0.continua.keep", np.zeros((24, 2), np.bool_), "'continua.keep' must be"),
         ("0.continua.low", np.zeros((24, 1)), "'continua.low' must be"),
         ("0.continua.high", np.zeros(23), "'continua.high' must be"),
@@ -351,18 +356,18 @@ def test_other_json_is_refused(tmp_path, text):
         load(path)
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("number", [1, 3, 5])
 def test_files_of_every_format_still_load(number):
     """Made, for a new format, by `save(golden_explanations(), GOLDEN / "format<number>")`."""
     assert same(load(GOLDEN / f"format{number}"), golden_explanations())
 
 
 def test_the_newest_format_has_a_golden_file():
-    assert (GOLDEN / f"format{storage.FORMAT}{SUFFIX}").is_file()
+    assert (GOLDEN / f"format{FORMAT}{SUFFIX}").is_file()
 
 
 def test_the_newest_format_writes_what_its_golden_file_holds(tmp_path):
-    stem = f"format{storage.FORMAT}{SUFFIX}"
+    stem = f"format{FORMAT}{SUFFIX}"
     written, golden = (
         json.loads(p.read_text()) for p in (save(golden_explanations(), tmp_path / stem), GOLDEN / stem)
     )
@@ -387,10 +392,10 @@ def golden_explanations():
     item = explanation_of_game(lambda kept: 0.25 * len(kept) + 0.125 * (0 in kept), case)
     certificate = replace(item.certificate, bound_sufficiency=math.inf, phi_bound=None, must_meet=None)
     shapley = np.array([0.375, 0.25, math.nan])
-    first = replace(item, base=math.nan, certificate=certificate, shapley=shapley, notes=("a note", "ε"))
-    second = replace(
-        explanation_of_game(lambda kept: float(0 in kept), Case(("only",))), table=None, shapley=None
-    )
+    details = replace(item.details, certificate=certificate)
+    first = replace(item, base=math.nan, details=details, scores={"shapley": shapley}, notes=("a note", "ε"))
+    second = explanation_of_game(lambda kept: float(0 in kept), Case(("only",)))
+    second = replace(second, scores={}, details=replace(second.details, table=None))
     return Explanations((first, second), "pandas")
 
 

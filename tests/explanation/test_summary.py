@@ -38,13 +38,13 @@ def test_counts_and_means_are_those_of_a_plain_loop():
     for i, player in enumerate(held.players):
         for kind in ("sufficient", "necessary", "unified"):
             count = sum(i in getattr(item, kind).players for item in explanations)
-            assert getattr(player, kind) == Share(count, 3)
-    for gap in held.gaps:
+            assert player.shares[kind] == Share(count, 3)
+    for gap in held.sets:
         chosen = [getattr(item, gap.selection) for item in explanations]
         for mean, values in [
             (gap.size, [s.size for s in chosen]),
-            (gap.sufficiency, [s.sufficiency.value for s in chosen]),
-            (gap.necessity, [s.necessity.value for s in chosen]),
+            (gap.measures["sufficiency"], [s.sufficiency.value for s in chosen]),
+            (gap.measures["necessity"], [s.necessity.value for s in chosen]),
         ]:
             assert mean.value == pytest.approx(np.mean(values))
             assert mean.stderr == pytest.approx(np.std(values, ddof=1) / math.sqrt(3))
@@ -54,22 +54,22 @@ def test_counts_and_means_are_those_of_a_plain_loop():
 def test_fresh_gaps_are_taken_where_there_are_any():
     explanations = example_explanations(stderr=0.02)
     fresh = [item.sufficient.fresh[0].value for item in explanations]
-    assert summary(explanations).gaps[0].sufficiency.value == pytest.approx(np.mean(fresh))
+    assert summary(explanations).sets[0].measures["sufficiency"].value == pytest.approx(np.mean(fresh))
     assert (
-        summary(explanations).gaps[0].sufficiency.value
-        > summary(example_explanations()).gaps[0].sufficiency.value
+        summary(explanations).sets[0].measures["sufficiency"].value
+        > summary(example_explanations()).sets[0].measures["sufficiency"].value
     )
 
 
 def test_one_row_has_no_standard_error():
-    assert math.isnan(summary(example_explanations()[:1]).gaps[0].size.stderr)
+    assert math.isnan(summary(example_explanations()[:1]).sets[0].size.stderr)
     assert "± unknown" in str(summary(example_explanations()[:1]))
 
 
 def test_rows_with_other_players_count_only_where_they_have_them():
     first = explanation_of_game(game_of_players({0}), Case(("a", "b")))
     second = explanation_of_game(game_of_players({1}), Case(("b", "c")))
-    shares = {p.name: p.sufficient for p in summary(Explanations((first, second))).players}
+    shares = {p.name: p.shares["sufficient"] for p in summary(Explanations((first, second))).players}
     assert shares == {"a": Share(1, 1), "b": Share(0, 2), "c": Share(1, 1)}
 
 
@@ -83,15 +83,14 @@ def test_frames_hold_the_same_numbers():
     assert (row["share"], row["share_low"], row["share_high"]) == (2 / 3, *Share(2, 3).interval())
     gaps = held.gaps_frame()
     assert list(gaps["selection"]) == ["sufficient", "necessary", "unified"]
-    assert list(gaps["delta_nec_mean"]) == [gap.necessity.value for gap in held.gaps]
-    assert list(gaps["size_stderr"]) == [gap.size.stderr for gap in held.gaps]
+    assert list(gaps["delta_nec_mean"]) == [one.measures["necessity"].value for one in held.sets]
+    assert list(gaps["size_stderr"]) == [one.size.stderr for one in held.sets]
 
 
 def test_the_text_names_every_player_and_each_reference_once():
     explanations = example_explanations()
-    other = replace(
-        explanations[0], provenance=replace(explanations[0].provenance, reference="Hidden features are zero.")
-    )
+    said = {**explanations[0].provenance.sentences, "reference": "Hidden features are zero."}
+    other = replace(explanations[0], provenance=replace(explanations[0].provenance, sentences=said))
     text = str(summary(explanations + Explanations((other,))))
     assert text.count("Hidden features are") == 2
     assert "age         3 (75%, 30% to 95%)" in text

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from onlyif.explanation.selection import Gap
-from onlyif.explanation.text import empty_reason, explanation_text
+from onlyif.explanation.selection import Measure, gap_selection
+from onlyif.explanation.text import explanation_text
 from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
 from onlyif.testing.games import chain_subsets, game_of_table
 
@@ -62,7 +62,9 @@ def test_estimates_stand_with_their_errors_and_fresh_ones_beside():
     assert "Δnec = 0.02 ± 0.012 (fresh draws: 0.024 ± 0.012)" in text
     assert "±: one standard error" in text
     exact = example_explanations()[0]
-    fresh = replace(exact, sufficient=replace(exact.sufficient, fresh=(Gap(0.05, 0.01), Gap(0.06, 0.02))))
+    chosen, again = exact.sufficient, (Measure(0.05, 0.01), Measure(0.06, 0.02))
+    chosen = gap_selection(chosen.players, chosen.among, (chosen.sufficiency, chosen.necessity), 1, again)
+    fresh = replace(exact, sets={**exact.sets, "sufficient": chosen})
     assert "±: one standard error" in explanation_text(fresh)
     assert "±" not in explanation_text(exact)
     assert "Sampled: all subsets were compared, f_S(x) is estimated" in text
@@ -73,22 +75,22 @@ def test_an_uninformative_prediction_is_said_to_be_one():
     said = words(explanation_text(item))
     assert "! The prediction cannot be told apart from the average one" in said
     assert "none: The prediction cannot be told apart from the average one (they differ by 0)" in said
-    assert "nothing to explain" in empty_reason(item)
+    assert "nothing to explain" in item.reason
 
 
 def test_an_epsilon_above_the_distance_is_given_as_the_reason_for_empty_sets():
     item = explanation_of_game(lambda kept: 0.1 * len(kept), Case(NAMES, epsilon=0.5))
     assert item.sufficient.size == 0
-    assert empty_reason(item) == (
+    assert item.reason == (
         "With every feature hidden the prediction is already within ε = 0.5 of f(x) "
         "(they differ by 0.3), so no feature is needed."
     )
-    assert empty_reason(item) in words(explanation_text(item))
+    assert item.reason in words(explanation_text(item))
 
 
 def test_an_empty_unified_set_of_an_informative_prediction_has_its_own_reason():
     item = explanation_of_game(lambda kept: float(len(kept) == 3), Case(NAMES, size=0))
-    assert empty_reason(item) == ""
+    assert item.reason == ""
     assert "none: No allowed set does better than the empty one." in words(explanation_text(item))
 
 

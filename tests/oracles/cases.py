@@ -6,7 +6,8 @@ import torch
 from hypothesis import strategies as st
 
 from onlyif.answers.case import Case, Question, Subject
-from onlyif.answers.sets import explain_case
+from onlyif.answers.explained import explain_case
+from onlyif.answers.sets import SetsCriterion
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.models.base import Meaning, Predictor
 from onlyif.searches.exhaustive import ExhaustiveSearch
@@ -19,15 +20,12 @@ def case_of(function, question=None, search=None, distance=None, fresh=None):
     distance = distance or AbsoluteDistance()
     subjects = tuple(Subject(str(i), ("1",) * d, 0, "yes") for i in range(b))
     return Case(
-        set_function=function,
-        fresh=fresh,
+        criterion=SetsCriterion(function, fresh, distance, question or Question()),
         search=search or ExhaustiveSearch(),
-        distance=distance,
-        question=question or Question(),
         names=tuple(f"p{i}" for i in range(d)),
         subjects=subjects,
         digits=30,
-        provenance=replace(PROVENANCE, distance=distance.kind.name),
+        provenance=replace(PROVENANCE, sentences={**PROVENANCE.sentences, "distance": distance.kind.name}),
     )
 
 

@@ -240,7 +240,7 @@ def answers(case, folder=None):
 
 def record(item):
     """All that one explanation says, but for words, versions and times."""
-    return _record_of_causes(item) if isinstance(item, onlyif.CausalExplanation) else _record_of_sets(item)
+    return _record_of_causes(item) if item.criterion == "pns" else _record_of_sets(item)
 
 
 def _number(value):
@@ -285,11 +285,8 @@ def _record_of_sets(item):
 
 
 def _cause(one):
-    values = {
-        name: _number(value.value)
-        for name in sorted(vars(one))
-        if hasattr(value := getattr(one, name), "value") and isinstance(value.value, float)
-    }
+    names = ("p_changed", "p_unchanged", "pn", "pns", "ps")
+    values = {name: _number(one.measure(name).value) for name in names}
     return {"names": list(one.names), **values}
 
 

@@ -58,6 +58,7 @@ def network(channels=2):
 
 IMAGES = waves(2, 2, SIDE, SIDE, pace=0.3)
 REGIONS = (torch.arange(SIDE) // 2).view(-1, 1) * 3 + torch.arange(SIDE) // 2
+GAPS = ("soft_sufficiency", "soft_necessity", "objective")
 ASKED = MaskQuestion((0.0, 0.5, 1.0), 0.05, 0.05, n_fresh=20)
 
 
@@ -66,9 +67,9 @@ def _masks(settings, reference=None, grid=None):
     search = RelaxedSearch(SoftObjective(SoftRestriction(network(), shown, seed=4)), settings, grid, 2)
     return [
         {
-            "mask": item.soft.flatten().tolist(),
-            "gaps": [item.soft_gaps.sufficiency.value, item.soft_gaps.necessity.value, item.objective],
-            "size": item.size,
+            "mask": item.soft.ravel().tolist(),
+            "gaps": [item.measures[name].value for name in GAPS],
+            "size": item.unified.size,
             "rows": item.model_rows,
         }
         for item in find_masks(search, IMAGES, torch.tensor([0, 2]), ASKED)

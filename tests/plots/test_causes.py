@@ -39,6 +39,7 @@ def test_the_path_shows_every_size_and_the_mean():
 def test_members_are_shown_however_few_are_wanted():
     item = example_causes()[0]
     singles = (item.singles[2], item.singles[0], item.singles[1])
-    moved = replace(item, singles=tuple(replace(s, players=(i,)) for i, s in enumerate(singles)))
+    moved = tuple(replace(s, players=(i,)) for i, s in enumerate(singles))
+    moved = replace(item, details=replace(item.details, singles=moved))
     labels = [label.get_text() for label in plot_causes(moved, max_players=1).get_yticklabels()]
     assert labels == ["income = 51000", "age = 39"]

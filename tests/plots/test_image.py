@@ -1,26 +1,22 @@
 """What the pictures of masks show, read off their artists."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot
 
 from onlyif.core.errors import SettingError
-from onlyif.explanation.mask import GapPair, Mask, MaskProvenance, Masks
-from onlyif.explanation.selection import Gap
+from onlyif.explanation.explanations import Explanations
 from onlyif.plots import style
 from onlyif.plots.image import DIMMED, plot_kept_and_hidden, plot_mask_montage, plot_masks
+from onlyif.testing.masks import example_mask
 
 IMAGE = torch.rand(3, 6, 8, generator=torch.Generator().manual_seed(0))
-ORIGIN = MaskProvenance("a net", "probability", "Black.", "relaxed", "players with S >= 0.5", 0, 100, "0")
 
 
 def _mask(alpha, image=0, seed=0):
     soft = torch.rand(6, 8, generator=torch.Generator().manual_seed(seed))
-    gaps = GapPair(Gap(0.125, 0.01), Gap(0.25, 0.01))
-    return Mask(image, alpha, 2, 0.75, Gap(0.5), soft, gaps, 0.4, soft >= 0.5, gaps, 10, 400, ORIGIN)
+    return example_mask(soft.numpy(), alpha, image)
 
 
 def _pictures(ax):
@@ -39,9 +35,9 @@ def test_overlays_show_sets_in_full_light_and_dim_the_rest():
     plain = IMAGE.permute(1, 2, 0).double().numpy()
     assert np.allclose(panels[0].images[0].get_array(), plain)
     for panel, item in zip(panels[1:], items, strict=True):
-        light = np.where(item.hard.numpy(), 1.0, DIMMED)[..., None]
+        light = np.where(item.hard, 1.0, DIMMED)[..., None]
         assert np.allclose(panel.images[0].get_array(), plain * light)
-        assert f"{item.hard.double().mean():.1%} of pixels" in panel.get_xlabel()
+        assert f"{item.hard.mean():.1%} of pixels" in panel.get_xlabel()
         assert "Δsuf 0.12\nΔnec 0.25" in panel.get_xlabel()
     colours = [panel.spines["left"].get_edgecolor()[:3] for panel in panels[1:]]
     wanted = [style.SUFFICIENT, style.NECESSARY, style.UNIFIED]
@@ -50,12 +46,12 @@ def test_overlays_show_sets_in_full_light_and_dim_the_rest():
 
 
 def test_a_film_strip_goes_from_necessary_to_sufficient():
-    masks = Masks(tuple(_mask(alpha, seed=int(4 * alpha)) for alpha in (1.0, 0.25, 0.0)))
+    masks = Explanations(tuple(_mask(alpha, seed=int(4 * alpha)) for alpha in (1.0, 0.25, 0.0)))
     ax = plot_mask_montage(IMAGE, masks)
     above, below = (row.child_axes for row in ax.child_axes)
     assert [panel.get_title() for panel in above] == ["α = 0", "α = 0.25", "α = 1"]
     for panel, item in zip(below, (masks.items[2], masks.items[1], masks.items[0]), strict=True):
-        assert np.allclose(panel.images[0].get_array(), item.soft.numpy())
+        assert np.allclose(panel.images[0].get_array(), item.soft)
     assert above[0].spines["left"].get_edgecolor() == pyplot.matplotlib.colors.to_rgba(style.NECESSARY)
     assert above[2].spines["left"].get_edgecolor() == pyplot.matplotlib.colors.to_rgba(style.SUFFICIENT)
 
@@ -64,6 +60,7 @@ def test_kept_and_hidden_images_are_blends():
     item, baseline = _mask(0.5), torch.full_like(IMAGE, 0.5)
     ax = plot_kept_and_hidden(IMAGE, baseline, item, (0.71, 0.52))
     keep = item.hard
+    keep = torch.from_numpy(keep)
     wanted = [IMAGE, torch.where(keep, IMAGE, baseline), torch.where(keep, baseline, IMAGE), baseline]
     for panel, image in zip(ax.child_axes, wanted, strict=True):
         assert np.allclose(panel.images[0].get_array(), image.permute(1, 2, 0).double().numpy())
@@ -81,7 +78,7 @@ def test_grey_images_and_other_ranges_are_scaled_and_shown_alike():
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_empty_and_full_sets_have_no_outline(value):
-    item = replace(_mask(0.5), hard=torch.full((6, 8), bool(value)))
+    item = example_mask(np.full((6, 8), value), 0.5)
     ax = plot_masks(IMAGE, item, item, item)
     assert all(not panel.collections for panel in ax.child_axes)
     said = "all pixels" if value else "empty: no pixel"
@@ -103,7 +100,7 @@ def test_masks_of_another_size_are_refused():
         plot_kept_and_hidden(IMAGE, small, _mask(1.0), (0.0, 0.0))
 
 
-@pytest.mark.parametrize("masks", [Masks(()), Masks((_mask(0.0), _mask(1.0, image=1)))])
+@pytest.mark.parametrize("masks", [Explanations(()), Explanations((_mask(0.0), _mask(1.0, image=1)))])
 def test_a_film_strip_is_of_one_image(masks):
     with pytest.raises(SettingError, match="need masks of one image"):
         plot_mask_montage(IMAGE, masks)

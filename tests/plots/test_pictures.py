@@ -26,7 +26,7 @@ def many_features(stderr=0.0):
 
 
 def with_shapley():
-    return replace(many_features(), shapley=np.linspace(-1, 1, 30))
+    return replace(many_features(), scores={"shapley": np.linspace(-1, 1, 30)})
 
 
 def curves(_, ax=None):

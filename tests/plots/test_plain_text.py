@@ -8,8 +8,6 @@ import torch
 from matplotlib.text import Text
 
 import onlyif
-from onlyif.explanation.mask import GapPair, Mask, MaskProvenance, Masks
-from onlyif.explanation.selection import Gap
 from onlyif.plots.causes import plot_causes, plot_path
 from onlyif.plots.continuum import plot_continuum
 from onlyif.plots.curves import plot_stability
@@ -20,33 +18,31 @@ from onlyif.plots.tabular import plot_explanation
 from onlyif.plots.threshold_curves import plot_threshold_curves
 from onlyif.testing.causes import example_causes
 from onlyif.testing.explanations import example_explanations
+from onlyif.testing.masks import PROVENANCE, example_mask
 
 BAD = "US$ \\frac{ ^ $\x1b"
 
 
 def named(item):
     """The same explanation, every text of which is bad."""
-    rename = lambda chosen: replace(chosen, names=tuple(f"{name} {BAD}" for name in chosen.names))  # noqa: E731
-    made = replace(item.provenance, output=BAD, predictor=BAD)
-    texts = {"row": BAD, "target_label": BAD, "provenance": made, "values": (BAD,) * len(item.names)}
-    if hasattr(item, "baseline"):
-        parts = {name: tuple(map(rename, getattr(item, name))) for name in ("path", "singles")}
-        made, texts["baseline"] = replace(made, baseline=BAD), (BAD,) * len(item.names)
-    else:
-        parts = {name: rename(getattr(item, name)) for name in ("sufficient", "necessary", "unified")}
-        made = replace(made, reference=BAD)
-    return replace(rename(item), **{**texts, "provenance": made}, **parts)
+    names = tuple(f"{name} {BAD}" for name in item.names)
+    rename = lambda chosen: replace(chosen, among=names)  # noqa: E731
+    said = dict.fromkeys(item.provenance.sentences, BAD)
+    made = replace(item.provenance, output=BAD, predictor=BAD, sentences=said)
+    details = item.details
+    if details.singles:
+        path, singles = (tuple(map(rename, sets)) for sets in (details.path, details.singles))
+        details = replace(details, path=path, singles=singles, baseline=(BAD,) * len(names))
+    texts = {"row": BAD, "target_label": BAD, "names": names, "values": (BAD,) * len(names)}
+    sets = {name: rename(chosen) for name, chosen in item.sets.items()}
+    return replace(item, **texts, provenance=made, sets=sets, details=details)
 
 
 def masks():
-    hard = torch.zeros(8, 8, dtype=torch.bool)
-    hard[2, 2:4] = True
-    pair = GapPair(Gap(0.1), Gap(0.2))
-    made = MaskProvenance(BAD, BAD, BAD, BAD, BAD, 0, 1, "0")
-    return tuple(
-        Mask(0, alpha, 0, 0.9, Gap(0.1), hard.double(), pair, 0.3, hard, pair, 1, 1, made)
-        for alpha in (0.0, 0.5, 1.0)
-    )
+    made = replace(PROVENANCE, output=BAD, predictor=BAD, sentences={"reference": BAD, "cut": BAD})
+    soft = np.zeros((8, 8))
+    soft[2, 2:4] = 1.0
+    return tuple(replace(example_mask(soft, alpha), provenance=made) for alpha in (0.0, 0.5, 1.0))
 
 
 def curves():
@@ -71,7 +67,7 @@ DRAWN = {
     "causes": lambda: plot_causes(named(example_causes()[0])),
     "path": lambda: plot_path(named(example_causes()[0])),
     "masks": lambda: plot_masks(IMAGE, masks()[2], masks()[0], masks()[1]),
-    "montage": lambda: plot_mask_montage(IMAGE, Masks(masks())),
+    "montage": lambda: plot_mask_montage(IMAGE, onlyif.Explanations(masks())),
     "kept": lambda: plot_kept_and_hidden(IMAGE, 0 * IMAGE, masks()[0], (0.5, 0.2)),
     "curves": lines,
     "thresholds": lambda: plot_threshold_curves(curves(), subtitle=BAD, reference=BAD),

@@ -13,7 +13,7 @@ def test_bars_are_shares_and_lines_their_intervals():
     names = [label.get_text() for label in ax.get_yticklabels()]
     players = {player.name: player for player in held.players}
     ordered = [players[name] for name in names]
-    shares = [getattr(p, kind) for kind in ("sufficient", "necessary", "unified") for p in ordered]
+    shares = [p.shares[kind] for kind in ("sufficient", "necessary", "unified") for p in ordered]
     assert [patch.get_width() for patch in ax.patches] == [share.value for share in shares]
     assert [tuple(line.get_xdata()) for line in ax.lines] == [share.interval() for share in shares]
     assert names == ["age", "income", "work class"]

@@ -46,7 +46,7 @@ def test_shapley_bars_are_sorted_by_size_and_belong_to_their_label():
 
 
 def test_without_shapley_values_there_is_one_panel_in_the_order_of_the_table():
-    item = replace(example_explanations()[1], shapley=None)
+    item = replace(example_explanations()[1], scores={})
     (sets,) = plot_explanation(item).child_axes
     assert [label.get_text() for label in sets.get_yticklabels()] == [
         "age = 17",
@@ -66,11 +66,11 @@ def test_heads_give_size_and_gap_of_each_set():
 def test_of_many_features_those_in_a_set_and_the_largest_are_shown():
     names = tuple(f"f{i}" for i in range(30))
     item = explanation_of_game(lambda kept: float(len(kept)), Case(names, size=3), chain_subsets(30))
-    item = replace(item, shapley=np.arange(30.0))
+    item = replace(item, scores={"shapley": np.arange(30.0)})
     members = {*item.sufficient.players, *item.necessary.players, *item.unified.players}
     sets = plot_explanation(item, max_players=1).child_axes[0]
     assert {int(label.get_text()[1:].split()[0]) for label in sets.get_yticklabels()} == members
-    small = replace(item, sufficient=item.unified, necessary=item.unified)
+    small = replace(item, sets=dict.fromkeys(item.sets, item.unified))
     ax = plot_explanation(small, max_players=5)
     shown = [label.get_text().split()[0] for label in ax.child_axes[0].get_yticklabels()]
     assert set(shown) == {"f29", "f28"} | {f"f{i}" for i in item.unified.players}

@@ -10,9 +10,9 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as pack_tensors
@@ -20,13 +20,25 @@ from torch import Tensor
 
 from onlyif.amortised.selector import Selector, SelectorSettings
 from onlyif.amortised.training_state import MOMENTS, Checkpoint, Round, TrainingSettings, weights_of
-from onlyif.core.errors import SettingError, StorageError
+from onlyif.core.errors import StorageError
 from onlyif.core.whole_files import remove_drafts, suffixed, write_whole
-from onlyif.explanation.entry import Entry, plain_number
+from onlyif.explanation.checked import converted, plain
 
 SUFFIX = ".selector.safetensors"
 FORMAT = 1
 KEY, DIGEST = "onlyif", "sha256"
+
+
+@final
+@dataclass(frozen=True)
+class _Header:
+    """What the header's entry holds."""
+
+    format: int
+    data: str
+    selector: SelectorSettings
+    training: TrainingSettings
+    rounds: tuple[Round, ...]
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
@@ -44,14 +56,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Pat
     """
     target = suffixed(path, SUFFIX)
     tensors = _tensors(checkpoint)
-    settings = {
-        "format": FORMAT,
-        "data": checkpoint.data,
-        "selector": asdict(checkpoint.selector),
-        "training": asdict(checkpoint.training),
-        "rounds": [_plain_round(done) for done in checkpoint.rounds],
-    }
-    text = json.dumps(settings, allow_nan=False)
+    held = checkpoint
+    header = _Header(FORMAT, held.data, held.selector, held.training, held.rounds)
+    text = json.dumps(plain(header), allow_nan=False)
     packed = pack_tensors(tensors, {KEY: text, DIGEST: _digest(text, tensors)})
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,13 +83,15 @@ def load_checkpoint(path: str | os.PathLike[str], needed: SelectorSettings | Non
     target = suffixed(path, SUFFIX)
     header, tensors = _read(target)
     text = header[KEY]
-    entry = Entry.of(_parsed(text, target), f"{target}, header {KEY!r}")
-    number = entry.count("format")
+    document = _parsed(text, target)
+    number = document.get("format")
+    if type(number) is not int:
+        raise StorageError(f"{target}, header {KEY!r}: 'format' must be a whole number, got {number!r}")
     if number != FORMAT:
         raise StorageError(f"{target} has format {number}, this onlyif reads format {FORMAT}")
     if header.get(DIGEST) != _digest(text, tensors):
         raise StorageError(f"{target} was changed since it was written: need the SHA-256 in its header")
-    checkpoint = _checkpoint(entry, tensors, target)
+    checkpoint = _checkpoint(converted(document, _Header, f"{target}, header {KEY!r}"), tensors, target)
     if needed is not None and checkpoint.selector != needed:
         raise StorageError(
             f"{target} holds a selector of another architecture: got {checkpoint.selector}, need {needed}"
@@ -97,12 +106,6 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
         for part, held in parts.items()
         for name, value in held.items()
     }
-
-
-def _plain_round(done: Round) -> dict[str, Any]:
-    values = asdict(done)
-    step = values.pop("step")
-    return {"step": step, **{name: plain_number(value) for name, value in values.items()}}
 
 
 def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
@@ -130,21 +133,18 @@ def _read(target: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     return header, tensors
 
 
-def _parsed(header: str, target: Path) -> object:
+def _parsed(header: str, target: Path) -> dict[str, Any]:
     try:
-        return json.loads(header)
+        document = json.loads(header)
     except (ValueError, RecursionError) as cause:
         raise StorageError(f"{target}: the header's entry {KEY!r} is no JSON: {cause}") from cause
+    if not isinstance(document, dict):
+        raise StorageError(f"{target}, header {KEY!r}: need a JSON object, got {type(document).__name__}")
+    return document
 
 
-def _checkpoint(entry: Entry, tensors: Mapping[str, Tensor], target: Path) -> Checkpoint:
-    try:
-        selector, training = _selector(entry.inner("selector")), _training(entry.inner("training"))
-    except SettingError as cause:
-        raise StorageError(f"{target}: {cause}") from cause
-    rounds, data = tuple(_round(given) for given in entry.entries("rounds")), entry.text("data")
-    entry.done()
-    _check_shapes(selector, tensors, target)
+def _checkpoint(header: _Header, tensors: Mapping[str, Tensor], target: Path) -> Checkpoint:
+    _check_shapes(header.selector, tensors, target)
     parts = [
         {
             name.removeprefix(f"{part}."): value
@@ -153,42 +153,7 @@ def _checkpoint(entry: Entry, tensors: Mapping[str, Tensor], target: Path) -> Ch
         }
         for part in ("weights", "moments", "best")
     ]
-    return Checkpoint(selector, training, data, rounds, *parts)
-
-
-def _selector(entry: Entry) -> SelectorSettings:
-    alpha = entry.number("alpha") if entry.known("alpha") else None
-    found = SelectorSettings(entry.count("channels"), entry.count("width"), entry.count("levels"), alpha)
-    entry.done()
-    return found
-
-
-def _training(entry: Entry) -> TrainingSettings:
-    found = TrainingSettings(
-        entry.number("learning_rate"),
-        _betas(entry),
-        entry.count("batch"),
-        entry.count("n_steps"),
-        entry.count("round_steps"),
-        entry.count("patience"),
-        entry.number("p_ends"),
-        entry.count("seed"),
-    )
-    entry.done()
-    return found
-
-
-def _betas(entry: Entry) -> tuple[float, float]:
-    held = dict(enumerate(entry.values("betas")))
-    first, second = (Entry.of({"betas": held.get(i)}, entry.where).number("betas") for i in (0, 1))
-    return first, second
-
-
-def _round(entry: Entry) -> Round:
-    step, *values = (field.name for field in fields(Round))
-    found = Round(entry.count(step), *(entry.number(name) for name in values))
-    entry.done()
-    return found
+    return Checkpoint(header.selector, header.training, header.data, header.rounds, *parts)
 
 
 def _check_shapes(selector: SelectorSettings, tensors: Mapping[str, Any], target: Path) -> None:

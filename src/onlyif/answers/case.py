@@ -1,17 +1,21 @@
-"""What is asked of a block of instances, and all that is needed to answer."""
+"""What is asked of a block of instances, and the criterion that answers it."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
+import numpy as np
+from jaxtyping import Float
+
 from onlyif.core.arguments import Either, Flag, Number, Whole, settle
-from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
 from onlyif.core.progress import Meter
-from onlyif.criteria.distances import Distance
-from onlyif.explanation.explanation import Provenance
+from onlyif.explanation.explanation import Details, Provenance
+from onlyif.explanation.selection import Measure, Selection
 from onlyif.models.own_answers import OwnAnswers
-from onlyif.restrictions.set_function import SetFunction
-from onlyif.searches.base import Search
+from onlyif.models.readouts import Readout
+from onlyif.searches.base import Cloud, Search
 
 
 @final
@@ -70,38 +74,106 @@ class Subject:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Answer:
+    """What a criterion says of one instance.
+
+    Args:
+        prediction: f(x).
+        base: What it is compared with: f_0, or f(x') at a baseline.
+        base_stderr: Its standard error; 0 when exact.
+        sets: The named sets that the criterion chose.
+        scores: Numbers a player, by name.
+        measures: Numbers about the whole prediction, by name.
+        settings: What was asked, by name.
+        details: What only some criteria say.
+        notes: What the reader should know, each a sentence.
+        reason: Why a set is empty or nothing is a cause, or "".
+        model_rows: Rows that the model was asked for to answer, beside those of the comparison.
+    """
+
+    prediction: float
+    base: float
+    base_stderr: float
+    sets: Mapping[str, Selection]
+    scores: Mapping[str, Float[np.ndarray, "d"]] = field(default_factory=dict)
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    settings: Mapping[str, bool | int | float] = field(default_factory=dict)
+    details: Details = field(default_factory=Details)
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    model_rows: float = 0.0
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was compared.
+
+    Args:
+        case: The block of instances, with what its criterion knows now: tables, or that time allowed for
+            fewer inputs of E.
+        clouds: The compared subsets of each instance.
+        model_rows: Rows that the model was asked for, for one instance on average.
+        stopped: Whether time was up before all that the search wanted was compared.
+        order: How subsets are asked one by one where a complete search has no time for its table.
+    """
+
+    case: "Case"
+    clouds: tuple[Cloud, ...]
+    model_rows: float
+    stopped: bool = False
+    order: str = ""
+
+
+class AnsweringCriterion(ABC):
+    """A criterion for a block of instances that compares subsets, and answers from what it compared."""
+
+    @abstractmethod
+    def compare(self, case: "Case") -> Seen:
+        """Compare the subsets that the case's search wants, or as many as time allows.
+
+        Args:
+            case: The block of instances, whose criterion this is.
+
+        Raises:
+            TimeUpError: if time is up before anything can be said.
+        """
+
+    @abstractmethod
+    def answers(self, seen: Seen) -> tuple[Answer, ...]:
+        """What is said of each instance.
+
+        Args:
+            seen: What was compared, by a case whose criterion this is.
+        """
+
+    @property
+    @abstractmethod
+    def readout(self) -> Readout:
+        """Which number of each instance's outputs is explained."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Case:
     """A block of instances, with all that is needed to explain them.
 
     Args:
-        set_function: f_S(x) of the block.
-        fresh: The same on draws that the search never sees, for re-estimating; None where there are none.
+        criterion: What is compared and answered.
         search: Which subsets are compared.
-        distance: ρ.
-        question: What is asked.
         names: The players' names.
         subjects: One an instance.
         digits: Binary digits of the outputs that can be trusted.
         provenance: What was chosen.
-        keep_table: Whether the explanations keep f_S(x) of all subsets.
         own: What the model answered to the instances when it was asked for nothing else, if it was.
         meter: What counts the work and ends it when time is up.
     """
 
-    set_function: SetFunction
-    fresh: SetFunction | None
+    criterion: AnsweringCriterion
     search: Search
-    distance: Distance
-    question: Question
     names: tuple[str, ...]
     subjects: tuple[Subject, ...]
     digits: int
     provenance: Provenance
-    keep_table: bool = False
     own: OwnAnswers | None = None
     meter: Meter = field(default_factory=Meter)
-
-    def __post_init__(self) -> None:
-        size, n_players = self.question.size, len(self.names)
-        if size is not None and size > n_players:
-            raise SettingError(f"size must be at most the number of players, {n_players}; got {size}")

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from onlyif.explanation.certificate import Basis, Certificate
-from onlyif.explanation.selection import NORMAL_95, Gap, Selection
+from onlyif.explanation.selection import NORMAL_95, Measure, Selection
 from onlyif.searches.base import Cloud
 
 
@@ -41,7 +41,7 @@ class Facts:
     unified: Selection
     alpha: float
     epsilon: float
-    total_gap: Gap
+    total_gap: Measure
     hidden_sufficiency: float
     is_metric: bool
     exact: bool

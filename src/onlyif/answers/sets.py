@@ -1,28 +1,29 @@
-"""From a criterion and a search to explanations.
-
-One call explains a block of instances, which share their model calls. What is
-handed in is finished; nothing is detected, read or printed here.
-"""
+"""The criterion of sufficient and necessary sets, and what it answers."""
 
 from dataclasses import dataclass, replace
-from time import perf_counter
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
+from typing_extensions import override
 
-from onlyif.answers.case import Case
+from onlyif.answers.case import Answer, AnsweringCriterion, Case, Question, Seen
 from onlyif.answers.certificates import Facts, certify
-from onlyif.answers.sets_in_time import Seen, compare_in_time, told_of, whole_sizes
+from onlyif.answers.in_time import told_of, whole_sizes
+from onlyif.answers.sets_in_time import compare_in_time
 from onlyif.answers.shapley import shapley_values
 from onlyif.answers.solutions import continua_of, smallest_selection
+from onlyif.core.errors import SettingError
 from onlyif.criteria.base import Gaps
 from onlyif.criteria.distances import Distance, gap_error
 from onlyif.criteria.unified import Unified
 from onlyif.explanation.continuum import Continua
-from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.selection import Gap, Selection
+from onlyif.explanation.explanation import Details
+from onlyif.explanation.layout import empty_reason
+from onlyif.explanation.selection import Measure, Selection, gap_selection
+from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate
+from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Cloud
 
 EPSILON_SHARE = 0.1
@@ -39,170 +40,174 @@ class Solved:
     continua: Continua
     size: int
     epsilon: float
-    total_gap: Gap
+    total_gap: Measure
 
 
-def explain_case(case: Case) -> tuple[Explanation, ...]:
-    """The explanations of a block of instances, in order."""
-    started = perf_counter()
-    seen = compare_in_time(case)
-    with case.meter.closing():
-        return _explained(case, seen, started)
+@final
+@dataclass(frozen=True, eq=False)
+class SetsCriterion(AnsweringCriterion):
+    """Sufficient and necessary sets, and all between: Δsuf, Δnec and Δuni of the restricted predictions.
 
+    Args:
+        set_function: f_S(x) of the block.
+        fresh: The same on draws that the search never sees, for re-estimating; None where there are none.
+        distance: ρ.
+        question: What is asked.
+        keep_table: Whether the explanations keep f_S(x) of all subsets.
+        table: f_S(x) of all subsets, once it is known.
 
-def _explained(case: Case, seen: Seen, started: float) -> tuple[Explanation, ...]:
-    function, table = seen.function, seen.table
-    criterion = Unified(function, case.distance, case.question.alpha)
-    ends = function.predict(_ends(len(case.names)))
-    doubts = _doubts(case, ends)
-    total = _total_gaps(case.distance, ends)
-    continua = continua_of(seen.clouds, case.names)
-    solved = [_solve(case, *one) for one in zip(seen.clouds, continua, total, strict=True)]
-    chosen = np.stack([_keep([s.sufficient, s.necessary, s.unified], len(case.names)) for s in solved])
-    unified = criterion.gap(chosen[:, 2:])
-    hidden = unified.mirror
-    asked = [ends.model_rows, seen.model_rows, unified.model_rows]
-    if case.fresh is not None and not seen.stopped:
-        again = Unified(case.fresh, case.distance, case.question.alpha).gap(chosen)
-        solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
-        asked.append(again.model_rows)
-    values = None if table is None else shapley_values(table.mean)
-    kept = [row.copy() for row in table.mean] if table and case.keep_table else [None] * len(solved)
-    spent = (perf_counter() - started) / len(solved)
-    return tuple(
-        _explanation(
-            case,
-            i,
-            one,
-            ends=ends,
-            cloud=seen.clouds[i],
-            stopped=seen.stopped,
-            hidden_sufficiency=0.0 if hidden is None else float(hidden.parts[i, 0, 0]),
-            tables=(None if values is None else values[i], kept[i]),
-            cost=(round(sum(asked)), spent),
-            doubts=doubts[i],
+    Raises:
+        SettingError: if the size that is asked for is larger than the number of players.
+
+    References:
+        [bharti2024] section 4.
+    """
+
+    set_function: SetFunction
+    fresh: SetFunction | None
+    distance: Distance
+    question: Question
+    keep_table: bool = False
+    table: Estimate | None = None
+
+    def __post_init__(self) -> None:
+        size, n_players = self.question.size, self.set_function.n_players
+        if size is not None and size > n_players:
+            raise SettingError(f"size must be at most the number of players, {n_players}; got {size}")
+
+    @property
+    @override
+    def readout(self) -> Readout:
+        return self.set_function.readout
+
+    @override
+    def compare(self, case: Case) -> Seen:
+        found = compare_in_time(case, self.of(self.set_function))
+        known = replace(self, set_function=found.function, table=found.table)
+        order = "by size, from both ends"
+        return Seen(replace(case, criterion=known), found.clouds, found.model_rows, found.stopped, order)
+
+    def of(self, function: SetFunction) -> Unified:
+        """Δuni for one set function.
+
+        Args:
+            function: f_S(x), on the draws of the search or on others.
+        """
+        return Unified(function, self.distance, self.question.alpha)
+
+    @override
+    def answers(self, seen: Seen) -> tuple[Answer, ...]:
+        names, criterion, table = seen.case.names, self.of(self.set_function), self.table
+        ends = self.set_function.predict(_ends(len(names)))
+        total = _total_gaps(self.distance, ends)
+        continua = continua_of(seen.clouds, names)
+        solved = [_solve(self.question, *one) for one in zip(seen.clouds, continua, total, strict=True)]
+        chosen = np.stack([[s.sufficient.keep, s.necessary.keep, s.unified.keep] for s in solved])
+        unified = criterion.gap(chosen[:, 2:])
+        rows = ends.model_rows + unified.model_rows
+        if self.fresh is not None and not seen.stopped:
+            again = self.of(self.fresh).gap(chosen)
+            solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
+            rows += again.model_rows
+        values = None if table is None else shapley_values(table.mean)
+        # A player hidden is one not kept: the other half of what was asked for the unified set.
+        hidden = None if unified.mirror is None else unified.mirror.parts[:, 0, 0]
+        return tuple(
+            self._answer(
+                seen,
+                i,
+                one,
+                Answer(
+                    ends.mean[i, 1].item(),
+                    ends.mean[i, 0].item(),
+                    ends.stderr[i, 0].item(),
+                    {},
+                    {} if values is None else {"shapley": values[i]},
+                    model_rows=rows,
+                ),
+                0.0 if hidden is None else float(hidden[i]),
+            )
+            for i, one in enumerate(solved)
         )
-        for i, one in enumerate(solved)
-    )
+
+    def _answer(self, seen: Seen, i: int, solved: Solved, base: Answer, hidden: float) -> Answer:
+        question, cloud = self.question, seen.clouds[i]
+        certificate = certify(self._facts(solved, hidden), cloud)
+        kept = self.table.mean[i].copy() if self.table is not None and self.keep_table else None
+        return replace(
+            base,
+            sets={"sufficient": solved.sufficient, "necessary": solved.necessary, "unified": solved.unified},
+            measures={"total_gap": solved.total_gap},
+            settings={
+                "alpha": question.alpha,
+                "epsilon": solved.epsilon,
+                "size": solved.size,
+                "exact_size": question.exact_size,
+            },
+            details=Details(solved.continua, certificate, table=kept),
+            notes=self._cut_short(seen, solved, cloud) if seen.stopped else (),
+            reason=empty_reason(solved.sufficient, solved.necessary, solved.total_gap, certificate),
+        )
+
+    def _cut_short(self, seen: Seen, solved: Solved, cloud: Cloud) -> tuple[str, ...]:
+        """What the reader should know of a search that time ended, and what is certain nevertheless."""
+        certain = whole_sizes(cloud) + 1
+        chosen = {"sufficient": solved.sufficient, "necessary": solved.necessary}
+        smallest = [kind for kind, one in chosen.items() if one.size <= certain]
+        left = [kind for kind in chosen if kind not in smallest]
+        said = [f"no smaller set is {' and none is '.join(smallest)}"] if smallest else []
+        said += [f"a smaller {' and a smaller '.join(left)} set may have been overlooked"] if left else []
+        fresh = "" if self.fresh is None else "; gaps were not estimated again on fresh draws"
+        return (f"{told_of(cloud, seen.case.meter.limit)}; {', '.join(said)}{fresh}",)
+
+    def _facts(self, solved: Solved, hidden_sufficiency: float) -> Facts:
+        return Facts(
+            sufficient=solved.sufficient,
+            necessary=solved.necessary,
+            unified=solved.unified,
+            alpha=self.question.alpha,
+            epsilon=solved.epsilon,
+            total_gap=solved.total_gap,
+            hidden_sufficiency=hidden_sufficiency,
+            is_metric=self.distance.kind.is_metric,
+            exact=self.set_function.restriction.method.exact,
+        )
 
 
 def _ends(n_players: int) -> Bool[np.ndarray, "1 2 d"]:
     return np.array([False, True])[None, :, None].repeat(n_players, axis=2)
 
 
-def _doubts(case: Case, ends: Estimate) -> list[tuple[str, ...]]:
-    """What is to be said of each f(x) that is not the model's own answer."""
-    if case.own is None:
-        return [()] * len(case.subjects)
-    labels = [str(subject.row) for subject in case.subjects]
-    return case.own.compare(ends.mean[:, 1], case.set_function.readout, labels)
-
-
-def _total_gaps(distance: Distance, ends: Estimate) -> list[Gap]:
+def _total_gaps(distance: Distance, ends: Estimate) -> list[Measure]:
     """ρ(f(x), f_0) of each instance."""
     base, full = ends.mean[:, 0], ends.mean[:, 1]
     gap = distance.between(full, base)
     error = gap_error(distance, lambda moved: distance.between(full, moved), base, ends.stderr[:, 0], gap)
-    return [Gap(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
+    return [Measure(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
 
 
-def _solve(case: Case, cloud: Cloud, continua: Continua, total_gap: Gap) -> Solved:
-    question = case.question
+def _solve(question: Question, cloud: Cloud, continua: Continua, total_gap: Measure) -> Solved:
     epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
-    sufficient, necessary = (smallest_selection(cloud, part, epsilon, case.names) for part in (0, 1))
+    sufficient, necessary = (smallest_selection(cloud, part, epsilon, continua.names) for part in (0, 1))
     size = max(sufficient.size, necessary.size, 1) if question.size is None else question.size
     unified = continua.of(size, exact_size=question.exact_size).at(question.alpha)
     return Solved(sufficient, necessary, unified, continua, size, epsilon, total_gap)
 
 
-def _keep(selections: list[Selection], n_players: int) -> Bool[np.ndarray, "m d"]:
-    keep = np.zeros((len(selections), n_players), dtype=np.bool_)
-    for row, selection in zip(keep, selections, strict=True):
-        row[list(selection.players)] = True
-    return keep
-
-
 def _refreshed(solved: Solved, again: Gaps, i: int) -> Solved:
     """The same selections, with their gaps estimated again on fresh draws."""
     fresh = [
-        (Gap(parts[0], errors[0]), Gap(parts[1], errors[1]))
+        (Measure(parts[0], errors[0]), Measure(parts[1], errors[1]))
         for parts, errors in zip(again.parts[i].tolist(), again.stderr[i].tolist(), strict=True)
     ]
     return replace(
         solved,
-        sufficient=replace(solved.sufficient, fresh=fresh[0]),
-        necessary=replace(solved.necessary, fresh=fresh[1]),
-        unified=replace(solved.unified, fresh=fresh[2]),
+        sufficient=_with_fresh(solved.sufficient, fresh[0]),
+        necessary=_with_fresh(solved.necessary, fresh[1]),
+        unified=_with_fresh(solved.unified, fresh[2]),
     )
 
 
-def _explanation(
-    case: Case,
-    i: int,
-    solved: Solved,
-    *,
-    ends: Estimate,
-    cloud: Cloud,
-    stopped: bool,
-    hidden_sufficiency: float,
-    tables: tuple[Float64[np.ndarray, "d"] | None, Float64[np.ndarray, "two_to_d"] | None],
-    cost: tuple[int, float],
-    doubts: tuple[str, ...],
-) -> Explanation:
-    subject, question, made = case.subjects[i], case.question, case.provenance
-    if stopped:
-        how = "by size, from both ends" if case.search.plan.complete else made.search
-        made = replace(made, search=f"{how}; {told_of(cloud, case.meter.limit)}")
-    facts = _facts(case, solved, hidden_sufficiency)
-    return Explanation(
-        row=subject.row,
-        names=case.names,
-        values=subject.values,
-        target=subject.target,
-        target_label=subject.target_label,
-        prediction=ends.mean[i, 1].item(),
-        base=ends.mean[i, 0].item(),
-        base_stderr=ends.stderr[i, 0].item(),
-        total_gap=solved.total_gap,
-        epsilon=solved.epsilon,
-        alpha=question.alpha,
-        size=solved.size,
-        exact_size=question.exact_size,
-        sufficient=solved.sufficient,
-        necessary=solved.necessary,
-        unified=solved.unified,
-        continua=solved.continua,
-        certificate=certify(facts, cloud),
-        shapley=tables[0],
-        table=tables[1],
-        provenance=made,
-        model_rows=cost[0],
-        seconds=cost[1],
-        notes=(*subject.notes, *doubts, *(_cut_short(case, solved, cloud) if stopped else ())),
-    )
-
-
-def _cut_short(case: Case, solved: Solved, cloud: Cloud) -> tuple[str, ...]:
-    """What the reader should know of a search that time ended, and what is certain nevertheless."""
-    certain = whole_sizes(cloud) + 1
-    chosen = {"sufficient": solved.sufficient, "necessary": solved.necessary}
-    smallest = [kind for kind, one in chosen.items() if one.size <= certain]
-    left = [kind for kind in chosen if kind not in smallest]
-    said = [f"no smaller set is {' and none is '.join(smallest)}"] if smallest else []
-    said += [f"a smaller {' and a smaller '.join(left)} set may have been overlooked"] if left else []
-    fresh = "" if case.fresh is None else "; gaps were not estimated again on fresh draws"
-    return (f"{told_of(cloud, case.meter.limit)}; {', '.join(said)}{fresh}",)
-
-
-def _facts(case: Case, solved: Solved, hidden_sufficiency: float) -> Facts:
-    return Facts(
-        sufficient=solved.sufficient,
-        necessary=solved.necessary,
-        unified=solved.unified,
-        alpha=case.question.alpha,
-        epsilon=solved.epsilon,
-        total_gap=solved.total_gap,
-        hidden_sufficiency=hidden_sufficiency,
-        is_metric=case.distance.kind.is_metric,
-        exact=case.set_function.restriction.method.exact,
-    )
+def _with_fresh(chosen: Selection, fresh: tuple[Measure, Measure]) -> Selection:
+    gaps = chosen.sufficiency, chosen.necessity
+    return gap_selection(chosen.players, chosen.among, gaps, chosen.n_ties, fresh)

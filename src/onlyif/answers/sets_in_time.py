@@ -12,22 +12,21 @@ import numpy as np
 from jaxtyping import Int64
 
 from onlyif.answers.case import Case
+from onlyif.answers.in_time import has_ends, searched
 from onlyif.core.progress import TimeUpError
 from onlyif.core.subsets import canonical_order, canonical_rank, keep_of_codes
-from onlyif.criteria.recorded import RecordedCriterion
 from onlyif.criteria.unified import Unified, gaps_of_table
 from onlyif.restrictions.base import Estimate
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.restrictions.tabulated import TabulatedRestriction
 from onlyif.searches.base import Cloud
-from onlyif.searches.in_step import recorded_cloud
 
 MOST_AT_ONCE = 1024  # subsets, with their complements twice as many
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Seen:
+class SetsSeen:
     """What was compared.
 
     Args:
@@ -45,68 +44,50 @@ class Seen:
     stopped: bool = False
 
 
-def compare_in_time(case: Case) -> Seen:
+def compare_in_time(case: Case, criterion: Unified) -> SetsSeen:
     """Compare the subsets that the case's search wants, or as many as time allows.
 
     Args:
         case: The block of instances.
+        criterion: Δuni of the instances.
 
     Raises:
         TimeUpError: if time is up before f(x) and f_0 are known.
     """
     if case.search.plan.complete:
-        return _by_table(case)
-    d, criterion = len(case.names), _recorded(case)
-    try:
-        compared = case.search.compare(criterion, d, case.digits)
-    except TimeUpError:
-        clouds = [recorded_cloud(criterion.found, i, d, case.digits) for i in range(len(case.subjects))]
-        known = tuple(cloud for cloud in clouds if cloud is not None and _has_ends(cloud))
-        if not known:
-            raise
-        asked = sum(one.gaps.model_rows for one in criterion.found)
-        return Seen(known, case.set_function, None, asked, stopped=True)
-    return Seen(compared.clouds, case.set_function, None, compared.model_rows)
+        return _by_table(case, criterion)
+    rows = criterion.set_function.restriction.method.rows
+    found = searched(case, criterion, rows, case.search.compare, has_ends)
+    return SetsSeen(found.clouds, criterion.set_function, None, found.model_rows, found.stopped)
 
 
-def _has_ends(cloud: Cloud) -> bool:
-    return len(cloud.by_size[0]) > 0 and len(cloud.by_size[-1]) > 0
-
-
-def _recorded(case: Case) -> RecordedCriterion:
-    function = case.set_function
-    inner = Unified(function, case.distance, case.question.alpha)
-    return RecordedCriterion(inner, case.meter, function.restriction.method.rows)
-
-
-def _by_table(case: Case) -> Seen:
-    function = case.set_function
+def _by_table(case: Case, criterion: Unified) -> SetsSeen:
+    function = criterion.set_function
     if not case.meter.limited:
-        return _from_table(case, function.table())
+        return _from_table(case, criterion, function.table())
     if function.restriction.method.rows:
-        return _by_size(case, *_asked_by_size(case))
+        return _by_size(case, criterion, *_asked_by_size(case, function))
     try:
-        return _from_table(case, function.table())
+        return _from_table(case, criterion, function.table())
     except TimeUpError:
         with case.meter.closing():
             ends = canonical_order(len(case.names))[0]
-            return _by_size(case, ends, _with_complements(function, ends))
+            return _by_size(case, criterion, ends, _with_complements(function, ends))
 
 
-def _from_table(case: Case, table: Estimate) -> Seen:
-    function = replace(
-        case.set_function, restriction=TabulatedRestriction(table, case.set_function.restriction.method)
-    )
-    criterion = Unified(function, case.distance, case.question.alpha)
-    compared = case.search.compare(criterion, len(case.names), case.digits)
-    return Seen(compared.clouds, function, table, compared.model_rows + table.model_rows)
+def _from_table(case: Case, criterion: Unified, table: Estimate) -> SetsSeen:
+    method = criterion.set_function.restriction.method
+    function = replace(criterion.set_function, restriction=TabulatedRestriction(table, method))
+    read = replace(criterion, set_function=function)
+    compared = case.search.compare(read, len(case.names), case.digits)
+    return SetsSeen(compared.clouds, function, table, compared.model_rows + table.model_rows)
 
 
-def _asked_by_size(case: Case) -> tuple[Int64[np.ndarray, "m"], Estimate]:
+def _asked_by_size(case: Case, function: SetFunction) -> tuple[Int64[np.ndarray, "m"], Estimate]:
     """f_S(x) by size until time is up: the codes of the sets that were asked, and their values in the order
     of these sets, followed by those of their complements backwards.
     """
-    d, rows, found = len(case.names), case.set_function.restriction.method.rows, []
+    d, rows, found = len(case.names), function.restriction.method.rows, []
     asked: list[np.ndarray] = []
     try:
         for codes in _outer_halves(d):
@@ -114,7 +95,7 @@ def _asked_by_size(case: Case) -> tuple[Int64[np.ndarray, "m"], Estimate]:
             while start < len(codes):
                 step = case.meter.step(2 * rows * len(case.subjects), MOST_AT_ONCE)
                 part = codes[start : start + step]
-                found.append(_with_complements(case.set_function, part))
+                found.append(_with_complements(function, part))
                 asked.append(part)
                 start += len(part)
     except TimeUpError:
@@ -151,16 +132,16 @@ def _with_complements(function: SetFunction, codes: Int64[np.ndarray, "m"]) -> E
     return function.predict(np.concatenate([keep, ~keep[::-1]])[None])
 
 
-def _by_size(case: Case, codes: Int64[np.ndarray, "m"], found: Estimate) -> Seen:
+def _by_size(case: Case, criterion: Unified, codes: Int64[np.ndarray, "m"], found: Estimate) -> SetsSeen:
     """What is known when time is up; the table itself if all was asked by then."""
     d, whole = len(case.names), 2 ** len(case.names)
     both = np.concatenate([codes, whole - 1 - codes[::-1]])
     if len(both) == whole:
         back = np.argsort(both)
         columns = (found.mean[:, back], found.stderr[:, back], found.stderr_from_base[:, back])
-        return _from_table(case, Estimate(*columns, found.model_rows))
+        return _from_table(case, criterion, Estimate(*columns, found.model_rows))
     order = np.argsort(canonical_rank(both, d))
-    gaps = gaps_of_table(case.distance, found)
+    gaps = gaps_of_table(criterion.distance, found)
     keep = keep_of_codes(both[order], d)
     ends = np.cumsum(np.bincount(keep.sum(1), minlength=d + 1))
     numbers = np.split(np.arange(len(both)), ends[:-1])
@@ -168,34 +149,4 @@ def _by_size(case: Case, codes: Int64[np.ndarray, "m"], found: Estimate) -> Seen
         Cloud(parts[order], stderr[order], tuple(numbers), keep, case.digits)
         for parts, stderr in zip(gaps.parts, gaps.stderr, strict=True)
     )
-    return Seen(clouds, case.set_function, None, found.model_rows, stopped=True)
-
-
-def whole_sizes(cloud: Cloud) -> int:
-    """The largest k such that all sets of at most k players were compared.
-
-    Args:
-        cloud: What was compared.
-    """
-    n, k, size = len(cloud.by_size) - 1, 0, 1
-    while k < n:
-        size = size * (n - k) // (k + 1)
-        if len(cloud.by_size[k + 1]) < size:
-            break
-        k += 1
-    return k
-
-
-def told_of(cloud: Cloud, limit_s: float) -> str:
-    """How far the comparison came, for the reader.
-
-    Args:
-        cloud: What was compared.
-        limit_s: The time limit.
-    """
-    d = cloud.n_players
-    k, all_of_them = whole_sizes(cloud), f"{2**d:,}" if d <= 40 else f"2^{d}"
-    return (
-        f"stopped at the time limit of {limit_s:g} s after {len(cloud.parts):,} of {all_of_them} subsets: "
-        f"all of at most {k} of the {d} features were compared"
-    )
+    return SetsSeen(clouds, criterion.set_function, None, found.model_rows, stopped=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from onlyif.core.errors import SettingError
 from onlyif.explanation.continuum import Continua
-from onlyif.explanation.selection import Gap, Selection
+from onlyif.explanation.selection import Measure, Selection, gap_selection
 from onlyif.searches.base import Cloud
 from onlyif.searches.frontier import frontier, smallest
 
@@ -28,8 +28,8 @@ def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str
         raise SettingError("no compared subset is within epsilon; the full set must always be compared")
     players = tuple(np.flatnonzero(cloud.keep_of(np.array([found.number]))[0]).tolist())
     gaps, errors = cloud.parts[found.number].tolist(), cloud.stderr[found.number].tolist()
-    both = [Gap(*pair) for pair in zip(gaps, errors, strict=True)]
-    return Selection(players, tuple(names[p] for p in players), both[0], both[1], found.count)
+    suf, nec = (Measure(*pair) for pair in zip(gaps, errors, strict=True))
+    return gap_selection(players, names, (suf, nec), found.count)
 
 
 def continua_of(clouds: Sequence[Cloud], names: tuple[str, ...]) -> list[Continua]:

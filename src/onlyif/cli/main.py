@@ -24,8 +24,7 @@ from onlyif.core.extras import missing
 from onlyif.core.progress import Meter, meter_of
 from onlyif.explain import rows_left
 from onlyif.explain import run as run_work
-from onlyif.explanation.explained import Explained, joined_alike, many
-from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.progress_bar import progress_bar
@@ -111,7 +110,7 @@ def explain_command(arguments: Namespace) -> None:
             first = len(found)
             if folder is not None:
                 folder.add(part, first)
-            found = joined_alike([found, part]) if first else part
+            found = joined([found, part]) if first else part
             if pictures is not None and folder is not None:
                 pictures.save_pictures(part, folder.place, first)
     except (Exception, SystemExit, KeyboardInterrupt) as stopped:
@@ -130,7 +129,7 @@ def explain_command(arguments: Namespace) -> None:
         tell(f"saved {counted(len(found), 'explanation')} in {folder.path}; {again}")
 
 
-def _begun(arguments: Namespace, inputs: Inputs, work: AnyWork, folder: Folder | None) -> Explained:
+def _begun(arguments: Namespace, inputs: Inputs, work: AnyWork, folder: Folder | None) -> Explanations:
     """What the folder holds of this run already."""
     if not arguments.quiet:
         for sentence in unused(arguments, work):
@@ -151,7 +150,7 @@ def show_command(arguments: Namespace) -> None:
     folder = Folder.named(arguments.folder)
     found = load_folder(folder.place)
     chosen = chosen_rows(arguments.rows, len(found))
-    _print(many(found[chosen]), arguments, Progress(len(found), folder.rows()))
+    _print(collected(found[chosen]), arguments, Progress(len(found), folder.rows()))
 
 
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {"explain": explain_command, "show": show_command}
@@ -168,13 +167,13 @@ def _pictures() -> Any:
         raise missing("matplotlib", "plots", "--plots") from error
 
 
-def _need_same_rows(found: Explained, work: AnyWork) -> None:
+def _need_same_rows(found: Explanations, work: AnyWork) -> None:
     labels = [str(subject.row) for subject in work.subjects]
     if [str(item.row) for item in found] != labels[: len(found)]:
         raise StorageError("the saved explanations are not of the first rows; name another folder with --out")
 
 
-def _print(found: Explained, arguments: Namespace, progress: Progress) -> None:
+def _print(found: Explanations, arguments: Namespace, progress: Progress) -> None:
     results: Results = arguments.results
     if arguments.json:
         text = json_text(found, progress)
@@ -188,7 +187,7 @@ def _print(found: Explained, arguments: Namespace, progress: Progress) -> None:
 
 
 def _print_unfinished(
-    found: Explained, arguments: Namespace, progress: Progress, stopped: BaseException
+    found: Explanations, arguments: Namespace, progress: Progress, stopped: BaseException
 ) -> None:
     """What was finished before a run stopped, where it is, and how to go on."""
     interrupted = isinstance(stopped, KeyboardInterrupt)

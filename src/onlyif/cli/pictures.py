@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from onlyif.core.errors import StorageError
 from onlyif.core.whole_files import write_whole
-from onlyif.explanation.causal import CausalExplanation
-from onlyif.explanation.explained import Explained, OneExplained
 from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
 from onlyif.plots.causes import plot_causes, plot_path
 from onlyif.plots.continuum import plot_continuum
 from onlyif.plots.tabular import plot_explanation
@@ -20,7 +19,7 @@ DPI = 110
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 
-def save_pictures(found: Explained, folder: Path, first: int) -> None:
+def save_pictures(found: Explanations, folder: Path, first: int) -> None:
     """The sets of every explanation and its continuum, or the features' PNS, as PNG files.
 
     Args:
@@ -35,7 +34,7 @@ def save_pictures(found: Explained, folder: Path, first: int) -> None:
         _save(found[i], _place(found[i], folder, first + i))
 
 
-def save_missing_pictures(found: Explained, folder: Path) -> None:
+def save_missing_pictures(found: Explanations, folder: Path) -> None:
     """The pictures that a run before did not come to, or that are not whole.
 
     Args:
@@ -70,7 +69,7 @@ def save_figure(figure: Figure, path: Path, dpi: int = DPI) -> None:
         raise StorageError(f"cannot write the picture {path}: {error}") from error
 
 
-def _place(item: OneExplained, folder: Path, count: int) -> Path:
+def _place(item: Explanation, folder: Path, count: int) -> Path:
     label = re.sub(r"[^\w.-]+", "_", str(item.row))[:40]
     return folder / f"row-{count:06d}-{label}.png"
 
@@ -88,16 +87,18 @@ def _is_whole(path: Path) -> bool:
         raise StorageError(f"cannot read the picture {path}: {error}") from error
 
 
-def _save(item: OneExplained, path: Path) -> None:
+def _save(item: Explanation, path: Path) -> None:
     n_shown = min(len(item.names), 20)
     figure = Figure(figsize=(18, 4.5 + 0.35 * n_shown))
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.4})
-    match item:
-        case CausalExplanation():
-            plot_causes(item, left)
-            plot_path(item, right)
-        case Explanation():
-            plot_explanation(item, left)
-            plot_continuum(item, right)
+    if item.details.singles:
+        plot_causes(item, left)
+        plot_path(item, right)
+    elif item.details.continua is not None:
+        plot_explanation(item, left)
+        plot_continuum(item, right)
+    else:
+        plot_explanation(item, left)
+        right.set_axis_off()
     save_figure(figure, path)

@@ -12,15 +12,12 @@ from typing import Any, final
 
 import numpy as np
 
-from onlyif.explanation.causal import CausalExplanation
-from onlyif.explanation.causal_explanations import CausalExplanations
-from onlyif.explanation.explained import Explained, OneExplained, explanation_text
-from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import aligned, clipped, error, number, sentence, wrapped
-from onlyif.explanation.records import selections_of
-from onlyif.explanation.selection import Selection
-from onlyif.explanation.text import empty_reason
+from onlyif.explanation.selection import Measure, Selection
+from onlyif.explanation.summary import SYMBOLS
+from onlyif.explanation.text import explanation_text
 from onlyif.version import __version__
 
 MOST_WIDE = 120
@@ -57,84 +54,74 @@ def terminal_width() -> int:
     return min(MOST_WIDE, max(80, shutil.get_terminal_size((80, 24)).columns))
 
 
-def full_text(found: Explained, width: int) -> str:
+def full_text(found: Explanations, width: int) -> str:
     """All of every explanation, one below the other."""
     return ("\n\n" + "─" * width + "\n\n").join(explanation_text(item, width) for item in found)
 
 
-def table_text(found: Explained, width: int) -> str:
-    """A few lines a row: prediction, average and the three sets; or the cause."""
-    match found:
-        case CausalExplanations():
-            return _causes_text(found, width)
-        case Explanations():
-            return _sets_text(found, width)
-
-
-def _causes_text(found: CausalExplanations, width: int) -> str:
-    header = ["row", "f(x)", "f(x')", "target", "PNS", "mean", "columns"]
-    rows = [_cause_line(item) for item in found]
-    said = [f"! row {item.row}: {item.reason}" for item in found if item.reason]
-    shared = list(dict.fromkeys(note for item in found for note in item.notes))
-    made = found[0].provenance
-    told = [
-        f"{sentence(made.baseline)} A change of at most c = {number(made.c)} counts as none.",
-        "PNS, 0 to 2: how probable it is that these columns are necessary and sufficient for the prediction; "
-        "mean: of all sets of this size. Compare sets of one size only.",
-    ]
-    notes = [wrapped(text, width, "", "  ") for text in (*said, *(f"! {note}" for note in shared), *told)]
-    return "\n".join([*aligned(header, rows, indent="", width=width), "", *notes])
-
-
-def _cause_line(item: CausalExplanation) -> list[str]:
-    cause = item.cause
-    return [
-        clipped(str(item.row), _LABEL_WIDTH),
-        number(item.prediction),
-        number(item.baseline_prediction),
-        clipped(item.target_label, _LABEL_WIDTH),
-        number(cause.pns.value) + error(cause.pns.stderr),
-        "" if cause.typical is None else number(cause.typical),
-        "none" if item.reason else str(cause),
-    ]
-
-
-def _sets_text(found: Explanations, width: int) -> str:
-    header = ["row", "f(x)", "f_0", "target", "set", "Δsuf", "Δnec", "columns"]
+def table_text(found: Explanations, width: int) -> str:
+    """A few lines a row: the prediction, what it is compared with, and each set."""
+    first = found[0]
+    heads = ["PNS", "mean"] if "cause" in first.sets else ["set", *_heads(first)]
+    header = ["row", "f(x)", first.base_word, "target", *heads, "columns"]
     rows = [line for item in found for line in _lines(item)]
-    said = [f"! row {item.row}: {empty_reason(item)}" for item in found if empty_reason(item)]
-    shared = list(dict.fromkeys(note for item in found for note in item.notes))
-    made = found[0].provenance
-    told = [
-        f"{sentence(made.reference)} {sentence(found[0].certificate.basis.value)}",
-        "sufficient: keeping only these columns leaves the prediction within ε of f(x); "
-        "necessary: hiding only these brings it within ε of the average f_0; "
-        f"both: the best compromise at α = {number(found[0].alpha)}.",
-    ]
-    notes = [wrapped(text, width, "", "  ") for text in (*said, *(f"! {note}" for note in shared), *told)]
+    said = [f"! row {item.row}: {item.reason}" for item in found if item.reason]
+    shared = [f"! {note}" for note in dict.fromkeys(note for item in found for note in item.notes)]
+    notes = [wrapped(text, width, "", "  ") for text in (*said, *shared, *_told(first))]
     return "\n".join([*aligned(header, rows, indent="", width=width), "", *notes])
+
+
+def _heads(item: Explanation) -> list[str]:
+    return [SYMBOLS.get(name, name) for name in _shown(item)]
+
+
+def _shown(item: Explanation) -> list[str]:
+    """The measures that all sets have, but for those of fresh draws."""
+    sets = [*item.sets.values()]
+    names = sets[0].measures if sets else ()
+    return [n for n in names if not n.startswith("fresh_") and all(n in one.measures for one in sets)]
+
+
+def _told(item: Explanation) -> list[str]:
+    made = item.provenance
+    if "cause" in item.sets:
+        none = f"A change of at most c = {number(float(made.values['c']))} counts as none."
+        return [
+            f"{sentence(made.sentences['baseline'])} {none}",
+            "PNS, 0 to 2: how probable it is that these columns are necessary and sufficient for the "
+            "prediction; mean: of all sets of this size. Compare sets of one size only.",
+        ]
+    if item.details.continua is not None:
+        basis = sentence(item.certificate.basis.sentence)
+        return [
+            f"{sentence(made.sentences['reference'])} {basis}",
+            "sufficient: keeping only these columns leaves the prediction within ε of f(x); "
+            "necessary: hiding only these brings it within ε of the average f_0; "
+            f"both: the best compromise at α = {number(item.alpha)}.",
+        ]
+    return [sentence(said) for said in made.sentences.values()]
 
 
 def _lines(item: Explanation) -> list[list[str]]:
-    first = [
-        clipped(str(item.row), _LABEL_WIDTH),
-        number(item.prediction),
-        number(item.base),
-        clipped(item.target_label, _LABEL_WIDTH),
-    ]
-    chosen = {"sufficient": item.sufficient, "necessary": item.necessary, "both": item.unified}
-    starts = [first, [""] * len(first), [""] * len(first)]
+    label = clipped(item.target_label, _LABEL_WIDTH)
+    start = [clipped(str(item.row), _LABEL_WIDTH), number(item.prediction), number(item.base), label]
+    if "cause" in item.sets:
+        cause = item.cause
+        typical = "" if cause.typical is None else number(cause.typical)
+        pns = number(cause.pns.value) + error(cause.pns.stderr)
+        return [[*start, pns, typical, "none" if item.reason else str(cause)]]
+    starts = [start, *([""] * len(start) for _ in item.sets)]
     return [
-        [*start, name, *_gaps(selection), str(selection)]
-        for start, (name, selection) in zip(starts, chosen.items(), strict=True)
+        [*first, "both" if name == "unified" else name, *_numbers(item, chosen), str(chosen)]
+        for first, (name, chosen) in zip(starts, item.sets.items(), strict=False)
     ]
 
 
-def _gaps(selection: Selection) -> list[str]:
-    return [number(selection.sufficiency.value), number(selection.necessity.value)]
+def _numbers(item: Explanation, chosen: Selection) -> list[str]:
+    return [number(chosen.measures[name].value) for name in _shown(item)]
 
 
-def json_text(found: Explained, progress: Progress, *, ascii_only: bool = False) -> str:
+def json_text(found: Explanations, progress: Progress, *, ascii_only: bool = False) -> str:
     """One strict JSON document; what is not finite is null.
 
     Args:
@@ -154,21 +141,72 @@ def json_text(found: Explained, progress: Progress, *, ascii_only: bool = False)
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _record(item: OneExplained) -> dict[str, Any]:
-    match item:
-        case CausalExplanation():
-            return {**plain_value(item), "cause": plain_value(item.cause)}
-        case Explanation():
-            return _record_of_sets(item)
-
-
-def _record_of_sets(item: Explanation) -> dict[str, Any]:
-    left_out = {"continua", *selections_of(item)}
-    plain = {
-        f.name: plain_value(getattr(item, f.name)) for f in dataclasses.fields(item) if f.name not in left_out
+def _record(item: Explanation) -> dict[str, Any]:
+    """One explanation as a JSON object; what a criterion does not have is not in it."""
+    named = {
+        "row",
+        "names",
+        "values",
+        "target",
+        "target_label",
+        "prediction",
+        "model_rows",
+        "seconds",
+        "notes",
     }
-    plain |= {name: plain_value(chosen) for name, chosen in selections_of(item).items()}
-    return plain | {"continuum": plain_value(item.continuum)}
+    plain = {name: plain_value(getattr(item, name)) for name in named}
+    plain |= {"provenance": _provenance(item.provenance), **plain_value(dict(item.settings))}
+    sets = {name: _set(chosen) for name, chosen in item.sets.items()}
+    if "cause" in sets:
+        lists = {name: [_set(one) for one in getattr(item, name)] for name in ("path", "singles")}
+        more = {
+            name: plain_value(getattr(item, name)) for name in ("baseline", "baseline_prediction", "reason")
+        }
+        return plain | lists | more | sets
+    plain |= {"base": plain_value(item.base), "base_stderr": plain_value(item.base_stderr)}
+    plain |= {name: _measure(measure) for name, measure in item.measures.items()}
+    if item.details.continua is None:
+        scores = plain_value(dict(item.scores))
+        return plain | {"sets": sets, "scores": scores, "reason": item.reason}
+    held = item.continuum
+    continuum = {name: plain_value(getattr(held, name)) for name in ("size", "exact_size", "breakpoints")}
+    continuum |= {name: [_set(one) for one in getattr(held, name)] for name in ("pieces", "corners")}
+    more = {name: plain_value(getattr(item, name)) for name in ("certificate", "shapley", "table")}
+    return plain | more | sets | {"continuum": continuum}
+
+
+def _set(chosen: Selection) -> dict[str, Any]:
+    plain = {"players": [*chosen.players], "names": [*chosen.names], "n_ties": chosen.n_ties}
+    if "pns" in chosen.measures:
+        numbers = {
+            name: plain_value(chosen.measure(name))
+            for name in ("pn", "ps", "p_changed", "p_unchanged", "pns")
+        }
+        single = ("effective_pn", "effective_ps", "exact", "searched", "typical")
+        return plain | numbers | {name: plain_value(getattr(chosen, name)) for name in single}
+    if "sufficiency" in chosen.measures:
+        fresh = None if chosen.fresh is None else [_measure(gap) for gap in chosen.fresh]
+        gaps = {name: _measure(chosen.measure(name)) for name in ("sufficiency", "necessity")}
+        return plain | gaps | {"fresh": fresh}
+    return plain | {name: _measure(measure) for name, measure in chosen.measures.items()}
+
+
+def _measure(measure: Measure) -> dict[str, Any]:
+    return {name: plain_value(getattr(measure, name)) for name in ("value", "stderr")}
+
+
+def _provenance(made: Provenance) -> dict[str, Any]:
+    values = dict(made.values)
+    weights = [
+        values.pop(f"weight_{part}") for part in ("necessity", "sufficiency") if f"weight_{part}" in values
+    ]
+    named = {name: getattr(made, name) for name in ("predictor", "output", "search", "seed", "versions")}
+    return {
+        **plain_value(named),
+        **made.sentences,
+        **plain_value(values),
+        **({"weights": plain_value(weights)} if weights else {}),
+    }
 
 
 def plain_value(value: Any) -> Any:
@@ -189,6 +227,7 @@ def plain_value(value: Any) -> Any:
 _PLAIN: dict[type, Callable[[Any], Any]] = {
     date: str,
     float: lambda value: value if math.isfinite(value) else None,
+    dict: lambda value: {key: plain_value(inner) for key, inner in value.items()},
     tuple: lambda value: [plain_value(item) for item in value],
     list: lambda value: [plain_value(item) for item in value],
     np.ndarray: lambda value: plain_value(value.tolist()),

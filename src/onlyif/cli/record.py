@@ -8,14 +8,15 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 
 from onlyif.cli.settings import recorded
 from onlyif.core.errors import StorageError
-from onlyif.explanation.entry import Entry
-from onlyif.explanation.sealed import SEAL, need_seal
+from onlyif.explanation.checked import converted
+from onlyif.explanation.sealed import need_seal
 from onlyif.setup.works import AnyWork, answers_of
 from onlyif.version import __version__
 
@@ -59,18 +60,48 @@ def record_of(
     }
 
 
+@final
+@dataclass(frozen=True)
+class _Stored:
+    """What `record_of` made, as it is read."""
+
+    format: int
+    settings: dict[str, Any]
+    files: dict[str, str]
+    code: dict[str, str]
+    versions: dict[str, str]
+    rows: list[int]
+    answers: list[Any] | None
+    digits: int | None
+    sha256: str
+
+
 def rows_of(document: Any, where: str) -> int:
     """How many rows the run of a parsed `run.json` has.
+
+    Args:
+        document: The parsed `run.json`.
+        where: The file, for messages.
 
     Raises:
         StorageError: if it is none.
     """
-    entry = Entry.of(document, where)
-    if entry.count("format") not in {1, FORMAT}:
+    number = _format_of(document, where)
+    if number not in {1, FORMAT}:
         raise StorageError(f"{where} is of no format that onlyif {__version__} reads")
-    if entry.count("format") == FORMAT:
-        need_seal(entry.content, where)
-    return len(entry.counts("rows"))
+    if number == FORMAT:
+        need_seal(document, where)
+    rows = document.get("rows")
+    if not (isinstance(rows, list) and all(type(row) is int for row in rows)):
+        raise StorageError(f"{where}: 'rows' must be numbers, got {str(rows)[:60]!r}")
+    return len(rows)
+
+
+def _format_of(document: Any, where: str) -> int:
+    number = document.get("format") if isinstance(document, dict) else None
+    if type(number) is not int:
+        raise StorageError(f"{where}: 'format' must be a whole number, got {str(number)[:60]!r}")
+    return number
 
 
 def differences(document: Any, record: Mapping[str, Any], where: str) -> list[str]:
@@ -84,33 +115,32 @@ def differences(document: Any, record: Mapping[str, Any], where: str) -> list[st
     Raises:
         StorageError: if it cannot be used.
     """
-    entry = Entry.of(document, where)
-    if entry.count("format") != FORMAT:
+    number = _format_of(document, where)
+    if number != FORMAT:
         raise StorageError(
-            f"{where} is of format {entry.count('format')}, which onlyif {__version__} does not go on with; "
+            f"{where} is of format {number}, which onlyif {__version__} does not go on with; "
             "name another folder with --out"
         )
-    need_seal(entry.content, where)
-    entry.text(SEAL)
+    need_seal(document, where)
+    stored = converted(document, _Stored, where)
     found = []
-    for group in ("settings", "files", "code"):
-        stored = entry.inner(group).content
-        names = dict.fromkeys([*record[group], *stored])
+    groups = {"settings": stored.settings, "files": stored.files, "code": stored.code}
+    for group, there in groups.items():
+        here = record[group]
         found += [
             f"{group.removesuffix('s')} {name if group == 'code' else name.replace('_', '-')}"
-            for name in names
-            if (name in stored, stored.get(name)) != (name in record[group], record[group].get(name))
+            for name in dict.fromkeys([*here, *there])
+            if (name in there, there.get(name)) != (name in here, here.get(name))
         ]
-    stored = entry.inner("versions").content
     found += [
-        f"version of {name}: {stored[name]} there, {now} here"
+        f"version of {name}: {stored.versions[name]} there, {now} here"
         for name, now in record["versions"].items()
-        if name in stored and stored[name] != now
+        if name in stored.versions and stored.versions[name] != now
     ]
-    if list(entry.counts("rows")) != record["rows"]:
+    if stored.rows != record["rows"]:
         found.append("the rows")
-    elif entry.known("answers") and record["answers"] is not None:
-        found += _other_answers(entry.values("answers"), record, where)
+    elif stored.answers is not None and record["answers"] is not None:
+        found += _other_answers(stored.answers, record, where)
     return found
 
 

@@ -12,8 +12,7 @@ from typing import Any, final
 from onlyif.cli.record import Record, differences, rows_of
 from onlyif.core.errors import SettingError, StorageError
 from onlyif.core.whole_files import checked_path, create_whole, remove_drafts
-from onlyif.explanation.explained import Explained, joined_alike
-from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.sealed import parsed, sealed_text
 from onlyif.explanation.storage import SUFFIX, load, save, saved_in
 
@@ -46,7 +45,7 @@ class Folder:
         given = checked_path(path)
         return cls(given, given.absolute())
 
-    def begin(self, record: Mapping[str, Any], *, resume: bool) -> Explained:
+    def begin(self, record: Mapping[str, Any], *, resume: bool) -> Explanations:
         """The explanations that are there already, of this very run.
 
         Args:
@@ -79,7 +78,7 @@ class Folder:
             self._compare(stored, record)
         return self._held()
 
-    def add(self, part: Explained, first: int) -> None:
+    def add(self, part: Explanations, first: int) -> None:
         """Save one finished block of rows, whole or not at all.
 
         Args:
@@ -137,9 +136,9 @@ class Folder:
             f"{self.path} holds results already; go on with --resume, or name another folder with --out"
         )
 
-    def _held(self) -> Explained:
+    def _held(self) -> Explanations:
         """What is saved: the first rows, without a gap."""
-        found: Explained = Explanations(())
+        found: Explanations = Explanations(())
         for file in saved_in(self.place):
             if file.name != f"rows-{len(found):06d}{SUFFIX}":
                 raise StorageError(
@@ -147,5 +146,5 @@ class Folder:
                     "needed: some are missing, or it is of no run; name another folder with --out"
                 )
             part = load(file)
-            found = joined_alike([found, part]) if len(found) else part
+            found = joined([found, part]) if len(found) else part
         return found

@@ -22,6 +22,10 @@ class SettingError(OnlyIfError, ValueError):
     """An argument is out of its range or does not fit another one."""
 
 
+class AbsentError(SettingError, AttributeError):
+    """A result was asked for something that explanations of its criterion do not have."""
+
+
 class InputError(OnlyIfError, ValueError):
     """A table, row or background cannot be used as it is."""
 

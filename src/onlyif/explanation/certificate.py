@@ -8,9 +8,23 @@ from typing import final
 class Basis(Enum):
     """On what a certificate rests."""
 
-    EXACT = "exact: all subsets were compared, and every f_S(x) is exact for the stated reference"
-    SAMPLED = "sampled: all subsets were compared, f_S(x) is estimated; statements hold with 95 % confidence"
-    HEURISTIC = "not certified: only some subsets were compared"
+    EXACT = "exact"
+    SAMPLED = "sampled"
+    HEURISTIC = "heuristic"
+
+    @property
+    def sentence(self) -> str:
+        """What it means, for the reader."""
+        match self:
+            case Basis.EXACT:
+                return "exact: all subsets were compared, and every f_S(x) is exact for the stated reference"
+            case Basis.SAMPLED:
+                return (
+                    "sampled: all subsets were compared, f_S(x) is estimated; "
+                    "statements hold with 95 % confidence"
+                )
+            case Basis.HEURISTIC:
+                return "not certified: only some subsets were compared"
 
 
 @final

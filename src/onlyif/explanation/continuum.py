@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
-from onlyif.explanation.selection import Gap, Selection
+from onlyif.explanation.selection import Measure, Selection, gap_selection
 
 
 @final
@@ -128,6 +128,5 @@ class Continua:
 
     def _selection(self, i: int) -> Selection:
         players = tuple(np.flatnonzero(self.keep[i]).tolist())
-        suf, nec = self.sufficiency[i].tolist(), self.necessity[i].tolist()
-        names = tuple(self.names[p] for p in players)
-        return Selection(players, names, Gap(*suf), Gap(*nec), int(self.n_ties[i].item()))
+        gaps = Measure(*self.sufficiency[i].tolist()), Measure(*self.necessity[i].tolist())
+        return gap_selection(players, self.names, gaps, int(self.n_ties[i].item()))

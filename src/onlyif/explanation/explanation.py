@@ -1,16 +1,19 @@
-"""Explanation: all that is said about one prediction."""
+"""Explanation: all that is said about one prediction, whatever the criterion and the kind of data."""
 
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float, Float64
 from typing_extensions import override
 
+from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.labels import Row
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
-from onlyif.explanation.selection import Gap, Selection
+from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.selection import Measure, Selection
 
 
 @final
@@ -18,97 +21,290 @@ from onlyif.explanation.selection import Gap, Selection
 class Provenance:
     """Where an explanation comes from: what was chosen, and by which versions.
 
+    What the criterion chose is an attribute too, by its name: `provenance.reference`, `provenance.b`.
+
     Args:
+        criterion: What the subsets were compared by: "sne", "pns", or the name of another criterion.
         predictor: The kind of model, as "sklearn RandomForestClassifier".
         output: What the model's output is, as "probability".
-        reference: One sentence: what a hidden player is replaced by.
-        restriction: How f_S(x) was computed, in one sentence.
         search: How the subsets were found, in one sentence.
-        distance: ρ, in words.
-        is_metric: Whether ρ is a metric.
         seed: The one seed.
-        max_rows: Most rows of one model call.
-        budget: Most model rows an instance.
         versions: Names and versions of the packages that matter.
+        sentences: What the criterion chose, each a sentence by its name: `reference`, `restriction` and
+            `distance` for sets; `baseline`, `sample`, `boundary`, `threshold`, `events`, `distance` and
+            `abduction` for causes.
+        values: The same as numbers: `max_rows`, `budget`; `is_metric` of a distance; `b`, `c`, `n_sample`,
+            `p_replace`, `weight_necessity` and `weight_sufficiency` for causes.
     """
 
+    criterion: str
     predictor: str
     output: str
-    reference: str
-    restriction: str
     search: str
-    distance: str
-    is_metric: bool
     seed: int
-    max_rows: int
-    budget: int
     versions: tuple[tuple[str, str], ...]
+    sentences: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, bool | int | float] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        # Python asks for what is no field; nothing is held yet while a copy is being made.
+        for chosen in (self.__dict__.get("sentences", {}), self.__dict__.get("values", {})):
+            if name in chosen:
+                return chosen[name]
+        raise AbsentError(f"the criterion {self.__dict__.get('criterion')!r} chose no {name!r}")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What only some criteria say of a prediction.
+
+    Args:
+        continua: The solutions over α for all size rules, or None.
+        certificate: What is certain about the sets, or None.
+        path: The best subset of each size that was compared, in order of size.
+        singles: Each player alone, in the order of the names.
+        baseline: The players' values at the baseline x', as text.
+        table: f_S(x) for all 2^d subsets by bit code, or None where it was not kept.
+    """
+
+    continua: Continua | None = None
+    certificate: Certificate | None = None
+    path: tuple[Selection, ...] = ()
+    singles: tuple[Selection, ...] = ()
+    baseline: tuple[str, ...] = ()
+    table: Float64[np.ndarray, "two_to_d"] | None = None
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What is sufficient for one prediction, what is necessary, and all between.
+    """The named sets of players that explain one prediction, and all that is known of them.
+
+    Its sets are in `sets`, by name; the common ones are attributes too: `sufficient`, the smallest
+    ε-sufficient set, `necessary`, the smallest ε-necessary one, `unified`, the solution of (P_uni) at
+    `alpha`, and `cause`, the set of `size` players with the highest PNS. What another criterion does not
+    say raises an `AbsentError`, never gives None.
 
     Args:
         row: The row's label in the user's table, of its own type (its position where it has none).
         names: The players' names, d of them.
-        values: The players' values at x, as text for a reader.
+        values: The players' values at x, as text for a reader; empty for pixels.
         target: Number of the explained output.
         target_label: Its name, as the class label.
         prediction: f(x).
-        base: f_0, the average prediction under the reference.
-        base_stderr: Standard error of f_0; 0 when exact.
-        total_gap: ρ(f(x), f_0): how far the prediction is from the average one.
-        epsilon: ε, in the units of the distance.
-        alpha: α of the unified selection.
-        size: τ of `continuum` and `unified`.
-        exact_size: True where the rule is |S| = τ.
-        sufficient: The smallest ε-sufficient set; among those of that size the one with the smallest gap.
-        necessary: The smallest ε-necessary set, likewise.
-        unified: The solution of (P_uni) at `alpha` under the size rule.
-        continua: The solutions over α for all size rules.
-        certificate: What is certain about the three sets.
-        shapley: Shapley values of the game f_S(x), one a player, or None where the table is not complete.
-        table: f_S(x) for all 2^d subsets by bit code, or None where it was not kept.
+        base: What f(x) is compared with: f_0, the average prediction under the reference, or f(x') at the
+            baseline.
+        base_stderr: Standard error of `base`; 0 when exact.
+        sets: The named sets.
         provenance: What was chosen, and by which versions.
+        scores: Numbers a player by name, with the shape of the image where players are pixels: `shapley`,
+            `pns` of each player alone, `soft` masks, ascended scores.
+        measures: Numbers about the whole prediction, by name: `total_gap`, ρ(f(x), f_0).
+        settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`.
+        details: What only some criteria say.
         model_rows: Rows that the model was asked for, for this instance.
         seconds: Wall time spent on this instance.
         notes: What the reader should know, each a sentence.
+        reason: Why a set is empty or nothing is a cause, as one sentence; "" where that is not so.
     """
 
     row: Row
-    names: tuple[str, ...]
+    names: Sequence[str]
     values: tuple[str, ...]
     target: int
     target_label: str
     prediction: float
     base: float
     base_stderr: float
-    total_gap: Gap
-    epsilon: float
-    alpha: float
-    size: int
-    exact_size: bool
-    sufficient: Selection
-    necessary: Selection
-    unified: Selection
-    continua: Continua
-    certificate: Certificate
-    shapley: Float64[np.ndarray, "d"] | None
-    table: Float64[np.ndarray, "two_to_d"] | None
+    sets: Mapping[str, Selection]
     provenance: Provenance
-    model_rows: int
-    seconds: float
+    scores: Mapping[str, Float[np.ndarray, "..."]] = field(default_factory=dict)
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    settings: Mapping[str, bool | int | float] = field(default_factory=dict)
+    details: Details = field(default_factory=Details)
+    model_rows: int = 0
+    seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def criterion(self) -> str:
+        """The name of the criterion."""
+        return self.provenance.criterion
+
+    @property
+    def sufficient(self) -> Selection:
+        """The smallest ε-sufficient set; among those of that size the one with the smallest gap."""
+        return self.selection("sufficient")
+
+    @property
+    def necessary(self) -> Selection:
+        """The smallest ε-necessary set, likewise."""
+        return self.selection("necessary")
+
+    @property
+    def unified(self) -> Selection:
+        """The solution of (P_uni) at `alpha` under the size rule."""
+        return self.selection("unified")
+
+    @property
+    def cause(self) -> Selection:
+        """The subset of the chosen size with the highest PNS."""
+        return self.selection("cause")
+
+    @property
+    def alpha(self) -> float:
+        """α of the unified set or of the mask."""
+        return float(self._setting("alpha"))
+
+    @property
+    def epsilon(self) -> float:
+        """ε, in the units of the distance."""
+        return float(self._setting("epsilon"))
+
+    @property
+    def size(self) -> int:
+        """τ of the continuum and the unified set; of a cause its size."""
+        return int(self._setting("size"))
+
+    @property
+    def exact_size(self) -> bool:
+        """True where the rule is |S| = τ."""
+        return bool(self._setting("exact_size"))
+
+    @property
+    def total_gap(self) -> Measure:
+        """ρ(f(x), f_0): how far the prediction is from the average one."""
+        if "total_gap" not in self.measures:
+            raise self._absent("total_gap")
+        return self.measures["total_gap"]
+
+    @property
+    def continua(self) -> Continua:
+        """The solutions over α for all size rules."""
+        if self.details.continua is None:
+            raise self._absent("continua")
+        return self.details.continua
 
     @property
     def continuum(self) -> Continuum:
         """The continuum of the explanation's own size rule."""
+        if self.details.continua is None:
+            raise self._absent("continuum")
         return self.continua.of(self.size, exact_size=self.exact_size)
+
+    @property
+    def certificate(self) -> Certificate:
+        """What is certain about the sets."""
+        if self.details.certificate is None:
+            raise self._absent("certificate")
+        return self.details.certificate
+
+    @property
+    def shapley(self) -> Float64[np.ndarray, "d"] | None:
+        """Shapley values of the game f_S(x), one a player; None where f_S(x) is not known for all subsets."""
+        if "shapley" not in self.scores and self.details.continua is None:
+            raise self._absent("shapley")
+        return self.scores.get("shapley")
+
+    @property
+    def table(self) -> Float64[np.ndarray, "two_to_d"] | None:
+        """f_S(x) for all 2^d subsets by bit code; None where it was not kept."""
+        if self.details.table is None and self.details.continua is None:
+            raise self._absent("table")
+        return self.details.table
+
+    @property
+    def path(self) -> tuple[Selection, ...]:
+        """For each size that was compared the subset with the highest PNS, in order of size."""
+        if not self.details.path:
+            raise self._absent("path")
+        return self.details.path
+
+    @property
+    def singles(self) -> tuple[Selection, ...]:
+        """Each player alone, in the order of `names`."""
+        if not self.details.singles:
+            raise self._absent("singles")
+        return self.details.singles
+
+    @property
+    def baseline(self) -> tuple[str, ...]:
+        """The players' values at the baseline x', as text."""
+        if not self.details.baseline:
+            raise self._absent("baseline")
+        return self.details.baseline
+
+    @property
+    def baseline_prediction(self) -> float:
+        """f(x'), which is `base` where players are compared with a baseline."""
+        if not self.details.baseline:
+            raise self._absent("baseline_prediction")
+        return self.base
+
+    @property
+    def soft(self) -> Float[np.ndarray, "h w"]:
+        """The soft mask S in [0, 1], of the shape of the image."""
+        if "soft" not in self.scores:
+            raise self._absent("soft")
+        return self.scores["soft"]
+
+    @property
+    def hard(self) -> Bool[np.ndarray, "h w"]:
+        """The set of pixels cut from the soft mask, of the shape of the image."""
+        if not isinstance(self.names, PixelNames) or "unified" not in self.sets:
+            raise self._absent("hard")
+        return self.unified.keep.reshape(self.names.shape)
+
+    def selection(self, name: str) -> Selection:
+        """One of the named sets.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            AbsentError: if the explanation's criterion has no set of this name.
+        """
+        if name not in self.sets:
+            raise self._absent(name)
+        return self.sets[name]
+
+    def of(self, size: int) -> Selection:
+        """The subset of one size with the highest PNS.
+
+        Args:
+            size: |s|.
+
+        Raises:
+            SettingError: if no subset of this size was compared.
+        """
+        for chosen in self.path:
+            if chosen.size == size:
+                return chosen
+        raise SettingError(
+            f"no subset of size {size} was compared; sizes at hand: {[c.size for c in self.path]}"
+        )
+
+    def _setting(self, name: str) -> bool | int | float:
+        if name not in self.settings:
+            raise self._absent(name)
+        return self.settings[name]
+
+    def _absent(self, name: str) -> AbsentError:
+        sets = ", ".join(self.sets) or "none"
+        return AbsentError(
+            f"an explanation by the criterion {self.criterion!r} has no {name!r}; it has the sets: {sets}"
+        )
 
     @override
     def __repr__(self) -> str:
-        sets = f"sufficient={self.sufficient}, necessary={self.necessary}, unified={self.unified}"
-        numbers = f"f(x)={self.prediction:.4g}, f_0={self.base:.4g}"
-        return f"Explanation(row={self.row!r}, target={self.target_label!r}, {numbers}, {sets})"
+        sets = ", ".join(f"{name}={chosen}" for name, chosen in self.sets.items())
+        pns = f", PNS={self.cause.pns.value:.4g}" if "cause" in self.sets else ""
+        numbers = f"f(x)={self.prediction:.4g}, {self.base_word}={self.base:.4g}"
+        return f"Explanation(row={self.row!r}, target={self.target_label!r}, {numbers}, {sets}{pns})"
+
+    @property
+    def base_word(self) -> str:
+        """What `base` is, as a symbol."""
+        return "f(x')" if self.details.baseline else "f_0"

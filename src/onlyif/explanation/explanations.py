@@ -4,22 +4,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, final, overload
 
+import numpy as np
+from jaxtyping import Bool, Float
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
-from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, number
+from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, number, share_text
+from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.places import many_places, one_place
-from onlyif.explanation.records import (
-    CONTINUUM_COLUMNS,
-    PLAYER_COLUMNS,
-    SELECTION_COLUMNS,
-    continuum_records,
-    player_records,
-    selection_records,
-)
+from onlyif.explanation.records import continuum_layout, path_layout, player_layout, set_layout
 
 N_SHOWN = 10
 
@@ -30,16 +26,18 @@ class Explanations:
     """One explanation a row: a sequence that can be sliced, joined and laid out as frames.
 
     A number gives one `Explanation`; a slice, a list of numbers or a mask of
-    booleans gives `Explanations`. Two of them are joined by `+`, many by `joined`.
+    booleans gives `Explanations`. Two of them are joined by `+`, many by `joined`. All are by one
+    criterion, since gaps and probabilities do not compare; those by another one make a collection of
+    their own.
 
     Args:
-        items: The explanations, one a row.
+        items: The explanations, one a row; of images one an image and α.
         backend: The data frame library that frames are made with: "pandas", "polars" or
             "pyarrow"; empty where the user came with none, which means any that is installed.
         left_out: The labels of rows that were asked for and not begun when the time limit was reached.
 
     Raises:
-        SettingError: if an item is of another kind.
+        SettingError: if an item is of another kind, or they are by several criteria.
 
     Example:
         >>> from onlyif.testing.explanations import example_explanations
@@ -56,6 +54,13 @@ class Explanations:
         for i, item in enumerate(self.items):
             if not isinstance(item, Explanation):
                 raise SettingError(f"item {i} is a {type(item).__name__}; need Explanation")
+        criteria = list(dict.fromkeys(item.criterion for item in self.items))
+        if len(criteria) > 1:
+            got = " and ".join(map(repr, criteria))
+            raise SettingError(
+                f"one collection holds explanations by one criterion, got {got}; keep them apart, each in a "
+                "file of its own"
+            )
 
     def __len__(self) -> int:
         return len(self.items)
@@ -76,18 +81,65 @@ class Explanations:
     def __add__(self, other: "Explanations") -> "Explanations":
         return joined([self, other])
 
+    def of_row(self, row: Row) -> "Explanations":
+        """The explanations of one row; of an image, one for each α.
+
+        Args:
+            row: Its label.
+        """
+        return Explanations(tuple(item for item in self.items if item.row == row), self.backend)
+
+    def at_alpha(self, alpha: float) -> "Explanations":
+        """The explanations for one α.
+
+        Args:
+            alpha: α.
+
+        Raises:
+            SettingError: if there is none, naming those there are.
+            AbsentError: if they are by a criterion without α.
+        """
+        chosen = tuple(item for item in self.items if abs(item.alpha - alpha) < 1e-6)
+        if not chosen:
+            have = sorted({item.alpha for item in self.items})
+            raise SettingError(f"no explanation for alpha={alpha}; there are {have}")
+        return Explanations(chosen, self.backend)
+
+    def soft(self) -> Float[np.ndarray, "b h w"]:
+        """The soft masks of images of one size, in one array.
+
+        Raises:
+            AbsentError: if these are no explanations of images by masks.
+        """
+        return np.stack([item.soft for item in self.items])
+
+    def hard(self) -> Bool[np.ndarray, "b h w"]:
+        """The sets of pixels of images of one size, in one array.
+
+        Raises:
+            AbsentError: if these are no explanations of images by masks.
+        """
+        return np.stack([item.hard for item in self.items])
+
     def to_frame(self) -> Any:
-        """One row for each explained row and selection (sufficient, necessary, unified).
+        """One row for each explained row and set (sufficient, necessary, unified; cause; mask).
 
         `players` are the members' names, joined by ", "; `players_frame` has one boolean a
-        player instead. `delta_uni` is Δuni at the explanation's own α, and its standard
+        player instead. Columns that end with `_stderr` hold standard errors, those that end with
+        `_sample_stderr` the ones over E. `delta_uni` is Δuni at the explanation's own α, and its standard
         error an upper bound, since the two gaps share their draws. Columns that start with
-        `fresh` hold the gaps on draws that the search never saw, NaN where gaps are exact.
+        `fresh` hold the gaps on draws that the search never saw, NaN where gaps are exact;
+        `pns_searched` is the PNS that the search saw, `pns_typical` the mean over all subsets of that size.
 
         Raises:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
         """
-        return frame(SELECTION_COLUMNS, [r for item in self for r in selection_records(item)], self.backend)
+        return frame(*set_layout(self.items), self.backend)
+
+    def rows(self) -> list[dict[str, object]]:
+        """The rows of `to_frame` as dictionaries, without any library of frames."""
+        columns, records = set_layout(self.items)
+        return [dict(zip(columns, record, strict=True)) for record in records]
 
     def continuum_frame(self) -> Any:
         """One row for each explained row, size rule and solution over α in [low, high].
@@ -96,18 +148,30 @@ class Explanations:
 
         Raises:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
+            AbsentError: if the explanations have no continuum.
         """
-        return frame(CONTINUUM_COLUMNS, [r for item in self for r in continuum_records(item)], self.backend)
+        return frame(*continuum_layout(self.items), self.backend)
 
-    def players_frame(self) -> Any:
-        """One row for each explained row and player: its value, in which sets it is, its Shapley value.
-
-        The Shapley value is NaN where f_S(x) is not known for all subsets.
+    def path_frame(self) -> Any:
+        """One row for each explained row and size: the subset of that size with the highest PNS.
 
         Raises:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
+            AbsentError: if the explanations have no path.
         """
-        return frame(PLAYER_COLUMNS, [r for item in self for r in player_records(item)], self.backend)
+        return frame(*path_layout(self.items), self.backend)
+
+    def players_frame(self) -> Any:
+        """One row for each explained row and player: its value, in which sets it is, its scores.
+
+        The Shapley value is NaN where f_S(x) is not known for all subsets. With causes it has all
+        numbers of the player alone, and the baseline's value.
+
+        Raises:
+            ExtraError: if neither pandas, polars nor pyarrow is installed.
+            AbsentError: if the players are pixels.
+        """
+        return frame(*player_layout(self.items), self.backend)
 
     @override
     def __repr__(self) -> str:
@@ -115,7 +179,7 @@ class Explanations:
             return "no explanations" + left_out_text(self.left_out)
         half = N_SHOWN // 2
         shown = self.items if len(self) <= N_SHOWN else self.items[:half] + self.items[-half:]
-        header = ["row", "target", "f(x)", "f_0", "sufficient", "necessary", "unified"]
+        header = ["row", "target", "f(x)", shown[0].base_word, *_header(shown[0])]
         lines = aligned(header, [_line(item) for item in shown], indent="")
         if len(shown) < len(self):
             lines.insert(1 + half, f"… {len(self) - len(shown)} more …")
@@ -125,23 +189,85 @@ class Explanations:
 def collected(given: Explanation | Explanations) -> Explanations:
     """One explanation or many, as a collection.
 
+    Args:
+        given: One or many.
+
+    Raises:
+        SettingError: if it is neither.
+
     Example:
         >>> from onlyif.testing.explanations import example_explanations
         >>> len(collected(example_explanations()[0]))
         1
     """
-    return Explanations((given,)) if isinstance(given, Explanation) else given
+    match given:
+        case Explanation():
+            return Explanations((given,))
+        case Explanations():
+            return given
+        case _:
+            raise SettingError(
+                "need an explanation, or explanations as onlyif.explain gives them, "
+                f"got {type(given).__name__} {str(given)[:60]!r}"
+            )
+
+
+def one_of(given: object, user: str) -> Explanation:
+    """A single explanation, as a text or a picture needs it; of a collection of one row, that row's.
+
+    Args:
+        given: What was given.
+        user: What needs it.
+
+    Raises:
+        SettingError: if it is none, or several.
+    """
+    match given:
+        case Explanation():
+            return given
+        case Explanations() if len(given) == 1:
+            return given.items[0]
+        case Explanations():
+            got = f"Explanations of {len(given)} rows: choose one, as found[0]"
+        case _:
+            got = type(given).__name__
+    raise SettingError(f"{user} takes the explanation of one row, got {got}")
 
 
 def joined(parts: Iterable[Explanations]) -> Explanations:
-    """All explanations of several collections, in order; frames are made as by the first that says how."""
-    held = list(parts)
-    backend = next((part.backend for part in held if part.backend), "")
-    left_out = tuple(row for part in held for row in part.left_out)
-    return Explanations(tuple(item for part in held for item in part.items), backend, left_out)
+    """All explanations of several collections, in order; frames are made as by the first that says how.
+
+    Args:
+        parts: The collections, all by one criterion.
+
+    Raises:
+        SettingError: if they are by several criteria.
+    """
+    every = list(parts)
+    backend = next((part.backend for part in every if part.backend), "")
+    left_out = tuple(row for part in every for row in part.left_out)
+    return Explanations(tuple(item for part in every for item in part.items), backend, left_out)
+
+
+def _header(item: Explanation) -> list[str]:
+    if isinstance(item.names, PixelNames):
+        return ["α", "Δsuf", "Δnec", "set"] if "unified" in item.sets else ["scores"]
+    return ["PNS", *item.sets] if "cause" in item.sets else [*item.sets]
 
 
 def _line(item: Explanation) -> list[str]:
-    sets = [clipped(str(chosen), 28) for chosen in (item.sufficient, item.necessary, item.unified)]
-    label = clipped(item.target_label, 16)
-    return [clipped(str(item.row), 12), label, number(item.prediction), number(item.base), *sets]
+    label = item.target_label or str(item.target)
+    start = [clipped(str(item.row), 12), clipped(label, 16), number(item.prediction), number(item.base)]
+    if isinstance(item.names, PixelNames):
+        return [*start, *_pixels(item)]
+    if "cause" in item.sets:
+        return [*start, number(item.cause.pns.value), *(clipped(str(one), 60) for one in item.sets.values())]
+    return [*start, *(clipped(str(chosen), 28) for chosen in item.sets.values())]
+
+
+def _pixels(item: Explanation) -> list[str]:
+    if "unified" not in item.sets:
+        return [", ".join(item.scores)]
+    chosen = item.unified
+    gaps = chosen.sufficiency.value, chosen.necessity.value
+    return [number(item.alpha), *map(number, gaps), share_text(chosen.size, len(item.names))]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from onlyif.core.labels import Row
 from onlyif.core.visible import on_one_line, visible
-from onlyif.explanation.selection import Gap
+from onlyif.explanation.certificate import Certificate
+from onlyif.explanation.selection import Measure, Selection
 
 
 def number(value: float) -> str:
@@ -33,14 +34,15 @@ def error(stderr: float) -> str:
     return f" ± {stderr:.2g}" if stderr else ""
 
 
-def gap_text(gap: Gap) -> str:
-    """A gap with its standard error.
+def measure_text(measure: Measure) -> str:
+    """A number with its standard errors.
 
     Example:
-        >>> gap_text(Gap(0.25, 0.01))
-        '0.25 ± 0.01'
+        >>> measure_text(Measure(0.25, 0.01)), measure_text(Measure(0.25, 0.0, 0.03))
+        ('0.25 ± 0.01', '0.25 (over E ± 0.03)')
     """
-    return number(gap.value) + error(gap.stderr)
+    over = error(measure.sample_stderr).strip()
+    return number(measure.value) + error(measure.stderr) + (f" (over E {over})" if over else "")
 
 
 def clipped(text: str, width: int) -> str:
@@ -119,3 +121,53 @@ def left_out_text(rows: Sequence[Row]) -> str:
         '; 2 rows left out: the time limit was reached'
     """
     return f"; {counted(len(rows), 'row')} left out: the time limit was reached" if rows else ""
+
+
+def share_text(size: int, n_pixels: int) -> str:
+    """How large a set of pixels is, in words; only the empty one is 0, only the whole one is all.
+
+    Args:
+        size: Pixels in the set.
+        n_pixels: All pixels.
+
+    Example:
+        >>> share_text(0, 4096), share_text(2, 4096), share_text(512, 4096)
+        ('empty: no pixel', '0.049% of pixels', '12.5% of pixels')
+        >>> share_text(4095, 4096), share_text(4096, 4096)
+        ('99.976% of pixels', 'all pixels')
+    """
+    if size in (0, n_pixels):
+        return "all pixels" if size else "empty: no pixel"
+    percent = 100 * size / n_pixels
+    near = min(percent, 100 - percent)  # the digits that tell it from nothing, or from everything
+    digits = 1 if near >= 1 else 1 - math.floor(math.log10(near))
+    return f"{percent:.{digits}f}% of pixels"
+
+
+def empty_reason(
+    sufficient: Selection, necessary: Selection, total_gap: Measure, certificate: Certificate
+) -> str:
+    """Why the smallest ε-sufficient and ε-necessary sets are empty, as one sentence; "" when they are not.
+
+    Both hold for the empty set exactly when ρ(f(x), f_0) <= ε: hiding nothing and hiding
+    everything then give nearly the same prediction.
+
+    Args:
+        sufficient: The smallest ε-sufficient set.
+        necessary: The smallest ε-necessary set.
+        total_gap: ρ(f(x), f_0).
+        certificate: What is certain about them.
+    """
+    if sufficient.size and necessary.size:
+        return ""
+    distance = measure_text(total_gap)
+    if not certificate.informative:
+        return (
+            f"The prediction cannot be told apart from the average one (they differ by {distance}), "
+            "so there is nothing to explain."
+        )
+    near = f"within ε = {number(certificate.epsilon)} of f(x)"
+    return (
+        f"With every feature hidden the prediction is already {near} "
+        f"(they differ by {distance}), so no feature is needed."
+    )

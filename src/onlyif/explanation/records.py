@@ -1,111 +1,256 @@
-"""The rows of the frames that explanations are laid out as: one plain tuple a row."""
+"""The frames that explanations are laid out as: each column with its type and what stands in it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from onlyif.core.errors import AbsentError
 from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.selection import Gap, Selection
+from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.selection import Measure, Selection
 
+Columns = Mapping[str, type]
 Record = tuple[object, ...]
+Layout = tuple[Columns, list[Record]]
+# Of an explanation and the name of one of its sets, what stands in a column.
+_Read = Callable[[Explanation, str], object]
+_Readers = Mapping[str, tuple[type, _Read]]
+UNKNOWN = Measure(math.nan, math.nan, math.nan)
 
-_ROW: Mapping[str, type] = {
-    "row": object, "target": int, "target_label": str, "prediction": float,
-    "base": float, "base_stderr": float, "total_gap": float, "total_gap_stderr": float,
-}  # fmt: skip
-_SETTINGS: Mapping[str, type] = {
-    "epsilon": float, "alpha": float, "size_rule": str, "informative": bool, "basis": str,
-    "predictor": str, "output": str, "reference": str, "restriction": str, "search": str,
-    "distance": str, "seed": int, "model_rows": int, "seconds": float,
-}  # fmt: skip
-SELECTION_COLUMNS: Mapping[str, type] = {
+
+def _of(name: str, part: str = "value") -> tuple[type, _Read]:
+    """One of the numbers about a set."""
+    return float, lambda item, which: getattr(item.sets[which].measures.get(name, UNKNOWN), part)
+
+
+def _about(name: str, part: str = "value") -> tuple[type, _Read]:
+    """One of the numbers about the whole prediction."""
+    return float, lambda item, _: getattr(item.measures.get(name, UNKNOWN), part)
+
+
+def _said(name: str) -> tuple[type, _Read]:
+    return str, lambda item, _: item.provenance.sentences.get(name, "")
+
+
+def _errors(prefix: str, name: str) -> _Readers:
+    return {prefix: _of(name), f"{prefix}_stderr": _of(name, "stderr")}
+
+
+def _with_sample_errors(name: str) -> _Readers:
+    return {**_errors(name, name), f"{name}_sample_stderr": _of(name, "sample_stderr")}
+
+
+_ROW: _Readers = {
+    "row": (object, lambda item, _: item.row),
+    "target": (int, lambda item, _: item.target),
+    "target_label": (str, lambda item, _: item.target_label),
+    "prediction": (float, lambda item, _: item.prediction),
+}
+_BASE: _Readers = {
+    "base": (float, lambda item, _: item.base),
+    "base_stderr": (float, lambda item, _: item.base_stderr),
+}
+_MEMBERS: _Readers = {
+    "players": (str, lambda item, which: ", ".join(item.sets[which].names)),
+    "size": (int, lambda item, which: item.sets[which].size),
+}
+_TIES: _Readers = {"n_ties": (int, lambda item, which: item.sets[which].n_ties)}
+_COST: _Readers = {
+    "seed": (int, lambda item, _: item.provenance.seed),
+    "model_rows": (int, lambda item, _: item.model_rows),
+    "seconds": (float, lambda item, _: item.seconds),
+}
+_SEARCH: _Readers = {"search": (str, lambda item, _: item.provenance.search)}
+_GAPS: _Readers = {
     **_ROW,
-    "selection": str, "players": str, "size": int,
-    "delta_suf": float, "delta_suf_stderr": float, "delta_nec": float, "delta_nec_stderr": float,
-    "delta_uni": float, "delta_uni_stderr": float,
-    "fresh_suf": float, "fresh_suf_stderr": float, "fresh_nec": float, "fresh_nec_stderr": float,
-    "n_ties": int,
-    **_SETTINGS,
-}  # fmt: skip
-CONTINUUM_COLUMNS: Mapping[str, type] = {
+    **_BASE,
+    "total_gap": _about("total_gap"),
+    "total_gap_stderr": _about("total_gap", "stderr"),
+    "selection": (str, lambda _, which: which),
+    **_MEMBERS,
+    **_errors("delta_suf", "sufficiency"),
+    **_errors("delta_nec", "necessity"),
+    "delta_uni": (float, lambda item, which: item.sets[which].unified(item.alpha)),
+    "delta_uni_stderr": (float, lambda item, which: _unified_error(item.sets[which], item.alpha)),
+    **_errors("fresh_suf", "fresh_sufficiency"),
+    **_errors("fresh_nec", "fresh_necessity"),
+    **_TIES,
+    "epsilon": (float, lambda item, _: item.epsilon),
+    "alpha": (float, lambda item, _: item.alpha),
+    "size_rule": (str, lambda item, _: f"|S| {'=' if item.exact_size else '<='} {item.size}"),
+    "informative": (bool, lambda item, _: item.certificate.informative),
+    "basis": (str, lambda item, _: item.certificate.basis.name.lower()),
+    "predictor": (str, lambda item, _: item.provenance.predictor),
+    "output": (str, lambda item, _: item.provenance.output),
+    "reference": _said("reference"),
+    "restriction": _said("restriction"),
+    **_SEARCH,
+    "distance": _said("distance"),
+    **_COST,
+}
+_CAUSE: _Readers = {
+    **_MEMBERS,
+    **_with_sample_errors("pn"),
+    **_with_sample_errors("ps"),
+    "p_changed": _of("p_changed"),
+    "p_unchanged": _of("p_unchanged"),
+    **_with_sample_errors("pns"),
+    "pns_halved": (float, lambda item, which: item.sets[which].pns_halved),
+    "pns_searched": _of("searched"),
+    "pns_typical": _of("typical"),
+    "effective_pn": _of("effective_pn"),
+    "effective_ps": _of("effective_ps"),
+    "exact": (bool, lambda item, which: item.sets[which].exact),
+    **_TIES,
+}
+_CAUSE_ROW: _Readers = {**_ROW, "baseline_prediction": (float, lambda item, _: item.base)}
+_CAUSES: _Readers = {
+    **_CAUSE_ROW,
+    **_CAUSE,
+    "b": (float, lambda item, _: item.provenance.values["b"]),
+    "c": (float, lambda item, _: item.provenance.values["c"]),
+    "n_sample": (int, lambda item, _: item.provenance.values["n_sample"]),
+    "baseline": _said("baseline"),
+    "sample": _said("sample"),
+    **_SEARCH,
+    **_COST,
+    "reason": (str, lambda item, _: item.reason),
+}
+_MASKS: _Readers = {
+    "row": _ROW["row"],
+    "alpha": (float, lambda item, _: item.alpha),
+    "target": _ROW["target"],
+    "prediction": _ROW["prediction"],
+    "base": _BASE["base"],
+    "objective": _about("objective"),
+    "soft_size": (float, lambda item, _: float(item.soft.mean())),
+    "soft_sufficiency": _about("soft_sufficiency"),
+    "soft_necessity": _about("soft_necessity"),
+    "hard_size": (float, lambda item, which: item.sets[which].size / len(item.names)),
+    "hard_sufficiency": _of("sufficiency"),
+    "hard_necessity": _of("necessity"),
+    "steps": (int, lambda item, _: item.settings["steps"]),
+    "model_rows": _COST["model_rows"],
+}
+_CONTINUUM: Columns = {
     "row": object, "size": int, "exact_size": bool, "low": float, "high": float,
     "players": str, "n_players": int,
     "delta_suf": float, "delta_suf_stderr": float, "delta_nec": float, "delta_nec_stderr": float,
     "n_ties": int,
 }  # fmt: skip
-PLAYER_COLUMNS: Mapping[str, type] = {
-    "row": object, "player": str, "value": str, "sufficient": bool, "necessary": bool, "unified": bool,
-    "shapley": float,
-}  # fmt: skip
-
-_UNKNOWN = (Gap(math.nan, math.nan), Gap(math.nan, math.nan))
 
 
-def selections_of(item: Explanation) -> dict[str, Selection]:
-    """The three selections of an explanation, by name."""
-    return {"sufficient": item.sufficient, "necessary": item.necessary, "unified": item.unified}
+def _unified_error(chosen: Selection, alpha: float) -> float:
+    return alpha * chosen.sufficiency.stderr + (1.0 - alpha) * chosen.necessity.stderr
 
 
-def selection_records(item: Explanation) -> list[Record]:
-    """One record a selection, with `SELECTION_COLUMNS`."""
-    gap = item.total_gap
-    row = (item.row, item.target, item.target_label, item.prediction, item.base, item.base_stderr)
-    end = _settings(item)
-    return [
-        (*row, gap.value, gap.stderr, name, *_chosen(chosen, item.alpha), *end)
-        for name, chosen in selections_of(item).items()
-    ]
+def set_layout(items: Sequence[Explanation]) -> Layout:
+    """One row for each explanation and set, with the columns that fit what the explanations hold.
+
+    Args:
+        items: The explanations, all by one criterion.
+    """
+    readers = _readers(items)
+    pairs = [(item, which) for item in items for which in item.sets or ("",)]
+    rows = [tuple(read(item, which) for _, read in readers.values()) for item, which in pairs]
+    return {name: kind for name, (kind, _) in readers.items()}, rows
 
 
-def _chosen(chosen: Selection, alpha: float) -> Record:
-    suf, nec = chosen.sufficiency, chosen.necessity
-    fresh_suf, fresh_nec = chosen.fresh or _UNKNOWN
-    return (
-        ", ".join(chosen.names),
-        chosen.size,
-        *(suf.value, suf.stderr, nec.value, nec.stderr),
-        chosen.unified(alpha),
-        alpha * suf.stderr + (1.0 - alpha) * nec.stderr,
-        *(fresh_suf.value, fresh_suf.stderr, fresh_nec.value, fresh_nec.stderr),
-        chosen.n_ties,
-    )
+def _readers(items: Sequence[Explanation]) -> _Readers:
+    if not items or items[0].details.continua is not None:
+        return _GAPS
+    if "cause" in items[0].sets:
+        return _CAUSES
+    if "soft" in items[0].scores:
+        return _MASKS
+    if not any(item.sets for item in items):
+        told = dict.fromkeys(name for item in items for name in item.measures)
+        return {**_ROW, **_BASE, **{name: _about(name) for name in told}, **_SEARCH, **_COST}
+    measured = dict.fromkeys(name for item in items for one in item.sets.values() for name in one.measures)
+    numbers = {column: read for name in measured for column, read in _errors(name, name).items()}
+    which: _Readers = {"selection": _GAPS["selection"]}
+    return {**_ROW, **_BASE, **which, **_MEMBERS, **numbers, **_TIES, **_SEARCH, **_COST}
 
 
-def _settings(item: Explanation) -> Record:
-    source = item.provenance
-    return (
-        item.epsilon,
-        item.alpha,
-        f"|S| {'=' if item.exact_size else '<='} {item.size}",
-        item.certificate.informative,
-        item.certificate.basis.name.lower(),
-        *(source.predictor, source.output, source.reference, source.restriction, source.search),
-        *(source.distance, source.seed, item.model_rows, item.seconds),
-    )
+def continuum_layout(items: Sequence[Explanation]) -> Layout:
+    """One row for each explanation, size rule and solution over α.
+
+    Args:
+        items: The explanations.
+    """
+    return _CONTINUUM, [record for item in items for record in _continuum(item)]
 
 
-def continuum_records(item: Explanation) -> list[Record]:
-    """One record a solution of every size rule, with `CONTINUUM_COLUMNS`."""
+def _continuum(item: Explanation) -> Iterator[Record]:
     held = item.continua
-    records = zip(
-        held.size.tolist(), held.exact_size.tolist(), held.low.tolist(), held.high.tolist(),
-        held.keep.tolist(), held.sufficiency.tolist(), held.necessity.tolist(), held.n_ties.tolist(),
-        strict=True,
-    )  # fmt: skip
-    return [
-        (item.row, size, exact, low, high, _named(held.names, keep), sum(keep), *suf, *nec, ties)
-        for size, exact, low, high, keep, suf, nec, ties in records
+    columns = held.size, held.exact_size, held.low, held.high, held.keep, held.n_ties
+    gaps = zip(held.sufficiency.tolist(), held.necessity.tolist(), strict=True)
+    rows = zip(zip(*(column.tolist() for column in columns), strict=True), gaps, strict=True)
+    for (size, exact, low, high, keep, ties), (suf, nec) in rows:
+        named = ", ".join(name for name, kept in zip(held.names, keep, strict=True) if kept)
+        yield (item.row, size, exact, low, high, named, sum(keep), *suf, *nec, ties)
+
+
+def path_layout(items: Sequence[Explanation]) -> Layout:
+    """One row for each explanation and size: the best set of that size.
+
+    Args:
+        items: The explanations.
+    """
+    readers = {**_CAUSE_ROW, **_CAUSE}
+    rows = [
+        (*values, chosen.size == item.size)
+        for item in items
+        for chosen, values in zip(item.path, _one_by_one(item, item.path, readers), strict=True)
     ]
+    return {**{name: kind for name, (kind, _) in readers.items()}, "chosen": bool}, rows
 
 
-def _named(names: tuple[str, ...], keep: list[bool]) -> str:
-    return ", ".join(name for name, kept in zip(names, keep, strict=True) if kept)
+def _one_by_one(item: Explanation, chosen: Iterable[Selection], readers: _Readers) -> Iterator[Record]:
+    for one in chosen:
+        alone = Explanation(
+            item.row, item.names, item.values, item.target, item.target_label, item.prediction,
+            item.base, item.base_stderr, {"cause": one}, item.provenance,
+        )  # fmt: skip
+        yield tuple(read(alone, "cause") for _, read in readers.values())
 
 
-def player_records(item: Explanation) -> list[Record]:
-    """One record a player, with `PLAYER_COLUMNS`."""
-    shapley = [math.nan] * len(item.names) if item.shapley is None else item.shapley.tolist()
-    sets = [set(chosen.players) for chosen in selections_of(item).values()]
-    return [
-        (item.row, name, item.values[i], *(i in chosen for chosen in sets), shapley[i])
-        for i, name in enumerate(item.names)
+def player_layout(items: Sequence[Explanation]) -> Layout:
+    """One row for each explanation and player: its value, in which sets it is, its scores.
+
+    Args:
+        items: The explanations.
+
+    Raises:
+        AbsentError: if players are pixels: their scores are arrays.
+    """
+    if any(isinstance(item.names, PixelNames) for item in items):
+        raise AbsentError("a frame of players needs features, got pixels; read the arrays in `scores`")
+    if items and items[0].details.singles:
+        return _single_layout(items)
+    sets = list(dict.fromkeys(name for item in items for name in item.sets))
+    scores = list(dict.fromkeys(name for item in items for name in item.scores))
+    if not items or items[0].details.continua is not None:
+        sets, scores = ["sufficient", "necessary", "unified"], ["shapley"]
+    columns: dict[str, type] = {"row": object, "player": str, "value": str}
+    columns |= dict.fromkeys(sets, bool) | dict.fromkeys(scores, float)
+    return columns, [record for item in items for record in _players(item, sets, scores)]
+
+
+def _players(item: Explanation, sets: Sequence[str], scores: Sequence[str]) -> Iterator[Record]:
+    members = [set(item.sets[name].players) if name in item.sets else set() for name in sets]
+    nothing = [math.nan] * len(item.names)
+    numbers = [item.scores[name].tolist() if name in item.scores else nothing for name in scores]
+    for i, name in enumerate(item.names):
+        yield (item.row, name, item.values[i], *(i in held for held in members), *(one[i] for one in numbers))
+
+
+def _single_layout(items: Sequence[Explanation]) -> Layout:
+    columns = {"row": object, "player": str, "value": str, "baseline": str, "in_cause": bool}
+    rows = [
+        (item.row, name, item.values[i], item.baseline[i], i in item.cause.players, *values)
+        for item in items
+        for i, (name, values) in enumerate(
+            zip(item.names, _one_by_one(item, item.singles, _CAUSE), strict=True)
+        )
     ]
+    return {**columns, **{name: kind for name, (kind, _) in _CAUSE.items()}}, rows

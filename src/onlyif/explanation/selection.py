@@ -1,32 +1,40 @@
-"""Selection: one subset of players with its two gaps."""
+"""Selection: one subset of players with all that was measured of it."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+from jaxtyping import Bool
 from typing_extensions import override
 
-from onlyif.core.errors import SettingError
+from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.visible import on_one_line
 
 NORMAL_95 = 1.959963984540054
+LONGEST_LIST = 60
 
 
 @final
 @dataclass(frozen=True)
-class Gap:
-    """A distance from a perfect explanation, and how well it is known.
+class Measure:
+    """A number about a prediction or a subset, and how well it is known.
 
     Args:
-        value: The gap, in the units of the distance; 0 is perfect.
-        stderr: Standard error of the value; 0 when it is exact, NaN when unknown.
+        value: The number; of a gap in the units of the distance, 0 being perfect.
+        stderr: Its standard error; 0 when it is exact, NaN when unknown.
+        sample_stderr: Its standard error over the sample E: how far another sample of as many inputs
+            would move it; 0 where there is no such sample.
 
     Example:
-        >>> Gap(0.25, 0.01).interval()
+        >>> Measure(0.25, 0.01).interval()
         (0.230..., 0.269...)
     """
 
     value: float
     stderr: float = 0.0
+    sample_stderr: float = 0.0
 
     def interval(self, n_sigma: float = NORMAL_95) -> tuple[float, float]:
         """The value plus and minus `n_sigma` standard errors, cut off at 0; 95 % by default."""
@@ -36,29 +44,142 @@ class Gap:
 @final
 @dataclass(frozen=True)
 class Selection:
-    """One subset S: who is in it, and how sufficient and how necessary it is.
+    """One subset S: who is in it, and what was measured of it.
+
+    Sets that keep or hide players have the measures `sufficiency`, Δsuf(S) = ρ(f(x), f_S(x)), and
+    `necessity`, Δnec(S) = ρ(f_Sc(x), f_0(x)), and where these were drawn `fresh_sufficiency` and
+    `fresh_necessity`, estimated again on draws that the search never saw. A cause has
+
+    - `pn`: where perturbing S changed the prediction, the probability that perturbing the rest would not
+      have;
+    - `ps`: where perturbing the rest changed nothing, the probability that perturbing S would have;
+    - `p_changed`, P(A, B): an input of E is near x on S, and perturbing S changes its prediction;
+    - `p_unchanged`, P(Ā, B̄): it is near x outside S, and perturbing the rest does not change it;
+    - `pns` = PN·P(A, B) + PS·P(Ā, B̄), from 0 to 2;
+    - `effective_pn` and `effective_ps`: how many inputs of E count for PN and PS;
+    - `searched`: the PNS that the search saw, where it was estimated again afterwards;
+    - `typical`: the mean PNS of all subsets of this size, where all were compared.
+
+    Other criteria name their own. Each is read as `selection.measure(name)`; those above also as attributes.
 
     Args:
         players: Sorted numbers of the players in S.
-        names: Their names, in the same order.
-        sufficiency: Δsuf(S) = ρ(f(x), f_S(x)): S kept, the rest hidden.
-        necessity: Δnec(S) = ρ(f_Sc(x), f_0(x)): S hidden, the rest kept.
-        n_ties: How many subsets attain the same minimum, this one included; 0 when not counted.
-        fresh: The two gaps estimated again on draws that the search never saw,
-            or None where the gaps are exact.
+        among: The names of all players.
+        measures: What was measured, by name.
+        n_ties: How many subsets attain the same best value, this one included; 0 when not counted.
+        exact: Whether nothing was drawn to measure it; for causes, nothing given E.
+
+    Example:
+        >>> chosen = Selection((0,), ("age", "income"), {"sufficiency": Measure(0.25)})
+        >>> chosen.names, chosen.sufficiency.value
+        (('age',), 0.25)
+
+    References:
+        [bharti2024] equations 3 to 6; [chen2024] equations 6 and 11 to 15, as corrected in the guide.
     """
 
     players: tuple[int, ...]
-    names: tuple[str, ...]
-    sufficiency: Gap
-    necessity: Gap
+    among: Sequence[str]
+    measures: Mapping[str, Measure]
     n_ties: int = 0
-    fresh: tuple[Gap, Gap] | None = None
+    exact: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members' names, in order."""
+        return tuple(self.among[player] for player in self.players)
 
     @property
     def size(self) -> int:
         """|S|."""
         return len(self.players)
+
+    @property
+    def keep(self) -> Bool[np.ndarray, "d"]:
+        """Which of all players are in S."""
+        keep = np.zeros(len(self.among), dtype=np.bool_)
+        keep[list(self.players)] = True
+        return keep
+
+    def measure(self, name: str) -> Measure:
+        """One of the measures.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            AbsentError: if nothing of this name was measured.
+        """
+        if name not in self.measures:
+            raise AbsentError(f"no {name!r} was measured of this set, only {', '.join(self.measures)}")
+        return self.measures[name]
+
+    @property
+    def sufficiency(self) -> Measure:
+        """Δsuf(S): S kept, the rest hidden."""
+        return self.measure("sufficiency")
+
+    @property
+    def necessity(self) -> Measure:
+        """Δnec(S): S hidden, the rest kept."""
+        return self.measure("necessity")
+
+    @property
+    def fresh(self) -> tuple[Measure, Measure] | None:
+        """The two gaps on draws that the search never saw; None where the gaps are exact."""
+        if "fresh_sufficiency" not in self.measures:
+            return None
+        return self.measure("fresh_sufficiency"), self.measure("fresh_necessity")
+
+    @property
+    def pn(self) -> Measure:
+        """PN."""
+        return self.measure("pn")
+
+    @property
+    def ps(self) -> Measure:
+        """PS."""
+        return self.measure("ps")
+
+    @property
+    def p_changed(self) -> Measure:
+        """P(A, B)."""
+        return self.measure("p_changed")
+
+    @property
+    def p_unchanged(self) -> Measure:
+        """P(Ā, B̄)."""
+        return self.measure("p_unchanged")
+
+    @property
+    def pns(self) -> Measure:
+        """PNS, from 0 to 2."""
+        return self.measure("pns")
+
+    @property
+    def pns_halved(self) -> float:
+        """PNS with prior ½ on s and on its complement, from 0 to 1; it ranks subsets as PNS does."""
+        return self.pns.value / 2
+
+    @property
+    def effective_pn(self) -> float:
+        """Effective sample size of the weights of PN."""
+        return self.measure("effective_pn").value
+
+    @property
+    def effective_ps(self) -> float:
+        """Effective sample size of the weights of PS."""
+        return self.measure("effective_ps").value
+
+    @property
+    def searched(self) -> float | None:
+        """The PNS that the search saw; None where nothing was estimated again."""
+        return self.measures["searched"].value if "searched" in self.measures else None
+
+    @property
+    def typical(self) -> float | None:
+        """Mean PNS of all subsets of this size; None where not all were compared."""
+        return self.measures["typical"].value if "typical" in self.measures else None
 
     def unified(self, alpha: float) -> float:
         """Δuni(S, α) = α Δsuf(S) + (1 - α) Δnec(S).
@@ -72,4 +193,29 @@ class Selection:
 
     @override
     def __str__(self) -> str:
+        if self.size > LONGEST_LIST:
+            return f"{{{self.size} of {len(self.among)}}}"
         return "{" + on_one_line(", ".join(self.names)) + "}"
+
+
+def gap_selection(
+    players: tuple[int, ...],
+    among: Sequence[str],
+    gaps: tuple[Measure, Measure],
+    n_ties: int = 0,
+    fresh: tuple[Measure, Measure] | None = None,
+) -> Selection:
+    """A subset with its two gaps, (Δsuf, Δnec), which are exact where they have no error.
+
+    Args:
+        players: Its members.
+        among: The names of all players.
+        gaps: Δsuf and Δnec.
+        n_ties: How many subsets attain the same minimum.
+        fresh: The gaps on draws that the search never saw; None where there are none.
+    """
+    measures = dict(zip(("sufficiency", "necessity"), gaps, strict=True))
+    exact = fresh is None and not any(gap.stderr or math.isnan(gap.stderr) for gap in gaps)
+    if fresh is not None:
+        measures |= zip(("fresh_sufficiency", "fresh_necessity"), fresh, strict=True)
+    return Selection(players, among, measures, n_ties, exact)

@@ -23,27 +23,26 @@ from safetensors.numpy import save as pack_arrays
 
 from onlyif.core.errors import StorageError
 from onlyif.core.whole_files import checked_path, remove_drafts, suffixed, write_whole
-from onlyif.explanation import causal_format
-from onlyif.explanation.causal_explanations import CausalExplanations
-from onlyif.explanation.entry import Entry
-from onlyif.explanation.explained import Explained, OneExplained, joined_alike, many
-from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.formats import FORMAT, Array, Arrays, plain_explanations, read_format_1
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations, collected, joined
+from onlyif.explanation.older import read_causes, read_sets
 from onlyif.explanation.sealed import SEAL, need_seal, parsed, sealed_text
+from onlyif.explanation.stored import FORMAT, Array, Arrays, plain_explanations, read_explanations
 
 SUFFIX = ".onlyif.json"
 _TENSORS = re.compile(r"\.[0-9a-f]{16}\.safetensors")
-READERS: Mapping[int, Callable[[Entry, Arrays], Explained]] = {
-    1: read_format_1,
-    2: causal_format.read_format_2,
+READERS: Mapping[int, Callable[[Mapping[str, Any], Arrays, str], Explanations]] = {
+    1: read_sets,
+    2: read_causes,
     # The same entries, with a digest of them.
-    FORMAT: read_format_1,
-    causal_format.FORMAT: causal_format.read_format_2,
+    3: read_sets,
+    4: read_causes,
+    FORMAT: read_explanations,
 }
 _UNSEALED = frozenset({1, 2})
 
 
-def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -> Path:
+def save(explanations: Explanation | Explanations, path: str | os.PathLike[str]) -> Path:
     """Write explanations as `<path>.onlyif.json` and `<path>.<digest>.safetensors`.
 
     Args:
@@ -58,11 +57,11 @@ def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -
         StorageError: if the files cannot be written.
     """
     target = suffixed(path, SUFFIX)
-    number, plain, arrays = _plain(many(explanations))
+    plain, arrays = plain_explanations(collected(explanations))
     packed = pack_arrays(arrays)
     digest = hashlib.sha256(packed).hexdigest()
     beside = target.with_name(f"{_stem(target)}.{digest[:16]}.safetensors")
-    whole = {"format": number, "tensors": {"file": beside.name, "sha256": digest}, **plain}
+    whole = {"format": FORMAT, "tensors": {"file": beside.name, "sha256": digest}, **plain}
     text = sealed_text(whole)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +74,7 @@ def save(explanations: OneExplained | Explained, path: str | os.PathLike[str]) -
     return target
 
 
-def load(path: str | os.PathLike[str]) -> Explained:
+def load(path: str | os.PathLike[str]) -> Explanations:
     """Read explanations that `save` wrote.
 
     Args:
@@ -86,20 +85,22 @@ def load(path: str | os.PathLike[str]) -> Explained:
             newer format.
     """
     target = suffixed(path, SUFFIX)
-    entry = _parsed(target)
-    number = entry.count("format")
+    document = _parsed(target)
+    number, tensors = document.pop("format", None), document.pop("tensors", None)
+    if type(number) is not int or not isinstance(tensors, dict):
+        raise StorageError(f"{target}: need a 'format', a whole number, and 'tensors'; the file was changed")
     if number not in READERS:
         raise StorageError(
             f"{target} has format {number}, this onlyif reads formats {sorted(READERS)}: "
             "it needs a newer version of onlyif"
         )
     if number not in _UNSEALED:
-        need_seal(entry.content, str(target))
-        entry.text(SEAL)
-    return READERS[number](entry, _arrays(target, entry.inner("tensors")))
+        need_seal({"format": number, "tensors": tensors, **document}, str(target))
+        document.pop(SEAL)
+    return READERS[number](document, _arrays(target, tensors), str(target))
 
 
-def load_folder(folder: str | os.PathLike[str]) -> Explained:
+def load_folder(folder: str | os.PathLike[str]) -> Explanations:
     """All explanations saved in one folder, joined in the order of `saved_in`.
 
     Args:
@@ -107,12 +108,12 @@ def load_folder(folder: str | os.PathLike[str]) -> Explained:
 
     Raises:
         StorageError: if there are none, or one of them cannot be read.
-        SettingError: if some hold sets and others causes.
+        SettingError: if they are by several criteria.
     """
     stems = saved_in(folder)
     if not stems:
         raise StorageError(f"{Path(folder)} holds no saved explanations: need files named *{SUFFIX}")
-    return joined_alike(load(stem) for stem in stems)
+    return joined(load(stem) for stem in stems)
 
 
 def saved_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -131,15 +132,6 @@ def saved_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
             raise
         raise StorageError(f"cannot read the folder {place}: {cause}") from cause
     return tuple(sorted(found, key=_natural))
-
-
-def _plain(found: Explained) -> tuple[int, dict[str, Any], dict[str, Array]]:
-    """The number of the format, values for strict JSON, and named arrays."""
-    match found:
-        case CausalExplanations():
-            return causal_format.FORMAT, causal_format.plain_causes(found), {}
-        case Explanations():
-            return FORMAT, *plain_explanations(found)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -163,7 +155,7 @@ def _remove_stale(target: Path, current: Path) -> None:
             other.unlink()
 
 
-def _parsed(target: Path) -> Entry:
+def _parsed(target: Path) -> dict[str, Any]:
     try:
         text = target.read_bytes().decode("utf-8", "surrogatepass")
         content = parsed(text)
@@ -173,12 +165,15 @@ def _parsed(target: Path) -> Entry:
         raise StorageError(f"cannot read {target}: {cause}") from cause
     except (ValueError, RecursionError) as cause:
         raise StorageError(f"{target} is cut short or no JSON: {cause}") from cause
-    return Entry.of(content, str(target))
+    if not isinstance(content, dict):
+        raise StorageError(f"{target}: need a JSON object, got {type(content).__name__}")
+    return content
 
 
-def _arrays(target: Path, entry: Entry) -> Arrays:
-    name, digest = entry.text("file"), entry.text("sha256")
-    entry.done()
+def _arrays(target: Path, tensors: Mapping[str, Any]) -> Arrays:
+    name, digest = tensors.get("file"), tensors.get("sha256")
+    if len(tensors) != 2 or not (isinstance(name, str) and isinstance(digest, str)):
+        raise StorageError(f"{target}: tensors: need the texts 'file' and 'sha256', got {sorted(tensors)}")
     stem = _stem(target)
     if not (name.startswith(stem) and _TENSORS.fullmatch(name[len(stem) :])):
         raise StorageError(

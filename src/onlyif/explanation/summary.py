@@ -1,7 +1,7 @@
-"""Summary over rows: how often each player is in which set, and the mean gaps."""
+"""Summary over rows: how often each player is in which set, and the mean of what was measured of the sets."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any, final
@@ -13,14 +13,20 @@ from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations, collected
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, error, number, sentence
-from onlyif.explanation.records import selections_of
+from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import NORMAL_95, Selection
-
-KINDS = ("sufficient", "necessary", "unified")
-
 
 # Squares of what is larger overflow.
 _ENORMOUS = 1e150
+# What is known of some sets only, or for a reader of one row.
+_OF_ONE_ROW = frozenset({"searched", "typical", "effective_pn", "effective_ps", "p_changed", "p_unchanged"})
+SYMBOLS: Mapping[str, str] = {
+    "sufficiency": "Δsuf",
+    "necessity": "Δnec",
+    "pns": "PNS",
+    "pn": "PN",
+    "ps": "PS",
+}
 
 
 @final
@@ -68,40 +74,39 @@ class Mean:
     stderr: float
 
 
+_UNKNOWN = Mean(math.nan, math.nan)
+
+
 @final
 @dataclass(frozen=True)
 class PlayerSummary:
-    """In how many rows one player is in each set.
+    """One player over all rows.
 
     Args:
         name: The player.
-        sufficient: Rows in whose smallest ε-sufficient set it is.
-        necessary: Rows in whose smallest ε-necessary set it is.
-        unified: Rows in whose unified set it is.
+        shares: For each kind of set the rows in whose set it is; where nothing is a cause, it is in none.
+        scores: The mean of each of its scores, as of its PNS alone.
     """
 
     name: str
-    sufficient: Share
-    necessary: Share
-    unified: Share
+    shares: Mapping[str, Share]
+    scores: Mapping[str, Mean]
 
 
 @final
 @dataclass(frozen=True)
-class GapSummary:
+class SetSummary:
     """One kind of set over all rows.
 
     Args:
-        selection: "sufficient", "necessary" or "unified".
+        selection: Its name, as "sufficient" or "cause".
         size: Mean number of members.
-        sufficiency: Mean Δsuf, of fresh draws where there are any.
-        necessity: Mean Δnec, likewise.
+        measures: Mean of each of its measures; of gaps those of fresh draws where there are any.
     """
 
     selection: str
     size: Mean
-    sufficiency: Mean
-    necessity: Mean
+    measures: Mapping[str, Mean]
 
 
 @final
@@ -111,70 +116,93 @@ class Summary:
 
     Args:
         n_rows: Rows explained.
-        n_informative: Rows whose prediction differs from the average one by more than its error.
-        players: One entry a player, in the order of the table.
-        gaps: One entry a kind of set.
-        references: The sentences that say what hidden features are replaced by.
-        backend: The data frame library of `to_frame`.
+        n_informative: Rows with something to explain: whose prediction differs from the average one by more
+            than its error, or for which some set has a PNS above 0.
+        players: One entry a player, in the order of the table; none for pixels.
+        sets: One entry a kind of set.
+        sentences: What hidden features are replaced by, or go to.
+        backend: The data frame library of the frames.
     """
 
     n_rows: int
     n_informative: int
     players: tuple[PlayerSummary, ...]
-    gaps: tuple[GapSummary, ...]
-    references: tuple[str, ...]
+    sets: tuple[SetSummary, ...]
+    sentences: tuple[str, ...]
     backend: str = ""
 
     def to_frame(self) -> Any:
-        """One row for each player and kind of set: count, share and its 95 % interval.
+        """One row for each player and kind of set: count, share and its 95 % interval, mean scores.
 
         Raises:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
         """
-        columns = {"player": str, "selection": str, "count": int, "rows": int}
-        shares = {"share": float, "share_low": float, "share_high": float}
+        scores = list(dict.fromkeys(name for player in self.players for name in player.scores))
+        columns: dict[str, type] = {"player": str, "selection": str, "count": int, "rows": int}
+        columns |= {"share": float, "share_low": float, "share_high": float}
+        columns |= {f"{name}_{end}": float for name in scores for end in ("mean", "stderr")}
         rows = [
-            (player.name, kind, share.count, share.total, share.value, *share.interval())
+            (
+                *(player.name, kind, share.count, share.total, share.value, *share.interval()),
+                *(
+                    x
+                    for name in scores
+                    for m in [player.scores.get(name, _UNKNOWN)]
+                    for x in (m.value, m.stderr)
+                ),
+            )
             for player in self.players
-            for kind, share in zip(KINDS, _shares(player), strict=True)
+            for kind, share in player.shares.items()
         ]
-        return frame({**columns, **shares}, rows, self.backend)
+        return frame(columns, rows, self.backend)
 
     def gaps_frame(self) -> Any:
-        """One row for each kind of set: mean size and mean gaps, with standard errors over rows.
+        """One row for each kind of set: mean size and mean measures, with standard errors over rows.
 
         Raises:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
         """
-        names = ("size", "delta_suf", "delta_nec")
-        columns = {"selection": str} | {f"{n}{end}": float for n in names for end in ("_mean", "_stderr")}
+        short = {"sufficiency": "delta_suf", "necessity": "delta_nec"}
+        names = list(dict.fromkeys(name for one in self.sets for name in one.measures))
+        columns: dict[str, type] = {"selection": str}
+        columns |= {
+            f"{short.get(n, n)}{end}": float for n in ("size", *names) for end in ("_mean", "_stderr")
+        }
         rows = [
-            (gap.selection, *(x for mean in _means(gap) for x in (mean.value, mean.stderr)))
-            for gap in self.gaps
+            (one.selection, *(x for m in (one.size, *_in_order(one, names)) for x in (m.value, m.stderr)))
+            for one in self.sets
         ]
         return frame(columns, rows, self.backend)
 
     @override
     def __str__(self) -> str:
-        shares = [[clipped(p.name, 32), *(_share_text(s) for s in _shares(p))] for p in self.players]
-        gaps = [[gap.selection, *(_mean_text(mean) for mean in _means(gap))] for gap in self.gaps]
+        kinds = [one.selection for one in self.sets]
+        scores = list(dict.fromkeys(name for player in self.players for name in player.scores))
+        measures = list(dict.fromkeys(name for one in self.sets for name in one.measures))
+        shares = [[clipped(p.name, 32), *_cells(p, kinds, scores)] for p in self.players]
+        means = [
+            [one.selection, _mean_text(one.size), *map(_mean_text, _in_order(one, measures))]
+            for one in self.sets
+        ]
+        heads = [SYMBOLS.get(name, name) for name in measures]
+        scored = [f"mean {SYMBOLS.get(name, name)} alone" for name in scores]
+        often = "How often each feature is in the set (rows; share of rows with its 95 % interval):"
+        players = ["", often, *aligned(["feature", *kinds, *scored], shares)] if shares else []
         return "\n".join(
             [
                 f"{counted(self.n_rows, 'row')}, {self.n_informative} of them informative",
-                "",
-                "How often each feature is in the set (rows; share of rows with its 95 % interval):",
-                *aligned(["feature", *KINDS], shares),
+                *players,
                 "",
                 "Means over rows (± standard error):",
-                *aligned(["set", "size", "Δsuf", "Δnec"], gaps),
+                *aligned(["set", "size", *heads], means),
                 "",
-                *(sentence(said) for said in self.references),
+                *(sentence(said) for said in self.sentences),
             ]
         )
 
 
 def summary(explanations: Explanation | Explanations) -> Summary:
-    """How often each player is in the sufficient, necessary and unified set, with mean gaps.
+    """How often each player is in which set, with the means of what was measured of the sets.
 
     Gaps of fresh draws are taken where there are any: those that a search has
     minimised are too small on average.
@@ -187,35 +215,60 @@ def summary(explanations: Explanation | Explanations) -> Summary:
 
     Example:
         >>> from onlyif.testing.explanations import example_explanations
-        >>> summary(example_explanations()).players[0].sufficient
+        >>> summary(example_explanations()).players[0].shares["sufficient"]
         Share(count=2, total=3)
     """
-    held = collected(explanations)
-    items = held.items
+    whole = collected(explanations)
+    items = whole.items
     if not items:
         raise SettingError("a summary needs at least one explanation, got none")
-    names = dict.fromkeys(name for item in items for name in item.names)
+    kinds = list(dict.fromkeys(name for item in items for name in item.sets))
+    features = [item for item in items if not isinstance(item.names, PixelNames)]
+    names = dict.fromkeys(name for item in features for name in item.names)
+    said = (item.provenance.sentences for item in items)
     return Summary(
         n_rows=len(items),
-        n_informative=sum(item.certificate.informative for item in items),
-        players=tuple(_player(name, [item for item in items if name in item.names]) for name in names),
-        gaps=tuple(_gap(kind, [selections_of(item)[kind] for item in items]) for kind in KINDS),
-        references=tuple(dict.fromkeys(item.provenance.reference for item in items)),
-        backend=held.backend,
+        n_informative=sum(map(_informative, items)),
+        players=tuple(
+            _player(name, [item for item in features if name in item.names], kinds) for name in names
+        ),
+        sets=tuple(_set(kind, [item.sets[kind] for item in items if kind in item.sets]) for kind in kinds),
+        sentences=tuple(
+            dict.fromkeys(one[key] for one in said for key in ("reference", "baseline") if key in one)
+        ),
+        backend=whole.backend,
     )
 
 
-def _player(name: str, items: Sequence[Explanation]) -> PlayerSummary:
-    counts = [sum(name in selections_of(item)[kind].names for item in items) for kind in KINDS]
-    return PlayerSummary(name, *(Share(count, len(items)) for count in counts))
+def _informative(item: Explanation) -> bool:
+    sure = item.details.certificate
+    return not item.reason if sure is None else sure.informative
 
 
-def _gap(kind: str, chosen: Sequence[Selection]) -> GapSummary:
-    gaps = [each.fresh or (each.sufficiency, each.necessity) for each in chosen]
-    sizes = mean_of([float(each.size) for each in chosen])
-    return GapSummary(
-        kind, sizes, mean_of([suf.value for suf, _ in gaps]), mean_of([nec.value for _, nec in gaps])
-    )
+def _player(name: str, items: Sequence[Explanation], kinds: Sequence[str]) -> PlayerSummary:
+    shares = {kind: Share(sum(_is_in(name, item, kind) for item in items), len(items)) for kind in kinds}
+    scores = [dict(item.scores) for item in items]
+    named = [key for key in scores[0] if key != "shapley" and all(key in one for one in scores)]
+    means = {
+        key: mean_of([float(item.scores[key][item.names.index(name)]) for item in items]) for key in named
+    }
+    return PlayerSummary(name, shares, means)
+
+
+def _is_in(name: str, item: Explanation, kind: str) -> bool:
+    nothing = kind == "cause" and bool(item.reason)
+    return kind in item.sets and name in item.sets[kind].names and not nothing
+
+
+def _set(kind: str, chosen: Sequence[Selection]) -> SetSummary:
+    names = [name for name in chosen[0].measures if all(name in one.measures for one in chosen)]
+    plain = [name for name in names if name not in _OF_ONE_ROW and not name.startswith("fresh_")]
+    values = {
+        name: [one.measures.get(f"fresh_{name}", one.measures[name]).value for one in chosen]
+        for name in plain
+    }
+    sizes = mean_of([float(one.size) for one in chosen])
+    return SetSummary(kind, sizes, {name: mean_of(column) for name, column in values.items()})
 
 
 def mean_of(values: Sequence[float]) -> Mean:
@@ -230,12 +283,13 @@ def mean_of(values: Sequence[float]) -> Mean:
     return Mean(fmean(values), spread)
 
 
-def _shares(player: PlayerSummary) -> tuple[Share, Share, Share]:
-    return player.sufficient, player.necessary, player.unified
+def _in_order(one: SetSummary, names: Sequence[str]) -> list[Mean]:
+    return [one.measures.get(name, _UNKNOWN) for name in names]
 
 
-def _means(gap: GapSummary) -> tuple[Mean, Mean, Mean]:
-    return gap.size, gap.sufficiency, gap.necessity
+def _cells(player: PlayerSummary, kinds: Sequence[str], scores: Sequence[str]) -> list[str]:
+    shares = [_share_text(player.shares[kind]) for kind in kinds]
+    return [*shares, *(_mean_text(player.scores[name]) if name in player.scores else "" for name in scores)]
 
 
 def _share_text(share: Share) -> str:

@@ -1,21 +1,49 @@
-"""One explanation as plain text, for a reader who does not know the paper."""
+"""One explanation as plain text, for a reader who does not know the papers."""
 
 import math
+from collections.abc import Iterator, Mapping
 
+import numpy as np
+
+from onlyif.core.arguments import Whole
 from onlyif.core.visible import visible
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.layout import aligned, counted, error, everything, gap_text, number, sentence, wrapped
-from onlyif.explanation.selection import Selection
+from onlyif.explanation.explanations import one_of
+from onlyif.explanation.layout import (
+    aligned,
+    clipped,
+    counted,
+    error,
+    everything,
+    measure_text,
+    number,
+    sentence,
+    share_text,
+    wrapped,
+)
+from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.selection import Measure, Selection
+
+Lines = Iterator[str]
+_LONGEST = 40
+_MOST_SCORES = 20
+KEEP, HIDE = (
+    "KEEP THESE AND THE PREDICTION STAYS",
+    "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE",
+)
 
 
 def explanation_text(item: Explanation, width: int = 100) -> str:
-    """All that an explanation says, in words beside the paper's symbols.
+    """All that an explanation says, in words beside the papers' symbols.
 
     Args:
         item: The explanation of one row.
         width: Longest line, in characters; at least 60 are used.
+
+    Raises:
+        SettingError: if it is no single explanation, or the width no whole number.
 
     Example:
         >>> from onlyif.testing.explanations import example_explanations
@@ -25,43 +53,29 @@ def explanation_text(item: Explanation, width: int = 100) -> str:
           f_0  = 0.2   the average prediction, when all 3 features are hidden
         ...
     """
-    width = max(width, 60)
+    whole, one = max(Whole().take("width", width), 60), one_of(item, "explanation_text")
     sections = [
-        _heading(item, width),
-        _sufficient(item, width),
-        _necessary(item, width),
-        _unified(item, width),
-        _continuum(item, width),
-        _certainty(item, width),
-        _provenance(item, width),
-        [wrapped(note, width, "  ! ", "    ") for note in item.notes],
+        _heading(one, whole),
+        *(_set(one, name, chosen, whole) for name, chosen in one.sets.items()),
+        _continuum(one, whole),
+        _path(one, whole),
+        _singles(one, whole),
+        _scores(one, whole),
+        _certainty(one, whole),
+        _provenance(one, whole),
+        (wrapped(note, whole, "  ! ", "    ") for note in one.notes),
     ]
-    return visible("\n\n".join("\n".join(lines) for lines in sections if lines))
-
-
-def empty_reason(item: Explanation) -> str:
-    """Why an explanation's sufficient and necessary sets are empty, as one sentence; "" when they are not.
-
-    Both hold for the empty set exactly when ρ(f(x), f_0) <= ε: hiding nothing and hiding
-    everything then give nearly the same prediction.
-    """
-    if item.sufficient.size and item.necessary.size:
-        return ""
-    distance = gap_text(item.total_gap)
-    if not item.certificate.informative:
-        return (
-            f"The prediction cannot be told apart from the average one (they differ by {distance}), "
-            "so there is nothing to explain."
-        )
-    return (
-        f"With every feature hidden the prediction is already within ε = {number(item.epsilon)} of f(x) "
-        f"(they differ by {distance}), so no feature is needed."
-    )
+    return visible("\n\n".join(filter(None, ("\n".join(lines) for lines in sections))))
 
 
 def value_pairs(item: Explanation, chosen: Selection) -> list[str]:
-    """The members of a set with their values, as "age = 39"."""
-    return [f"{item.names[i]} = {item.values[i]}" for i in chosen.players]
+    """The members of a set with their values, as "age = 39", and the baseline's where there is one."""
+    if isinstance(item.names, PixelNames):
+        return [share_text(chosen.size, len(item.names))]
+    at = item.details.baseline
+    return [
+        f"{item.names[i]} = {item.values[i]}" + (f" (baseline {at[i]})" if at else "") for i in chosen.players
+    ]
 
 
 def size_rule(item: Explanation) -> str:
@@ -69,112 +83,231 @@ def size_rule(item: Explanation) -> str:
     return f"{'exactly' if item.exact_size else 'at most'} {counted(item.size, 'feature')}"
 
 
-def _heading(item: Explanation, width: int) -> list[str]:
+def base_text(item: Explanation) -> str:
+    """What the prediction is compared with, in words."""
+    if item.details.baseline:
+        return "the prediction at the baseline"
+    if isinstance(item.names, PixelNames):
+        return "the average prediction, when all pixels are hidden"
+    return f"the average prediction, when {everything(len(item.names))} hidden"
+
+
+def _heading(item: Explanation, width: int) -> Lines:
     made = item.provenance
     prediction, base = number(item.prediction), number(item.base) + error(item.base_stderr)
-    pad = max(len(prediction), len(base))
-    distance = (
-        f"The two differ by {gap_text(item.total_gap)}. Below, 'close' means within "
-        f"ε = {number(item.epsilon)} (distance: {made.distance})."
-    )
+    pad, wide = max(len(prediction), len(base)), max(4, len(item.base_word))
     named = f" of '{item.target_label}'" if item.target_label else ""
-    warning = "The prediction cannot be told apart from the average one: there is nothing to explain."
-    return [
-        wrapped(f"Row {item.row}: {made.output}{named} ({made.predictor})", width, ""),
-        f"  f(x) = {prediction:<{pad}}  the prediction for this row",
-        f"  f_0  = {base:<{pad}}  the average prediction, when {everything(len(item.names))} hidden",
-        wrapped(distance, width),
-        *([] if item.certificate.informative else [wrapped(warning, width, "  ! ", "    ")]),
-    ]
+    what = "Image" if isinstance(item.names, PixelNames) else "Row"
+    yield wrapped(f"{what} {item.row}: {made.output}{named} ({made.predictor})", width, "")
+    yield f"  {'f(x)':<{wide}} = {prediction:<{pad}}  the prediction for this {what.lower()}"
+    yield f"  {item.base_word:<{wide}} = {base:<{pad}}  {base_text(item)}"
+    if item.details.certificate is not None:
+        rho = made.sentences["distance"]
+        close = f"Below, 'close' means within ε = {number(item.epsilon)} (distance: {rho})."
+        yield wrapped(f"The two differ by {measure_text(item.total_gap)}. {close}", width)
+        if not item.certificate.informative:
+            nothing = "The prediction cannot be told apart from the average one: there is nothing to explain."
+            yield wrapped(nothing, width, "  ! ", "    ")
+    if "c" in made.values:
+        how = f"c = {number(float(made.values['c']))} ({made.sentences['threshold']})"
+        yield wrapped(f"Below, 'changes' means by more than {how}.", width)
 
 
-def _sufficient(item: Explanation, width: int) -> list[str]:
-    return _smallest(item, item.sufficient, "KEEP THESE AND THE PREDICTION STAYS", "sufficient", width)
+def _set(item: Explanation, name: str, chosen: Selection, width: int) -> Lines:
+    match name:
+        case "sufficient":
+            return _smallest(item, chosen, KEEP, name, width)
+        case "necessary":
+            return _smallest(item, chosen, HIDE, name, width)
+        case "unified":
+            return _unified(item, chosen, width)
+        case "cause":
+            return _cause(item, chosen, width)
+        case _:
+            return _named(item, name, chosen, width)
 
 
-def _necessary(item: Explanation, width: int) -> list[str]:
-    title = "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE"
-    return _smallest(item, item.necessary, title, "necessary", width)
-
-
-def _smallest(item: Explanation, chosen: Selection, title: str, kind: str, width: int) -> list[str]:
+def _smallest(item: Explanation, chosen: Selection, title: str, kind: str, width: int) -> Lines:
     what = f"smallest{_found(item)} ε-{kind} set: {chosen.size} of {len(item.names)}"
-    return [wrapped(f"{title} ({what})", width, ""), *_members(item, chosen, width), *_gaps(chosen, width)]
+    yield wrapped(f"{title} ({what})", width, "")
+    yield from _members(item, chosen, width)
+    yield from _gaps(chosen, width)
 
 
-def _unified(item: Explanation, width: int) -> list[str]:
-    chosen = item.unified
-    title = (
-        f"BEST OF BOTH with {size_rule(item)}, at α = {number(item.alpha)} "
-        f"(α = 1 asks only that the prediction stays, α = 0 only that it is gone)"
-    )
+def _unified(item: Explanation, chosen: Selection, width: int) -> Lines:
+    rule = f" with {size_rule(item)}, at" if "size" in item.settings else " at"
+    ends = "α = 1 asks only that the prediction stays, α = 0 only that it is gone"
+    yield wrapped(f"BEST OF BOTH{rule} α = {number(item.alpha)} ({ends})", width, "")
+    yield from _members(item, chosen, width)
+    yield from _gaps(chosen, width)
     ties = f"; {chosen.n_ties} sets tie, the smallest and then first is shown" if chosen.n_ties > 1 else ""
     least = f"the least{_found(item) or ' possible'}{ties}"
-    uni = f"Δuni = α Δsuf + (1 - α) Δnec = {number(chosen.unified(item.alpha))}, {least}"
-    return [
-        wrapped(title, width, ""),
-        *_members(item, chosen, width),
-        *_gaps(chosen, width),
-        wrapped(uni, width, "  ", "    "),
+    delta = number(chosen.unified(item.alpha))
+    yield wrapped(f"Δuni = α Δsuf + (1 - α) Δnec = {delta}, {least}", width, "  ", "    ")
+
+
+def _cause(item: Explanation, chosen: Selection, width: int) -> Lines:
+    title = f"THE MOST PROBABLE CAUSE of {counted(chosen.size, 'feature')}: the highest PNS of that size"
+    yield wrapped(title, width, "")
+    if item.reason:
+        yield wrapped(f"none: {item.reason}", width, "    ", "    ")
+        return
+    typical = (
+        "" if chosen.typical is None else f"; a set of this size has {number(chosen.typical)} on average"
+    )
+    ties = f"; {chosen.n_ties} sets tie, the first is shown" if chosen.n_ties > 1 else ""
+    seen = "" if chosen.searched is None else f"; the search itself saw {number(chosen.searched)}"
+    yield from _members(item, chosen, width)
+    c = number(float(item.provenance.values["c"]))
+    said = [
+        f"PNS = {measure_text(chosen.pns)} of at most 2, halved {number(chosen.pns_halved)}"
+        f"{typical}{seen}{ties}",
+        f"necessity PN = {measure_text(chosen.pn)}: where perturbing these changed the prediction, "
+        f"perturbing all others instead would have left it within c = {c}",
+        f"sufficiency PS = {measure_text(chosen.ps)}: where perturbing all others changed nothing, "
+        "perturbing these would have changed it",
+        f"how often that is so near this row: P(A,B) = {measure_text(chosen.p_changed)}, "
+        f"P(Ā,B̄) = {measure_text(chosen.p_unchanged)}",
     ]
+    yield from (wrapped(line, width, "  ", "    ") for line in said)
+
+
+def _named(item: Explanation, name: str, chosen: Selection, width: int) -> Lines:
+    """A set of another criterion, with all that was measured of it."""
+    yield wrapped(
+        f"{name.upper()} (criterion {item.criterion}): {chosen.size} of {len(item.names)}", width, ""
+    )
+    yield from _members(item, chosen, width)
+    for key, measure in chosen.measures.items():
+        yield wrapped(f"{key} = {measure_text(measure)}", width, "  ", "    ")
+    if chosen.n_ties > 1:
+        yield wrapped(f"{chosen.n_ties} sets tie, the first is shown", width, "  ", "    ")
 
 
 def _found(item: Explanation) -> str:
-    return " found" if item.certificate.basis is Basis.HEURISTIC else ""
+    sure = item.details.certificate
+    return " found" if sure is None or sure.basis is Basis.HEURISTIC else ""
 
 
-def _members(item: Explanation, chosen: Selection, width: int) -> list[str]:
+def _members(item: Explanation, chosen: Selection, width: int) -> Lines:
     if chosen.size:
-        return [wrapped(pair, width, "    ", "      ") for pair in value_pairs(item, chosen)]
-    reason = empty_reason(item) or "No allowed set does better than the empty one."
-    return [wrapped(f"none: {reason}", width, "    ", "    ")]
+        yield from (wrapped(pair, width, "    ", "      ") for pair in value_pairs(item, chosen))
+    else:
+        reason = item.reason or "No allowed set does better than the empty one."
+        yield wrapped(f"none: {reason}", width, "    ", "    ")
 
 
-def _gaps(chosen: Selection, width: int) -> list[str]:
+def _gaps(chosen: Selection, width: int) -> Lines:
     fresh_suf, fresh_nec = ("", "")
     if chosen.fresh:
-        fresh_suf, fresh_nec = (f" (fresh draws: {gap_text(gap)})" for gap in chosen.fresh)
-    keep = f"keeping only these moves the prediction by Δsuf = {gap_text(chosen.sufficiency)}{fresh_suf}"
-    hide = f"hiding only these leaves it off the average by Δnec = {gap_text(chosen.necessity)}{fresh_nec}"
-    return [wrapped(line, width, "  ", "    ") for line in (keep, hide)]
+        fresh_suf, fresh_nec = (f" (fresh draws: {measure_text(gap)})" for gap in chosen.fresh)
+    keep = f"keeping only these moves the prediction by Δsuf = {measure_text(chosen.sufficiency)}{fresh_suf}"
+    hide = (
+        f"hiding only these leaves it off the average by Δnec = {measure_text(chosen.necessity)}{fresh_nec}"
+    )
+    yield from (wrapped(line, width, "  ", "    ") for line in (keep, hide))
 
 
-def _continuum(item: Explanation, width: int) -> list[str]:
-    title = f"FROM NECESSARY (α = 0) TO SUFFICIENT (α = 1): the best sets{_found(item)} of {size_rule(item)}"
-    return [wrapped(title, width, ""), *_continuum_table(item.continuum, width)]
+def _continuum(item: Explanation, width: int) -> Lines:
+    if item.details.continua is None:
+        return
+    sets = f"the best sets{_found(item)} of {size_rule(item)}"
+    yield wrapped(f"FROM NECESSARY (α = 0) TO SUFFICIENT (α = 1): {sets}", width, "")
+    rows = [
+        [
+            place,
+            measure_text(s.sufficiency),
+            measure_text(s.necessity),
+            str(s.n_ties) if s.n_ties > 1 else "",
+            str(s),
+        ]
+        for place, s in _pieces(item.continuum)
+    ]
+    yield from aligned(["α", "Δsuf", "Δnec", "ties", "set"], rows, width=width)
 
 
-def _continuum_table(held: Continuum, width: int) -> list[str]:
-    rows: list[tuple[str, Selection]] = []
+def _pieces(held: Continuum) -> Iterator[tuple[str, Selection]]:
     for i, piece in enumerate(held.pieces):
         low, high = held.breakpoints[i : i + 2]
-        rows += [(f"at {number(low)}", held.corners[i]), (f"{number(low)} to {number(high)}", piece)]
-    rows.append((f"at {number(held.breakpoints[-1])}", held.corners[-1]))
-    cells = [
-        [place, gap_text(s.sufficiency), gap_text(s.necessity), str(s.n_ties) if s.n_ties > 1 else "", str(s)]
-        for place, s in rows
+        yield f"at {number(low)}", held.corners[i]
+        yield f"{number(low)} to {number(high)}", piece
+    yield f"at {number(held.breakpoints[-1])}", held.corners[-1]
+
+
+def _path(item: Explanation, width: int) -> Lines:
+    if item.reason or not item.details.path:
+        return
+    title = "THE BEST SET OF EACH SIZE (larger sets usually have the higher PNS: compare equal sizes only)"
+    yield wrapped(title, width, "")
+    rows = [
+        [
+            f"{one.size}{' *' if one.size == item.size else ''}",
+            number(one.pns.value) + error(one.pns.stderr),
+            "" if one.typical is None else number(one.typical),
+            number(one.pn.value),
+            number(one.ps.value),
+            _or_others(item, one),
+        ]
+        for one in item.path
     ]
-    return aligned(["α", "Δsuf", "Δnec", "ties", "set"], cells, width=width)
+    yield from aligned(["size", "PNS", "mean", "PN", "PS", "set"], rows, width=width)
 
 
-def _certainty(item: Explanation, width: int) -> list[str]:
-    sure = item.certificate
+def _or_others(item: Explanation, chosen: Selection) -> str:
+    """The members; of long sets those that are not in them."""
+    others = [name for i, name in enumerate(item.names) if i not in chosen.players]
+    return str(chosen) if chosen.size <= max(3, len(others)) else f"all but {', '.join(others)}"
+
+
+def _singles(item: Explanation, width: int) -> Lines:
+    if item.reason or not item.details.singles:
+        return
+    order = sorted(item.singles, key=lambda one: (-one.pns.value, one.players))
+    rows = [
+        [
+            clipped(one.names[0], _LONGEST),
+            *(number(measure.value) for measure in (one.pns, one.pn, one.ps)),
+            f"{item.values[one.players[0]]} (baseline {item.baseline[one.players[0]]})",
+        ]
+        for one in order
+    ]
+    yield "EACH FEATURE ALONE"
+    yield from aligned(["feature", "PNS", "PN", "PS", "value"], rows, width=width)
+
+
+def _scores(item: Explanation, width: int) -> Lines:
+    """Scores that no other section tells of: the highest of features, the spread of pixels."""
+    for name, values in item.scores.items():
+        if name == "shapley" or (name == "pns" and item.details.singles):
+            continue
+        flat = values.ravel()
+        spread = f"from {number(float(flat.min()))} to {number(float(flat.max()))}"
+        title = f"{name.upper()}: a number for each of {len(flat)} players, {spread}"
+        yield wrapped(f"{title}, on average {number(float(flat.mean()))}", width, "")
+        if not isinstance(item.names, PixelNames):
+            order = np.argsort(-flat, kind="stable")[:_MOST_SCORES].tolist()
+            rows = [[clipped(item.names[i], _LONGEST), number(float(flat[i])), item.values[i]] for i in order]
+            yield from aligned(["feature", name, "value"], rows, width=width)
+    for name, measure in item.measures.items():
+        if name != "total_gap":
+            yield wrapped(f"{name.replace('_', ' ')} = {measure_text(measure)}", width, "  ", "    ")
+
+
+def _certainty(item: Explanation, width: int) -> Lines:
+    sure = item.details.certificate
+    if sure is None:
+        return
     said = [
-        sentence(sure.basis.value),
-        *_supersets(sure),
-        *_many(item),
-        *_lemma(item),
-        *_two_players(sure),
-        *_meeting(item),
-    ]
-    return ["HOW CERTAIN IS THIS", *(wrapped(line, width, "  - ", "    ") for line in said)]
-
-
-def _supersets(sure: Certificate) -> list[str]:
-    return [
+        sentence(sure.basis.sentence),
         _superset("sufficient", "Δsuf", sure.super_sufficient, sure.worst_sufficiency, sure.epsilon),
         _superset("necessary", "Δnec", sure.super_necessary, sure.worst_necessity, sure.epsilon),
+        *_many(item, sure),
+        *_lemma(sure),
+        *_two_players(sure),
+        *_meeting(item, sure),
     ]
+    yield "HOW CERTAIN IS THIS"
+    yield from (wrapped(line, width, "  - ", "    ") for line in said)
 
 
 def _superset(kind: str, symbol: str, whether: bool | None, worst: float | None, epsilon: float) -> str:
@@ -186,66 +319,80 @@ def _superset(kind: str, symbol: str, whether: bool | None, worst: float | None,
     return f"The {kind} set can stop being {kind} when features are added to it{reached}."
 
 
-def _many(item: Explanation) -> list[str]:
-    sure = item.certificate
+def _many(item: Explanation, sure: Certificate) -> Lines:
     least = "At least " if sure.basis is Basis.HEURISTIC else ""
-    counts = (
-        (sure.n_sufficient, item.sufficient, "sufficient"),
-        (sure.n_necessary, item.necessary, "necessary"),
-    )
-    return [
-        f"{least}{count} sets of {counted(chosen.size, 'feature')} are {kind}; "
-        "the one with the least gap is shown."
-        for count, chosen, kind in counts
-        if count > 1
-    ]
+    counts = {"sufficient": sure.n_sufficient, "necessary": sure.n_necessary}
+    for kind, count in counts.items():
+        if count > 1:
+            sets = f"{least}{count} sets of {counted(item.sets[kind].size, 'feature')}"
+            yield f"{sets} are {kind}; the one with the least gap is shown."
 
 
-def _lemma(item: Explanation) -> list[str]:
-    sure = item.certificate
+def _lemma(sure: Certificate) -> Lines:
     bounds = (("Δsuf <= Δuni / α", sure.bound_sufficiency), ("Δnec <= Δuni / (1 - α)", sure.bound_necessity))
     parts = [f"{formula} = {number(bound)}" for formula, bound in bounds if math.isfinite(bound)]
-    return [f"For the best of both: {' and '.join(parts)} (Lemma 4.1)."]
+    yield f"For the best of both: {' and '.join(parts)} (Lemma 4.1)."
 
 
-def _two_players(sure: Certificate) -> list[str]:
-    if sure.phi is None:
-        return []
-    bound = "" if sure.phi_bound is None else f", and at least {number(sure.phi_bound)} is guaranteed"
-    return [
-        f"Played as one player against all other features, the best of both has the Shapley value "
-        f"φ = {number(sure.phi)}{bound} (Theorem 5.1, corrected)."
-    ]
+def _two_players(sure: Certificate) -> Lines:
+    if sure.phi is not None:
+        bound = "" if sure.phi_bound is None else f", and at least {number(sure.phi_bound)} is guaranteed"
+        yield (
+            f"Played as one player against all other features, the best of both has the Shapley value "
+            f"φ = {number(sure.phi)}{bound} (Theorem 5.1, corrected)."
+        )
 
 
-def _meeting(item: Explanation) -> list[str]:
-    sure = item.certificate
+def _meeting(item: Explanation, sure: Certificate) -> Lines:
     common = [name for name in item.sufficient.names if name in item.necessary.names]
     shared = f"share {', '.join(common)}" if sure.meet else "share no feature"
     forced = " (they must share one: Lemma 4.2)" if sure.must_meet else ""
-    lines = [f"The sufficient and the necessary set {shared}{forced}."] if item.sufficient.size else []
+    if item.sufficient.size:
+        yield f"The sufficient and the necessary set {shared}{forced}."
     if sure.union_bound is not None:
         bound = f"Δuni <= {number(sure.union_bound)} for every α"
-        lines.append(f"Together they are a set with {bound} (Theorem 4.1, corrected).")
-    return lines
+        yield f"Together they are a set with {bound} (Theorem 4.1, corrected)."
 
 
-def _provenance(item: Explanation, width: int) -> list[str]:
-    made = item.provenance
+def _provenance(item: Explanation, width: int) -> Lines:
+    made, said = item.provenance, item.provenance.sentences
+    lead = next((said[name] for name in ("reference", "baseline") if name in said), "")
+    told = _of_causes(item, item.cause) if "cause" in item.sets else _of_sets(item)
     versions = ", ".join(f"{name} {version}" for name, version in made.versions)
     asked = f"{item.model_rows} model rows, {number(item.seconds)} s, seed {made.seed}"
-    told = [
-        ("f_S(x)", made.restriction),
-        ("sets", made.search),
-        ("work", asked),
-        ("versions", versions),
-    ]
+    told = {**told, "sets": made.search, "work": asked, "versions": versions}
+    yield "HOW IT WAS COMPUTED"
+    lines = [*([sentence(lead)] if lead else []), *(f"{key}: {text}" for key, text in told.items() if text)]
+    yield from (wrapped(line, width, "  ", "    ") for line in lines)
+
+
+def _of_sets(item: Explanation) -> Mapping[str, str]:
+    said = dict(item.provenance.sentences)
+    told = {"f_S(x)": said.pop("restriction", "")}
     if _has_errors(item):
-        told.insert(1, ("±", "one standard error; 'fresh draws' are ones that the search never saw"))
-    lines = [sentence(made.reference), *(f"{key}: {text}" for key, text in told)]
-    return ["HOW IT WAS COMPUTED", *(wrapped(line, width, "  ", "    ") for line in lines)]
+        told["±"] = "one standard error; 'fresh draws' are ones that the search never saw"
+    return told | {
+        key: text for key, text in said.items() if key not in ("reference", "baseline", "distance")
+    }
+
+
+def _of_causes(item: Explanation, cause: Selection) -> Mapping[str, str]:
+    said, values = item.provenance.sentences, item.provenance.values
+    effective = " and ".join(number(size) for size in (cause.effective_pn, cause.effective_ps))
+    exact = "all perturbations were enumerated: exact given E"
+    drawn = "perturbations were drawn; values are estimated again on others than the search saw"
+    p_replace, near = number(float(values["p_replace"])), f"within b = {number(float(values['b']))}"
+    return {
+        "E": said["sample"],
+        "effective": f"{effective} of these {values['n_sample']} inputs count for PN and PS",
+        "near": f"{near} ({said['boundary']}); {said['distance']}; {said['events']}",
+        "perturbed": f"each feature goes to the baseline with probability {p_replace}",
+        "errors": exact if cause.exact else drawn,
+        "PN and PS": said["abduction"],
+    }
 
 
 def _has_errors(item: Explanation) -> bool:
-    known = item.base_stderr or item.total_gap.stderr or item.sufficient.sufficiency.stderr
-    return bool(known) or item.sufficient.fresh is not None
+    totals = [item.base_stderr, *(measure.stderr for measure in item.measures.values())]
+    first = [next(iter(one.measures.values()), Measure(0.0)).stderr for one in item.sets.values()]
+    return any(totals) or any(first[:1]) or any(one.fresh is not None for one in item.sets.values())

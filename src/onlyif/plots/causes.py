@@ -2,16 +2,14 @@
 
 from matplotlib.axes import Axes
 
-from onlyif.explanation.causal import CausalExplanation
-from onlyif.explanation.causal_explanations import CausalExplanations
-from onlyif.explanation.cause import Cause
-from onlyif.explanation.layout import clipped, counted, number, sentence
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.layout import counted, number, sentence
+from onlyif.explanation.selection import Selection
 from onlyif.plots import style
 
 
-def plot_causes(
-    item: CausalExplanation | CausalExplanations, ax: Axes | None = None, *, max_players: int = 20
-) -> Axes:
+def plot_causes(item: Explanation | Explanations, ax: Axes | None = None, *, max_players: int = 20) -> Axes:
     """Bars of each player's PNS alone, in its two parts; members of the chosen cause are marked.
 
     The line at the end of a bar is one standard error over E to either side.
@@ -27,7 +25,7 @@ def plot_causes(
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    one = style.one_row(item, CausalExplanation, "plot_causes", "plot_explanation")
+    one = style.one_row(item, "plot_causes", "singles")
     shown = _shown(one, max_players)
     ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.4)
     style.plain(ax)
@@ -38,18 +36,18 @@ def plot_causes(
         if player in inside:
             ax.axhspan(y - 0.46, y + 0.46, color=style.FAINT, zorder=0)
     ax.set_ylim(len(shown) - 0.5, -0.5)
-    ax.set_yticks(range(len(shown)), [_label(one, i) for i in shown])
+    ax.set_yticks(range(len(shown)), style.named_values(one, shown))
     for tick, player in zip(ax.get_yticklabels(), shown, strict=True):
         tick.set_fontweight("bold" if player in inside else "normal")
     ax.set_xlabel("PNS of the feature alone", fontsize=style.LABEL, color=style.INK)
     style.legend_above(ax, 2)
     left_out = len(one.names) - len(shown)
     rest = f" {counted(left_out, 'feature')} with a lower PNS left out." if left_out else ""
-    style.words(ax, _title(one), _heading(one), f"{_reading(one)}{rest} {_credit(one)}")
+    style.words(ax, _title(one), style.heading(one), f"{_reading(one)}{rest} {style.credit(one)}")
     return ax
 
 
-def plot_path(item: CausalExplanation | CausalExplanations, ax: Axes | None = None) -> Axes:
+def plot_path(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
     """The highest PNS of each size, beside the mean of all sets of that size; the chosen one is marked.
 
     Args:
@@ -62,7 +60,7 @@ def plot_path(item: CausalExplanation | CausalExplanations, ax: Axes | None = No
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    one = style.one_row(item, CausalExplanation, "plot_path", "plot_continuum")
+    one = style.one_row(item, "plot_path", "singles")
     ax = style.axes_or_new(ax, 7.0, 4.4)
     style.plain(ax)
     sizes = [cause.size for cause in one.path]
@@ -93,11 +91,11 @@ def plot_path(item: CausalExplanation | CausalExplanations, ax: Axes | None = No
     caption = (
         "Larger sets usually have the higher PNS: compare sets of one size. Bars: one standard error over E."
     )
-    style.words(ax, "The best set of each size", _heading(one), f"{caption} {_credit(one)}")
+    style.words(ax, "The best set of each size", style.heading(one), f"{caption} {style.credit(one)}")
     return ax
 
 
-def _bars(ax: Axes, singles: list[Cause]) -> None:
+def _bars(ax: Axes, singles: list[Selection]) -> None:
     places = range(len(singles))
     necessity = [one.pn.value * one.p_changed.value for one in singles]
     sufficiency = [one.ps.value * one.p_unchanged.value for one in singles]
@@ -118,41 +116,24 @@ def _bars(ax: Axes, singles: list[Cause]) -> None:
     ax.set_xlim(left=0.0)
 
 
-def _shown(item: CausalExplanation, max_players: int) -> list[int]:
+def _shown(item: Explanation, max_players: int) -> list[int]:
     order = sorted(range(len(item.names)), key=lambda i: (-item.singles[i].pns.value, i))
     inside = set(item.cause.players)
     outside = [i for i in order if i not in inside][: max(0, max_players - len(inside))]
     return [i for i in order if i in inside or i in outside]
 
 
-def _label(item: CausalExplanation, player: int) -> str:
-    value = clipped(item.values[player], style.LONGEST_NAME // 2)
-    return f"{style.shortened(item.names[player], style.LONGEST_NAME - len(value))} = {value}"
-
-
-def _title(item: CausalExplanation) -> str:
+def _title(item: Explanation) -> str:
     if item.reason:
         return "No set of features is a cause"
     return f"Most probable cause of {counted(item.size, 'feature')}: PNS {number(item.cause.pns.value)}"
 
 
-def _heading(item: CausalExplanation) -> str:
-    label = f" of '{clipped(item.target_label, 24)}'" if item.target_label else ""
-    return (
-        f"Row {item.row}: {item.provenance.output}{label}, f(x) = {number(item.prediction)}, "
-        f"at the baseline f(x') = {number(item.baseline_prediction)}"
-    )
-
-
-def _reading(item: CausalExplanation) -> str:
+def _reading(item: Explanation) -> str:
     if item.reason:
         return sentence(item.reason)
+    c = number(float(item.provenance.values["c"]))
     return (
         "Shaded: members of the most probable cause, which counts what features do together. "
-        f"PNS lies in [0, 2]; a change of at most c = {number(item.provenance.c)} counts as none."
+        f"PNS lies in [0, 2]; a change of at most c = {c} counts as none."
     )
-
-
-def _credit(item: CausalExplanation) -> str:
-    exact = "Exact given the sample E" if item.cause.exact else "Estimated from random perturbations"
-    return f"{sentence(item.provenance.baseline)} {exact}: {item.provenance.sample}."

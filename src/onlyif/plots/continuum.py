@@ -9,7 +9,7 @@ from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted, number
 from onlyif.explanation.selection import NORMAL_95, Selection
-from onlyif.explanation.text import empty_reason, size_rule
+from onlyif.explanation.text import size_rule
 from onlyif.plots import style
 
 CLOSEST = 0.07
@@ -33,7 +33,7 @@ def plot_continuum(item: Explanation | Explanations, ax: Axes | None = None) -> 
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    one = style.one_row(item, Explanation, "plot_continuum", "plot_causes or plot_path")
+    one = style.one_row(item, "plot_continuum", "continua")
     held = one.continuum
     shown = sorted({i for chosen in (*held.pieces, *held.corners) for i in chosen.players})
     height = 0.28 * max(len(shown), 3)
@@ -64,7 +64,7 @@ def _draw_members(ax: Axes, item: Explanation, held: Continuum, shown: list[int]
     ax.set_ylim(max(len(shown), 1) - 0.5, -0.5)
     ax.set_yticks(range(len(shown)), style.named_values(item, shown))
     if not shown:
-        reason = empty_reason(item) or "The empty set is the best at every α."
+        reason = item.reason or "The empty set is the best at every α."
         style.message(ax, reason)
 
 

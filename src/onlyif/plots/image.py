@@ -1,14 +1,15 @@
-"""Masks of images: overlays, the continuum as a film strip, and answers to what is kept and hidden."""
+"""Explanations of images: overlays, the continuum as a film strip, and answers to what is kept and hidden."""
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from torch import Tensor
 
+from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import SettingError
-from onlyif.explanation.layout import number, sentence
-from onlyif.explanation.mask import Mask, Masks
+from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.layout import number, sentence, share_text
 from onlyif.plots import style
 
 # What lies outside a mask keeps this much of its brightness.
@@ -16,10 +17,10 @@ DIMMED = 0.4
 
 
 def plot_masks(
-    image: Float[Tensor, "*channels h w"],
-    sufficient: Mask,
-    necessary: Mask,
-    unified: Mask,
+    image: Float[Array, "*channels h w"],
+    sufficient: Explanation,
+    necessary: Explanation,
+    unified: Explanation,
     ax: Axes | None = None,
 ) -> Axes:
     """The image and what S*_suf, S*_nec and S*_uni keep of it, side by side.
@@ -54,11 +55,13 @@ def plot_masks(
     for panel, (name, item, colour) in zip(rest, sets, strict=True):
         _overlay(panel, picture, item, colour)
         _label(panel, name, _gaps(item))
-    style.words(ax, "What is enough, what is needed, and both", _heading(unified), _caption(unified))
+    style.words(ax, "What is enough, what is needed, and both", style.heading(unified), _caption(unified))
     return ax
 
 
-def plot_mask_montage(image: Float[Tensor, "*channels h w"], masks: Masks, ax: Axes | None = None) -> Axes:
+def plot_mask_montage(
+    image: Float[Array, "*channels h w"], masks: Explanations, ax: Axes | None = None
+) -> Axes:
     """The masks of one image from α = 0 to α = 1, as a film strip: soft masks below, sets above.
 
     Args:
@@ -72,32 +75,31 @@ def plot_mask_montage(image: Float[Tensor, "*channels h w"], masks: Masks, ax: A
     Raises:
         SettingError: if there is no mask, they are of several images, or for another size.
     """
-    if not isinstance(masks, Masks):
+    if not isinstance(masks, Explanations):
         raise SettingError(f"need the masks of one image, got {type(masks).__name__}")
+    rows = {item.row for item in masks}
+    if len(rows) != 1:
+        raise SettingError(f"need masks of one image, got {len(masks)} of {len(rows)} images")
+    picture = _picture(image, masks.items)
     items = sorted(masks.items, key=lambda item: item.alpha)
-    if not items or len({item.image for item in items}) > 1:
-        raise SettingError(
-            f"need masks of one image, got {len(items)} of {len({i.image for i in items})} images"
-        )
-    picture = _picture(image, tuple(items))
     ax = style.axes_or_new(ax, 1.6 * len(items) + 1.0, 4.6)
     above, below = style.panels(ax, (1.0, 1.25), 0.02)
     n = len(items)
     for top, bottom, item in zip(_row(above, n, 0), _row(below, n, 3), items, strict=True):
         _overlay(top, picture, item, _between(item.alpha))
         _label(top, f"α = {number(item.alpha)}", "")
-        bottom.imshow(item.soft.numpy(force=True), cmap="gray", vmin=0.0, vmax=1.0)
+        bottom.imshow(item.soft, cmap="gray", vmin=0.0, vmax=1.0)
         _bare(bottom)
         _label(bottom, "", _gaps(item))
     caption = f"Above: the sets, to which the numbers belong. Below: the soft masks S. {_caption(items[0])}"
-    style.words(ax, "From necessary (α = 0) to sufficient (α = 1)", _heading(items[0]), caption)
+    style.words(ax, "From necessary (α = 0) to sufficient (α = 1)", style.heading(items[0]), caption)
     return ax
 
 
 def plot_kept_and_hidden(
-    image: Float[Tensor, "*channels h w"],
-    baseline: Float[Tensor, "..."],
-    item: Mask,
+    image: Float[Array, "*channels h w"],
+    baseline: Float[Array, "..."],
+    item: Explanation,
     answers: tuple[float, float],
     ax: Axes | None = None,
 ) -> Axes:
@@ -120,18 +122,18 @@ def plot_kept_and_hidden(
         raise SettingError(f"the baseline has shape {tuple(baseline.shape)}, the image {tuple(image.shape)}")
     low, high = _range(image)
     _check(image, (item,))
-    hard = item.hard.to(image.device).to(image.dtype)
-    kept, hidden = hard * image + (1 - hard) * baseline, (1 - hard) * image + hard * baseline
+    whole, black = doubled(image), doubled(baseline)
+    kept, hidden = np.where(item.hard, whole, black), np.where(item.hard, black, whole)
     shown = (
         (image, "image", f"f(x) = {number(item.prediction)}"),
         (kept, "set kept", f"f_S = {number(answers[0])}"),
         (hidden, "set hidden", f"f_Sc = {number(answers[1])}"),
-        (baseline, "all hidden", f"f_0 = {number(item.base.value)}"),
+        (baseline, "all hidden", f"f_0 = {number(item.base)}"),
     )
     ax = style.axes_or_new(ax, 9.0, 3.4)
     for panel, (part, title, below) in zip(_row(ax, 4, 1), shown, strict=True):
         _show(panel, _rgb(part, low, high), title, below)
-    style.words(ax, "What the model says to what is kept and hidden", _heading(item), _caption(item))
+    style.words(ax, "What the model says to what is kept and hidden", style.heading(item), _caption(item))
     return ax
 
 
@@ -144,9 +146,9 @@ def _row(ax: Axes, n: int, n_lines: int) -> list[Axes]:
 
 
 def _overlay(
-    ax: Axes, picture: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", item: Mask, colour: str
+    ax: Axes, picture: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", item: Explanation, colour: str
 ) -> None:
-    hard = item.hard.numpy(force=True)
+    hard = item.hard
     light = np.where(hard, 1.0, DIMMED)[..., None]
     ax.imshow(picture * light, interpolation="nearest")
     # Outlines of sets that are empty or everything do not exist.
@@ -180,15 +182,16 @@ def _bare(ax: Axes) -> None:
     ax.set_yticks([])
 
 
-def _picture(image: Tensor, items: tuple[Mask, ...]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+def _picture(
+    image: Array, items: tuple[Explanation, ...]
+) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
     _check(image, items)
     return _rgb(image, *_range(image))
 
 
-def _check(image: Tensor, items: tuple[Mask, ...]) -> None:
+def _check(image: Array, items: tuple[Explanation, ...]) -> None:
     for item in items:
-        if not isinstance(item, Mask):
-            raise SettingError(f"need masks as module_masks gives them, got {type(item).__name__}")
+        style.one_row(item, "a picture of masks", "soft")
         if item.hard.shape != image.shape[-2:]:
             raise SettingError(
                 f"a mask has {tuple(item.hard.shape)} pixels, "
@@ -196,14 +199,14 @@ def _check(image: Tensor, items: tuple[Mask, ...]) -> None:
             )
 
 
-def _range(image: Tensor) -> tuple[float, float]:
+def _range(image: Array) -> tuple[float, float]:
     """[0, 1] where the image lies in it, else its own range."""
-    low, high = image.min().item(), image.max().item()
+    low, high = float(image.min()), float(image.max())
     return (0.0, 1.0) if low >= 0.0 and high <= 1.0 else (low, high)
 
 
-def _rgb(image: Tensor, low: float, high: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    pixels = image.reshape(-1, *image.shape[-2:]).double().numpy(force=True)
+def _rgb(image: Array, low: float, high: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    pixels = doubled(image).reshape(-1, *image.shape[-2:])
     if len(pixels) not in (1, 3):
         pixels = pixels.mean(0, keepdims=True)
     scaled = np.clip((pixels - low) / max(high - low, 1e-12), 0.0, 1.0)
@@ -217,18 +220,12 @@ def _between(alpha: float) -> str:
     return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 
-def _gaps(item: Mask) -> str:
-    pair = item.hard_gaps
-    return f"{item.share()}\nΔsuf {pair.sufficiency.value:.2g}\nΔnec {pair.necessity.value:.2g}"
+def _gaps(item: Explanation) -> str:
+    chosen = item.unified
+    share = share_text(chosen.size, len(item.names))
+    return f"{share}\nΔsuf {chosen.sufficiency.value:.2g}\nΔnec {chosen.necessity.value:.2g}"
 
 
-def _heading(item: Mask) -> str:
-    return (
-        f"Image {item.image}: {item.provenance.output} of output {item.target}, "
-        f"f(x) = {number(item.prediction)}, f_0 = {number(item.base.value)}"
-    )
-
-
-def _caption(item: Mask) -> str:
-    origin = item.provenance
-    return f"{sentence(origin.reference)} Sets: {origin.cut}. Found by descent, not certified."
+def _caption(item: Explanation) -> str:
+    said = item.provenance.sentences
+    return f"{sentence(said['reference'])} Sets: {said['cut']}. Found by descent, not certified."

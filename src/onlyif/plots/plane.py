@@ -39,7 +39,7 @@ def plot_plane(
         SettingError: if it is not the explanation of one row, or the gaps under this distance are
             not those of the explanation.
     """
-    one = style.one_row(item, Explanation, "plot_plane", "plot_causes or plot_path")
+    one = style.one_row(item, "plot_plane", "continua")
     ax = style.axes_or_new(ax, 7.0, 6.2)
     style.plain(ax)
     if one.table is not None:
@@ -85,7 +85,7 @@ def _check(
         apart = max(abs(suf[code] - chosen.sufficiency.value), abs(nec[code] - chosen.necessity.value))
         if not apart <= AGREEMENT * max(1.0, item.total_gap.value):
             raise SettingError(
-                f"need the distance of the explanation ({item.provenance.distance}), "
+                f"need the distance of the explanation ({item.provenance.sentences['distance']}), "
                 f"got {distance.kind.name}, under which the gaps of {chosen} differ by {number(apart)}"
             )
 

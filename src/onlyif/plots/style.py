@@ -5,7 +5,7 @@ Nothing global is changed: every size and colour is given to the artist that bea
 
 import textwrap
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
@@ -15,15 +15,11 @@ from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 from onlyif.core.errors import SettingError
 from onlyif.core.visible import on_one_line, visible
-from onlyif.explanation.causal import CausalExplanation
-from onlyif.explanation.causal_explanations import CausalExplanations
 from onlyif.explanation.certificate import Basis
-from onlyif.explanation.explained import not_one
 from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.explanations import one_of
 from onlyif.explanation.layout import clipped, number, sentence
-
-T = TypeVar("T")
+from onlyif.explanation.pixels import PixelNames
 
 # Okabe and Ito's colours.
 SUFFICIENT, NECESSARY, UNIFIED = "#0072B2", "#D55E00", "#009E73"
@@ -110,40 +106,68 @@ def message(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, lines, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL, color=INK)
 
 
-def one_row(given: Any, kind: type[T], user: str, other: str) -> T:
+# What a picture needs, by the name of the detail or score, and which pictures draw explanations without it.
+PICTURES = {
+    "continua": "plot_explanation, plot_continuum or plot_plane",
+    "singles": "plot_causes or plot_path",
+    "soft": "plot_masks or plot_mask_montage",
+}
+
+OF_PIXELS = "matplotlib's imshow on the arrays in `scores`"
+
+
+def one_row(given: Any, user: str, needed: str = "") -> Explanation:
     """The explanation of one row that a picture is of; of a collection of one row, that row's.
 
     Args:
         given: What was given.
-        kind: What is drawn.
         user: What draws it.
-        other: What draws explanations of the other kind.
+        needed: What the picture shows, a key of `PICTURES`; "" for any sets of features.
 
     Raises:
-        SettingError: if it is of another kind, or several rows.
+        SettingError: if it is several rows, none, or does not hold what is needed.
     """
-    if isinstance(given, Explanations | CausalExplanations) and len(given) == 1:
-        return one_row(given[0], kind, user, other)
-    if isinstance(given, kind):
-        return given
-    if isinstance(given, Explanation | CausalExplanation):
-        raise SettingError(f"{user} draws a {kind.__name__}, got {type(given).__name__}; use {other}")
-    raise not_one(given, user)
+    one = one_of(given, user)
+    held = {
+        "continua": one.details.continua is not None,
+        "singles": bool(one.details.singles),
+        "soft": "soft" in one.scores,
+    }
+    of_pixels = isinstance(one.names, PixelNames)
+    if held[needed] if needed else not of_pixels:
+        return one
+    others = [pictures for name, pictures in PICTURES.items() if held[name]] or [
+        OF_PIXELS if of_pixels else "plot_explanation"
+    ]
+    what = f"{needed}" if needed else "features"
+    raise SettingError(
+        f"{user} needs an explanation with {what}, got one by the criterion {one.criterion!r}; "
+        f"use {others[0]}"
+    )
 
 
 def heading(item: Explanation) -> str:
     """Which row and prediction a picture is about."""
     label = f" of '{clipped(item.target_label, 24)}'" if item.target_label else ""
     base = number(item.base) + (f" ± {item.base_stderr:.2g}" if item.base_stderr else "")
+    what = "Image" if isinstance(item.names, PixelNames) else "Row"
+    at = "at the baseline" if item.details.baseline else "on average"
     return (
-        f"Row {item.row}: {item.provenance.output}{label}, "
-        f"f(x) = {number(item.prediction)}, on average f_0 = {base}"
+        f"{what} {item.row}: {item.provenance.output}{label}, "
+        f"f(x) = {number(item.prediction)}, {at} {item.base_word} = {base}"
     )
 
 
 def credit(item: Explanation) -> str:
     """What hiding means and what the picture rests on: below every picture."""
-    return f"{sentence(item.provenance.reference)} {CREDIT[item.certificate.basis]}"
+    made = item.provenance.sentences
+    lead = " ".join(sentence(made[name]) for name in ("reference", "baseline") if name in made)
+    if item.details.certificate is not None:
+        return f"{lead} {CREDIT[item.certificate.basis]}"
+    if "cause" in item.sets:
+        exact = "Exact given the sample E" if item.cause.exact else "Estimated from random perturbations"
+        return f"{lead} {exact}: {made['sample']}."
+    return f"{lead} {sentence(item.provenance.search)}".strip()
 
 
 def words(ax: Axes, title: str, subtitle: str, caption: str) -> None:

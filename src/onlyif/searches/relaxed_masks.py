@@ -14,8 +14,10 @@ from onlyif.core.shapes import Instances
 from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
 from onlyif.criteria.soft_weights import SoftWeights
 from onlyif.engine.soft import with_room
-from onlyif.explanation.mask import GapPair, Mask, MaskProvenance, Masks
-from onlyif.explanation.selection import Gap
+from onlyif.explanation.explanation import Explanation, Provenance
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.selection import Measure, gap_selection
 from onlyif.restrictions.soft_images import images_of
 from onlyif.searches.relaxed import Descent, RelaxedSearch
 from onlyif.searches.relaxed_checks import check_task
@@ -64,7 +66,7 @@ def mask_parts(
     target: Int64[Tensor, "_"] | int | None = None,
     question: MaskQuestion | None = None,
     start: Float[Tensor, "b h w"] | None = None,
-) -> Iterator[Masks]:
+) -> Iterator[Explanations]:
     """The masks of images, in finished parts of a few images and α each.
 
     Args:
@@ -88,7 +90,7 @@ def mask_parts(
     )
     roomy = replace(search, objective=objective.within(rows))
     for part in roomy.run(every, start):
-        yield Masks(tuple(_masks(roomy, asked, every.take(part.numbers), part)))
+        yield Explanations(tuple(_masks(roomy, asked, every.take(part.numbers), part)))
 
 
 def find_masks(
@@ -97,7 +99,7 @@ def find_masks(
     target: Int64[Tensor, "_"] | int | None = None,
     question: MaskQuestion | None = None,
     start: Float[Tensor, "b h w"] | None = None,
-) -> Masks:
+) -> Explanations:
     """The masks of images for every α: `mask_parts`, gathered.
 
     Args:
@@ -110,13 +112,13 @@ def find_masks(
     Raises:
         Interrupted: on Ctrl-C; its `finished` holds the masks that were whole.
     """
-    finished: list[Mask] = []
+    finished: list[Explanation] = []
     try:
         for part in mask_parts(search, x, target, question, start):
             finished.extend(part.items)
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(Masks(tuple(finished))) from interrupt
-    return Masks(tuple(finished))
+        raise Interrupted(Explanations(tuple(finished))) from interrupt
+    return Explanations(tuple(finished))
 
 
 def _posed(
@@ -128,8 +130,11 @@ def _posed(
     return objective.pose(images.x, images.target, asked.weights(len(x)))
 
 
-def _masks(search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, part: Descent) -> Iterator[Mask]:
-    players, restriction = search.grid_of(*problem.images.x.shape[-2:]).drawn, search.objective.restriction
+def _masks(
+    search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, part: Descent
+) -> Iterator[Explanation]:
+    height, width = problem.images.x.shape[-2:]
+    players, restriction = search.grid_of(height, width).drawn, search.objective.restriction
     soft = players.gather(part.masks)
     members = asked.cut.members(soft)
     fresh = SoftObjective(
@@ -145,42 +150,48 @@ def _masks(search: RelaxedSearch, asked: MaskQuestion, problem: SoftProblem, par
     gaps, rows = with_room(rows, lambda rows: fresh.within(rows).estimate(again, soft, asked.n_fresh))
     cut, _ = with_room(rows, lambda rows: fresh.within(rows).estimate(again, members.to(soft), asked.n_fresh))
     hard = players.spread(members.to(soft)) > 0.5
-    provenance = _provenance(search, asked)
+    provenance, names = _provenance(search, asked), PixelNames(height, width)
     for i, number in enumerate(part.numbers.tolist()):
-        yield Mask(
-            image=number // len(asked.alphas),
-            alpha=asked.alphas[number % len(asked.alphas)],
-            target=int(problem.images.target[i]),
+        alpha = asked.alphas[number % len(asked.alphas)]
+        soft_gaps = dict(zip(("soft_sufficiency", "soft_necessity"), _gaps(gaps, i), strict=True))
+        inside = tuple(torch.nonzero(hard[i].flatten()).flatten().tolist())
+        target = int(problem.images.target[i])
+        yield Explanation(
+            row=number // len(asked.alphas),
+            names=names,
+            values=(),
+            target=target,
+            target_label=f"output {target}",
             prediction=problem.full[i].item(),
-            base=Gap(again.base[i].item(), again.base_stderr[i].item()),
-            soft=part.masks[i],
-            soft_gaps=_pair(gaps, i),
-            objective=gaps.value.objective[i].item(),
-            hard=hard[i],
-            hard_gaps=_pair(cut, i),
-            steps=search.settings.schedule.steps,
-            model_rows=int(part.model_rows[i]),
+            base=again.base[i].item(),
+            base_stderr=again.base_stderr[i].item(),
+            sets={"unified": gap_selection(inside, names, _gaps(cut, i))},
             provenance=provenance,
+            scores={"soft": part.masks[i].detach().cpu().numpy().copy()},
+            measures={**soft_gaps, "objective": Measure(gaps.value.objective[i].item())},
+            settings={"alpha": alpha, "steps": search.settings.schedule.steps},
+            model_rows=int(part.model_rows[i]),
         )
 
 
-def _pair(errors: SoftErrors, i: int) -> GapPair:
+def _gaps(errors: SoftErrors, i: int) -> tuple[Measure, Measure]:
     value = errors.value
-    return GapPair(
-        Gap(value.sufficiency[i].item(), errors.sufficiency[i].item()),
-        Gap(value.necessity[i].item(), errors.necessity[i].item()),
+    return (
+        Measure(value.sufficiency[i].item(), errors.sufficiency[i].item()),
+        Measure(value.necessity[i].item(), errors.necessity[i].item()),
     )
 
 
-def _provenance(search: RelaxedSearch, asked: MaskQuestion) -> MaskProvenance:
+def _provenance(search: RelaxedSearch, asked: MaskQuestion) -> Provenance:
     restriction = search.objective.restriction
-    return MaskProvenance(
-        model=restriction.predictor.meaning.model,
-        output=restriction.predictor.meaning.output,
-        reference=restriction.reference.law.sentence,
+    meaning = restriction.predictor.meaning
+    return Provenance(
+        criterion="soft sne",
+        predictor=meaning.model,
+        output=meaning.output,
         search=f"{search.settings.sentence}; λ_1 = {asked.size:g}, λ_TV = {asked.variation:g}",
-        cut=asked.cut.sentence,
         seed=restriction.seed,
-        n_fresh=asked.n_fresh,
-        version=__version__,
+        versions=(("onlyif", __version__),),
+        sentences={"reference": restriction.reference.law.sentence, "cut": asked.cut.sentence},
+        values={"n_fresh": asked.n_fresh},
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from onlyif.core.errors import InputError, OnlyIfWarning
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import variation_at
-from onlyif.explanation.mask import Masks
+from onlyif.explanation.explanations import Explanations
 from onlyif.models.differentiable import differentiable_module
 from onlyif.models.probabilities import TRIED, probabilities, reading_of
 from onlyif.references.baseline import BaselineReference
@@ -32,7 +32,7 @@ def module_masks(
     *,
     transform: Callable[[Tensor], Tensor] | None = probabilities,
     seed: int = 0,
-) -> Masks:
+) -> Explanations:
     """Sufficient, necessary and unified masks of images, found by the recommended descent.
 
     The short way for a first try. For other references, for superpixels and other settings build the

@@ -14,7 +14,7 @@ from onlyif.causation.samples import PlacedDifference
 from onlyif.causation.settings import EVENTS, PNS, SAID_ABDUCTIONS, SAID_EVENTS, TOTALS
 from onlyif.core.progress import Meter
 from onlyif.core.seeds import child_seed
-from onlyif.explanation.causal import CausalProvenance
+from onlyif.explanation.explanation import Provenance
 from onlyif.modalities.background import Background
 from onlyif.models.metered import MeteredPredictor
 from onlyif.references.closeness import fit_closeness
@@ -121,27 +121,34 @@ def fresh_test(test: DualStageTest, search: Search) -> DualStageTest | None:
 
 def causal_provenance(
     chosen: PNS, built: Built, ready: Ready, search: Search, versions: tuple[tuple[str, str], ...]
-) -> CausalProvenance:
+) -> Provenance:
     """What is told of all these choices."""
     meaning, options = ready.asked.meaning, ready.options
-    return CausalProvenance(
+    necessity, sufficiency = map(float, chosen.weights)
+    return Provenance(
+        criterion="pns",
         predictor=meaning.model,
         output=meaning.output,
-        baseline=ready.baseline_sentence,
-        sample=built.test.sample.sentence,
-        n_sample=built.n_sample,
-        b=built.b,
-        boundary=built.boundary,
-        c=built.c,
-        threshold=built.threshold,
-        events=SAID_EVENTS[chosen.events],
-        distance=built.test.neighbourhood.sentence,
-        p_replace=chosen.p_replace,
-        abduction=SAID_ABDUCTIONS[type(built.test.abduction)],
-        weights=(float(chosen.weights[0]), float(chosen.weights[1])),
         search=search.plan.sentence,
         seed=options.seed,
-        max_rows=options.max_rows,
-        budget=options.budget,
         versions=versions,
+        sentences={
+            "baseline": ready.baseline_sentence,
+            "sample": built.test.sample.sentence,
+            "boundary": built.boundary,
+            "threshold": built.threshold,
+            "events": SAID_EVENTS[chosen.events],
+            "distance": built.test.neighbourhood.sentence,
+            "abduction": SAID_ABDUCTIONS[type(built.test.abduction)],
+        },
+        values={
+            "n_sample": built.n_sample,
+            "b": built.b,
+            "c": built.c,
+            "p_replace": chosen.p_replace,
+            "max_rows": options.max_rows,
+            "budget": options.budget,
+            "weight_necessity": necessity,
+            "weight_sufficiency": sufficiency,
+        },
     )

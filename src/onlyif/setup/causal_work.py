@@ -6,8 +6,8 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float64
 
-from onlyif.answers.case import Question, Subject
-from onlyif.answers.causal_case import CausalCase
+from onlyif.answers.case import Case, Question, Subject
+from onlyif.answers.causes import CausesCriterion
 from onlyif.causation.settings import PNS
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.labels import Row
@@ -41,11 +41,13 @@ class CausalWork:
 
     Args:
         whole: All rows as one case.
+        criterion: Its criterion.
         backend: The library of the user's frames.
         source: What it was made of, to make it again; None where that is not known.
     """
 
-    whole: CausalCase
+    whole: Case
+    criterion: CausesCriterion
     backend: str
     source: Source | None = None
 
@@ -57,7 +59,7 @@ class CausalWork:
     @property
     def x(self) -> Float64[np.ndarray, "b c"]:
         """The rows, coded."""
-        x: np.ndarray = self.whole.x
+        x: np.ndarray = self.criterion.x
         return x
 
     @property
@@ -70,7 +72,7 @@ class CausalWork:
         """Model rows that a row takes at most."""
         whole = self.whole
         if whole.search.plan.complete:
-            return whole.provenance.n_sample << len(whole.names)
+            return int(whole.provenance.values["n_sample"]) << len(whole.names)
         return whole.search.plan.most_rows
 
     @property
@@ -85,17 +87,16 @@ class CausalWork:
             return 1
         return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> len(self.whole.names)))
 
-    def case(self, rows: slice) -> CausalCase:
+    def case(self, rows: slice) -> Case:
         """Some of the rows.
 
         Args:
             rows: Which.
         """
-        whole = self.whole
+        whole, every = self.whole, self.criterion
         own = None if whole.own is None else whole.own.part(rows)
-        return replace(
-            whole, x=whole.x[rows], targets=whole.targets[rows], subjects=whole.subjects[rows], own=own
-        )
+        criterion = replace(every, x=every.x[rows], targets=every.targets[rows])
+        return replace(whole, criterion=criterion, subjects=whole.subjects[rows], own=own)
 
 
 def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked for
@@ -130,23 +131,26 @@ def prepare_causes(  # noqa: PLR0917 - as `prepare`, and how causes are looked f
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
     notes = (*tables.schema.notes, *asked.notes)
     told = Told(labels, tables.schema, tables.players, asked.meaning, notes, asked.row_notes)
-    whole = CausalCase(
+    criterion = CausesCriterion(
         test=built.test,
         fresh=fresh_test(built.test, search),
         x=tables.x,
         targets=tuple(targets.tolist()),
-        search=search,
         weights=(float(chosen.weights[0]), float(chosen.weights[1])),
         size=options.question.size,
+        baseline=told.values(baseline.value),
+    )
+    whole = Case(
+        criterion=criterion,
+        search=search,
         names=tables.players.names,
         subjects=subjects_of(tables.x, targets, told),
-        baseline=told.values(baseline.value),
-        meter=counter,
         digits=asked.meaning.digits,
         provenance=causal_provenance(chosen, built, ready, search, versions_of(model)),
         own=asked.own(options),
+        meter=counter,
     )
-    return CausalWork(whole, backend_of(rows, background))
+    return CausalWork(whole, criterion, backend_of(rows, background))
 
 
 def _perturbed_to(rows: Any, baseline: BaselineReference) -> str:

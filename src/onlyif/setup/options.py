@@ -1,11 +1,12 @@
 """All that can be chosen, and the objects that choices stand for."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
 from onlyif.answers.case import Question
+from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
 from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Several, Whole, named_or, settle
 from onlyif.core.errors import OnlyIfError, SettingError
@@ -46,7 +47,7 @@ class Options:
     distance: Distance | str | None = None
     keep_table: bool = False
     tolerate: tuple[Fault, ...] = ()
-    criterion: PNS | str = "sne"
+    criterion: PNS | OwnCriterion | str = "sne"
     modality: Modality | Images | None = None
 
     def __post_init__(self) -> None:
@@ -65,14 +66,36 @@ _KINDS: Mapping[str, Kind] = {
     "distance": Either((*named_or(DISTANCES, "distance", Distance), None)),
     "keep_table": Flag(),
     "tolerate": Several(Made((Fault,))),
-    "criterion": Either(named_or(CRITERIA, "criterion", PNS)),
+    "criterion": Either(named_or(CRITERIA, "criterion", PNS, OwnCriterion)),
     "modality": Either((Made((Modality, Images)), None)),
 }
 
 
-def criterion_of(criterion: PNS | str) -> PNS | None:
+def criterion_of(criterion: PNS | OwnCriterion | str) -> PNS | None:
     """How causes are looked for; None for explanations by sets."""
-    return named(CRITERIA, criterion, "criterion")() if isinstance(criterion, str) else criterion
+    if isinstance(criterion, str):
+        return named(CRITERIA, criterion, "criterion")()
+    return criterion if isinstance(criterion, PNS) else None
+
+
+def own_criterion_of(options: "Options") -> OwnCriterion | None:
+    """The user's own criterion, or None.
+
+    Raises:
+        SettingError: if an option is given that has no use with it.
+    """
+    own, plain = options.criterion, Question()
+    if not isinstance(own, OwnCriterion):
+        return None
+    given = {f.name: getattr(options.question, f.name) != getattr(plain, f.name) for f in fields(plain)}
+    given |= {"distance": options.distance is not None, "keep_table": options.keep_table}
+    for name, there in given.items():
+        if there:
+            raise SettingError(
+                f"{name} has no use with the criterion {own.name!r}, which says itself what is asked; "
+                f"leave it out, or make it a field of {type(own).__name__}"
+            )
+    return own
 
 
 def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceRecipe:

@@ -6,7 +6,9 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float64
 
-from onlyif.answers.case import Question, Subject
+from onlyif.answers.case import AnsweringCriterion, Case, Question, Subject
+from onlyif.answers.own import BoundCriterion, OwnCriterion
+from onlyif.answers.sets import SetsCriterion
 from onlyif.core.players import Players
 from onlyif.core.progress import Meter
 from onlyif.criteria.distances import Distance
@@ -18,10 +20,19 @@ from onlyif.models.own_answers import OwnAnswers
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Restriction
+from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts, check_search, fresh_restriction
 from onlyif.setup.decisions import as_decisions, with_decisions
-from onlyif.setup.options import Options, distance_of, output_of, recipe_of, restriction_of, search_of
+from onlyif.setup.options import (
+    Options,
+    distance_of,
+    output_of,
+    own_criterion_of,
+    recipe_of,
+    restriction_of,
+    search_of,
+)
 from onlyif.setup.source import Source
 from onlyif.setup.subjects import Told, readout_of, subjects_of
 from onlyif.setup.tables import (
@@ -64,6 +75,7 @@ class Work:
         backend: The library of the user's frames.
         own: What the model answered to the rows when it was asked for nothing else.
         meter: What counts the work and ends it when time is up.
+        own_criterion: The user's own criterion, or None.
         source: What it was made of, to make it again; None where that is not known.
     """
 
@@ -83,6 +95,7 @@ class Work:
     backend: str
     own: OwnAnswers
     meter: Meter
+    own_criterion: OwnCriterion | None = None
     source: Source | None = None
 
     @property
@@ -96,6 +109,35 @@ class Work:
         if self.search.plan.complete:
             return self.restriction.method.rows << self.players.count
         return self.search.plan.most_rows
+
+    def case(self, rows: slice) -> Case:
+        """Some of the rows.
+
+        Args:
+            rows: Which.
+        """
+        x, n_players = self.x[rows], self.players.count
+
+        def function(restriction: Restriction) -> SetFunction:
+            return SetFunction(restriction, x, self.readout.part(rows), n_players)
+
+        restricted = function(self.restriction)
+        fresh = None if self.fresh is None else function(self.fresh)
+        criterion: AnsweringCriterion
+        if self.own_criterion is None:
+            criterion = SetsCriterion(restricted, fresh, self.distance, self.question, self.keep_table)
+        else:
+            criterion = BoundCriterion(self.own_criterion, restricted, fresh)
+        return Case(
+            criterion=criterion,
+            search=self.search,
+            names=self.players.names,
+            subjects=self.subjects[rows],
+            digits=self.digits,
+            provenance=self.provenance,
+            own=self.own.part(rows),
+            meter=self.meter,
+        )
 
 
 def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Meter | None = None) -> Work:
@@ -114,6 +156,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
         LimitError: if every subset is to be compared and their gaps would not fit the memory.
         ModelError: if the model fails on a small sample of rows and backgrounds.
     """
+    own = own_criterion_of(options)
     recipe, distance, counter = recipe_of(options.reference), distance_of(options.distance), meter or Meter()
     tables = tables_of(rows, background, options, needed=recipe.needs_background, baseline=recipe.own_row)
     asked = _asked(model, tables, options, distance)
@@ -140,23 +183,34 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
         question=options.question,
         subjects=subjects_of(tables.x, targets, told),
         digits=asked.meaning.digits,
-        provenance=Provenance(
-            predictor=asked.meaning.model,
-            output="number of the decided class" if distance.kind.of_decisions else asked.meaning.output,
-            reference=reference.law.sentence,
-            restriction=restriction.method.sentence,
-            search=search.plan.sentence,
-            distance=distance.kind.name,
-            is_metric=distance.kind.is_metric,
-            seed=options.seed,
-            max_rows=options.max_rows,
-            budget=options.budget,
-            versions=versions_of(model),
-        ),
+        provenance=_provenance(asked.meaning, reference, restriction, search, options, versions_of(model)),
         keep_table=options.keep_table,
         backend=backend_of(rows, background),
         own=asked.own(options),
         meter=counter,
+        own_criterion=own,
+    )
+
+
+def _provenance(  # noqa: PLR0917 - what was chosen, and by which versions
+    meaning: Meaning,
+    reference: Reference,
+    restriction: Restriction,
+    search: Search,
+    options: Options,
+    versions: tuple[tuple[str, str], ...],
+) -> Provenance:
+    own, kind = own_criterion_of(options), distance_of(options.distance).kind
+    sentences = {"reference": reference.law.sentence, "restriction": restriction.method.sentence}
+    return Provenance(
+        criterion="sne" if own is None else own.name,
+        predictor=meaning.model,
+        output="number of the decided class" if kind.of_decisions else meaning.output,
+        search=search.plan.sentence,
+        seed=options.seed,
+        versions=versions,
+        sentences=sentences if own else {**sentences, "distance": kind.name},
+        values={"is_metric": kind.is_metric, "max_rows": options.max_rows, "budget": options.budget},
     )
 
 

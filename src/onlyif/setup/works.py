@@ -4,9 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 from onlyif.core.progress import Meter
-from onlyif.explanation.causal_explanations import CausalExplanations
-from onlyif.explanation.explained import Explained
-from onlyif.explanation.explanations import Explanations
 from onlyif.models.own_answers import OtherAnswersError, OwnAnswers
 from onlyif.setup.call_sizes import agreeing_options
 from onlyif.setup.causal_work import CausalWork, prepare_causes
@@ -67,17 +64,6 @@ def _noted(work: AnyWork, notes: tuple[str, ...]) -> AnyWork:
     if isinstance(work, CausalWork):
         return replace(work, whole=replace(work.whole, subjects=subjects))
     return replace(work, subjects=subjects)
-
-
-def nothing_yet(work: AnyWork) -> Explained:
-    """No explanation of a piece of work, of the kind that it makes.
-
-    Args:
-        work: The work.
-    """
-    if isinstance(work, CausalWork):
-        return CausalExplanations((), work.backend)
-    return Explanations((), work.backend)
 
 
 def answers_of(work: AnyWork) -> OwnAnswers | None:

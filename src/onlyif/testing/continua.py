@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from onlyif.explanation.continuum import Continua
-from onlyif.explanation.selection import Gap, Selection
+from onlyif.explanation.selection import Measure, Selection
 
 TOLERANCE = 1e-9
 
@@ -68,5 +68,5 @@ def _breakpoints(points: list[Selection]) -> list[float]:
             alphas.append(alpha)
 
 
-def _column(gaps: list[Gap]) -> Float64[np.ndarray, "q 2"]:
+def _column(gaps: list[Measure]) -> Float64[np.ndarray, "q 2"]:
     return np.array([[gap.value, gap.stderr] for gap in gaps])

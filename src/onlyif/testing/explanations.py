@@ -11,24 +11,28 @@ from typing import final
 import numpy as np
 
 from onlyif.explanation.certificate import Basis, Certificate
-from onlyif.explanation.explanation import Explanation, Provenance
+from onlyif.explanation.explanation import Details, Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.selection import Gap, Selection
+from onlyif.explanation.layout import empty_reason
+from onlyif.explanation.selection import Measure, Selection, gap_selection
 from onlyif.testing.continua import TOLERANCE, allowed_sets, best_set, continua_of_points
 from onlyif.testing.games import Game, Players, all_subsets, game_of_table, shapley_of_game, table_of_game
 
 PROVENANCE = Provenance(
+    criterion="sne",
     predictor="python function",
     output="probability",
-    reference="Hidden features are replaced together by those of 100 background rows, whatever is kept.",
-    restriction="exact mean over all background rows",
     search="exhaustive: all subsets were compared",
-    distance="|a - b|, the absolute difference",
-    is_metric=True,
     seed=0,
-    max_rows=16384,
-    budget=2_000_000,
     versions=(("onlyif", "0.1.0"), ("torch", "2.6.0")),
+    sentences={
+        "reference": (
+            "Hidden features are replaced together by those of 100 background rows, whatever is kept."
+        ),
+        "restriction": "exact mean over all background rows",
+        "distance": "|a - b|, the absolute difference",
+    },
+    values={"is_metric": True, "max_rows": 16384, "budget": 2_000_000},
 )
 
 
@@ -88,6 +92,8 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
     necessary = _smallest(points, epsilon, lambda s: s.necessity.value)
     unified = best_set(allowed_sets(list(points.values()), size, exact=case.exact_size), case.alpha)
     complete = subsets is None
+    certificate = _certificate(points, case, (sufficient, necessary, unified), epsilon, complete)
+    total_gap = Measure(total, case.stderr)
     return Explanation(
         row=case.row,
         names=case.names,
@@ -97,21 +103,24 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
         prediction=game(frozenset(everyone)),
         base=game(frozenset(nobody)),
         base_stderr=case.stderr,
-        total_gap=Gap(total, case.stderr),
-        epsilon=epsilon,
-        alpha=case.alpha,
-        size=size,
-        exact_size=case.exact_size,
-        sufficient=sufficient,
-        necessary=necessary,
-        unified=unified,
-        continua=continua_of_points(list(points.values()), case.names),
-        certificate=_certificate(points, case, (sufficient, necessary, unified), epsilon, complete),
-        shapley=np.array(shapley_of_game(game, case.count)) if complete else None,
-        table=np.array(table_of_game(game, case.count)) if complete and case.keep_table else None,
+        sets={"sufficient": sufficient, "necessary": necessary, "unified": unified},
         provenance=PROVENANCE,
+        scores={"shapley": np.array(shapley_of_game(game, case.count))} if complete else {},
+        measures={"total_gap": total_gap},
+        settings={
+            "alpha": case.alpha,
+            "epsilon": epsilon,
+            "size": size,
+            "exact_size": case.exact_size,
+        },
+        details=Details(
+            continua_of_points(list(points.values()), case.names),
+            certificate,
+            table=np.array(table_of_game(game, case.count)) if complete and case.keep_table else None,
+        ),
         model_rows=100 * len(points),
         seconds=0.25,
+        reason=empty_reason(sufficient, necessary, total_gap, certificate),
     )
 
 
@@ -147,10 +156,9 @@ def _points(game: Game, case: Case, subsets: Iterable[Players]) -> dict[Players,
 
 
 def _selection(case: Case, chosen: Players, suf: float, nec: float) -> Selection:
-    names = tuple(case.names[i] for i in chosen)
     error = case.stderr
-    fresh = (Gap(suf + error / 2, error), Gap(nec + error / 3, error)) if error else None
-    return Selection(chosen, names, Gap(suf, error), Gap(nec, error), 1, fresh)
+    fresh = (Measure(suf + error / 2, error), Measure(nec + error / 3, error)) if error else None
+    return gap_selection(chosen, case.names, (Measure(suf, error), Measure(nec, error)), 1, fresh)
 
 
 def _smallest(

@@ -1,0 +1,387 @@
+"""Format 5 of saved explanations: what each entry is, how it is written and read.
+
+A change of what is stored gets the next number, a reader of its own, and a golden
+file in the tests; readers of earlier numbers stay, in `older`. Within a format unknown and
+missing entries are refused, so nothing is lost or invented in silence.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Shaped
+
+from onlyif.core.errors import SettingError, StorageError
+from onlyif.explanation.certificate import Certificate
+from onlyif.explanation.checked import converted, need, plain, plain_row, row_of
+from onlyif.explanation.continuum import Continua
+from onlyif.explanation.explanation import Details, Explanation, Provenance
+from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.selection import Measure, Selection
+
+FORMAT = 5
+Array = Shaped[np.ndarray, "..."]
+Arrays = Mapping[str, Array]
+_COLUMNS: Mapping[str, type] = {
+    "size": np.int64,
+    "exact_size": np.bool_,
+    "low": np.float64,
+    "high": np.float64,
+    "keep": np.bool_,
+    "sufficiency": np.float64,
+    "necessity": np.float64,
+    "n_ties": np.int64,
+}
+_GAPS = ("sufficiency", "necessity")
+_PROBABILITIES = ("pn", "ps", "p_changed", "p_unchanged", "pns", "effective_pn", "effective_ps")
+
+
+@final
+@dataclass(frozen=True)
+class StoredSet:
+    """One set of players."""
+
+    players: tuple[int, ...]
+    measures: dict[str, Measure]
+    n_ties: int
+    exact: bool
+
+
+@final
+@dataclass(frozen=True)
+class StoredItem:
+    """One explanation, but for its arrays; `scores` are their names."""
+
+    row: Any
+    names: tuple[str, ...]
+    pixels: tuple[int, int] | None
+    values: tuple[str, ...]
+    target: int
+    target_label: str
+    prediction: float
+    base: float
+    base_stderr: float
+    sets: dict[str, StoredSet]
+    provenance: Provenance
+    scores: tuple[str, ...]
+    measures: dict[str, Measure]
+    settings: dict[str, bool | int | float]
+    has_continua: bool
+    has_table: bool
+    certificate: Certificate | None
+    path: tuple[StoredSet, ...]
+    singles: tuple[StoredSet, ...]
+    baseline: tuple[str, ...]
+    model_rows: int
+    seconds: float
+    notes: tuple[str, ...]
+    reason: str
+
+
+@final
+@dataclass(frozen=True)
+class StoredFile:
+    """What a file holds beside its format, its arrays and its digest."""
+
+    backend: str
+    explanations: tuple[StoredItem, ...]
+
+
+def plain_explanations(explanations: Explanations) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Explanations as values for strict JSON, and named arrays.
+
+    Args:
+        explanations: The explanations.
+    """
+    items = tuple(_item(item) for item in explanations)
+    arrays = {
+        f"{i}.{name}": np.ascontiguousarray(array)
+        for i, item in enumerate(explanations)
+        for name, array in _arrays(item).items()
+    }
+    return plain(StoredFile(explanations.backend, items)), arrays
+
+
+def read_explanations(document: Mapping[str, Any], arrays: Arrays, where: str) -> Explanations:
+    """Explanations from a file of format 5.
+
+    Args:
+        document: The entries of the JSON file, without format, digest and the name of the arrays' file.
+        arrays: The arrays.
+        where: The file, for messages.
+
+    Raises:
+        StorageError: if an entry or array is missing, unknown or does not fit the others.
+    """
+    file = converted(document, StoredFile, where)
+    held = ItemArrays(arrays, "", where)
+    items = [
+        _explanation(item, held.of(i, f"{where}: explanations[{i}]"))
+        for i, item in enumerate(file.explanations)
+    ]
+    need_known_arrays(items, arrays, where)
+    return collected_items(items, file.backend, where)
+
+
+def need_known_arrays(items: Sequence[Explanation], arrays: Arrays, where: str) -> None:
+    """Refuse arrays that belong to no explanation: they would silently be lost.
+
+    Args:
+        items: The explanations.
+        arrays: The arrays of the file.
+        where: The file, for messages.
+
+    Raises:
+        StorageError: naming them.
+    """
+    known = {f"{i}.{name}" for i, item in enumerate(items) for name in _arrays(item)}
+    if known != set(arrays):
+        raise StorageError(f"{where}: unknown arrays {sorted(set(arrays) - known)}")
+
+
+def collected_items(items: Sequence[Explanation], backend: str, where: str) -> Explanations:
+    """The explanations of a file.
+
+    Args:
+        items: The explanations.
+        backend: The library of their frames.
+        where: The file, for messages.
+
+    Raises:
+        StorageError: if they are by several criteria.
+    """
+    try:
+        return Explanations(tuple(items), backend)
+    except SettingError as error:
+        raise StorageError(f"{where}: {error}") from error
+
+
+def _item(item: Explanation) -> StoredItem:
+    pixels = item.names.shape if isinstance(item.names, PixelNames) else None
+    details = item.details
+    return StoredItem(
+        row=plain_row(item.row),
+        names=() if pixels else tuple(item.names),
+        pixels=pixels,
+        values=item.values,
+        target=item.target,
+        target_label=item.target_label,
+        prediction=item.prediction,
+        base=item.base,
+        base_stderr=item.base_stderr,
+        sets={name: _set(chosen) for name, chosen in item.sets.items()},
+        provenance=item.provenance,
+        scores=tuple(item.scores),
+        measures=dict(item.measures),
+        settings=dict(item.settings),
+        has_continua=details.continua is not None,
+        has_table=details.table is not None,
+        certificate=details.certificate,
+        path=tuple(map(_set, details.path)),
+        singles=tuple(map(_set, details.singles)),
+        baseline=details.baseline,
+        model_rows=item.model_rows,
+        seconds=item.seconds,
+        notes=item.notes,
+        reason=item.reason,
+    )
+
+
+def _set(chosen: Selection) -> StoredSet:
+    return StoredSet(chosen.players, dict(chosen.measures), chosen.n_ties, chosen.exact)
+
+
+def _arrays(item: Explanation) -> dict[str, Array]:
+    arrays = {f"scores.{name}": array for name, array in item.scores.items()}
+    held = item.details.continua
+    if held is not None:
+        arrays |= {f"continua.{name}": getattr(held, name) for name in _COLUMNS}
+    return arrays if item.details.table is None else arrays | {"table": item.details.table}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ItemArrays:
+    """The arrays of one explanation.
+
+    Args:
+        arrays: All arrays of the file.
+        prefix: What the names of its own begin with.
+        where: The file and the place in it, for messages.
+    """
+
+    arrays: Arrays
+    prefix: str
+    where: str
+
+    def of(self, number: int, where: str) -> "ItemArrays":
+        """Those of one of the explanations."""
+        return ItemArrays(self.arrays, f"{number}.", where)
+
+    def take(self, name: str, dtype: type, shape: tuple[int, ...]) -> Array:
+        """One array, of the dtype and shape needed; -1 stands for any length.
+
+        Args:
+            name: Its name.
+            dtype: Its type of numpy, such as `np.float64` or, for any precision, `np.floating`.
+            shape: Its shape.
+
+        Raises:
+            StorageError: if it is missing, or another is there.
+        """
+        array = self.arrays.get(self.prefix + name)
+        if array is None:
+            raise StorageError(f"{self.where}: the array {name!r} is missing from the tensor file")
+        wanted = tuple(have if size == -1 else size for size, have in zip(shape, array.shape, strict=False))
+        if not np.issubdtype(array.dtype, dtype) or array.shape != wanted or len(shape) != array.ndim:
+            needed = f"{dtype.__name__} of shape {shape}"
+            got = f"{array.dtype} of shape {array.shape}"
+            raise StorageError(f"{self.where}: array {name!r} must be {needed}, got {got}")
+        return array
+
+    def continua(self, names: Sequence[str]) -> Continua:
+        """The continua.
+
+        Args:
+            names: The players' names.
+        """
+        q = len(self.take("continua.size", np.int64, (-1,)))
+        wide = {"keep": (q, len(names)), "sufficiency": (q, 2), "necessity": (q, 2)}
+        columns = [
+            self.take(f"continua.{name}", kind, wide.get(name, (q,))) for name, kind in _COLUMNS.items()
+        ]
+        return Continua(tuple(names), *columns)
+
+
+def _explanation(stored: StoredItem, arrays: ItemArrays) -> Explanation:
+    where = arrays.where
+    names = stored.names if stored.pixels is None else PixelNames(*stored.pixels)
+    shape = (len(names),) if stored.pixels is None else stored.pixels
+    item = Explanation(
+        row=row_of(stored.row, where),
+        names=names,
+        values=stored.values,
+        target=stored.target,
+        target_label=stored.target_label,
+        prediction=stored.prediction,
+        base=stored.base,
+        base_stderr=stored.base_stderr,
+        sets={name: _selection(one, names, f"{where}: {name}") for name, one in stored.sets.items()},
+        provenance=stored.provenance,
+        scores={name: arrays.take(f"scores.{name}", np.floating, shape) for name in stored.scores},
+        measures=stored.measures,
+        settings=stored.settings,
+        details=Details(
+            continua=arrays.continua(names) if stored.has_continua else None,
+            certificate=stored.certificate,
+            path=tuple(_selection(one, names, f"{where}: path") for one in stored.path),
+            singles=tuple(_selection(one, names, f"{where}: singles") for one in stored.singles),
+            baseline=stored.baseline,
+            table=arrays.take("table", np.float64, (2 ** len(names),)) if stored.has_table else None,
+        ),
+        model_rows=stored.model_rows,
+        seconds=stored.seconds,
+        notes=stored.notes,
+        reason=stored.reason,
+    )
+    check_item(item, where)
+    return item
+
+
+def _selection(stored: StoredSet, names: Sequence[str], where: str) -> Selection:
+    players = list(stored.players)
+    if players != sorted(set(players)) or not all(0 <= player < len(names) for player in players):
+        raise StorageError(f"{where}: players {players} are not among {len(names)} names, in order")
+    return Selection(stored.players, names, stored.measures, stored.n_ties, stored.exact)
+
+
+def check_item(item: Explanation, where: str) -> None:
+    """Refuse an explanation whose parts do not fit each other, so that whatever is read can be told.
+
+    Args:
+        item: The explanation.
+        where: The file and the place in it, for messages.
+
+    Raises:
+        StorageError: saying what does not fit.
+    """
+    of_pixels = isinstance(item.names, PixelNames)
+    if len(item.values) != (0 if of_pixels else len(item.names)):
+        raise StorageError(
+            f"{where}: need {len(item.names)} values, one for each name, got {len(item.values)}"
+        )
+    if not item.sets and not item.scores:
+        raise StorageError(f"{where}: need at least one set or score")
+    if item.details.continua is not None or item.details.certificate is not None:
+        _check_sets(item, where)
+    if "cause" in item.sets or item.details.path or item.details.singles:
+        _check_causes(item, where)
+    if "soft" in item.scores:
+        _check_mask(item, where)
+
+
+def _check_sets(item: Explanation, where: str) -> None:
+    need(item.sets, ("sufficient", "necessary", "unified"), "sets", where)
+    for name, chosen in item.sets.items():
+        need(chosen.measures, _GAPS, "measures", f"{where}: {name}")
+        fresh = [f"fresh_{gap}" in chosen.measures for gap in _GAPS]
+        if any(fresh) and not all(fresh):
+            raise StorageError(f"{where}: {name}: need two fresh gaps, got 1")
+    need(item.settings, ("alpha", "epsilon", "size", "exact_size"), "settings", where)
+    need(item.measures, ("total_gap",), "measures", where)
+    need(item.provenance.sentences, ("distance",), "sentences", where)
+    if item.details.continua is None or item.details.certificate is None:
+        raise StorageError(f"{where}: need continua and a certificate, got one of them")
+    _check_whole(item.settings, "size", where)
+    try:
+        held = item.continuum
+    except SettingError as cause:
+        raise StorageError(f"{where}: {cause}") from cause
+    ends = held.breakpoints[:1] + held.breakpoints[-1:]
+    if ends != (0.0, 1.0) or len(held.pieces) != len(held.breakpoints) - 1 or not 0.0 <= item.alpha <= 1.0:
+        raise StorageError(
+            f"{where}: need a continuum from α = 0 to 1 with α = {item.alpha} in it, got "
+            f"{len(held.pieces)} pieces between the breakpoints {str(held.breakpoints)[:60]}"
+        )
+
+
+def _check_causes(item: Explanation, where: str) -> None:
+    details, values, said = item.details, item.provenance.values, item.provenance.sentences
+    need(item.sets, ("cause",), "sets", where)
+    for chosen in (*item.sets.values(), *details.path, *details.singles):
+        need(chosen.measures, _PROBABILITIES, "measures", where)
+    need(item.settings, ("size",), "settings", where)
+    need(values, ("b", "c", "n_sample", "p_replace"), "values", where)
+    need(
+        said,
+        ("baseline", "sample", "boundary", "threshold", "events", "distance", "abduction"),
+        "sentences",
+        where,
+    )
+    _check_whole(item.settings, "size", where)
+    _check_whole(values, "n_sample", where)
+    if len(details.baseline) != len(item.names):
+        raise StorageError(
+            f"{where}: need a value and a baseline for each of {len(item.names)} names, got "
+            f"{len(item.values)} and {len(details.baseline)}"
+        )
+    if item.size not in {chosen.size for chosen in details.path}:
+        raise StorageError(f"{where}: the path has no subset of size {item.size}")
+    if [one.players for one in details.singles] != [(i,) for i in range(len(item.names))]:
+        raise StorageError(f"{where}: need one entry of 'singles' for each of {len(item.names)} names")
+
+
+def _check_mask(item: Explanation, where: str) -> None:
+    need(item.sets, ("unified",), "sets", where)
+    need(item.unified.measures, _GAPS, "measures", where)
+    need(item.settings, ("alpha", "steps"), "settings", where)
+    _check_whole(item.settings, "steps", where)
+    if not 0.0 <= item.alpha <= 1.0:
+        raise StorageError(f"{where}: need an α from 0 to 1, got {item.alpha}")
+
+
+def _check_whole(values: Mapping[str, object], name: str, where: str) -> None:
+    if type(values[name]) is not int:
+        raise StorageError(f"{where}: {name!r} must be a whole number, got {values[name]!r}")
