@@ -4,6 +4,7 @@ import pytest
 
 from onlyif.core import errors
 from onlyif.core.errors import (
+    AbsentError,
     ExtraError,
     InputError,
     Interrupted,
@@ -17,6 +18,7 @@ from onlyif.core.errors import (
 
 KINDS = {
     SettingError: ValueError,
+    AbsentError: AttributeError,
     InputError: ValueError,
     ModelError: RuntimeError,
     LimitError: MemoryError,

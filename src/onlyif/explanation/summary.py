@@ -186,7 +186,8 @@ class Summary:
         ]
         heads = [SYMBOLS.get(name, name) for name in measures]
         scored = [f"mean {SYMBOLS.get(name, name)} alone" for name in scores]
-        often = "How often each feature is in the set (rows; share of rows with its 95 % interval):"
+        what = "cause" if kinds == ["cause"] else "set"
+        often = f"How often each feature is in the {what} (rows; share of rows with its 95 % interval):"
         players = ["", often, *aligned(["feature", *kinds, *scored], shares)] if shares else []
         return "\n".join(
             [
