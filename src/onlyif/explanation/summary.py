@@ -14,7 +14,7 @@ from onlyif.explanation.explanations import Explanations, collected
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, error, number, sentence
 from onlyif.explanation.pixels import PixelNames
-from onlyif.explanation.selection import NORMAL_95, Selection
+from onlyif.explanation.selection import Selection
 
 # Squares of what is larger overflow.
 _ENORMOUS = 1e150
@@ -56,13 +56,10 @@ class Share:
 
     def interval(self) -> tuple[float, float]:
         """Lower and upper end of the 95 % interval."""
-        n, square = self.total, NORMAL_95**2
-        centre = (self.value + square / (2 * n)) / (1 + square / n)
-        half = math.sqrt(self.value * (1 - self.value) / n + square / (4 * n * n)) / (1 + square / n)
-        half *= NORMAL_95
-        # The ends are exactly 0 and 1 at shares of 0 and 1; rounding must not say otherwise.
-        low = centre - half if self.count else 0.0
-        return max(0.0, low), min(1.0, centre + half) if self.count < n else 1.0
+        from scipy.stats import binomtest  # here, for it takes longer to load than all of onlyif
+
+        ends = binomtest(self.count, self.total).proportion_ci(0.95, method="wilson")
+        return float(ends.low), float(ends.high)
 
 
 @final
