@@ -20,7 +20,7 @@ from onlyif.references.function import FunctionReference
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
-from onlyif.restrictions.soft_images import Jobs, check_images, images_of
+from onlyif.restrictions.soft_images import Jobs, check_images, targeted
 from oracles.soft import expected_answer, linear_answers, relaxed_draw
 
 SHAPE = (2, 4, 5)
@@ -152,7 +152,7 @@ def _plain(restriction, masks, step):
 @pytest.mark.parametrize("relaxation", [Relaxation(n_draws=4), Relaxation(0.8, False, 2, True)])
 def test_values_and_slopes_are_those_of_one_plain_graph(reference, relaxation):
     restriction = SoftRestriction(PREDICTOR, reference, relaxation, max_rows=1000, seed=5)
-    images, masks = images_of(X, torch.arange(3)), MASKS.clone().requires_grad_()
+    images, masks = targeted(X, torch.arange(3)), MASKS.clone().requires_grad_()
     wanted = _plain(restriction, masks, 7)
     (slope,) = torch.autograd.grad((wanted * torch.arange(1.0, 7)).sum(), masks)
     for rows in (1000, 7, 1):
@@ -170,7 +170,7 @@ def test_no_call_has_more_rows_than_allowed():
     asked = []
     counted = DifferentiablePredictor(lambda b: (asked.append(len(b)), b.flatten(1).sum(1))[1], dtype=X.dtype)
     restriction = SoftRestriction(counted, MarginalReference(ROWS), max_rows=4)
-    images = images_of(X, 0)
+    images = targeted(X, 0)
     restriction.predict(images, MASKS.clone().requires_grad_(), BOTH, 0)
     assert sum(asked) == 6 * 10
     restriction.estimate(images, MASKS, BOTH, 2), restriction.full(images), restriction.base(images)
@@ -179,7 +179,7 @@ def test_no_call_has_more_rows_than_allowed():
 
 def test_the_mean_of_many_draws_is_the_expectation_within_its_error():
     restriction = SoftRestriction(LINEAR, BaselineReference(ROWS[0]), seed=8)
-    found = restriction.estimate(images_of(X, 0), MASKS, BOTH, 200)
+    found = restriction.estimate(targeted(X, 0), MASKS, BOTH, 200)
     assert (found.stderr > 0).all()
     for b in range(3):
         exact = linear_answers(WEIGHTS, X[b], ROWS[0], MASKS[b].view(4, 5))
@@ -196,7 +196,7 @@ def test_errors_cover_the_truth_as_often_as_they_say():
     for seed in range(200):
         paired = Relaxation(n_draws=10, antithetic=True)
         restriction = SoftRestriction(LINEAR, BaselineReference(ROWS[0]), paired, seed=seed)
-        found = restriction.estimate(images_of(X[:1], 0), half, one, 3)
+        found = restriction.estimate(targeted(X[:1], 0), half, one, 3)
         hits += bool((found.mean - exact).abs() < 1.96 * found.stderr)
     assert 0.87 <= hits / 200 <= 0.99
 
@@ -228,7 +228,7 @@ def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
     hits = torch.zeros(4)
     for seed in range(100):
         asked = SoftRestriction(predictor, reference, Relaxation(0.5, False), grid, seed=seed)
-        found = asked.estimate(images_of(TINY[:2], 0), masks, jobs, 4)
+        found = asked.estimate(targeted(TINY[:2], 0), masks, jobs, 4)
         hits += (found.mean - torch.tensor(wanted)).abs() <= 1.96 * found.stderr
     # 40 draws and 100 trials: .95 less 3 standard errors of the share, and of Student's t.
     assert (hits / 100 >= 0.86).all()
@@ -237,7 +237,7 @@ def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
 @pytest.mark.parametrize("reference", REFERENCES[:3], ids=lambda r: r.law.sentence[:30])
 def test_slopes_of_relaxed_draws_are_finite_differences(reference):
     restriction = SoftRestriction(PREDICTOR, reference, Relaxation(0.6, False, 4), seed=2)
-    images, masks = images_of(X, torch.arange(3)), MASKS.clamp(0.05, 0.95)
+    images, masks = targeted(X, torch.arange(3)), MASKS.clamp(0.05, 0.95)
     slope = _slope(restriction, images, masks, 1)[1]
     for job in range(6):
         for player in (0, 8, 19):
@@ -254,8 +254,8 @@ def test_images_without_channels_have_the_same_answers_and_slopes():
     deep = DifferentiablePredictor(
         lambda b: torch.tanh(b[:, 0] * WEIGHTS[0]).sum((1, 2)), dtype=torch.float64
     )
-    plain = _slope(SoftRestriction(flat, BaselineReference(ROWS[0, 0])), images_of(X[:, 0], 0), MASKS, 0)
-    single = _slope(SoftRestriction(deep, BaselineReference(ROWS[0, :1])), images_of(X[:, :1], 0), MASKS, 0)
+    plain = _slope(SoftRestriction(flat, BaselineReference(ROWS[0, 0])), targeted(X[:, 0], 0), MASKS, 0)
+    single = _slope(SoftRestriction(deep, BaselineReference(ROWS[0, :1])), targeted(X[:, :1], 0), MASKS, 0)
     for one, other in zip(plain, single, strict=True):
         assert torch.allclose(one, other)
 
@@ -266,13 +266,13 @@ def test_a_model_that_writes_into_its_batch_changes_nothing_of_ours():
 
     baseline, images = ROWS[0].clone(), X.clone()
     restriction = SoftRestriction(DifferentiablePredictor(greedy, dtype=X.dtype), BaselineReference(baseline))
-    some = images_of(images, 0)
+    some = targeted(images, 0)
     restriction.base(some), restriction.full(some), restriction.largest(images)
     found, _ = _slope(restriction, some, MASKS, 0)
     restriction.predictor.check_gradient(images[:1])
     assert torch.equal(baseline, ROWS[0]) and torch.equal(images, X)
     calm = DifferentiablePredictor(lambda b: (b - 0.5).flatten(1).sum(1), dtype=X.dtype)
-    wanted, _ = _slope(replace(restriction, predictor=calm), images_of(X, 0), MASKS, 0)
+    wanted, _ = _slope(replace(restriction, predictor=calm), targeted(X, 0), MASKS, 0)
     assert torch.allclose(found, wanted)
 
 
@@ -282,14 +282,14 @@ def test_nan_for_the_reference_alone_is_refused():
 
     restriction = SoftRestriction(DifferentiablePredictor(touchy, dtype=X.dtype), BaselineReference(ROWS[0]))
     with pytest.raises(ModelError, match="NaN or infinite for"):
-        restriction.base(images_of(X, 0))
+        restriction.base(targeted(X, 0))
 
 
 @pytest.mark.parametrize("reference", REFERENCES[:3], ids=lambda r: r.law.sentence[:30])
 def test_the_base_is_the_mean_over_all_atoms(reference):
     for rows in (1000, 2):
         restriction = SoftRestriction(PREDICTOR, reference, max_rows=rows)
-        found = restriction.base(images_of(X, torch.tensor([0, 3, 1])))
+        found = restriction.base(targeted(X, torch.tensor([0, 3, 1])))
         n = reference.law.n_atoms
         nothing = np.zeros((1, 1, *SHAPE), dtype=bool)
         atoms = reference.draw(X, nothing, Plan(n, 0, n, None)).values.expand(3, -1, -1, *SHAPE)[:, 0]
@@ -301,7 +301,7 @@ def test_the_base_is_the_mean_over_all_atoms(reference):
 
 def test_the_base_of_a_law_without_atoms_has_an_error():
     restriction = SoftRestriction(LINEAR, REFERENCES[3])
-    found = restriction.base(images_of(X[:1], 0))
+    found = restriction.base(targeted(X[:1], 0))
     assert found.stderr.item() > 0
     assert (found.mean - WEIGHTS.sum() / 2).abs().item() < 5 * found.stderr.item()
 
@@ -311,9 +311,9 @@ def test_the_model_is_left_as_found_also_when_it_raises():
     before = {name: value.clone() for name, value in net.state_dict().items()}
     restriction = SoftRestriction(differentiable_module(net), BaselineReference(ROWS[0]))
     state = torch.get_rng_state()
-    restriction.predict(images_of(X, 0), MASKS.clone().requires_grad_(), BOTH, 0)
+    restriction.predict(targeted(X, 0), MASKS.clone().requires_grad_(), BOTH, 0)
     with pytest.raises(SettingError, match="target 4 is out of range: the model has 4 outputs"):
-        restriction.predict(images_of(X, 4), MASKS.clone().requires_grad_(), BOTH, 0)
+        restriction.predict(targeted(X, 4), MASKS.clone().requires_grad_(), BOTH, 0)
     assert net.training and torch.equal(state, torch.get_rng_state())
     assert all(parameter.grad is None for parameter in net.parameters())
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
@@ -322,7 +322,7 @@ def test_the_model_is_left_as_found_also_when_it_raises():
 @pytest.mark.parametrize("target", [-1, 4])
 def test_targets_out_of_range_are_refused_everywhere(target):
     restriction = SoftRestriction(PREDICTOR, BaselineReference(ROWS[0]))
-    images = images_of(X, target)
+    images = targeted(X, target)
     for ask in (
         lambda: restriction.full(images),
         lambda: restriction.base(images),
@@ -335,25 +335,25 @@ def test_targets_out_of_range_are_refused_everywhere(target):
 def test_masks_of_another_size_are_refused():
     restriction = SoftRestriction(PREDICTOR, BaselineReference(ROWS[0]))
     with pytest.raises(InputError, match=r"masks have shape \(3, 80\), the images need \(3, 20\)"):
-        restriction.predict(images_of(X, 0), torch.rand(3, 80).double(), BOTH, 0)
+        restriction.predict(targeted(X, 0), torch.rand(3, 80).double(), BOTH, 0)
 
 
 def test_a_baseline_of_another_shape_is_refused():
     restriction = SoftRestriction(PREDICTOR, BaselineReference(torch.zeros(2, 4, 4).double()))
     with pytest.raises(InputError, match=r"the baseline has shape \(2, 4, 4\), got instances of shape"):
-        restriction.base(images_of(X, 0))
+        restriction.base(targeted(X, 0))
 
 
 def test_bad_images_are_refused():
     with pytest.raises(InputError, match="a height and a width"):
-        images_of(torch.rand(2, 3), 0)
+        targeted(torch.rand(2, 3), 0)
     with pytest.raises(InputError, match="NaN or infinite"):
-        images_of(torch.full((1, 1, 2, 2), torch.nan), 0)
+        targeted(torch.full((1, 1, 2, 2), torch.nan), 0)
 
 
 def test_targets_and_images_that_do_not_fit_are_refused():
     with pytest.raises(SettingError, match=r"one target an image, got targets of shape \(2,\) for 3 images"):
-        images_of(X, torch.tensor([0, 1]))
+        targeted(X, torch.tensor([0, 1]))
     with pytest.raises(InputError, match=r"images of floating numbers, got torch.uint8"):
         check_images((X * 255).to(torch.uint8))
 
@@ -362,18 +362,18 @@ def test_nan_outputs_and_gradients_are_refused():
     reference = BaselineReference(ROWS[0])
     broken = DifferentiablePredictor(lambda b: b.flatten(1).sum(1) * torch.nan, dtype=X.dtype)
     with pytest.raises(ModelError, match="NaN or infinite for"):
-        SoftRestriction(broken, reference).full(images_of(X, 0))
+        SoftRestriction(broken, reference).full(targeted(X, 0))
     steep = DifferentiablePredictor(lambda b: (b - b).flatten(1).sum(1).abs().sqrt(), dtype=X.dtype)
     with pytest.raises(ModelError, match="NaN or infinite gradients"):
         leaf = MASKS.clone().requires_grad_()
-        slopes(SoftRestriction(steep, reference).predict(images_of(X, 0), leaf, BOTH, 0), (leaf,))
+        slopes(SoftRestriction(steep, reference).predict(targeted(X, 0), leaf, BOTH, 0), (leaf,))
 
 
 def test_a_model_without_gradients_is_refused():
     deaf = DifferentiablePredictor(lambda b: b.detach().flatten(1).sum(1), dtype=X.dtype)
     with pytest.raises(ModelError, match="no gradient with respect to its input; search over superpixels"):
         SoftRestriction(deaf, BaselineReference(ROWS[0])).predict(
-            images_of(X, 0), MASKS.clone().requires_grad_(), BOTH, 0
+            targeted(X, 0), MASKS.clone().requires_grad_(), BOTH, 0
         )
 
 
@@ -391,7 +391,7 @@ def test_every_lack_of_memory_is_one_error(error):
 
     restriction = SoftRestriction(DifferentiablePredictor(full, dtype=X.dtype), BaselineReference(ROWS[0]))
     with pytest.raises(LimitError, match="out of memory in a model call of 60 rows"):
-        restriction.predict(images_of(X, 0), MASKS.clone().requires_grad_(), BOTH, 0)
+        restriction.predict(targeted(X, 0), MASKS.clone().requires_grad_(), BOTH, 0)
 
 
 def test_other_errors_of_the_model_pass():
@@ -400,7 +400,7 @@ def test_other_errors_of_the_model_pass():
 
     restriction = SoftRestriction(DifferentiablePredictor(broken, dtype=X.dtype), BaselineReference(ROWS[0]))
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        restriction.full(images_of(X, 0))
+        restriction.full(targeted(X, 0))
 
 
 @pytest.mark.parametrize(

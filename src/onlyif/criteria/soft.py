@@ -17,7 +17,7 @@ from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft_weights import SoftWeights
 from onlyif.restrictions.soft import SoftRestriction
-from onlyif.restrictions.soft_images import Images, Jobs, images_of
+from onlyif.restrictions.soft_images import Jobs, TargetedImages, targeted
 
 
 @final
@@ -33,7 +33,7 @@ class SoftProblem:
         base_stderr: Standard error of f_0; 0 where exact.
     """
 
-    images: Images
+    images: TargetedImages
     weights: SoftWeights
     full: Float[Tensor, "b"]
     base: Float[Tensor, "b"]
@@ -127,7 +127,7 @@ class SoftObjective:
             weights: The weights of each.
             index: Streams of random numbers; None shares one among all images.
         """
-        images = images_of(x, target, index)
+        images = targeted(x, target, index)
         full, base = self.restriction.full(images), self.restriction.base(images)
         return SoftProblem(images, weights, full, base.mean.to(full), base.stderr.to(full))
 

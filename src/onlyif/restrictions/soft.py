@@ -22,7 +22,14 @@ from onlyif.modalities.grids import Grid, PixelGrid
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
-from onlyif.restrictions.soft_images import Images, Jobs, SoftEstimate, check_masks, check_target, estimate_of
+from onlyif.restrictions.soft_images import (
+    Jobs,
+    SoftEstimate,
+    TargetedImages,
+    check_masks,
+    check_target,
+    estimate_of,
+)
 
 MOST_ATOMS = 10_000
 BASE_DRAWS = 1_000
@@ -65,7 +72,7 @@ class SoftRestriction:
         with self.predictor.opened() as predictor:
             yield replace(self, predictor=predictor)
 
-    def players(self, images: Images) -> Grid:
+    def players(self, images: TargetedImages) -> Grid:
         """Who plays in the images.
 
         Args:
@@ -74,7 +81,7 @@ class SoftRestriction:
         height, width = images.x.shape[-2:]
         return PixelGrid(height, width) if self.grid is None else self.grid
 
-    def full(self, images: Images) -> Float[Tensor, "b"]:
+    def full(self, images: TargetedImages) -> Float[Tensor, "b"]:
         """f(x)."""
         return _of_target(plain_outputs(self.predictor, images.x, self.max_rows), images.target)
 
@@ -82,7 +89,7 @@ class SoftRestriction:
         """The number of the largest output for each image."""
         return plain_outputs(self.predictor, x, self.max_rows).argmax(1)
 
-    def base(self, images: Images) -> SoftEstimate:
+    def base(self, images: TargetedImages) -> SoftEstimate:
         """f_0 = E f(b): exact where the law has at most 10,000 atoms, else from 1,000 draws."""
         law = self.reference.law
         exact = law.n_atoms is not None and law.n_atoms <= MOST_ATOMS
@@ -94,7 +101,7 @@ class SoftRestriction:
         return SoftEstimate(torch.cat([p.mean for p in parts]), torch.cat([p.stderr for p in parts]))
 
     def predict(
-        self, images: Images, masks: Float[Tensor, "b d"], jobs: Jobs, step: int
+        self, images: TargetedImages, masks: Float[Tensor, "b d"], jobs: Jobs, step: int
     ) -> Float[Tensor, "j"]:
         """The mean prediction over the draws of one step, with a graph to the masks if they have one.
 
@@ -110,7 +117,9 @@ class SoftRestriction:
         """
         return self._draws(images, masks, jobs, step).mean(1)
 
-    def estimate(self, images: Images, masks: Float[Tensor, "b d"], jobs: Jobs, n_steps: int) -> SoftEstimate:
+    def estimate(
+        self, images: TargetedImages, masks: Float[Tensor, "b d"], jobs: Jobs, n_steps: int
+    ) -> SoftEstimate:
         """The mean prediction over the draws of several steps, with its standard error, without a graph.
 
         Args:
@@ -128,7 +137,7 @@ class SoftRestriction:
                 pieces.append(torch.cat(drawn, 1))
         return estimate_of(torch.cat(pieces))
 
-    def _base(self, some: Images, plan: Plan) -> SoftEstimate:
+    def _base(self, some: TargetedImages, plan: Plan) -> SoftEstimate:
         outputs, weights = [], []
         nothing = np.zeros((1, 1, *some.x.shape[1:]), dtype=bool)
         for start in range(0, plan.total, self.max_rows):
@@ -146,7 +155,7 @@ class SoftRestriction:
         return SoftEstimate(mean, torch.zeros_like(mean) if exact else answers.std(1) / plan.total**0.5)
 
     def _draws(
-        self, images: Images, masks: Float[Tensor, "b d"], jobs: Jobs, step: int
+        self, images: TargetedImages, masks: Float[Tensor, "b d"], jobs: Jobs, step: int
     ) -> Float[Tensor, "j n"]:
         """The target's output for every job and draw of a step."""
         players, (n_draws, axes) = self.players(images), (self.relaxation.n_draws, images.x.dim() - 3)

@@ -18,7 +18,7 @@ MOST_COLOURS = 4
 
 @final
 @dataclass(frozen=True, eq=False)
-class Images:
+class TargetedImages:
     """Images that are explained, one target each.
 
     Args:
@@ -31,14 +31,14 @@ class Images:
     target: Int64[Tensor, "b"]
     index: Int64[Tensor, "b"]
 
-    def take(self, numbers: Int64[Tensor, "j"]) -> "Images":
+    def take(self, numbers: Int64[Tensor, "j"]) -> "TargetedImages":
         """Some of the images, also several times."""
-        return Images(*(each[numbers.to(each.device)] for each in (self.x, self.target, self.index)))
+        return TargetedImages(*(each[numbers.to(each.device)] for each in (self.x, self.target, self.index)))
 
 
-def images_of(
+def targeted(
     x: Instances, target: Int64[Tensor, "_"] | int, index: Int64[Tensor, "b"] | None = None
-) -> Images:
+) -> TargetedImages:
     """Images with their targets.
 
     Args:
@@ -58,7 +58,7 @@ def images_of(
             f"need one target an image, got targets of shape {tuple(targets.shape)} for {len(x)} images"
         )
     streams = torch.zeros(len(x), dtype=torch.int64) if index is None else index
-    return Images(x, targets, streams)
+    return TargetedImages(x, targets, streams)
 
 
 @final
@@ -125,7 +125,7 @@ def check_images(x: Tensor) -> None:
         raise InputError("an image holds NaN or infinite entries; need finite numbers")
 
 
-def check_masks(images: Images, masks: Float[Tensor, "b ..."], shape: tuple[int, ...]) -> None:
+def check_masks(images: TargetedImages, masks: Float[Tensor, "b ..."], shape: tuple[int, ...]) -> None:
     """Refuse masks of another size than the images.
 
     Args:

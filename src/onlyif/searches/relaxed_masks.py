@@ -18,7 +18,7 @@ from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Measure, gap_selection
-from onlyif.restrictions.soft_images import images_of
+from onlyif.restrictions.soft_images import targeted
 from onlyif.searches.relaxed import Descent, RelaxedSearch
 from onlyif.searches.relaxed_checks import check_task
 from onlyif.searches.relaxed_cuts import Cut, ThresholdCut
@@ -126,7 +126,7 @@ def _posed(
 ) -> SoftProblem:
     numbers = torch.arange(len(x), device=x.device).repeat_interleave(len(asked.alphas))
     targets = objective.restriction.largest(x) if target is None else target
-    images = images_of(x, targets).take(numbers)
+    images = targeted(x, targets).take(numbers)
     return objective.pose(images.x, images.target, asked.weights(len(x)))
 
 
