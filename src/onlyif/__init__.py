@@ -1,8 +1,13 @@
 """Sufficient and necessary explanations of predictions, and what lies in between.
 
-`explain` is the door; `save`, `load` and `summary` work on what it returns.
+`explain` is the door; `save`, `load` and `summary` work on what it returns. The rooms `plots`, `metrics` and
+`interop` are loaded when they are first named.
 """
 
+from importlib import import_module
+from typing import Any
+
+from onlyif.answers.own import ComparedSets, OwnCriterion
 from onlyif.causation.boundaries import ScottBoundary, TypicalBoundary
 from onlyif.causation.samples import BackgroundRows, NearestRows
 from onlyif.causation.settings import PNS
@@ -19,6 +24,7 @@ from onlyif.core.errors import (
     SettingError,
     StorageError,
 )
+from onlyif.criteria.distances import AbsoluteDistance, DiscreteDistance, LogitDistance
 from onlyif.explain import explain
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continuum
@@ -33,31 +39,43 @@ from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.references.baseline import Baseline
 from onlyif.references.empirical import Empirical
-from onlyif.references.function import Replacement
 from onlyif.references.gaussian import Gaussian
 from onlyif.references.marginal import Marginal
-from onlyif.trees.path_reference import TreePaths
+from onlyif.references.replacement import Replacement
+from onlyif.searches.beam import BeamSearch
+from onlyif.searches.exhaustive import ExhaustiveSearch
+from onlyif.searches.greedy import BackwardGreedySearch, ForwardGreedySearch
+from onlyif.trees.path_reference import TreePath
 from onlyif.version import __version__
 
+_ROOMS = ("interop", "metrics", "plots")
 __all__ = [
     "PNS",
     "AbsentError",
+    "AbsoluteDistance",
     "BackgroundRows",
+    "BackwardGreedySearch",
     "Baseline",
     "Basis",
+    "BeamSearch",
     "Certificate",
+    "ComparedSets",
     "Continuum",
+    "DiscreteDistance",
     "Empirical",
+    "ExhaustiveSearch",
     "Explanation",
     "Explanations",
     "ExtraError",
     "Fault",
+    "ForwardGreedySearch",
     "Gaussian",
     "Images",
     "InputError",
     "InstancePlayers",
     "Interrupted",
     "LimitError",
+    "LogitDistance",
     "Marginal",
     "Measure",
     "Modality",
@@ -66,6 +84,7 @@ __all__ = [
     "NoiseThreshold",
     "OnlyIfError",
     "OnlyIfWarning",
+    "OwnCriterion",
     "Queries",
     "Replacement",
     "ScottBoundary",
@@ -73,7 +92,7 @@ __all__ = [
     "SettingError",
     "SpreadThreshold",
     "StorageError",
-    "TreePaths",
+    "TreePath",
     "TypicalBoundary",
     "__version__",
     "explain",
@@ -83,3 +102,13 @@ __all__ = [
     "save",
     "summary",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_ROOMS])

@@ -36,3 +36,18 @@ def test_every_public_name_is_there_and_documented() -> None:
         "import onlyif\nprint([name for name in onlyif.__all__ if not getattr(onlyif, name).__doc__])"
     )
     assert missing.strip() == "[]"
+
+
+def test_tab_completion_finds_the_public_names_and_rooms_and_no_internals() -> None:
+    told = _run(
+        "import onlyif; print(dir(onlyif) == sorted([*onlyif.__all__, 'interop', 'metrics', 'plots']))"
+    )
+    assert told.strip() == "True"
+    told = _run(
+        "import sys, onlyif; print('matplotlib' in sys.modules, onlyif.plots.plot_plane.__name__, "
+        "dir(onlyif.interop), onlyif.interop.captum.FANS.__name__)"
+    )
+    assert told.strip() == "False plot_plane ['captum', 'quantus_functions'] FANS"
+    assert "has no attribute 'wrong'" in _run(
+        "import onlyif\ntry: onlyif.wrong\nexcept AttributeError as error: print(error)"
+    )

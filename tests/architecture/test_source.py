@@ -19,7 +19,7 @@ TRANSLATORS = {
     *("modalities/groups.py", "modalities/sklearn_groups.py", "models/detect.py", "models/own_methods.py"),
 }
 # Packages that offer names, loaded when they are used, or say first that their extra is missing.
-OFFERING_OR_REFUSING = {"amortised", "metrics", "plots"}
+OFFERING_OR_REFUSING = {"amortised", "interop", "metrics", "plots"}
 # Loading these takes longer than all of `import onlyif`: they are imported where they are used.
 SLOW_TO_IMPORT = {"scipy.stats"}
 LOADERS_THAT_RUN_CODE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

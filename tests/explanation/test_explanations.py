@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ import torch
 from onlyif.core.errors import ExtraError, SettingError
 from onlyif.explanation import frames
 from onlyif.explanation.explanations import Explanations, joined
+from onlyif.explanation.selection import Measure
+from onlyif.explanation.summary import summary
 from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
 from onlyif.testing.games import shapley_of_game
 
@@ -196,3 +199,39 @@ def test_the_repr_of_a_continuum_names_pieces_and_sets():
     continua = example_explanations()[1].continua
     assert repr(continua.of(1)) == "Continuum(|S| <= 1; 0 to 1: {income})"
     assert repr(continua) == "Continua(of 3 players, sizes [0, 1, 2, 3], 24 records)"
+
+
+def test_a_selection_is_read_like_a_set_of_names():
+    chosen = example_explanations()[0].sufficient
+    assert (len(chosen), list(chosen)) == (2, ["age", "income"])
+    assert "age" in chosen
+    assert "nobody" not in chosen
+    with pytest.raises(SettingError, match="by their names, got 0"):
+        assert 0 in chosen
+    assert not replace(chosen, players=())
+
+
+def test_explanations_are_equal_by_what_they_say():
+    one, other = example_explanations(), example_explanations()
+    assert one == other
+    assert one[0] == replace(other[0], seconds=7.0)
+    assert one != other[1:]
+    changed = replace(other[0], measures={"total_gap": Measure(0.123)})
+    assert one[0] != changed
+    assert Explanations((changed, *other.items[1:])) != one
+
+
+def test_every_result_has_a_short_repr():
+    explanations = example_explanations()
+    item = explanations[0]
+    told = [
+        item.sufficient,
+        item.certificate,
+        item.provenance,
+        item.details,
+        item.continua,
+        summary(explanations),
+    ]
+    assert [each for each in map(repr, told) if len(each) > 200 or "\n" in each] == []
+    assert repr(item.sufficient).startswith("Selection({age, income}, sufficiency=")
+    assert repr(item.details) == "Details(continua, certificate, table)"

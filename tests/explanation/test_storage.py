@@ -66,6 +66,7 @@ def test_what_was_saved_is_loaded_to_the_last_bit(tmp_path, stderr):
     assert path == tmp_path / "deep" / "rows.v1.onlyif.json"
     for given_path in (path, tmp_path / "deep" / "rows.v1", str(path)):
         assert same(load(given_path), explanations)
+        assert load(given_path) == explanations
 
 
 def test_missing_tables_and_shapley_values_stay_missing(tmp_path):
@@ -98,6 +99,7 @@ def test_floats_round_trip_exactly(tmp_path_factory, numbers):
     stem = tmp_path_factory.mktemp("floats") / "x"
     save(Explanations((item,)), stem)
     assert same(load(stem)[0], item)
+    assert load(stem)[0] == item
 
 
 def test_the_json_is_strict(tmp_path):

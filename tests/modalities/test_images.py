@@ -11,8 +11,8 @@ from onlyif.core.seeds import generator
 from onlyif.modalities.images import ImageModality
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.blur import BlurReference
-from onlyif.references.function import FunctionReference
 from onlyif.references.gaussian import fit_gaussian
+from onlyif.references.replacement import ReplacementReference
 from onlyif.testing.modalities import check_modality
 
 MADE = torch.Generator().manual_seed(0)
@@ -222,7 +222,7 @@ def test_references_that_draw_by_what_is_kept_are_refused():
 
     with pytest.raises(SETTING, match="finitely many draws"):
         onlyif.explain(
-            network(), IMAGES, modality=Images(4), reference=FunctionReference(noise, "Pixels are noise.")
+            network(), IMAGES, modality=Images(4), reference=ReplacementReference(noise, "Pixels are noise.")
         )
     flat = IMAGES.double().numpy().reshape(5, -1)
     with pytest.raises(SETTING, match="finitely many draws"):

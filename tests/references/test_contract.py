@@ -15,9 +15,9 @@ from onlyif.references.baseline import BaselineReference
 from onlyif.references.blur import BlurReference
 from onlyif.references.empirical import EmpiricalReference, fit_empirical
 from onlyif.references.filling import FillingReference
-from onlyif.references.function import FunctionReference
 from onlyif.references.gaussian import GaussianReference, fit_gaussian
 from onlyif.references.marginal import MarginalReference, fit_marginal
+from onlyif.references.replacement import ReplacementReference
 from onlyif.testing.references import check_reference
 from onlyif.trees.path_reference import TreePathReference
 
@@ -35,7 +35,7 @@ MEMBERS = {
     MarginalReference: lambda: fit_marginal(_rows(30, 0)),
     GaussianReference: lambda: fit_gaussian(_rows(30, 0)),
     EmpiricalReference: lambda: fit_empirical(_rows(30, 0)),
-    FunctionReference: lambda: FunctionReference(_noise, "Hidden features are noise."),
+    ReplacementReference: lambda: ReplacementReference(_noise, "Hidden features are noise."),
     FillingReference: lambda: FillingReference(3, "Hidden words are deleted."),
 }
 # The one exception to the contract: it says what is meant and is computed inside the trees.
@@ -51,7 +51,7 @@ def test_every_member_keeps_the_contract(member, x):
     check_reference(MEMBERS[member](), x, KEEP)
 
 
-@pytest.mark.parametrize("made", [BaselineReference, BlurReference, MarginalReference, FunctionReference])
+@pytest.mark.parametrize("made", [BaselineReference, BlurReference, MarginalReference, ReplacementReference])
 def test_members_that_take_any_shape_take_images(made):
     images, keep = (
         torch.tensor(_rows(2, 1, (2, 2))).float(),
@@ -64,7 +64,7 @@ def test_members_that_take_any_shape_take_images(made):
             BaselineReference: BaselineReference(background[0]),
             BlurReference: BlurReference(1.0),
             MarginalReference: MarginalReference(background),
-            FunctionReference: FunctionReference(_noise, "Hidden pixels are noise."),
+            ReplacementReference: ReplacementReference(_noise, "Hidden pixels are noise."),
         }[made],
         images,
         keep,

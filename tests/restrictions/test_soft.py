@@ -16,8 +16,8 @@ from onlyif.models.differentiable import DifferentiablePredictor, differentiable
 from onlyif.references.base import Plan
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.blur import BlurReference
-from onlyif.references.function import FunctionReference
 from onlyif.references.marginal import MarginalReference
+from onlyif.references.replacement import ReplacementReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
 from onlyif.restrictions.soft_images import Jobs, check_images, targeted
@@ -55,8 +55,8 @@ REFERENCES = [
     BaselineReference(ROWS[0]),
     BlurReference(1.0),
     MarginalReference(ROWS),
-    FunctionReference(_noise, "Noise.", chunk=4),
-    FunctionReference(_filled, "The mean of what is kept.", chunk=4),
+    ReplacementReference(_noise, "Noise.", chunk=4),
+    ReplacementReference(_filled, "The mean of what is kept.", chunk=4),
 ]
 
 

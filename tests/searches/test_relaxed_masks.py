@@ -13,8 +13,8 @@ from onlyif.criteria.soft import SoftObjective
 from onlyif.modalities.grids import SuperpixelGrid
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
-from onlyif.references.function import FunctionReference
 from onlyif.references.marginal import MarginalReference
+from onlyif.references.replacement import ReplacementReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation
 from onlyif.searches.gradient import Schedule
@@ -235,7 +235,7 @@ def test_the_base_of_a_sampled_law_is_estimated_again():
     def noise(x, keep, n, seed):
         return torch.rand(n, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
 
-    search = _search(reference=FunctionReference(noise, "Noise."))
+    search = _search(reference=ReplacementReference(noise, "Noise."))
     item = find_masks(search, X[:1], 0, MaskQuestion((0.5,), 0.1, 0.1, n_fresh=10)).items[0]
     seen = search.objective.pose(X[:1], 0, MaskQuestion((0.5,)).weights(1)).base.item()
     assert item.base_stderr > 0 and item.base != seen

@@ -57,7 +57,7 @@ from onlyif.trees.links import (
     TwoClassLink,
 )
 from onlyif.trees.output_links import DecisionLink, LogOddsLink
-from onlyif.trees.path_reference import TreePaths
+from onlyif.trees.path_reference import TreePath
 
 RANDOM = np.random.default_rng(0)
 TABLE = RANDOM.normal(size=(30, 3))
@@ -103,7 +103,7 @@ def members_of(base):
         (Link, WIDE_LINKS + NARROW_LINKS),
         (Form, [*(fit_schema(table).form for table in TABLES), BatchForm(), RenderedForm(Sentences(), [])]),
         # Tree paths have no background to be built on; tests/trees has them.
-        (ReferenceRecipe, [*RECIPES, TreePaths()]),
+        (ReferenceRecipe, [*RECIPES, TreePath()]),
     ],
 )
 def test_no_member_is_left_out(base, listed):

@@ -128,7 +128,7 @@ def test_models_without_trees_are_asked_and_say_so():
     )
     assert found.sufficient.players == ()
     with pytest.raises(SettingError, match="needs the model's trees; xgboost Booster"):
-        onlyif.explain(empty, x[:1], reference=onlyif.TreePaths())
+        onlyif.explain(empty, x[:1], reference=onlyif.TreePath())
 
 
 @pytest.mark.parametrize("code", [77.0, -3.0])

@@ -30,7 +30,7 @@ from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
 from onlyif.trees import sklearn_trees as tree_sklearn
 from onlyif.trees.lightgbm_trees import read_lightgbm_booster
-from onlyif.trees.path_reference import TreePathReference, TreePaths
+from onlyif.trees.path_reference import TreePath, TreePathReference
 from onlyif.trees.question import UnreadableTreesError
 from onlyif.trees.xgboost_trees import read_xgboost_booster
 
@@ -215,7 +215,7 @@ def test_tree_paths_take_hidden_splits_both_ways(cancer):
     x, y = cancer
     x = x[:, :5]
     model = RandomForestRegressor(4, max_depth=4, random_state=0, bootstrap=False, max_features=2).fit(x, y)
-    for reference in ("tree-path", TreePaths()):
+    for reference in ("tree-path", TreePath()):
         found = onlyif.explain(model, x[:2], reference=reference, keep_table=True)
         assert "tree-path reference" in found[0].provenance.reference
         assert "cover weights" in found[0].provenance.restriction

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
+from typing_extensions import override
+
+from onlyif.core.equality import same
+
 
 class Basis(Enum):
     """On what a certificate rests."""
@@ -78,3 +82,12 @@ class Certificate:
     meet: bool
     union_bound: float | None
     tolerance: float
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+    @override
+    def __repr__(self) -> str:
+        supersets = f"super_sufficient={self.super_sufficient}, super_necessary={self.super_necessary}"
+        return f"Certificate({self.basis.value}, epsilon={self.epsilon:.4g}, {supersets})"

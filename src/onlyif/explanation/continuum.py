@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from typing_extensions import override
 
+from onlyif.core.equality import same
 from onlyif.core.errors import SettingError
 from onlyif.explanation.selection import Measure, Selection, gap_selection
 
@@ -120,6 +121,10 @@ class Continua:
             tuple(self._selection(i) for i in pieces),
             tuple(self._selection(i) for i in corners),
         )
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
 
     @override
     def __repr__(self) -> str:

@@ -1,13 +1,14 @@
 """Explanation: all that is said about one prediction, whatever the criterion and the kind of data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 from typing_extensions import override
 
+from onlyif.core.equality import same
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.labels import Row
 from onlyif.explanation.certificate import Certificate
@@ -53,6 +54,13 @@ class Provenance:
                 return chosen[name]
         raise AbsentError(f"the criterion {self.__dict__.get('criterion')!r} chose no {name!r}")
 
+    @override
+    def __repr__(self) -> str:
+        return (
+            f"Provenance(criterion={self.criterion!r}, predictor={self.predictor!r}, output={self.output!r}, "
+            f"seed={self.seed})"
+        )
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -75,6 +83,20 @@ class Details:
     baseline: tuple[str, ...] = ()
     table: Float64[np.ndarray, "two_to_d"] | None = None
 
+    @override
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+    @override
+    def __repr__(self) -> str:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return (
+            f"Details({', '.join(name for name, value in values.items() if not same(value, _EMPTY[name]))})"
+        )
+
+
+_EMPTY = {each.name: each.default for each in fields(Details)}
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -84,7 +106,8 @@ class Explanation:
     Its sets are in `sets`, by name; the common ones are attributes too: `sufficient`, the smallest
     ε-sufficient set, `necessary`, the smallest ε-necessary one, `unified`, the solution of (P_uni) at
     `alpha`, and `cause`, the set of `size` players with the highest PNS. What another criterion does not
-    say raises an `AbsentError`, never gives None.
+    say raises an `AbsentError`, never gives None. Two explanations are equal if they say the same, however
+    long it took.
 
     Args:
         row: The row's label in the user's table, of its own type (its position where it has none).
@@ -124,7 +147,7 @@ class Explanation:
     settings: Mapping[str, bool | int | float] = field(default_factory=dict)
     details: Details = field(default_factory=Details)
     model_rows: int = 0
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
     notes: tuple[str, ...] = ()
     reason: str = ""
 
@@ -296,6 +319,10 @@ class Explanation:
         return AbsentError(
             f"an explanation by the criterion {self.criterion!r} has no {name!r}; it has the sets: {sets}"
         )
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
 
     @override
     def __repr__(self) -> str:

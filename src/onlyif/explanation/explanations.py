@@ -1,13 +1,14 @@
 """Explanations: what is said about many predictions, in the order of their rows."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final, overload
 
 import numpy as np
 from jaxtyping import Bool, Float
 from typing_extensions import override
 
+from onlyif.core.equality import same
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
 from onlyif.explanation.explanation import Explanation
@@ -28,7 +29,7 @@ class Explanations:
     A number gives one `Explanation`; a slice, a list of numbers or a mask of
     booleans gives `Explanations`. Two of them are joined by `+`, many by `joined`. All are by one
     criterion, since gaps and probabilities do not compare; those by another one make a collection of
-    their own.
+    their own. Two are equal if their explanations are.
 
     Args:
         items: The explanations, one a row; of images one an image and α.
@@ -47,8 +48,8 @@ class Explanations:
     """
 
     items: tuple[Explanation, ...]
-    backend: str = ""
-    left_out: tuple[Row, ...] = ()
+    backend: str = field(default="", compare=False)
+    left_out: tuple[Row, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for i, item in enumerate(self.items):
@@ -77,6 +78,10 @@ class Explanations:
         if place is not None:
             return self.items[place]
         return Explanations(tuple(self.items[i] for i in many_places(which, len(self))), self.backend)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
 
     def __add__(self, other: "Explanations") -> "Explanations":
         return joined([self, other])

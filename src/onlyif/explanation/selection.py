@@ -1,7 +1,7 @@
 """Selection: one subset of players with all that was measured of it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -9,11 +9,14 @@ import numpy as np
 from jaxtyping import Bool
 from typing_extensions import override
 
+from onlyif.core.equality import same
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.visible import on_one_line
 
 NORMAL_95 = 1.959963984540054
 LONGEST_LIST = 60
+# What a short text of a set says of it.
+_TOLD = ("sufficiency", "necessity", "pns")
 
 
 @final
@@ -40,6 +43,10 @@ class Measure:
         """The value plus and minus `n_sigma` standard errors, cut off at 0; 95 % by default."""
         return max(0.0, self.value - n_sigma * self.stderr), self.value + n_sigma * self.stderr
 
+    @override
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
 
 @final
 @dataclass(frozen=True)
@@ -62,6 +69,9 @@ class Selection:
 
     Other criteria name their own. Each is read as `selection.measure(name)`; those above also as attributes.
 
+    It is read like a set of names: `len(selection)`, `"age" in selection`, `for name in selection`. The empty
+    set is false in a condition, as every empty collection is.
+
     Args:
         players: Sorted numbers of the players in S.
         among: The names of all players.
@@ -73,6 +83,8 @@ class Selection:
         >>> chosen = Selection((0,), ("age", "income"), {"sufficiency": Measure(0.25)})
         >>> chosen.names, chosen.sufficiency.value
         (('age',), 0.25)
+        >>> len(chosen), "income" in chosen, list(chosen)
+        (1, False, ['age'])
 
     References:
         [bharti2024] equations 3 to 6; [chen2024] equations 6 and 11 to 15, as corrected in the guide.
@@ -83,6 +95,19 @@ class Selection:
     measures: Mapping[str, Measure]
     n_ties: int = 0
     exact: bool = True
+
+    def __len__(self) -> int:
+        return len(self.players)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            raise SettingError(
+                f"a set holds players by their names, got {name!r}; their numbers are in .players"
+            )
+        return name in self.names
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,6 +215,12 @@ class Selection:
         if not 0.0 <= alpha <= 1.0:
             raise SettingError(f"alpha must lie in [0, 1], got {alpha}")
         return alpha * self.sufficiency.value + (1.0 - alpha) * self.necessity.value
+
+    @override
+    def __repr__(self) -> str:
+        told = [name for name in _TOLD if name in self.measures] or [*self.measures][:2]
+        numbers = "".join(f", {name}={self.measures[name].value:.4g}" for name in told)
+        return f"Selection({self}{numbers})"
 
     @override
     def __str__(self) -> str:

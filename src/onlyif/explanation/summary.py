@@ -172,6 +172,11 @@ class Summary:
         return frame(columns, rows, self.backend)
 
     @override
+    def __repr__(self) -> str:
+        kinds = ", ".join(one.selection for one in self.sets)
+        return f"Summary({counted(self.n_rows, 'row')}, {counted(len(self.players), 'player')}; {kinds})"
+
+    @override
     def __str__(self) -> str:
         kinds = [one.selection for one in self.sets]
         scores = list(dict.fromkeys(name for player in self.players for name in player.scores))

@@ -24,7 +24,7 @@ from onlyif.searches.base import Search
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.searches.greedy import ForwardGreedySearch
-from onlyif.trees.path_reference import TreePaths
+from onlyif.trees.path_reference import TreePath
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ REFERENCES: Mapping[str, Callable[[], ReferenceRecipe]] = {
     "baseline": Baseline,
     "gaussian": Gaussian,
     "empirical": Empirical,
-    "tree-path": TreePaths,
+    "tree-path": TreePath,
 }
 DISTANCES: Mapping[str, Callable[[], Distance]] = {
     "absolute": AbsoluteDistance,

@@ -43,7 +43,7 @@ class TreePathReference(Reference):
 
 @final
 @dataclass(frozen=True)
-class TreePaths(ReferenceRecipe):
+class TreePath(ReferenceRecipe):
     """Splits on hidden players are taken both ways, by training weight.
 
     This is the "tree_path_dependent" game of tree SHAP. It takes nothing from the background and fits

@@ -22,7 +22,7 @@ Sampler = Callable[[Float[Array, "*x"], Bool[Array, "*x"], int, int], Float[Arra
 
 @final
 @dataclass(frozen=True, eq=False)
-class FunctionReference(Reference):
+class ReplacementReference(Reference):
     """Hidden entries are what a function of the user draws, given x and what is kept.
 
     Choose it for a simulator or a generative model with few subsets to ask: the function is called
@@ -43,7 +43,7 @@ class FunctionReference(Reference):
     Example:
         >>> def noise(x, keep, n, seed):
         ...     return np.random.default_rng(seed).random((n, *x.shape))
-        >>> reference = FunctionReference(noise, "Hidden features are uniform noise.", chunk=2)
+        >>> reference = ReplacementReference(noise, "Hidden features are uniform noise.", chunk=2)
         >>> x, keep = np.ones((1, 3)), np.zeros((1, 1, 3), dtype=bool)
         >>> reference.draw(x, keep, Plan(total=5, start=0, stop=5, seed=0)).values.shape
         (1, 1, 5, 3)
@@ -162,7 +162,7 @@ class Replacement(ReferenceRecipe):
             except InputError as error:
                 raise InputError(f"what the replacement function gave cannot be used: {error}") from error
 
-        return FunctionReference(draw, self.sentence)
+        return ReplacementReference(draw, self.sentence)
 
     @override
     def fresh(self, background: Background) -> Reference | None:

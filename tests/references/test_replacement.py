@@ -6,7 +6,7 @@ import torch
 
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.references.base import Plan
-from onlyif.references.function import FunctionReference
+from onlyif.references.replacement import ReplacementReference
 
 SENTENCE = "Hidden features are noise around the sum of the kept ones."
 
@@ -19,7 +19,7 @@ def _noise(x, keep, n, seed):
 def _draw(function, plan=Plan(10, 0, 10, 0), chunk=4):  # noqa: B008 (plans are frozen)
     x = torch.tensor([[1.0, 20.0], [5.0, 300.0]])
     keep = np.array([[[True, False], [False, True], [False, False]]])
-    return FunctionReference(function, SENTENCE, chunk).draw(x, keep, plan)
+    return ReplacementReference(function, SENTENCE, chunk).draw(x, keep, plan)
 
 
 def test_each_instance_and_subset_gets_its_own_x_and_keep():
@@ -42,7 +42,7 @@ def test_any_part_is_that_part_of_the_whole():
 
 def test_the_function_cannot_change_x():
     x = torch.ones(1, 2)
-    reference = FunctionReference(lambda x, keep, n, seed: x.zero_().expand(n, 2).clone(), SENTENCE)
+    reference = ReplacementReference(lambda x, keep, n, seed: x.zero_().expand(n, 2).clone(), SENTENCE)
     reference.draw(x, np.zeros((1, 1, 2), dtype=bool), Plan(1, 0, 1, 0))
     assert torch.equal(x, torch.ones(1, 2))
 
@@ -52,7 +52,7 @@ def test_functions_of_numpy_are_given_arrays_and_may_answer_for_tensors_too():
         return np.random.default_rng(seed).normal(size=(n, *x.shape)) + float((x * keep).sum())
 
     x, keep = np.array([[1.0, 20.0]]), np.array([[[True, False]]])
-    reference, plan = FunctionReference(noise, SENTENCE), Plan(3, 0, 3, 0)
+    reference, plan = ReplacementReference(noise, SENTENCE), Plan(3, 0, 3, 0)
     drawn = reference.draw(x, keep, plan).values
     assert isinstance(drawn, np.ndarray)
     assert np.array_equal(reference.draw(torch.tensor(x), keep, plan).values.numpy(), drawn)
@@ -60,7 +60,7 @@ def test_functions_of_numpy_are_given_arrays_and_may_answer_for_tensors_too():
 
 def test_a_missing_value_that_is_kept_is_no_other_answer():
     x, keep = np.array([[np.nan, 20.0]]), np.array([[[True, False]]])
-    drawn = FunctionReference(lambda x, keep, n, seed: np.where(keep, x, 7.0) + np.zeros((n, 2)), SENTENCE)
+    drawn = ReplacementReference(lambda x, keep, n, seed: np.where(keep, x, 7.0) + np.zeros((n, 2)), SENTENCE)
     assert drawn.draw(x, keep, Plan(1, 0, 1, 0)).values[0, 0, 0, 1] == 7
 
 
@@ -91,9 +91,9 @@ def test_entries_that_are_kept_may_be_anything():
 
 def test_settings_are_checked():
     with pytest.raises(SettingError, match="need a sentence"):
-        FunctionReference(_noise, "  ")
+        ReplacementReference(_noise, "  ")
     with pytest.raises(SettingError, match="chunk >= 1"):
-        FunctionReference(_noise, SENTENCE, 0)
+        ReplacementReference(_noise, SENTENCE, 0)
     with pytest.raises(SettingError, match="give a seed"):
         _draw(_noise, Plan(10, 0, 10, None))
-    assert FunctionReference(_noise, SENTENCE).law.sentence == SENTENCE
+    assert ReplacementReference(_noise, SENTENCE).law.sentence == SENTENCE
