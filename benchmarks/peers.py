@@ -251,7 +251,7 @@ def engine(model, rows, background):
 
     def work():
         made = prepare(model, rows, background, Options(reference=EVERYTHING))
-        made.restriction.table(made.x, made.readout)
+        made.whole.criterion.set_function.table()
 
     return Side("model + engine", len(rows), work)
 

@@ -200,15 +200,15 @@ def boosted(data, repeats, n_rows=3):
     made = {}
     for output in ("probability", "margin"):
         settings = Options(output=output, reference=onlyif.Marginal(None))
-        spent, made[output] = timed(lambda s=settings: prepare(model, rows, background, s))
-        work = made[output]
-        each, table = timed(lambda w=work: w.restriction.table(w.x, w.readout).mean, repeats)
+        spent, work = timed(lambda s=settings: prepare(model, rows, background, s))
+        made[output] = function = work.whole.criterion.set_function
+        each, table = timed(lambda f=function: f.table().mean, repeats)
         say(
             f"XGBoost, 500 trees of depth 6, d = {x.shape[1]}, {output}: {each / n_rows * 1e3:.1f} ms a row, "
-            f"preparation with loading and comparison {spent:.1f} s; {work.restriction.method.sentence}"
+            f"preparation with loading and comparison {spent:.1f} s; {function.restriction.method.sentence}"
         )
         if output == "probability":
-            error = _boosted_error(model, rows[0], background, table[0], made[output].readout.target[0])
+            error = _boosted_error(model, rows[0], background, table[0], function.readout.target[0])
             raw = np.random.default_rng(0).normal(size=(len(background), 2 ** x.shape[1]))
             floor, _ = timed(lambda r=raw: TwoClassLink().averaged(r).mean(0), 3 * repeats)
             say(

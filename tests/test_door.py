@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 import onlyif
 from onlyif.answers.case import Question
 from onlyif.criteria.distances import FunctionDistance
-from onlyif.explain import block_rows, run
+from onlyif.explain import run
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.models.function import FunctionPredictor
 from onlyif.references.marginal import MarginalReference
@@ -243,7 +243,7 @@ def test_blocks_of_rows_come_in_order_and_can_be_resumed():
     work = prepare(linear, table[:70], table, Options())
     whole = [item for part in run(work) for item in part]
     assert [item.row for item in whole] == list(range(70))
-    assert block_rows(work) == 32
+    assert work.rows_a_block == 32
     rest = [item for part in run(work, start=64) for item in part]
     assert [item.row for item in rest] == list(range(64, 70))
     assert rest[0].necessary == whole[64].necessary

@@ -16,7 +16,7 @@ from onlyif.explanation.certificate import Basis
 from onlyif.explanation.explanations import joined
 from onlyif.samples.fewer import FewerSample
 from onlyif.setup.options import Options
-from onlyif.setup.works import any_work
+from onlyif.setup.prepare import prepare
 
 ROW_S = 1e-3
 ROWS = np.random.default_rng(0).normal(size=(60, 8))
@@ -50,7 +50,7 @@ class Shown(Display):
 def _work(limit, x=ROWS[:1], display=None, **settings):
     clock = Clock()
     meter = meter_of(limit, display, clock)
-    work = any_work(clock.model, x, ROWS[10:40], Options(**settings), meter)
+    work = prepare(clock.model, x, ROWS[10:40], Options(**settings), meter)
     clock.row_s = ROW_S
     return work, clock
 
@@ -152,8 +152,8 @@ def test_trees_that_time_ends_leave_both_ends():
     x = rng.normal(size=(80, 4))
     model = GradientBoostingClassifier(n_estimators=5).fit(x, x[:, 0] > 0)
     clock = Clock()
-    work = any_work(model, x[:1], x[:30], Options(), meter_of(10.0, clock=clock))
-    assert work.restriction.method.rows == 0
+    work = prepare(model, x[:1], x[:30], Options(), meter_of(10.0, clock=clock))
+    assert work.whole.criterion.set_function.restriction.method.rows == 0
     clock.tick = 4.0
     found = joined(run(work))
     assert found[0].sufficient.players == found[0].necessary.players == (0, 1, 2, 3)
@@ -171,7 +171,7 @@ def test_causes_of_fewer_inputs_are_those_of_that_sample():
     n = item.provenance.n_sample
     assert 10 <= n < 31
     assert any(f"{n} of the 31 inputs" in note for note in item.notes)
-    case = work.case(slice(0, 1)).criterion
+    case = work.whole.part(slice(0, 1)).criterion
     test = replace(case.test, sample=FewerSample(case.test.sample, n))
     table = replace(test, predictor=test.predictor.inner).table(case.x, case.change)
     for cause in (*item.path, *item.singles):
@@ -185,13 +185,13 @@ def test_causes_of_fewer_inputs_are_those_of_that_sample():
 def test_causes_that_time_ends_are_measured_as_the_test_measures_them(search):
     rows, clock = np.random.default_rng(1).normal(size=(40, 12)), Clock()
     options = Options(criterion="pns", search=None if search == "auto" else search)
-    work = any_work(clock.model, rows[:1], rows[10:40], options, meter_of(10.0, clock=clock))
+    work = prepare(clock.model, rows[:1], rows[10:40], options, meter_of(10.0, clock=clock))
     clock.row_s = ROW_S
     item = joined(run(work))[0]
     assert clock.now <= 10.6
     assert len(item.singles) == 12
     assert any("stopped at the time limit" in note for note in item.notes)
-    case = work.case(slice(0, 1)).criterion
+    case = work.whole.part(slice(0, 1)).criterion
     sample = FewerSample(case.test.sample, item.provenance.n_sample)
     test = replace(case.test, predictor=case.test.predictor.inner, sample=sample)
     for cause in item.singles:
@@ -203,7 +203,7 @@ def test_causes_that_time_ends_are_measured_as_the_test_measures_them(search):
 
 def test_without_a_limit_causes_are_those_of_the_table():
     work, _ = _work(None, criterion="pns")
-    case = work.case(slice(0, 1))
+    case = work.whole.part(slice(0, 1))
     seen = case.criterion.compare(case)
     assert (seen.stopped, seen.clouds[0].complete) == (False, True)
 

@@ -6,9 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float64
-
 from onlyif.answers.case import Question
 from onlyif.answers.explained import explain_case
 from onlyif.answers.own import OwnCriterion
@@ -17,7 +14,6 @@ from onlyif.core.arguments import Either, Flag
 from onlyif.core.errors import Interrupted, OnlyIfWarning
 from onlyif.core.progress import Meter, TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
-from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.layout import counted
 from onlyif.modalities.base import Modality
@@ -29,18 +25,11 @@ from onlyif.progress_bar import ProgressBar, progress_bar
 from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
-from onlyif.setup.causal_work import CausalWork
-from onlyif.setup.choose import Parts, low_sample_size
+from onlyif.setup.choose import Parts
 from onlyif.setup.instances import pieces_of
 from onlyif.setup.options import Options, Target
-from onlyif.setup.prepare import Work
-from onlyif.setup.works import AnyWork, any_work, in_smaller_calls
-
-TABLE_ENTRIES_A_BLOCK = 2**20
-MOST_ROWS_A_BLOCK = 32
-MODEL_ROWS_A_BLOCK = 2**20
-MODEL_ROWS_IN_TIME = 2**10
-CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the unified set leaves")
+from onlyif.setup.prepare import in_smaller_calls, prepare
+from onlyif.setup.work import Work
 
 
 def explain(
@@ -149,7 +138,7 @@ def explain(
     meter = meter_of(time_limit, bar)
     if modality is not None:
         return _of_modality(model, X, background, options, meter, bar)
-    return _all(any_work(model, X, background, options, meter), bar)
+    return _all(prepare(model, X, background, options, meter), bar)
 
 
 def _of_modality(  # noqa: PLR0917 - as `explain`
@@ -163,7 +152,7 @@ def _of_modality(  # noqa: PLR0917 - as `explain`
             late.extend(range(rows.first, rows.first + len(rows)))
             continue
         try:
-            explained.append(_all(any_work(model, rows, None, chosen, meter), bar))
+            explained.append(_all(prepare(model, rows, None, chosen, meter), bar))
         except Interrupted as interrupt:
             whole: Any = interrupt.finished
             raise Interrupted(joined([*explained, whole])) from interrupt
@@ -174,10 +163,10 @@ def _of_modality(  # noqa: PLR0917 - as `explain`
     return replace(found, left_out=(*found.left_out, *late))
 
 
-def _all(work: AnyWork, bar: ProgressBar) -> Explanations:
+def _all(work: Work, bar: ProgressBar) -> Explanations:
     finished: list[Explanations] = [Explanations((), work.backend)]
     try:
-        for part in bar.over(run(work), len(work.x)):
+        for part in bar.over(run(work), len(work)):
             finished.append(part)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(joined(finished)) from interrupt
@@ -186,49 +175,49 @@ def _all(work: AnyWork, bar: ProgressBar) -> Explanations:
     if not rest:
         return found
     warnings.warn(rest, OnlyIfWarning, stacklevel=3)
-    return replace(found, left_out=tuple(subject.row for subject in work.subjects[len(found) :]))
+    return replace(found, left_out=tuple(subject.row for subject in work.whole.subjects[len(found) :]))
 
 
-def rows_left(work: AnyWork, done: int) -> str:
+def rows_left(work: Work, done: int) -> str:
     """What to say of the rows that were left out when time was up; "" where there are none.
 
     Args:
         work: The work.
         done: How many rows were explained.
     """
-    total = len(work.x)
+    total = len(work)
     if done == total:
         return ""
     return (
-        f"the time limit of {work.meter.limit:g} s was reached after {done} of {total} rows; "
-        f"{counted(total - done, 'row')} left out, from row {work.subjects[done].row} on"
+        f"the time limit of {work.whole.meter.limit:g} s was reached after {done} of {total} rows; "
+        f"{counted(total - done, 'row')} left out, from row {work.whole.subjects[done].row} on"
     )
 
 
-def run(work: AnyWork, start: int = 0) -> Iterator[Explanations]:
+def run(work: Work, start: int = 0) -> Iterator[Explanations]:
     """The explanations of a piece of work, block by block, in the order of its rows.
 
     It ends early when the time limit of the work's meter is reached.
 
     Args:
-        work: What `any_work` made.
+        work: What `prepare` made.
         start: First row that is wanted; those before it are taken as done.
     """
-    step = block_rows(work)
-    for first in range(start, len(work.x), step):
-        rows = slice(first, min(first + step, len(work.x)))
-        if work.meter.left_s <= 0:
+    step = work.rows_a_block
+    for first in range(start, len(work), step):
+        rows = slice(first, min(first + step, len(work)))
+        if work.whole.meter.left_s <= 0:
             return
-        work.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
+        work.whole.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
         try:
             work, part = _part(work, rows)
         except TimeUpError:
             return
-        work.meter.end()
+        work.whole.meter.end()
         yield part
 
 
-def _part(work: AnyWork, rows: slice) -> tuple[AnyWork, Explanations]:
+def _part(work: Work, rows: slice) -> tuple[Work, Explanations]:
     """A block, and the work to go on with: with smaller calls where the model needs them."""
     try:
         return work, _explained(work, rows)
@@ -237,48 +226,5 @@ def _part(work: AnyWork, rows: slice) -> tuple[AnyWork, Explanations]:
         return work, _explained(work, rows)
 
 
-def _explained(work: AnyWork, rows: slice) -> Explanations:
-    explained = explain_case(work.case(rows))
-    if isinstance(work, Work) and work.own_criterion is None:
-        explained = _with_warnings(work, work.x[rows], explained)
-    return Explanations(explained, work.backend)
-
-
-def block_rows(work: AnyWork) -> int:
-    """How many rows are explained at once: as many as keep the tables small.
-
-    A search that compares some subsets only asks other ones for every row, so
-    that rows in one block would wait for each other: it gets them one by one.
-    """
-    if isinstance(work, CausalWork):
-        return work.rows_a_block
-    if not work.search.plan.complete:
-        return 1
-    # Few enough for a finished block every some seconds, so that an interrupt loses little.
-    # With a time limit no row should wait for the others, unless they take next to nothing.
-    together = MODEL_ROWS_IN_TIME if work.meter.limited else MODEL_ROWS_A_BLOCK
-    affordable = together // max(1, work.planned_rows)
-    return max(1, min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> work.players.count, affordable))
-
-
-def _with_warnings(
-    work: Work, x: Float64[np.ndarray, "b c"], explained: tuple[Explanation, ...]
-) -> tuple[Explanation, ...]:
-    """Notes where the reference rests on too few rows for the sets that are reported."""
-    kept = [_conditions(work.players.count, item) for item in explained]
-    keep = np.zeros((len(explained), len(CONDITIONS), work.players.count), dtype=np.bool_)
-    for row, subsets in zip(keep, kept, strict=True):
-        for place, players in zip(row, subsets, strict=True):
-            place[list(players)] = True
-    warnings = low_sample_size(work.reference, x, work.players.spread(keep), CONDITIONS)
-    return tuple(
-        item if warning is None else replace(item, notes=(*item.notes, warning))
-        for item, warning in zip(explained, warnings, strict=True)
-    )
-
-
-def _conditions(n_players: int, item: Explanation) -> tuple[Sequence[int], ...]:
-    """What is kept when the reported gaps are computed, in the order of `CONDITIONS`."""
-    hidden = set(item.necessary.players)
-    others = [player for player in range(n_players) if player not in hidden]
-    return item.sufficient.players, others, item.unified.players
+def _explained(work: Work, rows: slice) -> Explanations:
+    return Explanations(explain_case(work.whole.part(rows)), work.backend)

@@ -290,7 +290,7 @@ def test_other_errors_have_codes_too(folder, capsys, monkeypatch, error, code):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(cli, "any_work", fail)
+    monkeypatch.setattr(cli, "prepare", fail)
     assert main([*BASE, "--rows", "0"]) == code
     assert "Traceback" not in capsys.readouterr().err
     assert main([*BASE, "--rows", "0", "--debug"]) == code

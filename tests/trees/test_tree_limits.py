@@ -17,7 +17,6 @@ from onlyif.core.errors import InputError, LimitError, SettingError, StorageErro
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
 from onlyif.files.models import read_model
-from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.searches.greedy import ForwardGreedySearch
@@ -46,9 +45,9 @@ def _work(d, **settings):
 
 @pytest.mark.parametrize("budget", [20_000, 60_000])
 def test_a_subset_that_asks_no_model_counts_as_a_hundred_rows(budget):
-    d, work = 30, _work(30)
-    assert work.restriction.method.rows == 0
-    criterion = Unified(SetFunction(work.restriction, work.x, work.readout, d), AbsoluteDistance())
+    d, function = 30, _work(30).whole.criterion.set_function
+    assert function.restriction.method.rows == 0
+    criterion = Unified(function, AbsoluteDistance())
     compared = BeamSearch(budget=budget).compare(criterion, d, 30)
     # A complement comes for nothing, so that twice as many points are known.
     pairs = len(compared.clouds[0].parts) / 2
@@ -57,8 +56,8 @@ def test_a_subset_that_asks_no_model_counts_as_a_hundred_rows(budget):
 
 
 def test_a_budget_below_the_ends_leaves_the_ends():
-    d, work = 30, _work(30)
-    criterion = Unified(SetFunction(work.restriction, work.x, work.readout, d), AbsoluteDistance())
+    d = 30
+    criterion = Unified(_work(d).whole.criterion.set_function, AbsoluteDistance())
     for search in (BeamSearch(budget=1), ForwardGreedySearch(budget=1), BeamSearch(budget=3_300)):
         cloud = search.compare(criterion, d, 30).clouds[0]
         assert 2 * (d + 1) <= len(cloud.parts) <= 2 * (d + 3)
@@ -70,10 +69,10 @@ def test_a_budget_below_the_ends_leaves_the_ends():
 def test_exhaustive_search_counts_its_own_memory(monkeypatch):
     # A table of 2^21 numbers fits this limit, the search through it does not.
     monkeypatch.setattr(choose, "MAX_TABLE_BYTES", 8 * 2**21 * 2)
-    assert isinstance(_work(21).search, BeamSearch)
+    assert isinstance(_work(21).whole.search, BeamSearch)
     with pytest.raises(LimitError, match=r"2\^21 subsets of a row needs 0.1 GiB, the limit is 0.0 GiB"):
         _work(21, search="exhaustive")
-    assert isinstance(_work(18).search, ExhaustiveSearch)
+    assert isinstance(_work(18).whole.search, ExhaustiveSearch)
 
 
 GROWTH = """
@@ -113,7 +112,7 @@ def test_pipelines_around_xgboost_are_trusted_as_far_as_xgboost():
         (search.fit(x, y), 20),
         (make_pipeline(StandardScaler(), GradientBoostingClassifier(n_estimators=3)).fit(x, y), 30),
     ):
-        assert prepare(model, x[:1], x, Options()).digits == digits
+        assert prepare(model, x[:1], x, Options()).whole.digits == digits
 
 
 # ---- bad input

@@ -258,11 +258,13 @@ def _wide(d):
 def test_sums_of_trees_are_searched_exhaustively_up_to_25_players(d, search):
     x, y = _wide(d)
     forest = prepare(RandomForestClassifier(3, max_depth=3).fit(x, y), x[:1], x, Options())
-    assert isinstance(forest.restriction, EncodedRestriction)
-    assert isinstance(forest.search, search)
+    assert isinstance(forest.whole.criterion.set_function.restriction, EncodedRestriction)
+    assert isinstance(forest.whole.search, search)
     boosted = prepare(GradientBoostingClassifier(n_estimators=3).fit(x, y), x[:1], x, Options())
-    assert isinstance(boosted.search, BeamSearch)
-    assert isinstance(choose_search(20, boosted.restriction, 1), ExhaustiveSearch)
+    assert isinstance(boosted.whole.search, BeamSearch)
+    assert isinstance(
+        choose_search(20, boosted.whole.criterion.set_function.restriction, 1), ExhaustiveSearch
+    )
 
 
 def test_more_than_25_players_are_refused_when_every_subset_is_asked_for():
@@ -338,9 +340,9 @@ def test_unknown_formats_are_not_read(cancer):
 
 def test_the_restriction_passes_rows_on_in_the_trees_encoding(cancer, forest):
     x, _ = cancer
-    work = prepare(forest, x[:2], x, Options())
+    case = prepare(forest, x[:2], x, Options()).whole
+    function = case.criterion.set_function
     keep = np.array([[[True] * 8, [False] * 8, [True] + [False] * 7]])
-    table = work.restriction.table(work.x, work.readout).mean
-    asked = work.restriction.predict(work.x, keep, work.readout).mean
+    asked, table = function.predict(keep).mean, function.table().mean
     np.testing.assert_allclose(asked, table[:, [255, 0, 1]], rtol=0, atol=1e-12)
-    assert work.players.names == Players(np.arange(8), tuple(f"x{i}" for i in range(8))).names
+    assert case.names == Players(np.arange(8), tuple(f"x{i}" for i in range(8))).names

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -152,6 +152,14 @@ class AnsweringCriterion(ABC):
     def readout(self) -> Readout:
         """Which number of each instance's outputs is explained."""
 
+    @abstractmethod
+    def part(self, instances: slice) -> "AnsweringCriterion":
+        """The criterion of some of the instances, before anything was compared.
+
+        Args:
+            instances: Which.
+        """
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -177,3 +185,16 @@ class Case:
     provenance: Provenance
     own: OwnAnswers | None = None
     meter: Meter = field(default_factory=Meter)
+
+    def part(self, instances: slice) -> "Case":
+        """Some of the instances.
+
+        Args:
+            instances: Which.
+        """
+        return replace(
+            self,
+            criterion=self.criterion.part(instances),
+            subjects=self.subjects[instances],
+            own=None if self.own is None else self.own.part(instances),
+        )

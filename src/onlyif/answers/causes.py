@@ -102,6 +102,10 @@ class CausesCriterion(AnsweringCriterion):
         return TargetReadout(np.array(self.targets))
 
     @override
+    def part(self, instances: slice) -> "CausesCriterion":
+        return replace(self, x=self.x[instances], targets=self.targets[instances])
+
+    @override
     def compare(self, case: Case) -> Seen:
         found = compare_causes_in_time(case, PNS(self.test, self.x, self.change, self.weights))
         sample = found.criterion.test.sample

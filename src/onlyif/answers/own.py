@@ -124,6 +124,11 @@ class BoundCriterion(AnsweringCriterion):
         return self.set_function.readout
 
     @override
+    def part(self, instances: slice) -> "BoundCriterion":
+        fresh = None if self.fresh is None else self.fresh.part(instances)
+        return replace(self, set_function=self.set_function.part(instances), fresh=fresh)
+
+    @override
     def compare(self, case: Case) -> Seen:
         criterion, rows = self.own.of(self.set_function), self.set_function.restriction.method.rows
         in_time = case.search.plan.complete and case.meter.limited

@@ -1,5 +1,6 @@
 """The criterion of sufficient and necessary sets, and what it answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -14,6 +15,8 @@ from onlyif.answers.sets_in_time import compare_in_time
 from onlyif.answers.shapley import shapley_values
 from onlyif.answers.solutions import continua_of, smallest_selection
 from onlyif.core.errors import SettingError
+from onlyif.core.players import Players
+from onlyif.core.shapes import Instances
 from onlyif.criteria.base import Gaps
 from onlyif.criteria.distances import Distance, gap_error
 from onlyif.criteria.unified import Unified
@@ -22,11 +25,14 @@ from onlyif.explanation.explanation import Details
 from onlyif.explanation.layout import empty_reason
 from onlyif.explanation.selection import Measure, Selection, gap_selection
 from onlyif.models.readouts import Readout
+from onlyif.references.base import Reference
 from onlyif.restrictions.base import Estimate
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Cloud
 
 EPSILON_SHARE = 0.1
+LOW_SAMPLE_SIZE = 10.0
+CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the unified set leaves")
 
 
 @final
@@ -45,6 +51,41 @@ class Solved:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Conditions:
+    """What a reference is conditioned on, to see whether it rests on enough background rows.
+
+    Args:
+        reference: What a hidden player is replaced by.
+        players: How players tile an instance.
+    """
+
+    reference: Reference
+    players: Players
+
+    def notes(self, x: Instances, solved: Sequence[Solved]) -> list[tuple[str, ...]]:
+        """A warning for each instance for whose sets too few background rows effectively stand.
+
+        Args:
+            x: The instances.
+            solved: Their solutions.
+        """
+        kept = np.array([[one.sufficient.keep, ~one.necessary.keep, one.unified.keep] for one in solved])
+        size = self.reference.effective_sample_size(x, self.players.spread(kept))
+        if size is None:
+            return [()] * len(x)
+        return [
+            ()
+            if value >= LOW_SAMPLE_SIZE
+            else (
+                f"only {value:.1f} background rows effectively stand for {CONDITIONS[place]}; "
+                "take more background rows or a wider kernel before you trust it",
+            )
+            for value, place in zip(size.min(1).tolist(), size.argmin(1).tolist(), strict=True)
+        ]
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class SetsCriterion(AnsweringCriterion):
     """Sufficient and necessary sets, and all between: Δsuf, Δnec and Δuni of the restricted predictions.
 
@@ -54,6 +95,7 @@ class SetsCriterion(AnsweringCriterion):
         distance: ρ.
         question: What is asked.
         keep_table: Whether the explanations keep f_S(x) of all subsets.
+        conditions: What the reference is conditioned on; None where that is not looked at.
         table: f_S(x) of all subsets, once it is known.
 
     Raises:
@@ -68,6 +110,7 @@ class SetsCriterion(AnsweringCriterion):
     distance: Distance
     question: Question
     keep_table: bool = False
+    conditions: Conditions | None = None
     table: Estimate | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +122,11 @@ class SetsCriterion(AnsweringCriterion):
     @override
     def readout(self) -> Readout:
         return self.set_function.readout
+
+    @override
+    def part(self, instances: slice) -> "SetsCriterion":
+        fresh = None if self.fresh is None else self.fresh.part(instances)
+        return replace(self, set_function=self.set_function.part(instances), fresh=fresh)
 
     @override
     def compare(self, case: Case) -> Seen:
@@ -112,6 +160,8 @@ class SetsCriterion(AnsweringCriterion):
         values = None if table is None else shapley_values(table.mean)
         # A player hidden is one not kept: the other half of what was asked for the unified set.
         hidden = None if unified.mirror is None else unified.mirror.parts[:, 0, 0]
+        x = self.set_function.x
+        warned = [()] * len(x) if self.conditions is None else self.conditions.notes(x, solved)
         return tuple(
             self._answer(
                 seen,
@@ -123,6 +173,7 @@ class SetsCriterion(AnsweringCriterion):
                     ends.stderr[i, 0].item(),
                     {},
                     {} if values is None else {"shapley": values[i]},
+                    notes=warned[i],
                     model_rows=rows,
                 ),
                 0.0 if hidden is None else float(hidden[i]),
@@ -145,7 +196,7 @@ class SetsCriterion(AnsweringCriterion):
                 "exact_size": question.exact_size,
             },
             details=Details(solved.continua, certificate, table=kept),
-            notes=self._cut_short(seen, solved, cloud) if seen.stopped else (),
+            notes=(*(self._cut_short(seen, solved, cloud) if seen.stopped else ()), *base.notes),
             reason=empty_reason(solved.sufficient, solved.necessary, solved.total_gap, certificate),
         )
 

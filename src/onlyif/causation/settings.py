@@ -1,6 +1,6 @@
 """How causes are looked for: what `onlyif.explain(criterion=onlyif.PNS(...))` takes.
 
-Plain settings, checked when they are made; `causal_work` builds them once the
+Plain settings, checked when they are made; `setup.causes` builds the test of them once the
 tables are read.
 """
 

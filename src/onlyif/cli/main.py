@@ -28,7 +28,8 @@ from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.progress_bar import progress_bar
-from onlyif.setup.works import AnyWork, any_work
+from onlyif.setup.prepare import prepare
+from onlyif.setup.work import Work
 
 
 def run() -> NoReturn:
@@ -102,7 +103,7 @@ def explain_command(arguments: Namespace) -> None:
     inputs = read_inputs(arguments)
     bar = progress_bar(False if arguments.quiet else None)
     work = _work(arguments, inputs, meter_of(arguments.time_limit, bar))
-    total, found = len(work.x), _begun(arguments, inputs, work, folder)
+    total, found = len(work), _begun(arguments, inputs, work, folder)
     if folder is not None and pictures is not None:
         pictures.save_missing_pictures(found, folder.place)
     try:
@@ -129,7 +130,7 @@ def explain_command(arguments: Namespace) -> None:
         tell(f"saved {counted(len(found), 'explanation')} in {folder.path}; {again}")
 
 
-def _begun(arguments: Namespace, inputs: Inputs, work: AnyWork, folder: Folder | None) -> Explanations:
+def _begun(arguments: Namespace, inputs: Inputs, work: Work, folder: Folder | None) -> Explanations:
     """What the folder holds of this run already."""
     if not arguments.quiet:
         for sentence in unused(arguments, work):
@@ -156,8 +157,8 @@ def show_command(arguments: Namespace) -> None:
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {"explain": explain_command, "show": show_command}
 
 
-def _work(arguments: Namespace, inputs: Inputs, meter: Meter) -> AnyWork:
-    return any_work(inputs.model, inputs.rows, inputs.background, options_of(arguments, inputs), meter)
+def _work(arguments: Namespace, inputs: Inputs, meter: Meter) -> Work:
+    return prepare(inputs.model, inputs.rows, inputs.background, options_of(arguments, inputs), meter)
 
 
 def _pictures() -> Any:
@@ -167,8 +168,8 @@ def _pictures() -> Any:
         raise missing("matplotlib", "plots", "--plots") from error
 
 
-def _need_same_rows(found: Explanations, work: AnyWork) -> None:
-    labels = [str(subject.row) for subject in work.subjects]
+def _need_same_rows(found: Explanations, work: Work) -> None:
+    labels = [str(subject.row) for subject in work.whole.subjects]
     if [str(item.row) for item in found] != labels[: len(found)]:
         raise StorageError("the saved explanations are not of the first rows; name another folder with --out")
 

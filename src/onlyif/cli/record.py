@@ -17,7 +17,7 @@ from onlyif.cli.settings import recorded
 from onlyif.core.errors import StorageError
 from onlyif.explanation.checked import converted
 from onlyif.explanation.sealed import need_seal
-from onlyif.setup.works import AnyWork, answers_of
+from onlyif.setup.work import Work
 from onlyif.version import __version__
 
 FORMAT = 2
@@ -32,7 +32,7 @@ Record = dict[str, Any]
 def record_of(
     arguments: Namespace,
     positions: Sequence[int],
-    work: AnyWork,
+    work: Work,
     digests: tuple[Mapping[str, str], Mapping[str, str]],
 ) -> Record:
     """What a run is, as values for strict JSON.
@@ -47,7 +47,7 @@ def record_of(
     if arguments.model_from is not None:
         files["model_from"] = code.pop(arguments.model_from.partition(":")[0], "")
     # An answer that is never the same twice can tell nothing.
-    own = None if "random" in arguments.tolerate else answers_of(work)
+    own = None if "random" in arguments.tolerate else work.whole.own
     return {
         "format": FORMAT,
         "settings": json.loads(json.dumps(recorded(arguments))),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from onlyif.answers.case import Question
+from onlyif.answers.sets import SetsCriterion
 from onlyif.causation.samples import BackgroundRows, NearestRows
 from onlyif.causation.settings import PNS
 from onlyif.cli.inputs import Inputs
@@ -14,10 +15,9 @@ from onlyif.references.base import ReferenceRecipe
 from onlyif.references.baseline import Baseline
 from onlyif.references.empirical import Empirical
 from onlyif.references.marginal import Marginal
-from onlyif.setup.causal_work import CausalWork
 from onlyif.setup.names import CRITERIA, FAULTS, REFERENCES, named
 from onlyif.setup.options import Options, Target
-from onlyif.setup.works import AnyWork
+from onlyif.setup.work import Work
 
 _LABEL = "label:"
 
@@ -163,21 +163,22 @@ def need_use(arguments: Namespace) -> None:
         raise SettingError("--details has no use with --json, which holds everything")
 
 
-def unused(arguments: Namespace, work: AnyWork) -> list[str]:
+def unused(arguments: Namespace, work: Work) -> list[str]:
     """A sentence for each option that turned out to have no use with this model and these tables.
 
     Args:
         arguments: The arguments.
         work: What they came to.
     """
-    if isinstance(work, CausalWork):
+    criterion = work.whole.criterion
+    if not isinstance(criterion, SetsCriterion):
         return []
     told = []
-    complete = work.search.plan.complete
-    if arguments.budget is not None and not work.restriction.method.rows:
+    complete = work.whole.search.plan.complete
+    if arguments.budget is not None and not criterion.set_function.restriction.method.rows:
         told.append("--budget has no use here: the model is not asked for the sets")
     if arguments.keep_table and not complete:
         told.append("--keep-table has no use here: not all sets are compared, so that there is no table")
-    if arguments.target is not None and work.distance.kind.of_decisions:
+    if arguments.target is not None and criterion.distance.kind.of_decisions:
         told.append(f"--target has no use with --distance {arguments.distance}: decisions are compared")
     return told

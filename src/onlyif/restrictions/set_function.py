@@ -1,6 +1,6 @@
 """v(S): instances and what is read out of each; all that a criterion ever sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from onlyif.core.shapes import Instances, Keep
@@ -32,3 +32,7 @@ class SetFunction:
     def table(self) -> Estimate:
         """f_S(x) for all 2^d subsets, by bit code."""
         return self.restriction.table(self.x, self.readout)
+
+    def part(self, instances: slice) -> "SetFunction":
+        """The restricted predictions of some of the instances."""
+        return replace(self, x=self.x[instances], readout=self.readout.part(instances))

@@ -9,7 +9,6 @@ from jaxtyping import Float64
 from onlyif.core.errors import LimitError
 from onlyif.core.players import Players
 from onlyif.core.seeds import child_seed
-from onlyif.core.shapes import InputKeep, Instances
 from onlyif.models.base import Predictor
 from onlyif.models.linear import affine_of
 from onlyif.references.base import Reference
@@ -127,29 +126,3 @@ def check_search(search: Search, n_players: int) -> None:
             f"the limit is {MAX_TABLE_BYTES / 2**30:,.1f} GiB; group columns into fewer players, "
             "or search with beam"
         )
-
-
-def low_sample_size(
-    reference: Reference, x: Instances, keep: InputKeep, names: tuple[str, ...]
-) -> list[str | None]:
-    """A warning for each instance whose conditional references rest on too few background rows.
-
-    Args:
-        reference: The reference.
-        x: The instances.
-        keep: What is kept in the subsets that matter, spread over columns.
-        names: What each of these subsets is, for the reader.
-    """
-    size = reference.effective_sample_size(x, keep)
-    if size is None:
-        return [None] * len(x)
-    return [
-        None
-        if value >= LOW_SAMPLE_SIZE
-        else f"only {value:.1f} background rows effectively stand for {names[place]}; "
-        f"take more background rows or a wider kernel before you trust it"
-        for value, place in zip(size.min(1).tolist(), size.argmin(1).tolist(), strict=True)
-    ]
-
-
-LOW_SAMPLE_SIZE = 10.0

@@ -6,12 +6,13 @@ import numpy as np
 from jaxtyping import Int64
 
 from onlyif.core.errors import ModelError, SettingError
+from onlyif.engine.engine import outputs_of
 from onlyif.models.base import Predictor
 from onlyif.models.checked import CheckedPredictor, checked, probe
 from onlyif.models.decided import decided, decided_numbers
 from onlyif.models.function import FunctionPredictor
 from onlyif.setup.options import Options
-from onlyif.setup.tables import Asked, Tables, answers_to
+from onlyif.setup.tables import Asked, Tables
 from onlyif.setup.targets import are_classes, disagreements
 
 
@@ -61,7 +62,7 @@ def as_decisions(asked: Asked, tables: Tables, options: Options) -> Asked:
     raw = decided(asked.predictor.inner, n_outputs)
     predictor = checked(raw, tables.x)
     notes = probe(raw, tables.few(options), frozenset(options.tolerate)).notes
-    outputs = answers_to(predictor, tables.x, options.max_rows)
+    outputs = outputs_of(predictor, tables.x, options.max_rows)
     told = tuple(dict.fromkeys((*asked.notes, *notes)))
     return replace(
         asked, predictor=predictor, meaning=raw.meaning, outputs=outputs, notes=told,
@@ -73,14 +74,14 @@ def _decisions(asked: Asked, tables: Tables, options: Options) -> Int64[np.ndarr
     n_outputs, meaning = asked.outputs.shape[1], asked.meaning
     if _rule(asked.predictor.inner) is not None:
         raw = decided(asked.predictor.inner, n_outputs)
-        decided_for: np.ndarray = answers_to(CheckedPredictor(raw), tables.x, options.max_rows).argmax(1)
+        decided_for: np.ndarray = outputs_of(CheckedPredictor(raw), tables.x, options.max_rows).argmax(1)
         return decided_for
     if n_outputs == 1:
         return None if meaning.threshold is None else decided_numbers(asked.outputs, meaning)
     some = asked.outputs
     if meaning.exclusive is None and are_classes(some, meaning):
         # A few rows may sum to 1 by chance: the background is asked too.
-        some = answers_to(asked.predictor, tables.few(options), options.max_rows)
+        some = outputs_of(asked.predictor, tables.few(options), options.max_rows)
     return asked.outputs.argmax(1) if are_classes(some, meaning) else None
 
 

@@ -1,32 +1,26 @@
 """What every way of explaining tables needs first: the tables coded, the model checked and asked."""
 
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from platform import python_version
 from typing import Any, final
 
-import narwhals as nw
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from onlyif.core.errors import SettingError
-from onlyif.core.labels import Row
 from onlyif.core.players import Players, column_players
 from onlyif.engine.engine import outputs_of
 from onlyif.modalities.background import Background
 from onlyif.modalities.groups import read_groups
 from onlyif.modalities.rendered import RenderedRows
-from onlyif.modalities.table import Schema, fit_schema, row_labels
+from onlyif.modalities.table import Schema, fit_schema
 from onlyif.modalities.table_forms import Form
-from onlyif.models.base import Meaning, Predictor
+from onlyif.models.base import Meaning
 from onlyif.models.checked import CheckedPredictor, probe, rounding
 from onlyif.models.detect import detect
 from onlyif.models.function import FunctionPredictor
 from onlyif.models.own_answers import OwnAnswers
 from onlyif.samples.masked import MaskedSample
 from onlyif.setup.options import Options, output_of
-from onlyif.version import __version__
 
 N_PROBE = 32
 # Masked copies of an instance that has no other rows like it.
@@ -125,17 +119,6 @@ def masked_sample(rows: RenderedRows) -> MaskedSample:
     return MaskedSample(N_MASKED, rows.modality.n_draws)
 
 
-def labels_of(rows: Any) -> tuple[Row, ...]:
-    """A name for each row: the labels of a pandas index, else positions.
-
-    Args:
-        rows: The rows to explain.
-    """
-    if isinstance(rows, RenderedRows):
-        return tuple(range(rows.first, rows.first + len(rows)))
-    return row_labels(rows)
-
-
 def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     """The model, probed on some rows and asked for all that are explained."""
     raw = detect(model, tables.schema, output_of(options.output))
@@ -145,19 +128,6 @@ def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
     form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
     told = raw.notes if isinstance(raw, FunctionPredictor) else ()
     return Asked(predictor, form, predictor.meaning, outputs, (*told, *probed.notes))
-
-
-def answers_to(
-    predictor: Predictor, rows: Float64[np.ndarray, "b c"], max_rows: int
-) -> Float64[np.ndarray, "b k"]:
-    """The answers to some rows.
-
-    Args:
-        predictor: The model.
-        rows: The rows.
-        max_rows: Most rows of one call.
-    """
-    return outputs_of(predictor, rows, max_rows)
 
 
 def _own_answers(
@@ -172,10 +142,10 @@ def _own_answers(
     """
     if len(x) <= min(N_PROBE, max_rows):
         return first[: len(x)]
-    outputs, few = answers_to(predictor, x, max_rows), answers_to(predictor, x[:N_PROBE], N_PROBE)
+    outputs, few = outputs_of(predictor, x, max_rows), outputs_of(predictor, x[:N_PROBE], N_PROBE)
     if np.abs(outputs[: len(few)] - few).max() <= rounding(few, predictor.meaning.digits):
         return outputs
-    return answers_to(predictor, x, N_PROBE)
+    return outputs_of(predictor, x, N_PROBE)
 
 
 def background_of(tables: Tables, options: Options) -> Background:
@@ -192,23 +162,3 @@ def background_of(tables: Tables, options: Options) -> Background:
         seed=options.seed,
         affordable_rows=options.budget // 2 ** min(tables.players.count, 60),
     )
-
-
-def backend_of(*tables: Any) -> str:
-    """The library of the user's frames, the first that is one; empty where none is."""
-    for table in tables:
-        if nw.dependencies.is_into_dataframe(table):
-            return str(nw.from_native(table).implementation.value)
-    return ""
-
-
-def versions_of(model: Any) -> tuple[tuple[str, str], ...]:
-    """The versions of the packages that matter."""
-    package = type(model).__module__.partition(".")[0]
-    found = [("onlyif", __version__), ("python", python_version()), ("numpy", np.__version__)]
-    ours = "torch" if any(kind.__module__.startswith("torch.") for kind in type(model).__mro__) else package
-    if ours not in {"builtins", "onlyif"}:
-        dist = {"sklearn": "scikit-learn"}.get(ours, ours)
-        with suppress(PackageNotFoundError):
-            found.append((dist, version(dist)))
-    return tuple(found)
