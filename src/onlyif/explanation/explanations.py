@@ -17,6 +17,7 @@ from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, 
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.places import many_places, one_place
 from onlyif.explanation.records import continuum_layout, path_layout, player_layout, set_layout
+from onlyif.explanation.shap_values import shap_values
 
 N_SHOWN = 10
 
@@ -140,6 +141,19 @@ class Explanations:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
         """
         return frame(*set_layout(self.items), self.backend)
+
+    def to_shap(self) -> Any:
+        """The Shapley values as a `shap.Explanation`, one row an explanation: for shap's pictures.
+
+        Each row's values are of its own target and sum to f(x) - f_0, where `base_values` holds f_0.
+
+        Raises:
+            ExtraError: if shap is not installed.
+            SettingError: if there is no explanation, they are of different players, or not all subsets of one
+                of them were compared.
+            AbsentError: if they are by a criterion without Shapley values.
+        """
+        return shap_values(self.items)
 
     def rows(self) -> list[dict[str, object]]:
         """The rows of `to_frame` as dictionaries, without any library of frames."""
