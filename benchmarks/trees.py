@@ -33,11 +33,11 @@ from onlyif.answers.explained import explain_case
 from onlyif.answers.shapley import shapley_values
 from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes
+from onlyif.models.links import TwoClassLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
-from onlyif.trees.links import TwoClassLink
 from onlyif.trees.marginal_restriction import compile_tree_marginal
 from onlyif.trees.path_restriction import compile_tree_path
 from onlyif.trees.transform import add_subsets

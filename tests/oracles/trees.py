@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
+from onlyif.models.links import IdentityLink
 from onlyif.trees.ensemble import TreeEnsemble, TreeNodes
-from onlyif.trees.links import IdentityLink
 from onlyif.trees.thresholds import rounded_to_single
 
 

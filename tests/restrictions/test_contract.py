@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from onlyif.core.players import Players
+from onlyif.models.links import SoftmaxLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.references.gaussian import GaussianReference
 from onlyif.references.marginal import MarginalReference
@@ -19,7 +20,6 @@ from onlyif.restrictions.sampled import SampledRestriction
 from onlyif.restrictions.tabulated import TabulatedRestriction
 from onlyif.testing.restrictions import check_batch_equals_singles, check_restriction
 from onlyif.trees.linked_restriction import compile_tree_linked
-from onlyif.trees.links import SoftmaxLink
 from onlyif.trees.marginal_restriction import compile_tree_marginal
 from onlyif.trees.path_restriction import compile_tree_path
 from oracles.cases import Watched

@@ -23,6 +23,16 @@ from onlyif.modalities.rendered import RenderedForm
 from onlyif.modalities.table import fit_schema
 from onlyif.modalities.table_forms import BatchForm, Form
 from onlyif.modalities.table_tensor import TensorForm
+from onlyif.models.links import (
+    ExpLink,
+    IdentityLink,
+    Link,
+    OneVersusRestLink,
+    SigmoidLink,
+    SoftmaxLink,
+    TwoClassLink,
+)
+from onlyif.models.output_links import DecisionLink, LogOddsLink
 from onlyif.models.outputs import (
     AutoOutput,
     Head,
@@ -47,16 +57,6 @@ from onlyif.testing.choices import (
     check_readout,
     check_recipe,
 )
-from onlyif.trees.links import (
-    ExpLink,
-    IdentityLink,
-    Link,
-    OneVersusRestLink,
-    SigmoidLink,
-    SoftmaxLink,
-    TwoClassLink,
-)
-from onlyif.trees.output_links import DecisionLink, LogOddsLink
 from onlyif.trees.path_reference import TreePath
 
 RANDOM = np.random.default_rng(0)

@@ -12,9 +12,9 @@ from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.players import Players
+from onlyif.models.links import ExpLink, OneVersusRestLink, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.trees.ensemble import ZERO
 from onlyif.trees.leaves import compile_leaves
-from onlyif.trees.links import ExpLink, OneVersusRestLink, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.trees.thresholds import rounded_to_single, strictly_below
 from oracles.trees import Leaf, Split, ensemble_of, forest_arrays, rows_of, trees, walk
 

@@ -16,6 +16,8 @@ from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes, members
 from onlyif.models.function import FunctionPredictor
+from onlyif.models.links import ExpLink, IdentityLink, SoftmaxLink, TwoClassLink
+from onlyif.models.output_links import LogOddsLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.sampled import SampledRestriction
@@ -23,9 +25,7 @@ from onlyif.testing.restrictions import check_batch_equals_singles, check_restri
 from onlyif.trees import cubes as tree_cubes
 from onlyif.trees import linked_restriction as tree_linked
 from onlyif.trees.linked_restriction import TreeLinkedRestriction, compile_tree_linked
-from onlyif.trees.links import ExpLink, IdentityLink, SoftmaxLink, TwoClassLink
 from onlyif.trees.marginal_restriction import TreeMarginalRestriction, compile_tree_marginal
-from onlyif.trees.output_links import LogOddsLink
 from onlyif.trees.path_restriction import TreePathRestriction, compile_tree_path
 from oracles.trees import Leaf, Split, ensemble_of, forest_arrays, rows_of, trees, walk, walk_both_ways
 

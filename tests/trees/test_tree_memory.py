@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 import onlyif
 from onlyif.core.errors import LimitError
 from onlyif.core.players import column_players
+from onlyif.models.links import Link, SoftmaxLink, TwoClassLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.trees import leaves as tree_leaves
 from onlyif.trees import linked_restriction as tree_linked
@@ -18,7 +19,6 @@ from onlyif.trees import memory as tree_memory
 from onlyif.trees import paths as tree_paths
 from onlyif.trees import patterns as tree_patterns
 from onlyif.trees.linked_restriction import compile_tree_linked
-from onlyif.trees.links import Link, SoftmaxLink, TwoClassLink
 from onlyif.trees.marginal_restriction import compile_tree_marginal
 from oracles.trees import forest_arrays
 

@@ -124,7 +124,7 @@ def test_steps_that_may_mix_columns_ask_the_whole_pipeline(step, reason):
 
 
 def test_columns_that_depend_on_others_are_seen_even_in_a_step_that_is_trusted(monkeypatch):
-    monkeypatch.setattr("onlyif.trees.pipeline.COLUMN_BY_COLUMN", {"Normalizer"})
+    monkeypatch.setattr("onlyif.models.sklearn_steps.COLUMN_BY_COLUMN", {Normalizer})
     x = np.random.default_rng(0).normal(size=(150, 4))
     model = make_pipeline(Normalizer(), FOREST).fit(x, x[:, 0] + x[:, 1] > 0)
     found = onlyif.explain(model, x[:2], background=x)[0]

@@ -19,6 +19,7 @@ from onlyif.core.errors import InputError, SettingError
 from onlyif.core.progress import Meter
 from onlyif.core.seeds import child_seed
 from onlyif.modalities.rendered import RenderedRows
+from onlyif.models.metered import MeteredPredictor
 from onlyif.references.baseline import Baseline, BaselineReference
 from onlyif.references.closeness import fit_closeness
 from onlyif.restrictions.base import MAX_TABLE_BYTES
@@ -27,6 +28,7 @@ from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.searches.greedy import ForwardGreedySearch
 from onlyif.setup.choose import MOST_PLAYERS
 from onlyif.setup.names import SEARCHES, named
+from onlyif.setup.once import transformed_once
 from onlyif.setup.options import Options
 from onlyif.setup.ready import Choice, Ready, ready_of
 from onlyif.setup.work import Source, Work
@@ -47,12 +49,14 @@ class Built:
         n_sample: Inputs in E.
         sentences: How its parts were chosen.
         values: Its numbers.
+        notes: What the reader should know, each a sentence.
     """
 
     test: DualStageTest
     n_sample: int
     sentences: Mapping[str, str]
     values: Mapping[str, bool | int | float]
+    notes: tuple[str, ...]
 
 
 def causes_work(source: Source, chosen: PNS, meter: Meter) -> Work:
@@ -83,7 +87,15 @@ def causes_work(source: Source, chosen: PNS, meter: Meter) -> Work:
         size=source.options.question.size,
         baseline=ready.values(baseline.value),
     )
-    choice = Choice(criterion, search, "pns", built.sentences, built.values, rows_a_subset=built.n_sample)
+    choice = Choice(
+        criterion,
+        search,
+        "pns",
+        built.sentences,
+        built.values,
+        rows_a_subset=built.n_sample,
+        notes=built.notes,
+    )
     # Rows of a block share the inputs of E; those whose sets are searched would wait for each other.
     alone = not search.plan.complete or meter.limited
     most = 1 if alone else min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> d)
@@ -96,11 +108,13 @@ def _built(chosen: PNS, ready: Ready, baseline: BaselineReference) -> Built:
     closeness = fit_closeness(ground.positions(ground.values), ground.ordered, None)
     apart, total = PlacedDifference(ground.positions, GowerDifference(closeness)), TOTALS[chosen.distance]()
     sample = chosen.how_sampled.build(ground, apart)
-    n = sample.rows(ready.tables.x[:1], options.seed).count
+    first = sample.rows(ready.tables.x[:1], options.seed)
+    shared, n = first.shared if len(first.shared) else ground.values, first.count
+    once = transformed_once(ready, np.concatenate([shared, baseline.value[None]]))
     b, boundary = chosen.boundary.of(ground, apart, total, n)
     c, threshold = chosen.threshold.of(ready.asked.predictor, ground, options.max_rows)
     test = DualStageTest(
-        predictor=ready.predictor,
+        predictor=MeteredPredictor(once.predictor, ready.meter),
         players=ready.tables.players,
         sample=sample,
         baseline=baseline.value[None],
@@ -119,12 +133,13 @@ def _built(chosen: PNS, ready: Ready, baseline: BaselineReference) -> Built:
         "events": SAID_EVENTS[chosen.events],
         "distance": test.neighbourhood.sentence,
         "abduction": SAID_ABDUCTIONS[type(test.abduction)],
+        **once.sentences,
     }
     values = {
         "n_sample": n, "b": b, "c": c, "p_replace": chosen.p_replace,
         "weight_necessity": necessity, "weight_sufficiency": sufficiency,
     }  # fmt: skip
-    return Built(test, n, sentences, values)
+    return Built(test, n, sentences, values, once.notes)
 
 
 def _search(options: Options, n_players: int, n_sample: int) -> Search:

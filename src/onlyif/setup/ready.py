@@ -19,7 +19,6 @@ from onlyif.modalities.background import Background
 from onlyif.modalities.rendered import RenderedRows
 from onlyif.modalities.table import row_labels
 from onlyif.models.base import Meaning
-from onlyif.models.metered import MeteredPredictor
 from onlyif.searches.base import Search
 from onlyif.setup.decisions import as_decisions, with_decisions
 from onlyif.setup.options import Options
@@ -85,11 +84,6 @@ class Ready:
     def options(self) -> Options:
         """All that can be chosen."""
         return self.source.options
-
-    @property
-    def predictor(self) -> MeteredPredictor:
-        """The model behind its checks, with its rows counted."""
-        return MeteredPredictor(self.asked.predictor, self.meter)
 
     @property
     def labels(self) -> tuple[Row, ...]:

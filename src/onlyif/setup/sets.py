@@ -3,15 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float64
 
 from onlyif.answers.case import AnsweringCriterion
 from onlyif.answers.own import BoundCriterion
 from onlyif.answers.sets import Conditions, SetsCriterion
 from onlyif.core.progress import Meter
+from onlyif.models.metered import MeteredPredictor
 from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
-from onlyif.references.base import Reference
+from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.set_function import SetFunction
-from onlyif.setup.choose import Parts, check_search, fresh_restriction
+from onlyif.setup.choose import MOST_ATOMS, Parts, check_search, fresh_restriction
+from onlyif.setup.once import Once, transformed_once
 from onlyif.setup.options import (
     distance_of,
     output_of,
@@ -58,15 +61,18 @@ def sets_work(source: Source, meter: Meter) -> Work:
         of_decisions=distance.kind.of_decisions,
     )
     reference, players = recipe.build(ready.background), ready.tables.players
+    fresh_reference = recipe.fresh(ready.background)
     route = _route(ready, reference)
-    parts = _parts(ready, route)
+    once = _once(ready, route, (reference, fresh_reference))
+    parts = _parts(ready, route, once)
     restriction = restriction_of(options.restriction, parts, reference)
     search = search_of(options, players.count, restriction)
     check_search(search, players.count)
     function = SetFunction(restriction, ready.tables.x, _readout(ready), players.count)
-    again = fresh_restriction(parts, recipe.fresh(ready.background), restriction)
+    again = fresh_restriction(parts, fresh_reference, restriction)
     fresh = None if again is None else replace(function, restriction=again)
-    sentences = {"reference": reference.law.sentence, "restriction": restriction.method.sentence}
+    said = {"reference": reference.law.sentence, "restriction": restriction.method.sentence}
+    sentences = {**said, **once.sentences}
     criterion: AnsweringCriterion
     if own is None:
         conditions = Conditions(reference, players)
@@ -80,7 +86,7 @@ def sets_work(source: Source, meter: Meter) -> Work:
         values={"is_metric": distance.kind.is_metric},
         rows_a_subset=rows,
         meets_large_calls=search.plan.complete or not rows,
-        notes=route.notes if route.restriction else (*route.notes, *_rounded(ready, reference)),
+        notes=route.notes if route.restriction else (*route.notes, *once.notes, *_rounded(ready, reference)),
     )  # fmt: skip
     return ready.work(choice, _rows_a_block(ready, choice))
 
@@ -122,10 +128,29 @@ def _route(ready: Ready, reference: Reference) -> TreeRoute:
     return tree_route(question, tables.players, reference)
 
 
-def _parts(ready: Ready, route: TreeRoute) -> Parts:
+def _once(ready: Ready, route: TreeRoute, references: tuple[Reference, Reference | None]) -> Once:
+    """The model behind the steps of its pipeline, where all that can replace a player is known."""
+    atoms = [_atoms(one, ready.tables.x[:1]) for one in references if one is not None]
+    known = [rows for rows in atoms if rows is not None]
+    if route.restriction or len(known) < len(atoms):
+        return Once(ready.asked.predictor)
+    return transformed_once(ready, np.concatenate(known))
+
+
+def _atoms(reference: Reference, x: Float64[np.ndarray, "1 c"]) -> Float64[np.ndarray, "n c"] | None:
+    """All rows that a finite reference replaces players by."""
+    n = reference.law.n_atoms
+    if n is None or n > MOST_ATOMS:
+        return None
+    draws = reference.draw(x, np.zeros((1, *x.shape), dtype=bool), Plan(n, 0, n, None))
+    values: np.ndarray = draws.values.reshape(-1, x.shape[1])
+    return values
+
+
+def _parts(ready: Ready, route: TreeRoute, once: Once) -> Parts:
     return Parts(
         model=ready.source.model,
-        predictor=ready.predictor,
+        predictor=MeteredPredictor(once.predictor, ready.meter),
         players=ready.tables.players,
         rows=ready.tables.values,
         max_rows=ready.options.max_rows,

@@ -8,10 +8,10 @@ from jaxtyping import Float64
 from onlyif.criteria.distances import Distance
 from onlyif.modalities.background import Background
 from onlyif.modalities.table_forms import Form
+from onlyif.models.links import Link
 from onlyif.models.outputs import Heads, Output
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Plan, ReferenceRecipe
-from onlyif.trees.links import Link
 
 
 def check_distance(distance: Distance, values: Float64[np.ndarray, "v"]) -> None:

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias, final
 import narwhals as nw
 import numpy as np
 
+from onlyif.models.links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.models.outputs import HeadKind
 from onlyif.trees.catboost_hashes import MOST_BYTES, hash_of, key_of
 from onlyif.trees.grown import CategorySet, Grown, ensemble_of, every_column, plain_numbers
-from onlyif.trees.links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.trees.question import Rows, TreesRead, UnreadableTreesError
 from onlyif.trees.thresholds import rounded_to_single
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.trees.links import IdentityLink, Link
+from onlyif.models.links import IdentityLink, Link
 
 ZERO = 1.0000000180025095e-35  # what LightGBM takes for zero: 1e-35 in single precision
 _BLOCK_ENTRIES = 2**22  # rows times trees walked at once

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
 from onlyif.core.arrays import doubled
+from onlyif.models.links import IdentityLink, Link
 from onlyif.trees.ensemble import TreeEnsemble, TreeNodes, no_categories
-from onlyif.trees.links import IdentityLink, Link
 from onlyif.trees.question import Rows, UnreadableTreesError
 
 Numbers: TypeAlias = Int[np.ndarray, "n"]

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
+from onlyif.models.links import ExpLink, IdentityLink, Link, SoftmaxLink, TwoClassLink
 from onlyif.models.outputs import HeadKind
 from onlyif.trees.grown import CategorySet, Grown, ensemble_of, every_column, one_margin
-from onlyif.trees.links import ExpLink, IdentityLink, Link, SoftmaxLink, TwoClassLink
 from onlyif.trees.question import Rows, TreesRead, UnreadableTreesError
 
 _LINKS: dict[str, type[Link]] = {"IdentityLink": IdentityLink, "LogLink": ExpLink}

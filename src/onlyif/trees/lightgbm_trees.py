@@ -8,11 +8,11 @@ import numpy as np
 
 from onlyif.core.errors import StorageError
 from onlyif.files.lightgbm_checks import checked_text
+from onlyif.models.links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.models.outputs import HeadKind
 from onlyif.trees.ensemble import ZERO
 from onlyif.trees.frames import coded_in_order
 from onlyif.trees.grown import CategorySet, Grown, ensemble_of, every_column, one_margin, plain_numbers
-from onlyif.trees.links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.trees.question import TreesRead, UnreadableTreesError
 
 _IDENTITY = frozenset(

@@ -4,10 +4,10 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+from onlyif.models.output_links import DecisionLink, LogOddsLink
 from onlyif.models.outputs import HeadKind, LogitOutput
 from onlyif.models.own_methods import own_methods
 from onlyif.trees.comparison import compare
-from onlyif.trees.output_links import DecisionLink, LogOddsLink
 from onlyif.trees.question import TreeModel, TreeQuestion, TreesRead, UnreadableTreesError, tree_model
 
 _FILE = "onlyif.trees.{}"
@@ -88,7 +88,7 @@ def _behind(question: TreeQuestion, read: TreesRead) -> TreesRead:
             model = model.best_estimator_
     for pipeline in reversed(pipelines):
         file = import_module(_FILE.format("pipeline"))
-        read = file.behind_steps(pipeline, file.column_names(pipeline), read)
+        read = file.behind_steps(pipeline, read)
     return read
 
 

@@ -9,11 +9,11 @@ from jaxtyping import Float64
 from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.players import Players
 from onlyif.core.progress import Meter
+from onlyif.models.output_links import DecisionLink
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.trees.linked_restriction import compile_tree_linked
 from onlyif.trees.marginal_restriction import compile_tree_marginal
-from onlyif.trees.output_links import DecisionLink
 from onlyif.trees.path_reference import TreePathReference
 from onlyif.trees.path_restriction import compile_tree_path
 from onlyif.trees.question import TreeModel, TreeQuestion, UnreadableTreesError

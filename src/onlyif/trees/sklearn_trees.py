@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.tree import BaseDecisionTree
 
+from onlyif.models.links import IdentityLink, Link, SoftmaxLink, TwoClassLink
 from onlyif.models.outputs import HeadKind
 from onlyif.trees.grown import Grown, ensemble_of, every_column, one_margin, plain_numbers
-from onlyif.trees.links import IdentityLink, Link, SoftmaxLink, TwoClassLink
 from onlyif.trees.question import TreesRead, UnreadableTreesError
 from onlyif.trees.thresholds import rounded_to_single
 

@@ -11,10 +11,10 @@ from scipy.special import logit
 
 from onlyif.core.errors import StorageError
 from onlyif.files.xgboost_checks import check_xgboost_model
+from onlyif.models.links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.models.outputs import DIGITS_SINGLE, HeadKind
 from onlyif.trees.frames import coded_columns
 from onlyif.trees.grown import CategorySet, Grown, ensemble_of, every_column, one_margin
-from onlyif.trees.links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.trees.question import TreesRead, UnreadableTreesError
 from onlyif.trees.thresholds import rounded_to_single, strictly_below
 

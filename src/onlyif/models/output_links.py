@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from typing_extensions import override
 
-from onlyif.trees.links import Link
+from onlyif.models.links import Link
 
 
 @final
@@ -20,7 +20,7 @@ class LogOddsLink(Link):
         clip: p is held within [clip, 1 - clip].
 
     Example:
-        >>> from onlyif.trees.links import TwoClassLink
+        >>> from onlyif.models.links import TwoClassLink
         >>> LogOddsLink(TwoClassLink(), 1e-6).outputs(np.zeros((1, 1)))
         array([[0., 0.]])
     """
@@ -48,7 +48,7 @@ class DecisionLink(Link):
         probability: From margins to probabilities.
 
     Example:
-        >>> from onlyif.trees.links import TwoClassLink
+        >>> from onlyif.models.links import TwoClassLink
         >>> DecisionLink(TwoClassLink()).outputs(np.array([[-1.0], [2.0]]))
         array([[1., 0.],
                [0., 1.]])
