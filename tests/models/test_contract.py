@@ -21,7 +21,7 @@ from onlyif.models.decided import DecidedPredictor
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.models.formed import FormedPredictor
 from onlyif.models.function import FunctionPredictor, predictor_of
-from onlyif.models.metered import MeteredPredictor
+from onlyif.models.metered import MeteredPredictor, TalliedPredictor
 from onlyif.models.outputs import ProbabilityOutput
 from onlyif.models.torch_module import module_form, module_heads
 from onlyif.testing.predictors import check_predictor
@@ -71,6 +71,7 @@ MEMBERS = {
         (lambda: MeteredPredictor(_of_frames(), Meter()), CODES),
         (lambda: MeteredPredictor(_of_frames(), meter_of(1e9)), CODES),
     ],
+    TalliedPredictor: [(lambda: TalliedPredictor(_of_frames(), Meter()), CODES)],
     CheckedPredictor: [
         (lambda: checked(FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS), ROWS),
         (lambda: CheckedPredictor(_of_frames()), CODES),

@@ -88,7 +88,7 @@ class Answer:
         details: What only some criteria say.
         notes: What the reader should know, each a sentence.
         reason: Why a set is empty or nothing is a cause, or "".
-        model_rows: Rows that the model was asked for to answer, beside those of the comparison.
+        model_rows: Model rows that the answer needs, beside those of the comparison.
     """
 
     prediction: float
@@ -113,7 +113,7 @@ class Seen:
         case: The block of instances, with what its criterion knows now: tables, or that time allowed for
             fewer inputs of E.
         clouds: The compared subsets of each instance.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
         stopped: Whether time was up before all that the search wanted was compared.
         order: How subsets are asked one by one where a complete search has no time for its table.
     """
@@ -175,6 +175,7 @@ class Case:
         provenance: What was chosen.
         own: What the model answered to the instances when it was asked for nothing else, if it was.
         meter: What counts the work and ends it when time is up.
+        counted: Whether the meter counts every row that the model receives.
     """
 
     criterion: AnsweringCriterion
@@ -185,6 +186,7 @@ class Case:
     provenance: Provenance
     own: OwnAnswers | None = None
     meter: Meter = field(default_factory=Meter)
+    counted: bool = False
 
     def part(self, instances: slice) -> "Case":
         """Some of the instances.

@@ -40,7 +40,7 @@ class CausesSeen:
         criterion: What it was compared by, with fewer inputs of E where time allowed no more.
         clouds: The compared subsets of each instance.
         measured: The probabilities of all subsets by bit code; where time was up, of those in `place`.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
         stopped: Whether time was up before all that the search wanted was compared.
         place: Where in `measured` a subset is, where time was up.
     """

@@ -31,9 +31,22 @@ def explain_case(case: Case) -> tuple[Explanation, ...]:
         doubts = _doubts(seen.case, answers)
     seconds = (perf_counter() - started) / len(answers)
     return tuple(
-        replace(_explanation(seen, i, answer, notes), seconds=seconds)
+        replace(
+            _explanation(seen, i, answer, notes),
+            seconds=seconds,
+            asked_rows=_asked_rows(case, i),
+            check_rows=case.meter.check_rows,
+        )
         for i, (answer, notes) in enumerate(zip(answers, doubts, strict=True))
     )
+
+
+def _asked_rows(case: Case, i: int) -> int | None:
+    """The share of one instance in the rows that the model received for the block; in sum all of them."""
+    if not case.counted:
+        return None
+    share, rest = divmod(case.meter.block_rows, len(case.subjects))
+    return share + (i < rest)
 
 
 def _doubts(case: Case, answers: tuple[Answer, ...]) -> list[tuple[str, ...]]:

@@ -19,7 +19,7 @@ class Searched:
 
     Args:
         clouds: The compared subsets of each instance; of those alone of which enough was compared.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
         stopped: Whether time was up.
         asked: What was asked, with its gaps, where time is limited.
     """

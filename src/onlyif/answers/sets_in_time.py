@@ -33,7 +33,7 @@ class SetsSeen:
         clouds: The compared subsets of each instance.
         function: f_S(x) for what is asked from now on; read off the table where there is one.
         table: f_S(x) of all subsets, or None.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
         stopped: Whether time was up before all that the search wanted was compared.
     """
 

@@ -26,7 +26,7 @@ class Exceedance:
     """Means over the perturbations of sets of players, for each input of E, and how sure these are.
 
     Args:
-        model_rows: Rows that the model was asked for, all told.
+        model_rows: Model rows that this needs, equal ones counted each time, all told.
         soft: The mean of how much a change counts as one: the factual stage.
         hard: The fraction with |Δf| > c: the interventional stage.
         soft_variance: The variance of the first mean as an estimate; 0 where all choices were enumerated, NaN
@@ -72,7 +72,7 @@ def exact(
     Args:
         soft: The mean of how much a change counts as one.
         hard: The fraction with |Δf| > c.
-        model_rows: Rows that the model was asked for.
+        model_rows: Model rows that this needs.
     """
     nothing = np.broadcast_to(0.0, soft.shape)
     return Exceedance(model_rows, soft, hard, nothing, nothing, nothing)

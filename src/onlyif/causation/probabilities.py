@@ -68,7 +68,7 @@ class Probabilities:
         effective_ps: That of PS.
         exact: Whether all perturbations of the subset and of its complement were enumerated.
         n_sample: The number n of inputs in E.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
 
     References:
         [chen2024] equations 6 and 11 to 15, as corrected in the guide.

@@ -88,7 +88,7 @@ def read(stages: Stages, abduction: Abduction, seed: int, model_rows: float) -> 
         stages: What was measured.
         abduction: How the factual event is conditioned on.
         seed: Seed of what is drawn again.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
     """
     on_s, on_rest, terms = stages.on_s, stages.on_rest, abduction.terms
     factors = events(on_s.soft, on_s.hard, on_rest.soft, on_rest.hard)

@@ -151,6 +151,9 @@ def _record(item: Explanation) -> dict[str, Any]:
         "target_label",
         "prediction",
         "model_rows",
+        "asked_rows",
+        "saved_rows",
+        "check_rows",
         "seconds",
         "notes",
     }

@@ -87,13 +87,15 @@ class Meter:
             n_rows: How many are explained together.
             planned: Model rows that they take at most; 0 where that is not known.
         """
-        now = self.clock()
+        now, received = self.clock(), self.counts.get("received", 0.0)
         self.counts.update(block=float(n_rows), planned=float(planned), asked=0.0)
+        self.counts.update(before=received, checks=received - self.counts.get("explained", 0.0))
         self.counts.update(began=now, closing=0.0, fit=0.0)
 
     def end(self) -> None:
         """The rows of the block are explained."""
         self.counts["rows"] = self.counts.get("rows", 0.0) + self.counts["block"]
+        self.counts["explained"] = self.counts.get("explained", 0.0) + self.block_rows
         self.counts["unit_s"] = self._unit_s()
         self.counts.update(asked=0.0, planned=0.0, block=0.0)
 
@@ -113,6 +115,24 @@ class Meter:
         """
         self.counts["unit_s"] = self._unit_s()
         self.counts.update(planned=float(planned), asked=0.0, began=self.clock())
+
+    def receive(self, n_rows: int) -> None:
+        """The user's model is given rows, for whatever purpose.
+
+        Args:
+            n_rows: How many.
+        """
+        self.counts["received"] = self.counts.get("received", 0.0) + n_rows
+
+    @property
+    def block_rows(self) -> int:
+        """Rows that the user's model was given since the present block began."""
+        return int(self.counts.get("received", 0.0) - self.counts.get("before", 0.0))
+
+    @property
+    def check_rows(self) -> int:
+        """Rows that the user's model was given outside the blocks, for preparation and checks, so far."""
+        return int(self.counts.get("checks", 0.0))
 
     @property
     def affordable(self) -> float:

@@ -20,7 +20,7 @@ class Gaps:
     Args:
         parts: The parts of each gap; 0 is perfect. The gap is their weighted sum.
         stderr: Their standard errors; 0 when exact.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
         mirror: The gaps of the complements of these subsets, where they came for nothing, or None.
     """
 

@@ -126,7 +126,13 @@ class Explanation:
         measures: Numbers about the whole prediction, by name: `total_gap`, ρ(f(x), f_0).
         settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`.
         details: What only some criteria say.
-        model_rows: Rows that the model was asked for, for this instance.
+        model_rows: Model rows that this explanation needs: every subset with every draw, on fresh draws too,
+            equal rows counted each time.
+        asked_rows: Rows that the model really received for it; rows that are shared by instances explained
+            together are shared out, so that those of all explanations are all there were. None where it was
+            not recorded: in files of before, and with a restriction that has a predictor of its own.
+        check_rows: Rows that the model received before, for all instances of the call together: to check it,
+            for its own answers, to compare its trees, to choose a threshold.
         seconds: Wall time spent on this instance.
         notes: What the reader should know, each a sentence.
         reason: Why a set is empty or nothing is a cause, as one sentence; "" where that is not so.
@@ -147,9 +153,19 @@ class Explanation:
     settings: Mapping[str, bool | int | float] = field(default_factory=dict)
     details: Details = field(default_factory=Details)
     model_rows: int = 0
+    asked_rows: int | None = field(default=None, compare=False)
+    check_rows: int = field(default=0, compare=False)
     seconds: float = field(default=0.0, compare=False)
     notes: tuple[str, ...] = ()
     reason: str = ""
+
+    @property
+    def saved_rows(self) -> int | None:
+        """Model rows that were needed and not asked for, since equal ones were; None where not recorded.
+
+        Below 0 where time ended a call, or work was begun again, so that some rows were asked for in vain.
+        """
+        return None if self.asked_rows is None else self.model_rows - self.asked_rows
 
     @property
     def criterion(self) -> str:

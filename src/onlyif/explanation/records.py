@@ -57,6 +57,7 @@ _TIES: _Readers = {"n_ties": (int, lambda item, which: item.sets[which].n_ties)}
 _COST: _Readers = {
     "seed": (int, lambda item, _: item.provenance.seed),
     "model_rows": (int, lambda item, _: item.model_rows),
+    "asked_rows": (float, lambda item, _: math.nan if item.asked_rows is None else item.asked_rows),
     "seconds": (float, lambda item, _: item.seconds),
 }
 _SEARCH: _Readers = {"search": (str, lambda item, _: item.provenance.search)}
@@ -130,6 +131,7 @@ _MASKS: _Readers = {
     "hard_necessity": _of("necessity"),
     "steps": (int, lambda item, _: item.settings["steps"]),
     "model_rows": _COST["model_rows"],
+    "asked_rows": _COST["asked_rows"],
 }
 _CONTINUUM: Columns = {
     "row": object, "size": int, "exact_size": bool, "low": float, "high": float,

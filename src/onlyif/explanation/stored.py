@@ -51,8 +51,21 @@ class StoredSet:
 
 @final
 @dataclass(frozen=True)
+class StoredRows:
+    """How many model rows were needed, how many of them were asked for, and how many for checks."""
+
+    needed: int
+    asked: int
+    checks: int
+
+
+@final
+@dataclass(frozen=True)
 class StoredItem:
-    """One explanation, but for its arrays; `scores` are their names."""
+    """One explanation, but for its arrays; `scores` are their names.
+
+    Where it was not recorded how many model rows were asked for, they are a single number.
+    """
 
     row: Any
     names: tuple[str, ...]
@@ -74,7 +87,7 @@ class StoredItem:
     path: tuple[StoredSet, ...]
     singles: tuple[StoredSet, ...]
     baseline: tuple[str, ...]
-    model_rows: int
+    model_rows: int | StoredRows
     seconds: float
     notes: tuple[str, ...]
     reason: str
@@ -182,7 +195,11 @@ def _item(item: Explanation) -> StoredItem:
         path=tuple(map(_set, details.path)),
         singles=tuple(map(_set, details.singles)),
         baseline=details.baseline,
-        model_rows=item.model_rows,
+        model_rows=(
+            item.model_rows
+            if item.asked_rows is None
+            else StoredRows(item.model_rows, item.asked_rows, item.check_rows)
+        ),
         seconds=item.seconds,
         notes=item.notes,
         reason=item.reason,
@@ -257,7 +274,7 @@ class ItemArrays:
 
 def _explanation(stored: StoredItem, arrays: ItemArrays) -> Explanation:
     where = arrays.where
-    names = stored.names if stored.pixels is None else PixelNames(*stored.pixels)
+    names, rows = stored.names if stored.pixels is None else PixelNames(*stored.pixels), stored.model_rows
     shape = (len(names),) if stored.pixels is None else stored.pixels
     item = Explanation(
         row=row_of(stored.row, where),
@@ -281,7 +298,9 @@ def _explanation(stored: StoredItem, arrays: ItemArrays) -> Explanation:
             baseline=stored.baseline,
             table=arrays.take("table", np.float64, (2 ** len(names),)) if stored.has_table else None,
         ),
-        model_rows=stored.model_rows,
+        model_rows=rows.needed if isinstance(rows, StoredRows) else rows,
+        asked_rows=rows.asked if isinstance(rows, StoredRows) else None,
+        check_rows=rows.checks if isinstance(rows, StoredRows) else 0,
         seconds=stored.seconds,
         notes=stored.notes,
         reason=stored.reason,

@@ -359,11 +359,23 @@ def _provenance(item: Explanation, width: int) -> Lines:
     lead = next((said[name] for name in ("reference", "baseline") if name in said), "")
     told = _of_causes(item, item.cause) if "cause" in item.sets else _of_sets(item)
     versions = ", ".join(f"{name} {version}" for name, version in made.versions)
-    asked = f"{item.model_rows} model rows, {number(item.seconds)} s, seed {made.seed}"
-    told = {**told, "sets": made.search, "work": asked, "versions": versions}
+    work = f"{number(item.seconds)} s, seed {made.seed}"
+    told = {**told, "sets": made.search, "model rows": _rows(item), "work": work, "versions": versions}
     yield "HOW IT WAS COMPUTED"
     lines = [*([sentence(lead)] if lead else []), *(f"{key}: {text}" for key, text in told.items() if text)]
     yield from (wrapped(line, width, "  ", "    ") for line in lines)
+
+
+def _rows(item: Explanation) -> str:
+    """How many rows the model was asked for, of those that are needed."""
+    needed, asked, checks = item.model_rows, item.asked_rows, item.check_rows
+    more = f"; {checks:,} more to check the model, for all rows together" if checks else ""
+    if asked is None:
+        return f"{needed:,} needed; how many were asked was not recorded"
+    if asked < needed:
+        return f"{asked:,} of {needed:,} asked (the others were equal){more}"
+    vain = f", {asked - needed:,} of them in vain: calls that were cut short or made again"
+    return f"{asked:,} asked{vain if asked > needed else ''}{more}"
 
 
 def _of_sets(item: Explanation) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, ModelError
+from onlyif.core.progress import Meter
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.modalities.table_forms import BatchForm, Form
 from onlyif.models.base import Meaning, Predictor
@@ -31,6 +32,7 @@ class FunctionPredictor(Predictor):
         notes: What a reader of results should know of how the model is asked, each a sentence.
         decision: The model's own rule for the class of a row, in the same form; None where that is the
             largest output.
+        meter: What counts the rows that the function is given.
 
     Example:
         >>> total = FunctionPredictor(lambda batch: batch.sum(1))
@@ -44,6 +46,7 @@ class FunctionPredictor(Predictor):
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
     notes: tuple[str, ...] = ()
     decision: Decision | None = None
+    meter: Meter = field(default_factory=Meter)
 
     @property
     @override
@@ -58,6 +61,7 @@ class FunctionPredictor(Predictor):
     @override
     def predict(self, batch: Batch) -> Outputs:
         native = self.form.decode(batch)
+        self.meter.receive(len(batch))
         with self.guard():
             answer = self.function(native)
         outputs = as_outputs(answer, len(batch))
@@ -87,6 +91,7 @@ class FunctionPredictor(Predictor):
             return False
         native = self.form.decode(batch)
         before = self.form.encode(native)
+        self.meter.receive(len(batch))
         with self.guard():
             self.function(native)
         try:

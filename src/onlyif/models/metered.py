@@ -1,4 +1,4 @@
-"""A predictor whose rows are counted and whose time is limited."""
+"""Predictors whose rows are counted, and whose time is limited."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,7 @@ from onlyif.core.arrays import namespace
 from onlyif.core.progress import Meter
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.models.base import Meaning, Predictor
+from onlyif.models.function import FunctionPredictor
 
 
 @final
@@ -56,3 +57,50 @@ class MeteredPredictor(Predictor):
             self.meter.count(len(part))
             start += len(part)
         return answers[0] if len(answers) == 1 else namespace(*answers).concat(answers)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TalliedPredictor(Predictor):
+    """The same predictor, with every row that it is given counted, whatever that is for.
+
+    Args:
+        inner: The predictor.
+        meter: What counts.
+    """
+
+    inner: Predictor
+    meter: Meter
+
+    @property
+    @override
+    def meaning(self) -> Meaning:
+        return self.inner.meaning
+
+    @property
+    @override
+    def batch_dtype(self) -> np.dtype[Any]:
+        return self.inner.batch_dtype
+
+    @override
+    @contextmanager
+    def opened(self) -> Iterator[Predictor]:
+        with self.inner.opened() as inner:
+            yield replace(self, inner=inner)
+
+    @override
+    def predict(self, batch: Batch) -> Outputs:
+        self.meter.receive(len(batch))
+        return self.inner.predict(batch)
+
+
+def tallied(predictor: Predictor, meter: Meter) -> Predictor:
+    """The same predictor, with every row that the user's model is given counted.
+
+    Args:
+        predictor: The predictor.
+        meter: What counts.
+    """
+    if isinstance(predictor, FunctionPredictor):
+        return replace(predictor, meter=meter)
+    return TalliedPredictor(predictor, meter)

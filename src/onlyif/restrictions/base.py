@@ -22,7 +22,7 @@ class Estimate:
         stderr: Its standard error; 0 when exact.
         stderr_from_base: Standard error of f_S(x) - f_0(x). Both share their draws, so
             it is smaller than their separate errors suggest.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
     """
 
     mean: Float64[np.ndarray, "b m"]

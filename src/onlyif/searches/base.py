@@ -94,7 +94,7 @@ class Compared:
 
     Args:
         clouds: The compared subsets of each instance.
-        model_rows: Rows that the model was asked for, for one instance on average.
+        model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
     """
 
     clouds: tuple[Cloud, ...]

@@ -23,6 +23,7 @@ from onlyif.models.checked import CheckedPredictor
 from onlyif.models.decided import decided
 from onlyif.models.decisions import Decision
 from onlyif.models.function import predictor_of
+from onlyif.models.metered import tallied
 from onlyif.models.outputs import DIGITS_DOUBLE, Heads
 from onlyif.models.transformed import transformed_values
 from onlyif.setup.options import output_of
@@ -134,7 +135,7 @@ def _asked_behind(behind: Behind, ready: Ready) -> Predictor:
         all=tuple(replace(head, ask=of_rows(head.ask)) for head in heads.all),
         decision=None if rule is None else Decision(of_rows(rule.ask), rule.classes),
     )
-    predictor = predictor_of(moved, output_of(ready.options.output), BatchForm())
+    predictor = tallied(predictor_of(moved, output_of(ready.options.output), BatchForm()), ready.meter)
     return decided(predictor, ready.asked.outputs.shape[1]) if ready.of_decisions else predictor
 
 

@@ -28,7 +28,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
     work = _work(source, counter)
     if work.meets_large_calls:
         return work
-    agreeing, notes = _agreeing_options(source, needed=False)
+    agreeing, notes = _agreeing_options(source, counter, needed=False)
     return _noted(work if agreeing is options else _work(replace(source, options=agreeing), counter), notes)
 
 
@@ -42,7 +42,7 @@ def in_smaller_calls(work: Work, error: OtherAnswersError) -> Work:
     Raises:
         OtherAnswersError: if there is no such size.
     """
-    agreeing, notes = _agreeing_options(work.source, needed=True)
+    agreeing, notes = _agreeing_options(work.source, work.whole.meter, needed=True)
     if agreeing is work.source.options:
         raise error
     return _noted(_work(replace(work.source, options=agreeing), work.whole.meter), notes)
@@ -58,7 +58,7 @@ def _noted(work: Work, notes: tuple[str, ...]) -> Work:
     return replace(work, whole=replace(work.whole, subjects=subjects))
 
 
-def _agreeing_options(source: Source, *, needed: bool) -> tuple[Options, tuple[str, ...]]:
+def _agreeing_options(source: Source, meter: Meter, *, needed: bool) -> tuple[Options, tuple[str, ...]]:
     """The same options with calls in which the model answers as it does in small ones, and notes.
 
     A row's answer must not depend on the other rows of its call. Where it does, smaller calls are
@@ -67,6 +67,7 @@ def _agreeing_options(source: Source, *, needed: bool) -> tuple[Options, tuple[s
 
     Args:
         source: What the user gave.
+        meter: What counts the rows that the model receives.
         needed: Whether answers are known to differ, so that a smaller size must be found.
 
     Raises:
@@ -74,7 +75,7 @@ def _agreeing_options(source: Source, *, needed: bool) -> tuple[Options, tuple[s
     """
     options = source.options
     tables = tables_of(source.rows, source.background, options, needed=False)
-    asked = asked_of(source.model, tables, options)
+    asked = asked_of(source.model, tables, options, meter)
     few = tables.few(options)
     largest = size = min(options.max_rows, options.budget // 16)
     worst, tolerate = 0.0, frozenset(options.tolerate)

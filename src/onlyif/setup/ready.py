@@ -19,6 +19,7 @@ from onlyif.modalities.background import Background
 from onlyif.modalities.rendered import RenderedRows
 from onlyif.modalities.table import row_labels
 from onlyif.models.base import Meaning
+from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 from onlyif.setup.decisions import as_decisions, with_decisions
 from onlyif.setup.options import Options
@@ -123,6 +124,8 @@ class Ready:
             provenance=self._provenance(choice),
             own=self.asked.own(self.options),
             meter=self.meter,
+            # A finished restriction of the user's has a predictor of its own.
+            counted=not isinstance(self.options.restriction, Restriction),
         )
         planned, backend = self.planned_rows(choice), _backend_of(self.source.rows, self.source.background)
         return Work(whole, planned, rows_a_block, choice.meets_large_calls, backend, self.source)
@@ -184,7 +187,7 @@ def ready_of(
     """
     options = source.options
     tables = tables_of(source.rows, source.background, options, needed=needed, baseline=own_row)
-    asked = with_decisions(asked_of(source.model, tables, options), tables, options)
+    asked = with_decisions(asked_of(source.model, tables, options, meter), tables, options)
     if of_decisions:
         asked = as_decisions(asked, tables, options)
     targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)

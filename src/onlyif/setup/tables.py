@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players, column_players
+from onlyif.core.progress import Meter
 from onlyif.engine.engine import outputs_of
 from onlyif.modalities.background import Background
 from onlyif.modalities.groups import read_groups
@@ -18,6 +19,7 @@ from onlyif.models.base import Meaning
 from onlyif.models.checked import CheckedPredictor, probe, rounding
 from onlyif.models.detect import detect
 from onlyif.models.function import FunctionPredictor
+from onlyif.models.metered import tallied
 from onlyif.models.own_answers import OwnAnswers
 from onlyif.samples.masked import MaskedSample
 from onlyif.setup.options import Options, output_of
@@ -119,9 +121,9 @@ def masked_sample(rows: RenderedRows) -> MaskedSample:
     return MaskedSample(N_MASKED, rows.modality.n_draws)
 
 
-def asked_of(model: Any, tables: Tables, options: Options) -> Asked:
+def asked_of(model: Any, tables: Tables, options: Options, meter: Meter) -> Asked:
     """The model, probed on some rows and asked for all that are explained."""
-    raw = detect(model, tables.schema, output_of(options.output))
+    raw = tallied(detect(model, tables.schema, output_of(options.output)), meter)
     probed = probe(raw, tables.few(options), frozenset(options.tolerate))
     predictor = CheckedPredictor(raw, probed.outputs.shape[1], probed.digits)
     outputs = _own_answers(predictor, tables.x, options.max_rows, probed.outputs)

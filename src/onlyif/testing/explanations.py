@@ -119,6 +119,7 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
             table=np.array(table_of_game(game, case.count)) if complete and case.keep_table else None,
         ),
         model_rows=100 * len(points),
+        asked_rows=75 * len(points),
         seconds=0.25,
         reason=empty_reason(sufficient, necessary, total_gap, certificate),
     )
