@@ -97,7 +97,9 @@ def adult_samples(adult: Adult, subjects: Subjects) -> list[dict]:
     samples: dict[str, Sample] = {
         f"{n} background rows and x": BackgroundSample(adult.x[:n]) for n in (20, 200, 2000)
     }
-    samples["x and the nearest 19 of 2,000"] = NearestSample(adult.x[:2000], 20, span.float())
+    samples["x and the nearest 19 of 2,000"] = NearestSample(
+        adult.x[:2000], 20, ScaledDifference(span.float()).squares
+    )
     rows, eye = [], np.eye(14, dtype=bool)[None]
     for total in (MeanSquare(), SumOfSquares()):
         for name, sample in samples.items():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import onlyif.samples
+from onlyif.causation.dissimilarity import ScaledDifference
 from onlyif.core.arrays import namespace
 from onlyif.core.errors import InputError, SettingError
 from onlyif.samples.background import BackgroundSample, PopulationSample
@@ -59,8 +60,9 @@ def test_no_member_is_missing_here_or_in_the_guide():
 
 def test_the_nearest_rows_are_the_nearest():
     scale = torch.tensor([1.0, 10.0, 0.1, 1.0], dtype=torch.float64)
-    for used, plain in ((None, [1.0] * 4), (scale, scale.tolist())):
-        found = NearestSample(ROWS, 4, used).rows(X, 0).own
+    scaled = NearestSample(ROWS, 4, ScaledDifference(scale).squares)
+    for sample, plain in ((NearestSample(ROWS, 4), [1.0] * 4), (scaled, scale.tolist())):
+        found = sample.rows(X, 0).own
         for i, one in enumerate(X.tolist()):
             apart = [
                 sum(((a - b) / s) ** 2 for a, b, s in zip(row, one, plain, strict=True))
@@ -91,8 +93,6 @@ def test_bad_input_is_named():
     for n in (1, 11):
         with pytest.raises(SettingError, match="has 2 to 10 inputs, got n="):
             NearestSample(ROWS, n)
-    with pytest.raises(SettingError, match="scale of every entry must be above 0"):
-        NearestSample(ROWS, 3, torch.zeros(4))
     for n, sigma in ((1, 0.1), (5, 0.0), (5, float("nan"))):
         with pytest.raises(SettingError, match="noisy copies need n >= 2 and sigma > 0"):
             NoisySample(n, sigma)

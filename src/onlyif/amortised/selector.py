@@ -108,10 +108,6 @@ class Selector(nn.Module):
     def masks(self, x: Float[Tensor, "b c h w"], alpha: Float[Tensor, "b"]) -> Float[Tensor, "b h w"]:
         """Checked and without gradients: the mask of each image at its α.
 
-        Args:
-            x: The images.
-            alpha: α of each image.
-
         Raises:
             SettingError: if an α is outside [0, 1], or not the one that the network was made for.
             InputError: if the images do not fit the network.
@@ -126,9 +122,6 @@ class Selector(nn.Module):
     def check_images(self, x: Float[Tensor, "b *x"]) -> None:
         """Refuse images that do not fit the network.
 
-        Args:
-            x: The images.
-
         Raises:
             InputError: unless they have the network's channels and sides of at least 2^levels.
         """
@@ -142,10 +135,6 @@ class Selector(nn.Module):
 
 def check_alpha(settings: SelectorSettings, alpha: Float[Tensor, "b"]) -> None:
     """Refuse an α for which a network was not made.
-
-    Args:
-        settings: The network's architecture.
-        alpha: The wanted ones.
 
     Raises:
         SettingError: if an α is outside [0, 1], or not the one that the network was made for.

@@ -61,11 +61,7 @@ class Term:
     on_rest: OnRest = OnRest.ONE
 
     def product(self, factors: Mapping[Enum, Float[Array, "*s"] | float]) -> Float[Array, "*s"]:
-        """The product for each input.
-
-        Args:
-            factors: The factors by name.
-        """
+        """The product for each input."""
         return factors[self.weight] * factors[self.on_s] * factors[self.on_rest]
 
 

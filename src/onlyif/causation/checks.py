@@ -64,9 +64,6 @@ def check_subsets(subset: Bool[np.ndarray, "_ m _"], n_instances: int, n_players
 def check_proper(subset: Bool[np.ndarray, "#b m d"]) -> None:
     """Refuse subsets of no player and of all players, for users who ask about given ones.
 
-    Args:
-        subset: The subsets.
-
     Raises:
         SettingError: if a subset is empty or whole.
     """

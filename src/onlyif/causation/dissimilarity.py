@@ -145,10 +145,6 @@ class MeanSquare(Total):
 
 
 def entry_scale(rows: Instances) -> Float64[np.ndarray, "*x"]:
-    """The standard deviation of each entry over a background; 1 where it is constant.
-
-    Args:
-        rows: The background.
-    """
+    """The standard deviation of each entry over a background; 1 where it is constant."""
     spread = doubled(rows).std(0)
     return np.where(spread > 0, spread, 1.0)

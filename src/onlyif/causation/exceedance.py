@@ -56,11 +56,7 @@ class Exceedance:
         return Exceedance(self.model_rows, *(array[numbers] for array in self.arrays))
 
     def of_sets(self, part: slice) -> "Exceedance":
-        """The same of some sets.
-
-        Args:
-            part: Which sets.
-        """
+        """The same of some sets."""
         return Exceedance(self.model_rows, *(array[:, part] for array in self.arrays))
 
 

@@ -128,10 +128,6 @@ def kernel(change: Float[Array, "*s"], c: float) -> Float[Array, "*s"]:
 def check_events(b: float, c: float) -> None:
     """Refuse a boundary or threshold that is not above 0.
 
-    Args:
-        b: Boundary.
-        c: Threshold.
-
     Raises:
         SettingError: unless b > 0 and 0 < c < infinity.
     """

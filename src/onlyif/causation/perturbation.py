@@ -62,9 +62,6 @@ class Perturbations:
     def enumerated(self, size: int) -> tuple[Bool[np.ndarray, "t r"], Float64[np.ndarray, "t"]]:
         """All choices among r players, and their probabilities.
 
-        Args:
-            size: r.
-
         Example:
             >>> Perturbations(p_replace=0.25).enumerated(1)[1]
             array([0.75, 0.25])

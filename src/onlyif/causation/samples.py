@@ -12,10 +12,10 @@ from typing_extensions import override
 from onlyif.causation.dissimilarity import Dissimilarity
 from onlyif.core.arguments import Either, Whole, settle
 from onlyif.core.seeds import generator
-from onlyif.core.shapes import Instances
 from onlyif.modalities.background import Background
 from onlyif.samples.background import BackgroundSample
-from onlyif.samples.base import Sample, SampleRows
+from onlyif.samples.base import Sample
+from onlyif.samples.nearest import NearestSample
 
 FEWEST, MOST = 100, 200
 
@@ -106,7 +106,8 @@ class NearestRows(SampleRecipe):
 
     @override
     def build(self, background: Background, dissimilarity: Dissimilarity) -> Sample:
-        return _NearestByDissimilarity(background.values, self.n_rows, dissimilarity)
+        rows = background.values
+        return NearestSample(rows, min(self.n_rows, len(rows)) + 1, dissimilarity.squares)
 
 
 @final
@@ -123,31 +124,6 @@ class GivenSample(SampleRecipe):
     @override
     def build(self, background: Background, dissimilarity: Dissimilarity) -> Sample:
         return self.sample
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _NearestByDissimilarity(Sample):
-    """The instance and the background rows nearest to it on all columns together."""
-
-    background: Float64[np.ndarray, "rows c"]
-    n_rows: int
-    dissimilarity: Dissimilarity
-
-    @override
-    def rows(self, x: Instances, seed: int) -> SampleRows:
-        near = []
-        for one in x:
-            apart = self.dissimilarity.squares(self.background, one).sum(1)
-            order = np.argsort(apart, kind="stable")[: self.n_rows]
-            near.append(np.concatenate([one[None], self.background[order]]))
-        return SampleRows(np.stack(near), x[:0])
-
-    @property
-    @override
-    def sentence(self) -> str:
-        count = len(self.background)
-        return f"the row itself and the {min(self.n_rows, count):,} nearest of {count:,} background rows"
 
 
 def drawn_rows(values: Float64[np.ndarray, "rows c"], count: int, seed: int) -> Float64[np.ndarray, "n c"]:

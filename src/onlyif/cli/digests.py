@@ -18,9 +18,6 @@ _INSTALLED = ("site-packages", "dist-packages")
 def file_digests(arguments: Namespace) -> dict[str, str]:
     """The digest of every file that the arguments name, and of the files that belong to the model's.
 
-    Args:
-        arguments: The arguments.
-
     Raises:
         StorageError: if one cannot be read.
     """

@@ -53,11 +53,6 @@ def save_missing_pictures(found: Explanations, folder: Path) -> None:
 def save_figure(figure: Figure, path: Path, dpi: int = DPI) -> None:
     """A figure as a PNG file that is there whole or not at all.
 
-    Args:
-        figure: The figure.
-        path: The file.
-        dpi: Dots an inch.
-
     Raises:
         StorageError: if it cannot be written.
     """

@@ -36,9 +36,6 @@ class Folder:
     def named(cls, path: str) -> "Folder":
         """The folder that a path names now.
 
-        Args:
-            path: The path.
-
         Raises:
             SettingError: if it is none.
         """

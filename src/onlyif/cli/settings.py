@@ -164,12 +164,7 @@ def need_use(arguments: Namespace) -> None:
 
 
 def unused(arguments: Namespace, work: Work) -> list[str]:
-    """A sentence for each option that turned out to have no use with this model and these tables.
-
-    Args:
-        arguments: The arguments.
-        work: What they came to.
-    """
+    """A sentence for each option that turned out to have no use with this model and these tables."""
     criterion = work.whole.criterion
     if not isinstance(criterion, SetsCriterion):
         return []

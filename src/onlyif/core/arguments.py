@@ -8,9 +8,9 @@ what was needed.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 from typing_extensions import override
@@ -19,6 +19,7 @@ from onlyif.core.errors import SettingError
 from onlyif.core.plain_values import items, plain, shown
 
 LARGEST = 2**63 - 1
+T = TypeVar("T")
 
 
 class Kind(ABC):
@@ -64,12 +65,7 @@ class Kind(ABC):
         return self.made(name, value)
 
     def refuse(self, name: str, value: Any) -> SettingError:
-        """The error for a value that does not fit.
-
-        Args:
-            name: The argument's name.
-            value: The argument.
-        """
+        """The error for a value that does not fit."""
         return SettingError(f"{name} must be {self.needed}, got {shown(value)}")
 
 
@@ -382,6 +378,16 @@ def settle(settings: Any, kinds: Mapping[str, Kind]) -> None:
     for name, kind in kinds.items():
         # The one place where a frozen object is written to, before anyone else can see it.
         object.__setattr__(settings, name, kind.take(name, getattr(settings, name)))
+
+
+def settled(settings: T, kinds: Mapping[str, Kind]) -> T:
+    """As `settle`, for what is checked when it is used, not when it is made: the same settings, made plain.
+
+    Raises:
+        SettingError: if a field is of another kind or out of range.
+    """
+    taken = {name: kind.take(name, getattr(settings, name)) for name, kind in kinds.items()}
+    return replace(settings, **taken) if kinds else settings  # type: ignore[type-var] # a dataclass
 
 
 def named_or(table: Mapping[str, Any], what: str, *classes: type) -> tuple[Kind, Kind]:

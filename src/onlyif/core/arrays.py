@@ -18,9 +18,6 @@ Array = Any
 def namespace(*arrays: Array) -> Any:
     """The functions of the array API for the library of some arrays, those of numpy for numpy's.
 
-    Args:
-        arrays: Arrays of one library.
-
     Example:
         >>> float(namespace(np.zeros(2)).sum(np.ones(2)))
         2.0
@@ -65,10 +62,6 @@ def doubled(array: Array) -> Float64[np.ndarray, "..."]:
 def in_dtype(array: Shaped[Array, "*s"], dtype: np.dtype[Any]) -> Shaped[Array, "*s"]:
     """The same values in a dtype of numpy's name, in their own library; themselves where they have it.
 
-    Args:
-        array: Of numpy or torch.
-        dtype: The dtype.
-
     Example:
         >>> in_dtype(np.array([1.5]), np.dtype(np.float32))
         array([1.5], dtype=float32)
@@ -79,9 +72,6 @@ def in_dtype(array: Shaped[Array, "*s"], dtype: np.dtype[Any]) -> Shaped[Array, 
 
 def copied(array: Shaped[Array, "*s"]) -> Shaped[Array, "*s"]:
     """The same values in memory of their own, in their own library and without a graph.
-
-    Args:
-        array: Of numpy or torch.
 
     Example:
         >>> values = np.zeros(2)

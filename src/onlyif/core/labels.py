@@ -32,11 +32,7 @@ class Labels:
     values: tuple[Any, ...]
 
     def place(self, value: Any) -> int | None:
-        """The number of the label that a value is, or None.
-
-        Args:
-            value: Anything.
-        """
+        """The number of the label that a value is, or None."""
         wanted = plain(value)
         held = [plain(label) for label in self.values]
         if isinstance(wanted, bool) and not all(_is_binary(label) for label in held):
@@ -70,9 +66,6 @@ def row_of(label: Any) -> Row:
     """The label of a row: of the index's own type where that is a number, text, a date or a tuple of these.
 
     Whatever else an index may hold (periods, intervals, missing labels) becomes text.
-
-    Args:
-        label: From the index.
 
     Example:
         >>> row_of(np.int64(7)), row_of(("a", np.int32(1))), row_of(np.float64("nan"))

@@ -19,9 +19,6 @@ SINGLE_HOLDS, DOUBLE_HOLDS = 2**24, 2**53
 def at_least_single(dtype: torch.dtype) -> torch.dtype:
     """The dtype itself, or float32 for a narrower one, whose sums and steps would be rounding.
 
-    Args:
-        dtype: A floating-point dtype.
-
     Example:
         >>> at_least_single(torch.bfloat16), at_least_single(torch.float64)
         (torch.float32, torch.float64)
@@ -31,9 +28,6 @@ def at_least_single(dtype: torch.dtype) -> torch.dtype:
 
 def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
     """The dtype of numpy for a dtype of torch: float32 for bfloat16, which numpy has not.
-
-    Args:
-        dtype: The dtype.
 
     Example:
         >>> numpy_dtype(torch.float64), numpy_dtype(torch.bfloat16)
@@ -46,18 +40,12 @@ def doubled_tensor(tensor: Tensor) -> Float64[Tensor, "..."]:
     """The numbers in double precision on the CPU, without a graph.
 
     Moved first and widened there: a device need not have float64.
-
-    Args:
-        tensor: Numbers on any device.
     """
     return tensor.detach().cpu().double()
 
 
 def as_floats(tensor: Tensor) -> Tensor:
     """Floating-point numbers as they are, integers as the same numbers in float32, or float64 if need be.
-
-    Args:
-        tensor: Numbers.
 
     Raises:
         InputError: for complex numbers, and integers that not even float64 holds.

@@ -200,11 +200,7 @@ class Meter:
         return (self.clock() - self.began) / asked if asked else self.counts.get("unit_s", 0.0)
 
     def piece(self, n_rows: int) -> int:
-        """How many of the rows of a call are asked at once: all of them where there is no limit.
-
-        Args:
-            n_rows: Rows of the call.
-        """
+        """How many of the rows of a call are asked at once: all of them where there is no limit."""
         if not self.limited:
             return max(1, n_rows)
         unit_s = self._unit_s()

@@ -14,9 +14,6 @@ def visible(text: str) -> str:
     Names and values come from data files, and a terminal obeys what it is sent. What is stored stays as
     it is: this belongs around what is printed.
 
-    Args:
-        text: Any text.
-
     Example:
         >>> print(visible("age\x1b[2J"))
         age\x1b[2J
@@ -26,9 +23,6 @@ def visible(text: str) -> str:
 
 def on_one_line(text: str) -> str:
     r"""The same, with line feeds and tabs written as escapes too.
-
-    Args:
-        text: Any text.
 
     Example:
         >>> print(on_one_line("age\nin years"))

@@ -33,9 +33,6 @@ _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK, errno.EBADF}
 def checked_path(path: str | os.PathLike[str]) -> Path:
     """A path that can name a file or folder.
 
-    Args:
-        path: Text or a path.
-
     Raises:
         SettingError: if it is neither, or empty, or holds what no name of a file can.
 
@@ -93,10 +90,6 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def create_whole(path: Path, content: bytes) -> None:
     """Write a file that must not be there yet: of two who try at once, one succeeds.
-
-    Args:
-        path: The file.
-        content: All of it.
 
     Raises:
         FileExistsError: if something of that name is there.

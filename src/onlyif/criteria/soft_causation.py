@@ -139,12 +139,7 @@ class SoftPNS:
         return self.draws.rows_a_mask(n, self.abduction.n_resampled)
 
     def spread(self, posed: PosedPNS, masks: Float[Tensor, "b z d"]) -> Float[Tensor, "b"]:
-        """The largest change of each instance's prediction that some masks make.
-
-        Args:
-            posed: The instances.
-            masks: Relaxed subsets.
-        """
+        """The largest change of each instance's prediction that some masks make."""
         posed = posed.at(self.draws.inputs(posed.rows.shape[1], self.seed, 0))
         drawn = self.draws.intervened(posed.rows.shape[1], self.players.count, self.seed, 0)
         both = torch.stack([masks, 1.0 - masks], dim=1)

@@ -50,11 +50,7 @@ class Differences:
         return codes_of_keep(self.players)
 
     def part(self, instances: slice) -> "Differences":
-        """The same of some instances.
-
-        Args:
-            instances: Which.
-        """
+        """The same of some instances."""
         return Differences(self.players[instances])
 
 
@@ -302,10 +298,6 @@ def asked(predictor: Predictor, batch: Float[Array, "r *x"]) -> Float[Array, "r 
 def checked(predictor: Predictor, outputs: Float[Array, "r k"]) -> Float[Array, "r k"]:
     """Outputs that are all numbers.
 
-    Args:
-        predictor: The model f.
-        outputs: What it answered.
-
     Raises:
         ModelError: if an output is NaN or infinite.
     """
@@ -320,12 +312,7 @@ def checked(predictor: Predictor, outputs: Float[Array, "r k"]) -> Float[Array, 
 
 
 def slices(total: int, step: int) -> Iterator[slice]:
-    """Consecutive slices of at most `step`.
-
-    Args:
-        total: Where they end.
-        step: The longest.
-    """
+    """Consecutive slices of at most `step`."""
     for start in range(0, total, step):
         yield slice(start, min(start + step, total))
 

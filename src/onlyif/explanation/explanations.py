@@ -208,9 +208,6 @@ class Explanations:
 def collected(given: Explanation | Explanations) -> Explanations:
     """One explanation or many, as a collection.
 
-    Args:
-        given: One or many.
-
     Raises:
         SettingError: if it is neither.
 
@@ -233,10 +230,6 @@ def collected(given: Explanation | Explanations) -> Explanations:
 
 def one_of(given: object, user: str) -> Explanation:
     """A single explanation, as a text or a picture needs it; of a collection of one row, that row's.
-
-    Args:
-        given: What was given.
-        user: What needs it.
 
     Raises:
         SettingError: if it is none, or several.

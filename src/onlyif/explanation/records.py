@@ -174,11 +174,7 @@ def _readers(items: Sequence[Explanation]) -> _Readers:
 
 
 def continuum_layout(items: Sequence[Explanation]) -> Layout:
-    """One row for each explanation, size rule and solution over α.
-
-    Args:
-        items: The explanations.
-    """
+    """One row for each explanation, size rule and solution over α."""
     return _CONTINUUM, [record for item in items for record in _continuum(item)]
 
 
@@ -193,11 +189,7 @@ def _continuum(item: Explanation) -> Iterator[Record]:
 
 
 def path_layout(items: Sequence[Explanation]) -> Layout:
-    """One row for each explanation and size: the best set of that size.
-
-    Args:
-        items: The explanations.
-    """
+    """One row for each explanation and size: the best set of that size."""
     readers = {**_CAUSE_ROW, **_CAUSE}
     rows = [
         (*values, chosen.size == item.size)
@@ -218,9 +210,6 @@ def _one_by_one(item: Explanation, chosen: Iterable[Selection], readers: _Reader
 
 def player_layout(items: Sequence[Explanation]) -> Layout:
     """One row for each explanation and player: its value, in which sets it is, its scores.
-
-    Args:
-        items: The explanations.
 
     Raises:
         AbsentError: if players are pixels: their scores are arrays.

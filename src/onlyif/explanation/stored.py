@@ -103,11 +103,7 @@ class StoredFile:
 
 
 def plain_explanations(explanations: Explanations) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Explanations as values for strict JSON, and named arrays.
-
-    Args:
-        explanations: The explanations.
-    """
+    """Explanations as values for strict JSON, and named arrays."""
     items = tuple(_item(item) for item in explanations)
     arrays = {
         f"{i}.{name}": np.ascontiguousarray(array)
@@ -259,11 +255,7 @@ class ItemArrays:
         return array
 
     def continua(self, names: Sequence[str]) -> Continua:
-        """The continua.
-
-        Args:
-            names: The players' names.
-        """
+        """The continua."""
         q = len(self.take("continua.size", np.int64, (-1,)))
         wide = {"keep": (q, len(names)), "sufficiency": (q, 2), "necessity": (q, 2)}
         columns = [

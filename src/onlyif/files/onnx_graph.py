@@ -105,9 +105,6 @@ class OnnxGraph:
 def read_graph(path: Path) -> OnnxGraph:
     """The skeleton of a file: of its tensors only names, shapes and a few whole numbers.
 
-    Args:
-        path: The .onnx file.
-
     Raises:
         StorageError: if it is too large, cut short or no such file.
     """

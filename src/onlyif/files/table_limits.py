@@ -48,11 +48,7 @@ def need_bytes(file: Path, n_bytes: int) -> None:
 
 
 def need_unpacked(file: Path) -> None:
-    """A gzip file unpacks to what is in proportion to its size; nothing of it is kept.
-
-    Args:
-        file: The file.
-    """
+    """A gzip file unpacks to what is in proportion to its size; nothing of it is kept."""
     n_bytes = 0
     with gzip.open(file, "rb") as stream:
         while block := stream.read(2**20):

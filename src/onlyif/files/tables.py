@@ -79,11 +79,7 @@ def is_csv(path: str | Path) -> bool:
 
 
 def csv_columns(path: str | Path) -> list[str]:
-    """The column names of a CSV file, after all of its lines were checked.
-
-    Args:
-        path: The file.
-    """
+    """The column names of a CSV file, after all of its lines were checked."""
     return _checked_csv(Path(path))[0]
 
 

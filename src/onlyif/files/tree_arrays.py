@@ -23,9 +23,6 @@ MAX_TEXT = 2**28
 def read_text(path: Path) -> bytes:
     """The bytes of a model of trees.
 
-    Args:
-        path: The file.
-
     Raises:
         StorageError: if it is too large to be taken apart.
     """

@@ -21,9 +21,6 @@ _LETTERS = {b"Z": None, b"T": True, b"F": False}
 def decode_ubjson(data: bytes) -> Json:
     """The value that the bytes hold.
 
-    Args:
-        data: A whole document.
-
     Raises:
         StorageError: if the bytes are cut short or are no such document.
 

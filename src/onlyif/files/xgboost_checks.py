@@ -23,9 +23,6 @@ _NODE_LISTS = ("right_children", "split_indices", "split_conditions", "default_l
 def check_xgboost_model(document: Any) -> None:
     """A saved model: all numbers that the library uses as positions are in range.
 
-    Args:
-        document: The decoded file.
-
     Raises:
         StorageError: otherwise.
     """

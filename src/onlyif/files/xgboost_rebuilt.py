@@ -54,9 +54,6 @@ _MOST_BITS = 2**31
 def rebuilt_model(document: Any) -> Document:
     """A document with the meaning of the one that was read.
 
-    Args:
-        document: The decoded file.
-
     Raises:
         StorageError: if a field is damaged or of no known kind.
     """

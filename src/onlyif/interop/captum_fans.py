@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -16,8 +16,9 @@ from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.thresholds import noise_threshold
 from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Number, Whole, settle
 from onlyif.core.arrays import on_host
-from onlyif.core.errors import OnlyIfWarning
+from onlyif.core.errors import InputError, OnlyIfWarning
 from onlyif.core.extras import missing
+from onlyif.core.shapes import Instances
 from onlyif.interop.captum_forward import Forward, Target, target_numbers
 from onlyif.interop.captum_further import further_arguments
 from onlyif.interop.captum_inputs import (
@@ -31,12 +32,15 @@ from onlyif.interop.captum_inputs import (
     players_of,
 )
 from onlyif.interop.captum_progress import progress
-from onlyif.interop.captum_samples import Samples, ends_of, sample_of
 from onlyif.models.base import Predictor
-from onlyif.samples.base import Sample
+from onlyif.references.baseline import uniform_baseline
+from onlyif.samples.background import BackgroundSample
+from onlyif.samples.base import Sample, SampleRows
+from onlyif.samples.noisy import NoisySample
 from onlyif.searches.ascent import Ascended, ascend
 from onlyif.searches.ascent_settings import AscentSettings, recommended_settings
 
+Samples: TypeAlias = Sample | Tensor | tuple[Tensor, ...]
 # Chosen on training images from number 50,000 on: experiments/fans_defaults.py.
 EASING = 0.5
 
@@ -159,7 +163,7 @@ class FANS(PerturbationAttribution):  # type: ignore[misc]  # untyped base
         layout = layout_of(inputs)
         x = layout.pack(as_tuple(inputs))
         further = further_arguments(additional_forward_args, len(x), asked.max_rows)
-        ends, sample = ends_of(layout, baselines, x, asked.seed), sample_of(layout, samples)
+        ends, sample = _ends_of(layout, baselines, x, asked.seed), _sample_of(layout, samples)
         features = layout.features(feature_mask, len(x))
         n = sample.rows(x[:1], asked.seed).count
         boundary = scott_boundary(n, x.shape[1]) if asked.b is None else asked.b
@@ -283,6 +287,62 @@ class _Task:
         rows = self.sample.rows(x, self.asked.seed)
         inputs = torch.cat([rows.own[0], rows.shared])
         return noise_threshold(predictor, inputs, change, max_rows=self.asked.max_rows, seed=self.asked.seed)
+
+
+@final
+@dataclass(frozen=True)
+class _PackedSample(Sample):
+    """A sample of inputs, as rows.
+
+    Args:
+        sample: The sample, of inputs as they are given.
+        layout: How inputs lie in a row. A tuple of inputs is sampled as the row that it becomes.
+    """
+
+    sample: Sample
+    layout: Layout
+
+    @override
+    def rows(self, x: Instances, seed: int) -> SampleRows:
+        shape = self.layout.shapes[0] if self.layout.alone else x.shape[1:]
+        found = self.sample.rows(x.reshape(len(x), *shape), seed)
+        own, shared = found.own, found.shared
+        return SampleRows(own.reshape(*own.shape[:2], x.shape[1]), shared.reshape(len(shared), x.shape[1]))
+
+    @property
+    @override
+    def sentence(self) -> str:
+        return self.sample.sentence
+
+
+def _ends_of(
+    layout: Layout, baselines: Baselines | None, x: Float[Tensor, "b entries"], seed: int
+) -> Float[Tensor, "b entries"]:
+    """x' of every instance; one uniform draw for all where none is given."""
+    if baselines is None:
+        return torch.from_numpy(uniform_baseline(x.shape[1:], seed=seed)).to(x).expand(len(x), -1)
+    return layout.baselines(baselines, len(x))
+
+
+def _sample_of(layout: Layout, samples: Samples | None) -> Sample:
+    """E, as rows.
+
+    Raises:
+        InputError: if rows have another form than the inputs.
+    """
+    if samples is None or isinstance(samples, Sample):
+        return _PackedSample(samples or NoisySample(4, sigma=0.01), layout)
+    rows = as_tuple(samples)
+    if not all(isinstance(one, Tensor) for one in rows):
+        kinds = [type(one).__name__ for one in rows]
+        raise InputError(f"samples must be a Sample, a tensor or a tuple of tensors, got {kinds}")
+    shapes = tuple(tuple(one.shape[1:]) for one in rows)
+    if shapes != layout.shapes or len({len(one) for one in rows}) != 1:
+        raise InputError(
+            f"samples have the shapes {[tuple(one.shape) for one in rows]}, one instance {layout.shapes}; "
+            "need rows of that form, as many in each tensor"
+        )
+    return BackgroundSample(layout.pack(rows))
 
 
 def _joined(parts: list[_Part], scores: list[Tensor], x: Tensor) -> Float[Tensor, "b entries"]:

@@ -49,11 +49,7 @@ class Forward:
     told: Told = int
 
     def predictor(self, instance: int) -> DifferentiablePredictor:
-        """The model for rows of an instance, and of all that have the same further arguments.
-
-        Args:
-            instance: Number of the instance.
-        """
+        """The model for rows of an instance, and of all that have the same further arguments."""
 
         def function(rows: Tensor) -> Tensor:
             answer = self.answer(rows.flatten(1), instance)

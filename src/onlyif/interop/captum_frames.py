@@ -42,11 +42,7 @@ class Frame:
         return SuperpixelGrid(index)
 
     def entries(self, masks: Float[Tensor, "p h w"]) -> Float[Tensor, "p entries"]:
-        """Masks of the plane as masks of the entries.
-
-        Args:
-            masks: Masks of the plane.
-        """
+        """Masks of the plane as masks of the entries."""
         channels = [1] * (len(self.shape) - 2)
         return masks.view(len(masks), *channels, *masks.shape[1:]).expand(-1, *self.shape).flatten(1)
 

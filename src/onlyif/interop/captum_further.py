@@ -81,11 +81,7 @@ def rows_for(one: Tensor, instance: int, count: int) -> Tensor:
 
 
 def copied(one: Any) -> Any:
-    """An argument whose tensors and arrays the function may write into, also inside lists and dictionaries.
-
-    Args:
-        one: The argument.
-    """
+    """An argument whose tensors and arrays the function may write into, in lists and dictionaries too."""
     if isinstance(one, Tensor):
         return one.clone()
     if isinstance(one, np.ndarray):

@@ -72,11 +72,7 @@ class Layout:
         return torch.cat(flat, dim=1).clone()
 
     def unpack(self, rows: Float[Tensor, "r entries"]) -> tuple[Tensor, ...]:
-        """Rows as the tensors that a model takes, in memory of their own.
-
-        Args:
-            rows: The rows.
-        """
+        """Rows as the tensors that a model takes, in memory of their own."""
         parts = torch.split(rows, self.sizes, dim=1)
         return tuple(
             part.reshape(len(rows), *shape).to(device, dtype, copy=True)
@@ -84,11 +80,7 @@ class Layout:
         )
 
     def given_back(self, rows: Float[Tensor, "b entries"]) -> Tensors:
-        """Rows as what was given: one tensor, or a tuple.
-
-        Args:
-            rows: The rows.
-        """
+        """Rows as what was given: one tensor, or a tuple."""
         tensors = self.unpack(rows)
         return tensors if self.in_tuple else tensors[0]
 
@@ -147,9 +139,6 @@ class Layout:
 
 def layout_of(inputs: Any) -> Layout:
     """The layout of inputs, checked.
-
-    Args:
-        inputs: What a call gives.
 
     Raises:
         InputError: unless they are floating-point tensors of one number of instances, at least 1, and finite.

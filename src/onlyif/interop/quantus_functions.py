@@ -58,16 +58,7 @@ def explain_mask(
     device: Any = None,
     **settings: Any,
 ) -> NDArray[np.floating[Any]]:
-    """Masks of the shape of the inputs.
-
-    Args:
-        model: A module whose outputs are logits of classes, or probabilities, which is noticed. One output is
-            that of class 1 of two.
-        inputs: The instances.
-        targets: The explained class of each, or of all.
-        softmax: Explain probabilities; False where the model's outputs are explained as they are.
-        device: Where inputs are put; None is where the model is.
-        **settings: Arguments of `SufficientNecessaryMask.attribute`.
+    """Masks of the shape of the inputs, by `SufficientNecessaryMask`; arguments are as in `explain_fans`.
 
     Raises:
         InputError: if the model is no torch module, or a target no whole number.

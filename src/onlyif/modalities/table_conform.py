@@ -74,12 +74,7 @@ def conform(data: Any, background: Any, role: str) -> Any:
 
 
 def in_other_order(data: Any, background: Any) -> bool:
-    """Whether a frame has the background's columns in another order.
-
-    Args:
-        data: The rows.
-        background: The background.
-    """
+    """Whether a frame has the background's columns in another order."""
     if not nw.dependencies.is_into_dataframe(data):
         return False
     return list(data.columns) != list(background.columns)

@@ -116,12 +116,7 @@ def exact_cast(values: Values, dtype: np.dtype[Any], names: Sequence[str], role:
 
 
 def wanted_by_dtype(name: str, dtype: np.dtype[Any]) -> Wanted:
-    """What a column of a numpy dtype takes.
-
-    Args:
-        name: The column's name.
-        dtype: The dtype.
-    """
+    """What a column of a numpy dtype takes."""
     said = str(dtype)
     match dtype.kind:
         case "b":

@@ -66,10 +66,6 @@ class DecidedPredictor(Predictor):
 def decided_numbers(outputs: Float[np.ndarray, "r k"], meaning: Meaning) -> Int64[np.ndarray, "r"]:
     """The class that outputs speak for: the first of the largest, or the side of the threshold.
 
-    Args:
-        outputs: The model's outputs.
-        meaning: What they are.
-
     Raises:
         SettingError: if a single output has no threshold.
     """
@@ -85,11 +81,7 @@ def decided_numbers(outputs: Float[np.ndarray, "r k"], meaning: Meaning) -> Int6
 
 
 def decided_meaning(meaning: Meaning) -> Meaning:
-    """What the decisions of a model are, whatever its outputs were.
-
-    Args:
-        meaning: What these were.
-    """
+    """What the decisions of a model are, whatever its outputs were."""
     labels = tuple(map(str, meaning.classes)) or (meaning.labels if len(meaning.labels) > 1 else ())
     return Meaning(meaning.model, DECISION, labels, exclusive=True, classes=meaning.classes)
 

@@ -33,9 +33,6 @@ class Decision:
     def numbers(self, native: Any) -> Int64[np.ndarray, "r"]:
         """The number of the decided class of each row.
 
-        Args:
-            native: What the model takes.
-
         Raises:
             SettingError: if the model decides for several labels at once.
             ModelError: if it answers with something that is none of its classes.
@@ -82,11 +79,7 @@ def one_class_a_row(answer: Any) -> list[Any]:
 
 
 def several_labels(why: str) -> str:
-    """What is said of models whose labels do not exclude each other.
-
-    Args:
-        why: How that is known.
-    """
+    """What is said of models whose labels do not exclude each other."""
     return (
         f"the model has several labels a row, which do not exclude each other ({why}), so that no single "
         "class is predicted; explain one label: pass a function that returns its column, such as "

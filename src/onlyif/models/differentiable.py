@@ -76,9 +76,6 @@ class DifferentiablePredictor(Predictor):
     def respond(self, batch: Batch) -> Float[Tensor, "r k"]:
         """The outputs with their graph; call it inside `opened`.
 
-        Args:
-            batch: Rows, one instance each.
-
         Raises:
             ModelError: unless the function answers with one row of outputs an instance.
         """

@@ -49,12 +49,7 @@ class FormedPredictor(Predictor):
 
 
 def formed(predictor: Predictor, form: Form) -> Predictor:
-    """A finished predictor for batches of coded tables.
-
-    Args:
-        predictor: The predictor.
-        form: The kind of table.
-    """
+    """A finished predictor for batches of coded tables."""
     taken = form.of_batches
     if isinstance(taken, BatchForm):
         return predictor

@@ -18,11 +18,7 @@ CUSTOM = "custom"
 
 
 def booster_heads(booster: lightgbm.Booster) -> Heads:
-    """What a native booster offers, by its objective, as `booster.predict` answers it.
-
-    Args:
-        booster: The booster.
-    """
+    """What a native booster offers, by its objective, as `booster.predict` answers it."""
     objective = booster_objective(booster)
     heads = _heads(booster.predict, objective)
     return Heads(f"lightgbm Booster ({objective})", heads, notes=_left_out(booster))

@@ -120,12 +120,7 @@ def session_heads(session: onnxruntime.InferenceSession, columns: tuple[str, ...
 
 
 def takes_columns(session: onnxruntime.InferenceSession, columns: tuple[str, ...]) -> bool:
-    """Whether the session has one input a column.
-
-    Args:
-        session: The session.
-        columns: The table's column names.
-    """
+    """Whether the session has one input a column."""
     inputs = session.get_inputs()
     return len(inputs) > 1 or _place(inputs[0].name, columns) is not None
 

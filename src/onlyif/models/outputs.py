@@ -289,11 +289,7 @@ def digits_of(dtype: Any) -> int:
 
 
 def n_rows(native: Any) -> int:
-    """How many rows a table of any kind has; sparse matrices have no len().
-
-    Args:
-        native: The table.
-    """
+    """How many rows a table of any kind has; sparse matrices have no len()."""
     shape = getattr(native, "shape", None)
     return int(shape[0]) if shape else len(native)
 

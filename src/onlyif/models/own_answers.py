@@ -37,11 +37,7 @@ class OwnAnswers:
     tolerate: frozenset[Fault] = frozenset()
 
     def part(self, rows: slice) -> "OwnAnswers":
-        """The answers to some of the rows.
-
-        Args:
-            rows: Which.
-        """
+        """The answers to some of the rows."""
         return replace(self, outputs=self.outputs[rows])
 
     def compare(

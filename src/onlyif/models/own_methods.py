@@ -43,11 +43,7 @@ def is_of_library(model: Any) -> bool:
 
 
 def parts_of(model: Any) -> list[Any]:
-    """A model and all estimators inside it, however deep.
-
-    Args:
-        model: A fitted model.
-    """
+    """A model and all estimators inside it, however deep."""
     found: list[Any] = []
     waiting, seen = [model], set[int]()
     while waiting:

@@ -104,9 +104,6 @@ def evaluation(module: nn.Module) -> Iterator[None]:
 
     A part that somebody else puts into training mode meanwhile stays in it.
 
-    Args:
-        module: The module.
-
     Raises:
         ModelError: if a part has no evaluation mode, or was put into training mode meanwhile.
     """

@@ -112,11 +112,7 @@ def steps_of(model: Any, n_columns: int) -> Steps | None:
 
 
 def column_names(pipeline: Any) -> tuple[str, ...]:
-    """Names of the columns that a pipeline was fitted on; x0, x1, ... where they had none.
-
-    Args:
-        pipeline: The fitted pipeline.
-    """
+    """Names of the columns that a pipeline was fitted on; x0, x1, ... where they had none."""
     names = getattr(pipeline, "feature_names_in_", None)
     count = pipeline.n_features_in_
     return tuple(f"x{i}" for i in range(count)) if names is None else tuple(str(name) for name in names)

@@ -74,9 +74,6 @@ def module_heads(module: nn.Module) -> Heads:
     """The raw output of a module, and the probabilities if it is taken for logits.
 
     One logit becomes two probabilities by the sigmoid, several become as many by softmax.
-
-    Args:
-        module: The module.
     """
     call = ModuleCall(module)
     digits = digits_of(module_dtype(module))
@@ -133,9 +130,6 @@ def module_guard(module: nn.Module) -> Iterator[None]:
     """In evaluation mode; what the module changes is put back at the end: modes, buffers, random states.
 
     Threads may share a module or its parts: the last one puts them back.
-
-    Args:
-        module: The module.
 
     Raises:
         ModelError: if a part has no evaluation mode, or was put into training mode meanwhile.

@@ -37,11 +37,7 @@ class Values:
     places: Int64[np.ndarray, "_"]
 
     def numbers(self, bits: UInt64[np.ndarray, "r"]) -> Int64[np.ndarray, "r"] | None:
-        """The number of each value; None if one of them is not known.
-
-        Args:
-            bits: The values.
-        """
+        """The number of each value; None if one of them is not known."""
         if self.factor[0]:
             place = (bits * self.factor) >> np.uint64(65 - len(self.places).bit_length())
             number = self.places.take(place.view(np.int64))

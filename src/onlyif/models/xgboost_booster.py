@@ -42,11 +42,7 @@ class BoosterCall:
 
 
 def booster_heads(booster: xgboost.Booster) -> Heads:
-    """What a native booster offers, by its objective.
-
-    Args:
-        booster: The booster.
-    """
+    """What a native booster offers, by its objective."""
     objective = booster_objective(booster)
     answer, margin = BoosterCall(booster, margin=False), BoosterCall(booster, margin=True)
     probability: Callable[[Any], Any] | None = None

@@ -198,9 +198,6 @@ def plain_text(ax: Axes) -> None:
     a control character is shown.
 
     Labels that matplotlib itself makes for numbers stay as they are.
-
-    Args:
-        ax: The axes.
     """
     axes = [axis for panel in ax.findobj(Axes) for axis in (panel.xaxis, panel.yaxis)]
     numbers = {id(t) for axis in axes if not _is_given(axis) for t in axis.get_ticklabels(which="both")}

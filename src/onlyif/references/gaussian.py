@@ -189,9 +189,6 @@ def ledoit_wolf(standard: Float64[np.ndarray, "rows c"]) -> float:
 
     The share that minimises the expected squared error of (1 - s) S + s I, with S the covariance.
 
-    Args:
-        standard: The standardised rows.
-
     References:
         [ledoit2004] Lemma 3.4, with μ = 1.
     """

@@ -73,11 +73,7 @@ class SoftRestriction:
             yield replace(self, predictor=predictor)
 
     def players(self, images: TargetedImages) -> Grid:
-        """Who plays in the images.
-
-        Args:
-            images: The images.
-        """
+        """Who plays in the images."""
         height, width = images.x.shape[-2:]
         return PixelGrid(height, width) if self.grid is None else self.grid
 

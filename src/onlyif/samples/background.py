@@ -92,10 +92,6 @@ class PopulationSample(Sample):
 def check_shapes(rows: Float[Array, "n *rest"], x: Instances) -> None:
     """Refuse rows whose shape is not that of the instances.
 
-    Args:
-        rows: The rows.
-        x: The instances.
-
     Raises:
         InputError: unless both have the same shape but for their number.
     """

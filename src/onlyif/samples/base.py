@@ -29,11 +29,7 @@ class SampleRows:
         return int(self.own.shape[1] + self.shared.shape[0])
 
     def of(self, number: int) -> Float[Array, "n *x"]:
-        """E of one instance, its own inputs first.
-
-        Args:
-            number: Which instance.
-        """
+        """E of one instance, its own inputs first."""
         return namespace(self.own).concat([self.own[number], self.shared])
 
 

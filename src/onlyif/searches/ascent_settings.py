@@ -71,11 +71,7 @@ class AscentSettings:
         return wide.clamp(min=1.0) ** left
 
     def rows(self, n: int) -> int:
-        """Rows that the steps ask the model for, for one instance.
-
-        Args:
-            n: Size of E.
-        """
+        """Rows that the steps ask the model for, for one instance."""
         sizes = self.shape.masks(torch.zeros(1, 2)).shape[1]
         return self.schedule.steps * sizes * self.draws.rows_a_mask(n, self.abduction.n_resampled)
 

@@ -1,28 +1,34 @@
 """From images to masks with gaps on fresh draws: images times α as one descent."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.core.errors import Interrupted, SettingError
+from onlyif.core.errors import InputError, Interrupted, ModelError, OnlyIfWarning, SettingError
 from onlyif.core.seeds import child_seed
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
 from onlyif.criteria.soft_weights import SoftWeights
-from onlyif.engine.soft import with_room
+from onlyif.engine.soft import memory_for, with_room
 from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Measure, gap_selection
-from onlyif.restrictions.soft_images import targeted
+from onlyif.references.base import Plan, Reference
+from onlyif.restrictions.soft_images import check_images, targeted
 from onlyif.searches.relaxed import Descent, RelaxedSearch
-from onlyif.searches.relaxed_checks import check_task
 from onlyif.searches.relaxed_cuts import Cut, ThresholdCut
 from onlyif.version import __version__
+
+# A baseline this many widths outside of the images' range, 0 included, is in other units.
+FAR = 1.0
+FLAT = 0.02
 
 
 @final
@@ -83,7 +89,7 @@ def mask_parts(
         LimitError: if memory runs out even for a single row.
     """
     asked = MaskQuestion() if question is None else question
-    check_task(search.objective, x)
+    _check_task(search.objective, x)
     objective = search.objective
     every, rows = with_room(
         objective.restriction.max_rows, lambda rows: _posed(objective.within(rows), x, target, asked)
@@ -119,6 +125,70 @@ def find_masks(
     except KeyboardInterrupt as interrupt:
         raise Interrupted(Explanations(tuple(finished))) from interrupt
     return Explanations(tuple(finished))
+
+
+def _check_task(objective: SoftObjective, x: Instances) -> None:
+    """Refuse images and models that no mask can be found for.
+
+    Args:
+        objective: What is to be minimised.
+        x: The images.
+
+    Raises:
+        InputError: unless the images are there and finite, and of the baseline's shape and range.
+        ModelError: if the model gives no or NaN gradients, or answers one image differently twice.
+        SettingError: inside `torch.inference_mode`, where there are no gradients.
+        LimitError: if memory runs out for a single row.
+    """
+    if torch.is_inference_mode_enabled():
+        raise SettingError("masks are found by gradients; torch.inference_mode switches them off, leave it")
+    check_images(x)
+    restriction = objective.restriction
+    _check_range(restriction.reference, x)
+    with restriction.predictor.opened() as predictor, torch.no_grad(), memory_for(1):
+        once, again = (predictor.respond(x[:1].clone()) for _ in range(2))
+    if not torch.allclose(once, again, rtol=1e-4, atol=1e-6, equal_nan=True):
+        raise ModelError(
+            f"{predictor.meaning.model} answers one image differently each time, as with dropout left on; "
+            "need a model without randomness"
+        )
+    with memory_for(1):
+        restriction.predictor.check_gradient(x[:1])
+
+
+def _check_range(reference: Reference, x: Instances) -> None:
+    """Refuse a reference in other units than the images; warn where units may differ.
+
+    Args:
+        reference: What hidden pixels are replaced by.
+        x: The images.
+
+    Raises:
+        InputError: if its values are not finite or far outside the images' range, or of another shape.
+    """
+    # A law with few atoms is given without a seed; a mean image has one.
+    plan = Plan(1, 0, 1, None) if reference.law.n_atoms == 1 else Plan(1, 0, 1, 0)
+    nothing = np.zeros((1, 1, *x.shape[1:]), dtype=bool)
+    values = reference.draw(x[:1], nothing, plan).values
+    if not bool(values.isfinite().all()):
+        raise InputError(
+            f"hidden pixels would be NaN or infinite ({reference.law.sentence}); need finite ones"
+        )
+    least, most = min(x.min().item(), 0.0), max(x.max().item(), 0.0)
+    low, high = values.min().item(), values.max().item()
+    width = most - least
+    if width and (low < least - FAR * width or high > most + FAR * width):
+        raise InputError(
+            f"hidden pixels would be replaced by values from {low:g} to {high:g}, but the images run from "
+            f"{x.min():g} to {x.max():g}; need both in the same units"
+        )
+    if 0 < high - low < FLAT * width:
+        warnings.warn(
+            f"hidden pixels are replaced by values from {low:g} to {high:g}, the images run from {x.min():g} "
+            f"to {x.max():g}: are both in the same units?",
+            OnlyIfWarning,
+            stacklevel=2,
+        )
 
 
 def _posed(

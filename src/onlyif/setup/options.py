@@ -8,10 +8,20 @@ from typing import Any, TypeAlias, final
 from onlyif.answers.case import Question
 from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
-from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Several, Whole, named_or, settle
+from onlyif.core.arguments import (
+    Either,
+    Flag,
+    Function,
+    Kind,
+    Made,
+    Several,
+    Whole,
+    named_or,
+    settle,
+    settled,
+)
 from onlyif.core.errors import OnlyIfError, SettingError
 from onlyif.core.plain_values import shown
-from onlyif.core.settling import settled
 from onlyif.criteria.distances import Distance
 from onlyif.modalities.base import Modality
 from onlyif.modalities.groups import Groups
