@@ -1,5 +1,6 @@
 """Tables are explained where torch is not installed: whatever model, from the first line to the picture."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,18 +39,20 @@ boosted = lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-
 EXPLAINED = """
 import polars
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import RandomForestRegressor
+import xgboost
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from onlyif.plots.causes import plot_causes
-from onlyif.plots.tabular import plot_explanation
+from onlyif import plots
 
 encoded = make_column_transformer((OneHotEncoder(), ["zip", "job"]), remainder="passthrough")
 classes = [
     (make_pipeline(encoded, LogisticRegression(max_iter=1000)).fit(mixed, label), mixed),
     (boosted, numbers),
+    (RandomForestClassifier(3, max_depth=3, random_state=0).fit(numbers, label), numbers),
+    (xgboost.XGBClassifier(n_estimators=3).fit(numbers, label == "rich"), numbers),
 ]
 values = [
     (boosted.booster_, numbers),
@@ -60,6 +63,10 @@ values = [
         {"age": mixed["age"].to_numpy(), "job": list(mixed["job"])}
     )),
 ]
+PICTURES = {
+    "sne": (plots.plot_explanation, plots.plot_continuum, plots.plot_plane),
+    "pns": (plots.plot_causes, plots.plot_path),
+}
 settings = [
     {"keep_table": True}, {"search": "beam"}, {"search": "greedy"}, {"reference": "baseline"},
     {"reference": "empirical"}, {"criterion": "pns", "search": "greedy"},
@@ -70,14 +77,45 @@ for model, table in [*classes, *values]:
     discrete = [{"distance": "discrete"}] if hasattr(model, "classes_") else []
     for chosen in [*settings, *gaussian, *discrete]:
         assert len(onlyif.explain(model, table[:2], background=table, seed=1, **chosen)) == 2
-    for criterion, draw in (("sne", plot_explanation), ("pns", plot_causes)):
+    if model is boosted:
+        by_cover = {"reference": "tree-path", "output": "margin"}
+        assert len(onlyif.explain(model, table[:2], background=table, **by_cover)) == 2
+    for criterion in ("sne", "pns"):
         found = onlyif.explain(model, table[:2], background=table, criterion=criterion)
         assert onlyif.explanation_text(found[0])
         assert onlyif.summary(found)
         assert len(found.to_frame()) >= 2
         assert str(onlyif.load(onlyif.save(found, "found"))[0]) == str(found[0])
         if table is mixed:
-            draw(found[0]).figure.savefig("found.png")
+            for draw in PICTURES[criterion]:
+                draw(found[0]).figure.savefig("found.png")
+            plots.plot_summary(found).figure.savefig("found.png")
+assert "torch" not in sys.modules
+"""
+OTHER_DATA = """
+from extending.own_criterion import Priced
+from extending.sentences import Sentences
+
+texts = ["not a good film", "a good film", "bad"]
+images = random.random((3, 1, 4, 4))
+kinds = [
+    (lambda batch: [text.count("good") - text.count("bad") for text in batch], texts,
+     {"modality": Sentences()}),
+    (lambda batch: batch.mean((1, 2, 3)), images, {"background": images, "modality": onlyif.Images(2)}),
+]
+for model, data, settings in kinds:
+    for criterion in ("sne", "pns", Priced()):
+        found = onlyif.explain(model, data[:2], **settings, criterion=criterion)
+        assert onlyif.explanation_text(found[0])
+        assert str(onlyif.load(onlyif.save(found, "found"))[0]) == str(found[0])
+assert "torch" not in sys.modules
+"""
+DEMO = """
+import runpy
+
+demo = runpy.run_path(sys.argv[1])
+demo["main"].__globals__["N_ROWS"] = 1
+demo["main"]()
 assert "torch" not in sys.modules
 """
 COMMANDS = """
@@ -91,13 +129,25 @@ assert main([*explain, "--out", "causes", "--criterion", "pns"]) == 0
 assert main([*explain, "--out", "results", "--resume", "--json"]) == 0
 assert main(["show", "results"]) == 0
 assert main(["show", "causes", "--json"]) == 0
+assert main([*explain, "--out", "pictures", "--plots"]) == 0
 assert "torch" not in sys.modules
 """
 
 
-def _run(code: str, folder: Path) -> None:
+TESTS = Path(__file__).parents[1]
+
+
+def _run(code: str, folder: Path, *arguments: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
 
@@ -106,5 +156,13 @@ def test_tables_are_explained_without_torch(tmp_path: Path) -> None:
     _run(WITHOUT + EXPLAINED, tmp_path)
 
 
+def test_other_data_are_explained_without_torch(tmp_path: Path) -> None:
+    _run(WITHOUT + OTHER_DATA, tmp_path)
+
+
 def test_the_command_line_runs_without_torch(tmp_path: Path) -> None:
     _run(WITHOUT + COMMANDS, tmp_path)
+
+
+def test_the_demo_runs_without_torch(tmp_path: Path) -> None:
+    _run(WITHOUT + DEMO, tmp_path, str(TESTS.parent / "examples" / "demo.py"))
