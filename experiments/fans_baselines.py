@@ -48,7 +48,7 @@ class PNSExplainer:
             settings=self.settings,
             start=start,
         )
-        return found.scores[:, self.subjects.test.players.index]
+        return found.scores[:, torch.from_numpy(self.subjects.test.players.index)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def captum_explainers(network: nn.Module, seed: int, side: int = 4) -> dict[str,
         side: Of the square patches that Lime, and one of the two ablations, take for features.
     """
     model = nn.Sequential(network, nn.Softmax(1)).eval()
-    patches = pixel_players(28, side).index.unsqueeze(0)
+    patches = torch.from_numpy(pixel_players(28, side).index).unsqueeze(0)
     attr = captum.attr
     saliency, guided, shap = attr.Saliency(model), attr.GuidedBackprop(model), attr.GradientShap(model)
     gradients, deeplift = attr.IntegratedGradients(model), attr.DeepLift(model)

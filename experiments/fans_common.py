@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import torch
 from captum.attr import IntegratedGradients
 from images import add_data_argument, read_images
@@ -101,9 +102,8 @@ def arguments(text: str, name: str, **sizes: int) -> argparse.Namespace:
 def pixel_players(size: int = 28, side: int = 1) -> Players:
     """Square patches of an image as players; pixels with side 1."""
     across = -(-size // side)
-    row, column = torch.meshgrid(torch.arange(size) // side, torch.arange(size) // side, indexing="ij")
-    index = (row * across + column).view(1, size, size)
-    return Players(index, tuple(f"p{i}" for i in range(across**2)))
+    row, column = np.indices((1, size, size))[1:] // side
+    return Players(row * across + column, tuple(f"p{i}" for i in range(across**2)))
 
 
 def digits(given: argparse.Namespace, n: int, side: int = 1, sample: Sample | None = None) -> Subjects:
@@ -137,7 +137,7 @@ def integrated_gradients(subjects: Subjects, baseline: Tensor, n_steps: int = 32
 
 def by_player(entries: Tensor, players: Players) -> Tensor:
     """Sums over the entries of each player, `(b, *x)` to `(b, d)`."""
-    index = players.index.flatten()
+    index = torch.from_numpy(players.index).flatten()
     return entries.new_zeros(len(entries), players.count).index_add_(1, index, entries.flatten(1))
 
 

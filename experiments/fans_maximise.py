@@ -121,7 +121,8 @@ def on_digits(given: argparse.Namespace, n: int, c: float | None) -> tuple[list[
     first = rows_of(values, found, PATCHES, c)
     save_rows(given.out / f"patches_greedy_c{c:.3g}.csv", greedy_rows(values, PATCHES))
     save_rows(given.out / f"patches_c{c:.3g}.csv", first)
-    found = dict(run(pixel_methods(pixels, found, patches.test.players.index.flatten())))
+    patch_of_pixel = torch.from_numpy(patches.test.players.index).flatten()
+    found = dict(run(pixel_methods(pixels, found, patch_of_pixel)))
     second = rows_of(measured(pixels, found, given.perturbations), found, PIXELS, c)
     save_rows(given.out / f"pixels_c{c:.3g}.csv", second)
     return first, second

@@ -35,7 +35,7 @@ from onlyif.causation.change import TargetChange, predicted_targets
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
-from onlyif.core.players import Players
+from onlyif.modalities.grids import image_players
 from onlyif.models.differentiable import differentiable_module
 from onlyif.references.baseline import uniform_baseline
 from onlyif.samples.noisy import NoisySample
@@ -54,8 +54,7 @@ def photographs(given: argparse.Namespace) -> Subjects:
     test = read_images(given.data, "cifar10", "test").sample(4 * given.images, given.seed)
     target = torch.from_numpy(predicted_targets(predictor, test.x))
     right = (target == test.labels).nonzero().flatten()[: given.images]
-    index = torch.arange(SIDE * SIDE).view(1, SIDE, SIDE).expand(3, -1, -1)
-    players = Players(index.contiguous(), tuple(f"p{i}" for i in range(SIDE * SIDE)))
+    players = image_players(torch.arange(SIDE * SIDE).view(SIDE, SIDE), (3, SIDE, SIDE))
     question = DualStageTest(
         predictor,
         players,
