@@ -12,7 +12,7 @@ from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.players import Players
-from onlyif.models.links import ExpLink, OneVersusRestLink, SigmoidLink, SoftmaxLink, TwoClassLink
+from onlyif.models.links import ExpLink, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.trees.ensemble import ZERO
 from onlyif.trees.leaves import compile_leaves
 from onlyif.trees.thresholds import rounded_to_single, strictly_below
@@ -105,7 +105,6 @@ def test_links():
     plain = margins[0]
     sigmoid = 1 / (1 + np.exp(-2 * plain))
     np.testing.assert_allclose(SigmoidLink(2.0).outputs(margins)[0], sigmoid)
-    np.testing.assert_allclose(OneVersusRestLink(2.0).outputs(margins)[0], sigmoid / sigmoid.sum())
     np.testing.assert_allclose(SoftmaxLink().outputs(margins)[0], np.exp(plain) / np.exp(plain).sum())
     np.testing.assert_allclose(ExpLink().outputs(margins)[0], np.exp(plain))
     two = TwoClassLink(2.0)

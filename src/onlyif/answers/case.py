@@ -189,11 +189,7 @@ class Case:
     counted: bool = False
 
     def part(self, instances: slice) -> "Case":
-        """Some of the instances.
-
-        Args:
-            instances: Which.
-        """
+        """Some of the instances."""
         return replace(
             self,
             criterion=self.criterion.part(instances),

@@ -160,11 +160,7 @@ class CausesCriterion(AnsweringCriterion):
         )
 
     def best_of_sizes(self, cloud: Cloud) -> list[_Best]:
-        """For each size that was compared the subset with the highest PNS; ties by the canonical order.
-
-        Args:
-            cloud: What was compared.
-        """
+        """For each size that was compared the subset with the highest PNS; ties by the canonical order."""
         scores, found = (cloud.parts @ np.array(self.weights) / cloud.grid).round(), []
         for numbers in cloud.by_size[1 : self.largest + 1]:
             if len(numbers):

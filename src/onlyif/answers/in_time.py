@@ -63,20 +63,12 @@ def searched(
 
 
 def has_ends(cloud: Cloud) -> bool:
-    """Whether the empty set and the set of all players were compared.
-
-    Args:
-        cloud: What was compared.
-    """
+    """Whether the empty set and the set of all players were compared."""
     return len(cloud.by_size[0]) > 0 and len(cloud.by_size[-1]) > 0
 
 
 def whole_sizes(cloud: Cloud) -> int:
-    """The largest k such that all sets of at most k players were compared.
-
-    Args:
-        cloud: What was compared.
-    """
+    """The largest k such that all sets of at most k players were compared."""
     n, k, size = len(cloud.by_size) - 1, 0, 1
     while k < n:
         size = size * (n - k) // (k + 1)

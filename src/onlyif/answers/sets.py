@@ -63,12 +63,7 @@ class Conditions:
     players: Players
 
     def notes(self, x: Instances, solved: Sequence[Solved]) -> list[tuple[str, ...]]:
-        """A warning for each instance for whose sets too few background rows effectively stand.
-
-        Args:
-            x: The instances.
-            solved: Their solutions.
-        """
+        """A warning for each instance for whose sets too few background rows effectively stand."""
         kept = np.array([[one.sufficient.keep, ~one.necessary.keep, one.unified.keep] for one in solved])
         size = self.reference.effective_sample_size(x, self.players.spread(kept))
         if size is None:

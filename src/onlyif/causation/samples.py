@@ -127,13 +127,7 @@ class GivenSample(SampleRecipe):
 
 
 def drawn_rows(values: Float64[np.ndarray, "rows c"], count: int, seed: int) -> Float64[np.ndarray, "n c"]:
-    """Random rows, in an order of which a smaller count takes the first; all of them where there are no more.
-
-    Args:
-        values: The rows.
-        count: How many.
-        seed: The one seed.
-    """
+    """Random rows, in an order of which a smaller count takes the first; all where there are no more."""
     if count >= len(values):
         return values
     return values[generator(seed, "rows of E").permutation(len(values))[:count]]

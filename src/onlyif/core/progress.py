@@ -117,11 +117,7 @@ class Meter:
         self.counts.update(planned=float(planned), asked=0.0, began=self.clock())
 
     def receive(self, n_rows: int) -> None:
-        """The user's model is given rows, for whatever purpose.
-
-        Args:
-            n_rows: How many.
-        """
+        """The user's model is given rows, for whatever purpose."""
         self.counts["received"] = self.counts.get("received", 0.0) + n_rows
 
     @property

@@ -11,7 +11,6 @@ from onlyif.core.errors import StorageError
 from onlyif.core.labels import Row
 
 T = TypeVar("T")
-_WORDS = {"nan", "inf", "-inf"}
 
 
 def plain(value: Any) -> Any:

@@ -117,24 +117,6 @@ class SoftmaxLink(Link):
 
 @final
 @dataclass(frozen=True)
-class OneVersusRestLink(Link):
-    """Sigmoids of the margins, divided by their sum.
-
-    Args:
-        slope: Factor of the margins.
-    """
-
-    slope: float = 1.0
-
-    @override
-    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
-        each: np.ndarray = _sigmoid(margins, self.slope)
-        each /= each.sum(-1, keepdims=True)
-        return each
-
-
-@final
-@dataclass(frozen=True)
 class ExpLink(Link):
     """Outputs are exp(margin): Poisson, gamma and Tweedie regression."""
 

@@ -95,12 +95,7 @@ class TalliedPredictor(Predictor):
 
 
 def tallied(predictor: Predictor, meter: Meter) -> Predictor:
-    """The same predictor, with every row that the user's model is given counted.
-
-    Args:
-        predictor: The predictor.
-        meter: What counts.
-    """
+    """The same predictor, with every row that the user's model is given counted."""
     if isinstance(predictor, FunctionPredictor):
         return replace(predictor, meter=meter)
     return TalliedPredictor(predictor, meter)

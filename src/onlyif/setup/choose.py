@@ -101,11 +101,7 @@ def choose_search(n_players: int, restriction: Restriction, budget: int) -> Sear
 
 
 def search_bytes(n_players: int) -> int:
-    """Memory of a search through all subsets of one row.
-
-    Args:
-        n_players: d.
-    """
+    """Memory of a search through all subsets of one row."""
     return TABLES_OF_A_SEARCH * 8 << n_players
 
 

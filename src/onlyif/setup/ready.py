@@ -95,11 +95,7 @@ class Ready:
         return row_labels(rows)
 
     def values(self, row: Float64[np.ndarray, "c"]) -> tuple[str, ...]:
-        """The value of each player as text; those of a group with their columns' names.
-
-        Args:
-            row: A row, coded.
-        """
+        """The value of each player as text; those of a group with their columns' names."""
         schema, players = self.tables.schema, self.tables.players
         texts, names = schema.text(row), schema.columns
         columns_of_players = [players.columns(player) for player in range(players.count)]
@@ -131,11 +127,7 @@ class Ready:
         return Work(whole, planned, rows_a_block, choice.meets_large_calls, backend, self.source)
 
     def planned_rows(self, choice: Choice) -> int:
-        """Model rows that a row takes at most; 0 where the model is not asked.
-
-        Args:
-            choice: What was chosen.
-        """
+        """Model rows that a row takes at most; 0 where the model is not asked."""
         plan = choice.search.plan
         return choice.rows_a_subset << self.tables.players.count if plan.complete else plan.most_rows
 

@@ -103,21 +103,13 @@ class Asked:
     row_notes: tuple[tuple[str, ...], ...] = ()
 
     def own(self, options: Options) -> OwnAnswers:
-        """Its answers to the rows, to compare explanations with.
-
-        Args:
-            options: What is tolerated.
-        """
+        """Its answers to the rows, to compare explanations with."""
         meaning = self.meaning
         return OwnAnswers(self.outputs, meaning.model, meaning.digits, frozenset(options.tolerate))
 
 
 def masked_sample(rows: RenderedRows) -> MaskedSample:
-    """Copies of an instance that stand for a background where a modality has none.
-
-    Args:
-        rows: Instances of a modality.
-    """
+    """Copies of an instance that stand for a background where a modality has none."""
     return MaskedSample(N_MASKED, rows.modality.n_draws)
 
 

@@ -106,13 +106,7 @@ def ensemble_of(
 
 
 def one_margin(values: Float[np.ndarray, "n"], k: int, number: int) -> Float64[np.ndarray, "n k"]:
-    """Leaf values that add to one of k margins.
-
-    Args:
-        values: The values.
-        k: Number of margins.
-        number: Which of them.
-    """
+    """Leaf values that add to one of k margins."""
     wide = np.zeros((len(values), k))
     wide[:, number] = values
     return wide
@@ -132,11 +126,7 @@ def plain_numbers(native: Any) -> Rows:
 
 
 def every_column(n_columns: int) -> tuple[int, ...]:
-    """The sources of columns that are compared as they are.
-
-    Args:
-        n_columns: How many there are.
-    """
+    """The sources of columns that are compared as they are."""
     return tuple(range(n_columns))
 
 

@@ -53,11 +53,7 @@ class Slot:
         return sum(array.nbytes for array in (*numbers, self.categories, self.allowed))
 
     def part(self, leaves: slice) -> "Slot":
-        """The same for some leaves only.
-
-        Args:
-            leaves: Their numbers.
-        """
+        """The same for some leaves only."""
         start, stop = np.searchsorted(self.categories, [leaves.start, leaves.stop])
         return Slot(
             self.column[leaves],
@@ -112,11 +108,7 @@ class CellRows:
         return bool(self.missing.any())
 
     def part(self, rows: slice) -> "CellRows":
-        """Some of the rows.
-
-        Args:
-            rows: Their numbers.
-        """
+        """Some of the rows."""
         return CellRows(np.ascontiguousarray(self.cell[:, rows]), np.ascontiguousarray(self.missing[:, rows]))
 
 
@@ -183,11 +175,7 @@ class Leaves:
         return CellRows(cell, np.isnan(numbers.T))
 
     def unsatisfied(self, rows: CellRows) -> Int[np.ndarray, "leaves r"]:
-        """For each leaf and row the players on the leaf's path that keep the row from it, as masks.
-
-        Args:
-            rows: The rows.
-        """
+        """For each leaf and row the players on the leaf's path that keep the row from it, as masks."""
         masks = np.zeros((self.count, rows.cell.shape[1]), dtype=self.mask_type)
         for slot in self.slots:
             fails = slot.fails(rows, self.category_cells)
@@ -224,13 +212,6 @@ class Leaves:
         masks = np.zeros(len(codes), dtype=self.mask_type)
         for place, player in enumerate(np.maximum(self.path, 0).T):
             masks |= (codes >> place & 1).astype(masks.dtype) << player.astype(masks.dtype).take(leaf)
-        return masks
-
-    def all_players(self) -> Masks:
-        """For each leaf, the players on its path."""
-        masks = np.zeros(self.count, dtype=self.mask_type)
-        for slot in self.slots:
-            masks[: len(slot.bit)] |= slot.bit
         return masks
 
 

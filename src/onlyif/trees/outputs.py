@@ -35,11 +35,7 @@ class AddedOutputs:
         return len(self.base) - (self.total is not None)
 
     def empty(self, size: int) -> Float64[np.ndarray, "k size"]:
-        """Room for all outputs, 0 where they are to be computed.
-
-        Args:
-            size: Number of subsets.
-        """
+        """Room for all outputs, 0 where they are to be computed."""
         room = np.empty((len(self.base), size))
         room[: self.n_computed] = 0
         return room
@@ -61,11 +57,7 @@ class AddedOutputs:
 
 
 def added_outputs(ensemble: TreeEnsemble) -> AddedOutputs:
-    """The outputs of an ensemble whose link adds nothing.
-
-    Args:
-        ensemble: The trees.
-    """
+    """The outputs of an ensemble whose link adds nothing."""
     if ensemble.value.shape[1] < 2:
         return AddedOutputs(ensemble.base, None)
     sums = ensemble.value.sum(1)[leaf_nodes(ensemble)]
@@ -79,12 +71,7 @@ def added_outputs(ensemble: TreeEnsemble) -> AddedOutputs:
 
 
 def computed_values(outputs: AddedOutputs, leaves: Leaves) -> Float64[np.ndarray, "leaves k"]:
-    """What each leaf adds to each computed output.
-
-    Args:
-        outputs: Which outputs are computed.
-        leaves: The leaves.
-    """
+    """What each leaf adds to each computed output."""
     return leaves.value[:, : outputs.n_computed]
 
 

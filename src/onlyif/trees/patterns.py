@@ -37,20 +37,12 @@ class Patterns:
 
 
 def equal_weights(rows: Float64[np.ndarray, "n c"]) -> Float64[np.ndarray, "n"]:
-    """One weight a row, all alike and of sum 1.
-
-    Args:
-        rows: The rows.
-    """
+    """One weight a row, all alike and of sum 1."""
     return np.full(len(rows), 1 / max(len(rows), 1))
 
 
 def check_background(rows: Float64[np.ndarray, "n c"], weights: Float64[np.ndarray, "w"]) -> None:
     """Rows and weights are those of a law.
-
-    Args:
-        rows: The atoms.
-        weights: The weight of each.
 
     Raises:
         InputError: if there is no row.
