@@ -14,7 +14,7 @@ from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.engine import engine as module
-from onlyif.engine.engine import Engine, outputs_of, runs, spread
+from onlyif.engine.engine import Engine, outputs_of
 from onlyif.models.function import FunctionPredictor
 from onlyif.models.readouts import TargetReadout
 from onlyif.references.empirical import fit_empirical
@@ -63,10 +63,14 @@ def test_blends_are_those_of_plain_loops(seed, n, max_rows):
         for j in range(n):
             keep = keep_of_codes(np.arange(16), 4)[:, PLAYERS.index]
             wanted[i, j] = Recorder()(np.where(keep, x[i], other[j]))
-    for i, j, outputs in engine.all_blends(x, other, differ):
-        table = np.zeros((16, 2))
-        table.reshape(*runs(differ.players[i, j]), 2)[...] = spread(outputs, differ.players[i, j])
-        np.testing.assert_allclose(table, wanted[i, j], atol=1e-12)
+    model.rows.clear()
+    for blends in engine.all_blends(x, other, differ):
+        for size in (1, 4, 16):
+            blocks = [blends.places(slice(start, start + size)) for start in range(0, 16, size)]
+            held = blends.outputs[np.concatenate(blocks, axis=1)]
+            for i, j, table in zip(blends.instance, blends.other, held, strict=True):
+                np.testing.assert_allclose(table, wanted[i, j], atol=1e-12)
+    assert len(model.rows) == differ.rows.sum() == (2 ** differ.players.sum(2)).sum()
     hidden = np.arange(16)[::-1][None, None]
     which = np.arange(3)[:, None, None], np.arange(n)[:, None]
     before = len(model.rows)

@@ -68,14 +68,17 @@ class Asker:
         """
         return self._read(self._outputs(np.zeros(len(hit), dtype=np.int64), inputs, hit), inputs)
 
-    def changes_of(self, number: int, outputs: Float64[np.ndarray, "t k"]) -> Float64[np.ndarray, "b t"]:
-        """The change of each instance's prediction from one input of E to some outputs.
+    def changes_of(
+        self, numbers: Int64[np.ndarray, "r"], outputs: Float64[np.ndarray, "r k"]
+    ) -> Float64[np.ndarray, "b r"]:
+        """The change of each instance's prediction from inputs of E to some outputs.
 
         Args:
-            number: Which input, of those that are shared.
+            numbers: Which input each of the outputs is compared with, of those that are shared.
             outputs: The outputs.
         """
-        return self._read(outputs[None, None], slice(number, number + 1))[:, 0, 0]
+        values = self.change.between(outputs[None, None, :, None], self.base[:, numbers])
+        return self._rounded(values, self.rounding)[:, 0, :, 0]
 
     def _read(self, outputs: Float64[np.ndarray, "p n t k"], inputs: slice) -> Float64[np.ndarray, "b p n t"]:
         return self._rounded(self.change.between(outputs[None], self.base[:, inputs]), self.rounding)

@@ -16,7 +16,7 @@ from onlyif.causation.perturbation import Perturbations
 from onlyif.core.arrays import Array, doubled, like, namespace
 from onlyif.core.errors import SettingError
 from onlyif.core.subsets import keep_of_codes
-from onlyif.engine.engine import Differences, Engine, answers, runs, slices, spread
+from onlyif.engine.engine import Differences, Engine, answers, slices
 from onlyif.models.outputs import digits_of
 
 
@@ -190,16 +190,15 @@ class Perturber:
         hard: Float64[np.ndarray, "b two_to_d n"],
     ) -> None:
         """The same from the distinct rows of each input, which agrees with the baseline in some players."""
-        for number, _, outputs in asker.engine.all_blends(asker.rows[0], asker.baseline, differ):
-            # Their codes are of players that are kept, and the tables' of those at the baseline.
-            changes = asker.changes_of(number, outputs[::-1])
-            for table, values in (
-                (soft, self.events.changed(changes)),
-                (hard, (changes > self.events.threshold).astype(np.float64)),
-            ):
-                for whole, own in zip(table, values, strict=True):
-                    column = whole[:, number].reshape(runs(differ.players[number, 0]))
-                    column[...] = spread(own, differ.players[number, 0])
+        # The tables' codes are of players at the baseline: those that are "kept" of it.
+        turned = Differences(differ.players.swapaxes(0, 1))
+        for blends in asker.engine.all_blends(asker.baseline, asker.rows[0], turned):
+            widths = np.diff(np.append(blends.first, len(blends.outputs)))
+            changes = asker.changes_of(np.repeat(blends.other, widths), blends.outputs)
+            of_rows = self.events.changed(changes), (changes > self.events.threshold).astype(np.float64)
+            places = blends.places(slice(0, soft.shape[1])).T
+            for table, values in zip((soft, hard), of_rows, strict=True):
+                table[:, :, blends.other] = values[:, places]
 
     @contextmanager
     def _asker(self, rows: Float[Array, "#b n *x"], change: Change) -> Iterator[Asker]:

@@ -2,7 +2,8 @@
 
 Where an instance and what replaces a part of it agree in some players, hiding these changes nothing: of the
 2^d blends of both only 2^k differ, for the k players in which they differ. The distinct ones are found from
-where both differ, never from finished rows, and the model is asked for them alone.
+where both differ, never from finished rows: they grow player by player, each doubling what there is, and the
+model is asked for them alone.
 """
 
 from collections.abc import Iterator
@@ -26,11 +27,14 @@ from onlyif.models.base import Predictor
 ENTRIES_A_CALL, FEW_ROWS = 2**21, 1024
 # Rows that are compared at once, where equal ones are looked for.
 PAIRS_AT_ONCE = 2**18
+# Keys are sorted where there could be so many times more of them, else ticked off a list of all.
+KEYS_PER_ENTRY = 8
 # Subsets of so many players have a code that fits a whole number, with the number of a pair beside it.
 MOST_CODED = 40
-# Equal blends are looked for where at most so many of all blends are distinct: asking a cheap model twice
-# costs less than looking.
-MOST_DISTINCT = 0.5
+# Equal blends are looked for where at most so many of all blends are distinct. `benchmarks/calls.py`: at that
+# share a network of two layers takes two thirds of the time that asking for every blend takes, and a single
+# product of matrices half more; what one wants to understand is seldom cheaper than a network.
+MOST_DISTINCT = 0.65
 
 
 @final
@@ -49,9 +53,55 @@ class Differences:
         """The same players as codes."""
         return codes_of_keep(self.players)
 
+    @cached_property
+    def rows(self) -> Float64[np.ndarray, "u"]:
+        """How many distinct blends there are of each instance, pair by pair."""
+        counts: np.ndarray = (2.0 ** self.players.sum(2)).sum(1)
+        return counts
+
     def part(self, instances: slice) -> "Differences":
         """The same of some instances."""
         return Differences(self.players[instances])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Blends:
+    """The outputs for all distinct blends of some pairs of an instance and what replaces a part of it.
+
+    Args:
+        instance: The number of each pair's instance.
+        other: That of what replaces a part of it.
+        differ: The code of the players in which both differ.
+        first: Where each pair's outputs begin: they are in the order of the codes of the players that are
+            kept, which count those players alone in which the pair differs.
+        outputs: The outputs of all pairs.
+    """
+
+    instance: Int64[np.ndarray, "p"]
+    other: Int64[np.ndarray, "p"]
+    differ: Int64[np.ndarray, "p"]
+    first: Int64[np.ndarray, "p"]
+    outputs: Float64[np.ndarray, "r k"]
+
+    def places(self, codes: slice) -> Int64[np.ndarray, "p s"]:
+        """Where among the outputs those are for which each of some subsets is kept.
+
+        Args:
+            codes: The subsets; a power of two of them, which divides the first code.
+        """
+        count = codes.stop - codes.start
+        places, step = np.empty((len(self.first), count), dtype=np.int64), np.ones_like(self.first)
+        places[:, 0] = self.first
+        for player in range((codes.stop - 1).bit_length()):
+            differs, half = self.differ >> player & 1, 1 << player
+            moved = (step * differs)[:, None]
+            if half < count:
+                np.add(places[:, :half], moved, out=places[:, half : 2 * half])
+            elif codes.start & half:
+                places += moved
+            step <<= differs
+        return places
 
 
 @final
@@ -164,8 +214,9 @@ class Engine:
         differ = np.zeros((len(x), len(other), self.players.count), dtype=bool)
         for entry, player in enumerate(self.players.index.ravel().tolist()):
             differ[:, :, player] |= mine[:, None, entry] != theirs[None, :, entry]
-        share = (2.0 ** (differ.sum(2) - self.players.count)).mean()
-        return None if share > MOST_DISTINCT else Differences(differ)
+        found = Differences(differ)
+        share = found.rows.mean() / (len(other) * 2.0**self.players.count)
+        return None if share > MOST_DISTINCT else found
 
     def distinct(
         self,
@@ -189,7 +240,7 @@ class Engine:
         mine, theirs = which
         own = hidden & differ.codes[mine, theirs]
         key = ((mine * len(other) + theirs) << count) | own
-        codes, places = np.unique(key, return_inverse=True)
+        codes, places = _distinct(key, len(x) * len(other) << count)
         pair = codes >> count
         keep = ~keep_of_codes(codes & ((1 << count) - 1), count)
         outputs = self.blends(x, other, (pair // len(other), pair % len(other)), keep)
@@ -198,53 +249,84 @@ class Engine:
 
     def all_blends(
         self, x: Float[Array, "u *x"], other: Float[Array, "v *x"], differ: Differences
-    ) -> Iterator[tuple[int, int, Float64[np.ndarray, "two_to_k k_out"]]]:
-        """The outputs for all distinct blends of every pair, by the code of the players that are *kept*.
+    ) -> Iterator[Blends]:
+        """The outputs for all distinct blends of every pair, instance after instance.
 
-        The code counts the players in which the pair differs, in order; memory is that of a few calls and
-        of the largest of the answers.
+        As many pairs together as fill a call, or a pair alone that takes several; memory is that of a call
+        and of the answers.
 
         Args:
             x: Instances.
             other: What replaces a part of them.
             differ: What `differing` said of both.
         """
-        waiting: list[tuple[int, int]] = []
-        rows = 0
-        for pair in np.ndindex(*differ.players.shape[:2]):
-            count = 1 << int(differ.players[pair].sum())
-            if waiting and rows + count > self.rows_a_call:
-                yield from self._all_of(x, other, differ.players, waiting)
-                waiting, rows = [], 0
-            waiting.append((pair[0], pair[1]))
-            rows += count
-        yield from self._all_of(x, other, differ.players, waiting)
+        dtype = self.predictor.batch_dtype
+        mine, theirs = (np.ascontiguousarray(in_dtype(rows, dtype)) for rows in (x, other))
+        codes, sizes = differ.codes, differ.players.sum(2)
+        # Pairs of one size stand together: their blends are made together.
+        order = np.argsort(sizes, axis=1, kind="stable")
+        instance = np.repeat(np.arange(len(x)), len(other))
+        chosen = order.ravel()
+        size = sizes[instance, chosen]
+        for part in _filling(np.left_shift(1, size), self.rows_a_call):
+            pair = instance[part], chosen[part]
+            yield self._all_of((mine[pair[0]], theirs[pair[1]]), pair, codes[pair], size[part])
 
     def _all_of(
         self,
-        x: Float[Array, "u *x"],
-        other: Float[Array, "v *x"],
-        differ: Bool[np.ndarray, "u v d"],
-        pairs: list[tuple[int, int]],
-    ) -> Iterator[tuple[int, int, Float64[np.ndarray, "two_to_k k_out"]]]:
-        """Of some pairs in one call, or of one pair in as many as it takes."""
-        counts = np.array([1 << int(differ[pair].sum()) for pair in pairs])
-        ends = np.cumsum(counts)
-        number = np.repeat(np.arange(len(pairs)), counts) if len(pairs) > 1 else np.zeros(1, dtype=np.int64)
-        outputs = np.zeros(0)
-        for part in slices(int(ends[-1]), self.rows_a_call):
-            of = number[part] if len(pairs) > 1 else np.zeros(part.stop - part.start, dtype=np.int64)
-            codes = np.arange(part.start, part.stop) - (ends - counts)[of]
-            mine, theirs = np.array(pairs).T[:, of]
-            keep = np.concatenate(
-                [_keeps(codes[of == one], differ[pairs[one]]) for one in np.unique(of).tolist()]
-            )
-            answered = self.blends(x, other, (mine, theirs), keep)
+        ends: tuple[np.ndarray, np.ndarray],
+        pair: tuple[Int64[np.ndarray, "p"], Int64[np.ndarray, "p"]],
+        codes: Int64[np.ndarray, "p"],
+        size: Int64[np.ndarray, "p"],
+    ) -> Blends:
+        """Of some pairs, which are sorted by the number of players in which they differ."""
+        players, widths = keep_of_codes(codes, self.players.count), np.left_shift(1, size)
+        most = self.rows_a_call.bit_length() - 1
+        if size[0] > most:
+            outputs = self._of_one(ends, np.flatnonzero(players[0]), most)
+            return Blends(*pair, codes, np.zeros(1, dtype=np.int64), outputs)
+        first = np.cumsum(widths) - widths
+        rows = np.empty((int(widths.sum()), *self.players.index.shape), dtype=ends[0].dtype)
+        for start, stop in _runs_of(size):
+            which = np.nonzero(players[start:stop])[1].reshape(stop - start, -1)
+            grown = rows[first[start] : first[stop - 1] + widths[start]]
+            self._grow(grown, ends[0][start:stop], ends[1][start:stop], which)
+        return Blends(*pair, codes, first, doubled(asked(self.predictor, rows)))
+
+    def _of_one(
+        self, ends: tuple[np.ndarray, np.ndarray], which: Int64[np.ndarray, "k"], most: int
+    ) -> Float64[np.ndarray, "two_to_k k_out"]:
+        """Of one pair, in calls of 2^most rows: each for one choice of the other players."""
+        low, high, outputs = which[:most], which[most:], np.zeros((0, 0))
+        for code in range(1 << len(high)):
+            kept = np.isin(self.players.index, high[keep_of_codes(np.array([code]), len(high))[0]])
+            rows = np.empty((1 << most, *self.players.index.shape), dtype=ends[0].dtype)
+            self._grow(rows, ends[0], np.where(kept, ends[0], ends[1]), low[None])
+            answered = doubled(asked(self.predictor, rows))
             if not len(outputs):
-                outputs = np.empty((int(ends[-1]), answered.shape[1]))
-            outputs[part] = answered
-        for (mine, theirs), start, stop in zip(pairs, ends - counts, ends, strict=True):
-            yield mine, theirs, outputs[start:stop]
+                outputs = np.empty((1 << len(which), answered.shape[1]))
+            outputs[code << most : (code + 1) << most] = answered
+        return outputs
+
+    def _grow(
+        self, rows: np.ndarray, mine: np.ndarray, base: np.ndarray, which: Int64[np.ndarray, "m k"]
+    ) -> None:
+        """Fill in each base with every choice of its players at the instance's value, by the choice's code.
+
+        Args:
+            rows: What is filled in.
+            mine: The instance of each base.
+            base: The rows where nothing is chosen.
+            which: The players, for each base.
+        """
+        (m, k), flat = which.shape, self.players.index.ravel()
+        chosen, grown = mine.reshape(m, -1), rows.reshape(m, 1 << k, -1)
+        grown[:, 0] = base.reshape(m, -1)
+        for place in range(k):
+            # Player by player: what there is once more, with this player chosen.
+            half, (row, entry) = 1 << place, np.nonzero(flat == which[:, place, None])
+            grown[:, half : 2 * half] = grown[:, :half]
+            grown[row, half : 2 * half, entry] = chosen[row, entry, None]
 
 
 def check_max_rows(max_rows: int) -> None:
@@ -317,54 +399,33 @@ def slices(total: int, step: int) -> Iterator[slice]:
         yield slice(start, min(start + step, total))
 
 
-def spread(
-    outputs: Float64[np.ndarray, "two_to_k *o"], differ: Bool[np.ndarray, "d"]
-) -> Float64[np.ndarray, "..."]:
-    """The outputs of the distinct blends of one pair as a table of all subsets that can be broadcast.
-
-    Its axes are runs of players, the last player first: of size 1 where they agree, else of as many entries
-    as there are subsets of the run. Beside a table of 2^d entries in the shape `runs(differ)` it broadcasts.
-
-    Args:
-        outputs: By the code of the players in which the pair differs.
-        differ: Those players.
-
-    Example:
-        >>> spread(np.array([1.0, 2.0]), np.array([False, True]))
-        array([[1.],
-               [2.]])
-    """
-    shape = [1 << length if different else 1 for different, length in _runs(differ)]
-    return outputs.reshape(*shape, *outputs.shape[1:])
+def _distinct(
+    keys: Int64[np.ndarray, "..."], n_possible: int
+) -> tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "..."]]:
+    """The distinct ones among some keys, in order, and the place of each key among them."""
+    if n_possible > KEYS_PER_ENTRY * keys.size:
+        found, places = np.unique(keys, return_inverse=True)
+        return found, places.reshape(keys.shape)
+    there = np.zeros(n_possible, dtype=bool)
+    there[keys] = True
+    number = np.cumsum(there, dtype=np.int64)
+    return np.flatnonzero(there), number[keys] - 1
 
 
-def runs(differ: Bool[np.ndarray, "d"]) -> tuple[int, ...]:
-    """The shape in which a table of 2^d entries stands beside what `spread` gives.
-
-    Args:
-        differ: The players in which a pair differs.
-
-    Example:
-        >>> runs(np.array([False, True]))
-        (2, 2)
-    """
-    return tuple(1 << length for _, length in _runs(differ))
+def _filling(widths: Int64[np.ndarray, "p"], most: int) -> Iterator[slice]:
+    """Consecutive slices whose widths sum up to at most so many; of one where that alone is more."""
+    ends, start = np.cumsum(widths), 0
+    while start < len(ends):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + most, "right")))
+        yield slice(start, stop)
+        start = stop
 
 
-def _runs(differ: Bool[np.ndarray, "d"]) -> list[tuple[bool, int]]:
-    """Players that follow each other and all differ or all agree, the last player first."""
-    ends = np.flatnonzero(np.diff(differ[::-1]))
-    lengths = np.diff(np.concatenate([[-1], ends, [len(differ) - 1]]))
-    first = bool(differ[-1])
-    return [(first ^ bool(number % 2), int(length)) for number, length in enumerate(lengths)]
-
-
-def _keeps(codes: Int64[np.ndarray, "r"], differ: Bool[np.ndarray, "d"]) -> Bool[np.ndarray, "r d"]:
-    """What to keep for some distinct blends of a pair: of players that agree, nothing need be kept."""
-    places = np.flatnonzero(differ)
-    keep = np.zeros((len(codes), len(differ)), dtype=bool)
-    keep[:, places] = keep_of_codes(codes, len(places))
-    return keep
+def _runs_of(values: Int64[np.ndarray, "p"]) -> Iterator[tuple[int, int]]:
+    """Where equal values follow each other."""
+    changes = (np.flatnonzero(np.diff(values)) + 1).tolist()
+    return zip([0, *changes], [*changes, len(values)], strict=True)
 
 
 def _bits(rows: np.ndarray) -> Int64[np.ndarray, "n entries"]:

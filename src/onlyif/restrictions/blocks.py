@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 from onlyif.core.arrays import in_dtype
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import InputKeep, Instances, Keep
 from onlyif.core.subsets import codes_of_keep, keep_of_codes
-from onlyif.engine.engine import PAIRS_AT_ONCE, Differences, Engine, runs, slices, spread
+from onlyif.engine.engine import PAIRS_AT_ONCE, Blends, Differences, Engine, slices
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Draws, Plan, Reference
 from onlyif.restrictions.base import Estimate
@@ -28,6 +28,8 @@ from onlyif.restrictions.base import Estimate
 SUBSETS_A_PASS = 2048
 # Answers to distinct rows of an instance that are held.
 MOST_ANSWERS = 2**26
+# Outputs that are looked up at once, of subsets and draws.
+PLACES_AT_ONCE = 2**18
 
 
 @final
@@ -224,44 +226,45 @@ class Walk:
 
     def _whole_table(self, x: Instances, seen: "_Repeats", readout: Readout) -> Estimate:
         """All 2^d subsets, from the distinct blends of each draw."""
-        mean = np.empty((len(x), 2**self.engine.players.count))
-        for i in range(len(x)):
-            part = slice(i, i + 1)
+        d = self.engine.players.count
+        mean = np.empty((len(x), 2**d))
+        # Instances with few blends share a call; with weights of their own they take turns.
+        fitting = min(self.engine.rows_a_call // int(seen.differ.rows.max()), PLACES_AT_ONCE >> d)
+        for part in slices(len(x), 1 if self.reference.law.depends_on_x else max(1, fitting)):
             total = self._sum_of_draws(x[part], seen.part(part))
-            mean[i] = readout.part(part).read(total[None])[0]
+            mean[part] = readout.part(part).read(total)
         nothing = np.broadcast_to(0.0, mean.shape)
         return Estimate(mean, nothing, nothing, float(mean.shape[1] * self.plan.total))
 
-    def _sum_of_draws(self, x: Instances, seen: "_Repeats") -> Float64[np.ndarray, "two_to_d k"]:
-        """The weighted sum over the draws of one instance."""
-        differ = seen.differ.players[0]
-        by_draw = self.engine.all_blends(x, seen.values, seen.differ)
+    def _sum_of_draws(self, x: Instances, seen: "_Repeats") -> Float64[np.ndarray, "b two_to_d k"]:
+        """The weighted sum over the draws."""
+        n_subsets = 2**self.engine.players.count
+        by_call = self.engine.all_blends(x, seen.values, seen.differ)
         if self.reference.law.depends_on_x:
-            return self._weighted(x, differ, [outputs for *_, outputs in by_draw])
+            return self._weighted(x, [*by_call])[None]
         weights = self.reference.draw(x, self._nothing(x), self._whole_plan).weights[0, 0]
-        total = np.zeros((0, 0))
-        for _, draw, outputs in by_draw:
+        total = np.zeros((0, 0, 0))
+        for blends in by_call:
             if not len(total):
-                total = np.zeros((2 ** differ.shape[1], outputs.shape[1]))
-            table = total.reshape(*runs(differ[draw]), -1)
-            table += weights[draw] * spread(outputs, differ[draw])
+                total = np.zeros((len(x), n_subsets, blends.outputs.shape[1]))
+            for codes in _blocks(n_subsets, len(blends.first)):
+                values = blends.outputs[blends.places(codes)]
+                for i in np.unique(blends.instance).tolist():
+                    own = slice(*np.searchsorted(blends.instance, (i, i + 1)).tolist())
+                    summed = weights[blends.other[own]] @ values[own].reshape(own.stop - own.start, -1)
+                    total[i, codes] += summed.reshape(-1, total.shape[2])
         return total
 
-    def _weighted(
-        self, x: Instances, differ: Bool[np.ndarray, "n d"], answers: list[Float64[np.ndarray, "_ k"]]
-    ) -> Float64[np.ndarray, "two_to_d k"]:
+    def _weighted(self, x: Instances, every: list[Blends]) -> Float64[np.ndarray, "two_to_d k"]:
         """The sum over draws whose weights depend on what is kept, block by block of subsets."""
-        d = differ.shape[1]
-        total = np.zeros((2**d, answers[0].shape[1]))
-        for block in slices(2**d, SUBSETS_A_PASS):
-            codes = np.arange(block.start, block.stop)
-            keep = self.engine.players.spread(keep_of_codes(codes, d)[None])
+        d = self.engine.players.count
+        total = np.zeros((2**d, every[0].outputs.shape[1]))
+        for codes in _blocks(2**d, max(len(blends.first) for blends in every)):
+            keep = self.engine.players.spread(keep_of_codes(np.arange(codes.start, codes.stop), d)[None])
             weights = self.reference.draw(x, keep, self._whole_plan).weights[0]
-            for draw, outputs in enumerate(answers):
-                places = np.zeros_like(codes)
-                for bit, player in enumerate(np.flatnonzero(differ[draw]).tolist()):
-                    places |= ((codes >> player) & 1) << bit
-                total[block] += weights[:, draw, None] * outputs[places]
+            for blends in every:
+                values = blends.outputs[blends.places(codes)]
+                total[codes] += np.einsum("sp,psk->sk", weights[:, blends.other], values)
         return total
 
 
@@ -285,7 +288,12 @@ class _Repeats:
     @property
     def affordable(self) -> bool:
         """Whether the answers to all distinct blends of an instance are few enough to be held."""
-        return float((2.0 ** self.differ.players.sum(2)).sum(1).max()) <= MOST_ANSWERS
+        return float(self.differ.rows.max()) <= MOST_ANSWERS
+
+
+def _blocks(n_subsets: int, n_pairs: int) -> Iterator[slice]:
+    """Blocks of subsets for which the outputs of so many pairs are looked up at once."""
+    return slices(n_subsets, min(n_subsets, 1 << max(0, (PLACES_AT_ONCE // n_pairs).bit_length() - 1)))
 
 
 def _rectangle(n_instances: int, n_subsets: int, per_call: int) -> tuple[int, int]:
