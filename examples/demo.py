@@ -1,4 +1,4 @@
-"""The main job on data that ships with scikit-learn: two models, five rows each, results and pictures.
+"""The main job on data that ships with scikit-learn: two models, three rows each, results and pictures.
 
 `make demo` runs it. The ten columns of means are explained, so that all 2^10 subsets
 can be compared and everything that is printed is certain for the stated reference.
@@ -22,7 +22,7 @@ from onlyif.plots import plot_continuum, plot_explanation, plot_plane
 matplotlib.use("Agg")
 FOLDER = Path("onlyif-demo")
 PICTURES = {"continuum": plot_continuum, "plane": plot_plane, "sets": plot_explanation}
-N_ROWS = 5
+N_ROWS = 3
 
 
 def main() -> None:

@@ -118,6 +118,7 @@ def conditioned() -> Checkpoint:
     return _last(fit(fresh(SelectorSettings(1, 8, 2), training, lessons), lessons))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_one_network_learns_that_one_patch_is_sufficient_and_both_are_necessary(conditioned, alpha):
     x = bright_images(6, seed=2)
@@ -133,6 +134,7 @@ def test_one_network_learns_that_one_patch_is_sufficient_and_both_are_necessary(
         assert min(upper, lower) < 0.2
 
 
+@pytest.mark.slow
 def test_validation_gets_near_the_best_masks_and_its_numbers_are_those_of_the_network(conditioned):
     lessons, best = _continuum_lessons(), conditioned.rounds[conditioned.best_round]
     ideal = torch.zeros(3, SIDE, SIDE)

@@ -25,11 +25,11 @@ def _covered(values, stderr, truth):
 @pytest.mark.parametrize(
     ("abduction", "b"),
     [
-        (WeightedMean(), 3.0),
         (WeightedMean(), 0.7),  # ratios of few, very unequal weights
+        pytest.param(WeightedMean(), 3.0, marks=pytest.mark.slow),
         (Resampling(100), 3.0),
-        (Unweighted(), 3.0),
-        (PlainConditional(), 3.0),
+        pytest.param(Unweighted(), 3.0, marks=pytest.mark.slow),
+        pytest.param(PlainConditional(), 3.0, marks=pytest.mark.slow),
     ],
 )
 def test_errors_of_perturbations_cover(abduction, b):
@@ -93,7 +93,7 @@ def test_more_perturbations_bring_it_nearer_to_the_exact_value():
         np.abs(
             replace(test, perturbations=Perturbations(0.5, t, 0)).measure(x, subset, change).pns - exact
         ).max()
-        for t in (10, 20_000)
+        for t in (10, 5_000)
     ]
-    assert apart[1] < 0.01
+    assert apart[1] < 0.02
     assert apart[1] < apart[0]

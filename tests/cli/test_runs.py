@@ -244,3 +244,15 @@ def test_what_user_code_prints_is_no_result(folder, capsys):
     captured = capsys.readouterr()
     assert json.loads(captured.out)["complete"] is True
     assert "hello" in captured.err and "asked" in captured.err
+
+
+def test_a_block_saved_in_the_moment_of_the_interrupt_is_told(folder, capsys, monkeypatch):
+    add = Folder.add
+
+    def interrupted(self, part, first):
+        add(self, part, first)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Folder, "add", interrupted)
+    assert main([*BASE, "--out", "o"]) == 130
+    assert "interrupted after 1 of 4 rows; they are saved in o, go on with --resume" in capsys.readouterr().err

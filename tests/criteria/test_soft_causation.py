@@ -129,7 +129,7 @@ def test_resampling_is_the_plain_loops(size):
 
 @pytest.mark.parametrize("abduction", [*ABDUCTIONS.values(), Resampling(2)])
 @pytest.mark.parametrize("change", [NormChange(), TargetChange(np.array([0, 1]))])
-@pytest.mark.parametrize("max_rows", [1000, 5])
+@pytest.mark.parametrize("max_rows", [1000, pytest.param(5, marks=pytest.mark.slow)])
 def test_gradients_are_finite_differences(abduction, change, max_rows):
     test, x, _, _ = case_of(Settings(7, owner=OWNER, boundary=0.7, threshold=0.8))
     soft = _soft(test, abduction=abduction, predictor=_net(4), max_rows=max_rows)

@@ -12,7 +12,7 @@ PROMISES = {
     "adult_pipeline.py": "empirical conditional reference",
     "breast_cancer.py": "not certified",
     "causes.py": "How often each feature is in the cause",
-    "demo.py": "34 files of explanations and pictures are in",
+    "demo.py": "22 files of explanations and pictures are in",
     "own_reference.py": "Hidden readings are those of simulated machines like this one.",
     "torch_model.py": "training=True",
 }
@@ -48,7 +48,7 @@ def test_the_example_on_adult_is_skipped_without_the_data(tmp_path: Path) -> Non
 def test_the_demo_prints_what_the_readme_says(tmp_path: Path) -> None:
     text = _run("demo.py", tmp_path)
     for needed in ("f(x) =", "f_0  =", "ε-sufficient", "ε-necessary", "FROM NECESSARY", "Δsuf", "Δnec"):
-        assert text.count(needed) >= 10, f"{needed} once a row"
+        assert text.count(needed) >= 6, f"{needed} once a row"
     assert PROMISES["demo.py"] in text
-    assert len(list(tmp_path.glob("onlyif-demo/*/row-*.png"))) == 30
+    assert len(list(tmp_path.glob("onlyif-demo/*/row-*.png"))) == 18
     assert len(list(tmp_path.glob("onlyif-demo/*.onlyif.json"))) == 2

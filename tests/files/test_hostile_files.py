@@ -28,7 +28,7 @@ def check(names, first, last, folder, seconds):
 
 
 def test_a_few_changed_files(tmp_path):
-    check(FORMATS, 0, 8, tmp_path, 300)
+    check(FORMATS, 0, 4, tmp_path, 300)
 
 
 @pytest.mark.slow

@@ -210,7 +210,9 @@ def _curved(batch):
 
 
 @pytest.mark.parametrize("rows", [TINY_ROWS[:1], TINY_ROWS], ids=["one atom", "rows"])
-@pytest.mark.parametrize("units", [torch.arange(6).view(2, 3), torch.tensor([[0, 0, 1], [2, 2, 1]])])
+@pytest.mark.parametrize(
+    "units", [torch.tensor([[0, 0, 1], [2, 2, 1]]), pytest.param(torch.arange(6).view(2, 3), marks=pytest.mark.slow)]
+)
 def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
     grid = SuperpixelGrid(units)
     masks = torch.tensor([[0.1, 0.9, 0.4, 0.6, 0.25, 0.8], [0.5, 0.3, 0.7, 1.0, 0.0, 0.95]]).double()

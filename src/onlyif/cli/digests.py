@@ -1,10 +1,11 @@
 """Digests of what a run reads: the files that are named, and the user's own code."""
 
 import hashlib
+import os
 import sys
 import sysconfig
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,34 +47,44 @@ def code_digests(text: str | None, here: Path) -> dict[str, str]:
     if text is None:
         return {}
     name = text.partition(":")[0]
-    named = [*_places(sys.modules.get(name.partition(".")[0])), *_places(sys.modules.get(name))]
+    folders: dict[str, str] = {}
+    names = dict.fromkeys((name.partition(".")[0], name))
+    named = [place for one in names for place in _place(sys.modules.get(one), folders)]
     # Of what is installed, only the package that was named is the user's own.
-    own = [place.parent for place in named if place.stem == "__init__"]
-    around = [here.resolve(), *(place.parent for place in named)]
+    own = tuple(f"{place.parent}{os.sep}" for place in named if place.stem == "__init__")
+    around = (f"{here.resolve()}{os.sep}", *(f"{place.parent}{os.sep}" for place in named))
+    libraries = tuple(
+        f"{Path(sysconfig.get_path(name)).resolve()}{os.sep}" for name in ("stdlib", "platstdlib")
+    )
+
+    def is_own(place: Path, loaded: str) -> bool:
+        where = str(place)
+        if place in named or where.startswith(own):
+            return True
+        installed = where.startswith(libraries) or any(part in _INSTALLED for part in place.parts)
+        return where.startswith(around) and not installed and loaded.partition(".")[0] != "onlyif"
+
     return {
         loaded: _digest(place)
         for loaded, module in sorted(sys.modules.items())
-        for place in _places(module)
-        if place in named
-        or _is_in(place, own)
-        or (_is_in(place, around) and not _is_installed(place) and loaded.partition(".")[0] != "onlyif")
+        for place in _place(module, folders)
+        if is_own(place, loaded)
     }
 
 
-def _places(module: Any) -> Iterator[Path]:
-    """The file of what stands for a module, if it has one; a lazy one is not loaded by asking."""
+def _place(module: Any, folders: dict[str, str]) -> Iterator[Path]:
+    """The file of what stands for a module, if it has one; a lazy one is not loaded by asking.
+
+    A program has thousands of modules in few folders, so that links are followed once a folder.
+    """
     file = getattr(module, "__dict__", {}).get("__file__")
-    if isinstance(file, str) and Path(file).is_file():
-        yield Path(file).resolve()
-
-
-def _is_in(place: Path, folders: Sequence[Path]) -> bool:
-    return any(folder in place.parents for folder in folders)
-
-
-def _is_installed(place: Path) -> bool:
-    libraries = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
-    return any(part in _INSTALLED for part in place.parts) or _is_in(place, libraries)
+    if not isinstance(file, str) or not os.path.isfile(file):  # noqa: PTH113 - faster than a Path
+        return
+    folder, name = os.path.split(file)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    place = Path(folders[folder], name)
+    yield place.resolve() if place.is_symlink() else place
 
 
 def _digest(path: Path) -> str:

@@ -115,6 +115,7 @@ def explain_command(arguments: Namespace) -> None:
             if pictures is not None and folder is not None:
                 pictures.save_pictures(part, folder.place, first)
     except (Exception, SystemExit, KeyboardInterrupt) as stopped:
+        found = _kept(found, folder)
         _print_unfinished(found, arguments, Progress(len(found), total), stopped)
         if isinstance(stopped, KeyboardInterrupt):
             raise Interrupted(found) from stopped
@@ -128,6 +129,15 @@ def explain_command(arguments: Namespace) -> None:
     if folder is not None and not arguments.quiet:
         again = f"print them again with: onlyif show {folder.path}"
         tell(f"saved {counted(len(found), 'explanation')} in {folder.path}; {again}")
+
+
+def _kept(found: Explanations, folder: Folder | None) -> Explanations:
+    """What was finished, with a block that was saved in the moment in which the run stopped."""
+    if folder is not None:
+        # A folder that cannot be read is no reason to hide why the run stopped.
+        with suppress(StorageError):
+            return folder.held()
+    return found
 
 
 def _begun(arguments: Namespace, inputs: Inputs, work: Work, folder: Folder | None) -> Explanations:

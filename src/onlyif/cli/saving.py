@@ -73,7 +73,7 @@ class Folder:
             stored = self._read()
         if stored is not None:
             self._compare(stored, record)
-        return self._held()
+        return self.held()
 
     def add(self, part: Explanations, first: int) -> None:
         """Save one finished block of rows, whole or not at all.
@@ -133,8 +133,12 @@ class Folder:
             f"{self.path} holds results already; go on with --resume, or name another folder with --out"
         )
 
-    def _held(self) -> Explanations:
-        """What is saved: the first rows, without a gap."""
+    def held(self) -> Explanations:
+        """What is saved: the first rows, without a gap.
+
+        Raises:
+            StorageError: if a block is missing, damaged or cannot be read.
+        """
         found: Explanations = Explanations(())
         for file in saved_in(self.place):
             if file.name != f"rows-{len(found):06d}{SUFFIX}":
