@@ -255,4 +255,6 @@ def test_a_block_saved_in_the_moment_of_the_interrupt_is_told(folder, capsys, mo
 
     monkeypatch.setattr(Folder, "add", interrupted)
     assert main([*BASE, "--out", "o"]) == 130
-    assert "interrupted after 1 of 4 rows; they are saved in o, go on with --resume" in capsys.readouterr().err
+    assert (
+        "interrupted after 1 of 4 rows; they are saved in o, go on with --resume" in capsys.readouterr().err
+    )

@@ -361,7 +361,19 @@ def test_other_json_is_refused(tmp_path, text):
 @pytest.mark.parametrize("number", [1, 3, 5])
 def test_files_of_every_format_still_load(number):
     """Made, for a new format, by `save(golden_explanations(), GOLDEN / "format<number>")`."""
-    assert same(load(GOLDEN / f"format{number}"), golden_explanations())
+    wanted = golden_explanations()
+    if number < FORMAT:
+        items = (
+            replace(item, sets={k: before_format_5(one) for k, one in item.sets.items()}) for item in wanted
+        )
+        wanted = replace(wanted, items=tuple(items))
+    assert same(load(GOLDEN / f"format{number}"), wanted)
+
+
+def before_format_5(chosen):
+    """A set without what older formats do not have."""
+    measures = {name: one for name, one in chosen.measures.items() if name not in {"kept", "hidden"}}
+    return replace(chosen, measures=measures, effects=())
 
 
 def test_the_newest_format_has_a_golden_file():

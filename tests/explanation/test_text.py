@@ -26,11 +26,12 @@ def test_the_whole_text_of_a_small_exact_explanation():
         "f(x) = 1 the prediction for this row",
         "f_0 = 0 the average prediction, when all 3 features are hidden",
         "The two differ by 1. Below, 'close' means within ε = 0.04 (distance: |a - b|, the absolute",
-        "KEEP THESE AND THE PREDICTION STAYS (smallest ε-sufficient set: 2 of 3) age = 39 income = 51000 "
-        "keeping only these moves the prediction by Δsuf = 0",
+        "KEEP THESE AND THE PREDICTION STAYS (smallest ε-sufficient set: 2 of 3) age = 39: raises it "
+        "income = 51000: raises it keeping only these (f_S = 1) moves the prediction by Δsuf = 0",
+        "verdict: holds for the background: the gap is 0, ε is 0.04",
         "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE (smallest ε-necessary set: 1 of 3) "
-        "age = 39 keeping only these moves the prediction by Δsuf = 0.05 "
-        "hiding only these leaves it off the average by Δnec = 0",
+        "age = 39: raises it keeping only these (f_S = 0.95) moves the prediction by Δsuf = 0.05 "
+        "hiding only these (f_Sc = 0) leaves it off the average by Δnec = 0",
         "BEST OF BOTH with at most 2 features, at α = 0.5",
         "Δuni = α Δsuf + (1 - α) Δnec = 0.025, the least possible",
         "at 0 0.05 0 {age} 0 to 0.6667 0.05 0 {age} at 0.6667 0.05 0 2 {age} "
@@ -74,7 +75,7 @@ def test_estimates_stand_with_their_errors_and_fresh_ones_beside():
 def test_an_uninformative_prediction_is_said_to_be_one():
     item = example_explanations()[2]
     said = words(explanation_text(item))
-    assert "! The prediction cannot be told apart from the average one" in said
+    assert "! Nothing to explain: the prediction cannot be told apart from the average one." in said
     assert "none: The prediction cannot be told apart from the average one (they differ by 0)" in said
     assert "nothing to explain" in item.reason
 

@@ -211,7 +211,8 @@ def _curved(batch):
 
 @pytest.mark.parametrize("rows", [TINY_ROWS[:1], TINY_ROWS], ids=["one atom", "rows"])
 @pytest.mark.parametrize(
-    "units", [torch.tensor([[0, 0, 1], [2, 2, 1]]), pytest.param(torch.arange(6).view(2, 3), marks=pytest.mark.slow)]
+    "units",
+    [torch.tensor([[0, 0, 1], [2, 2, 1]]), pytest.param(torch.arange(6).view(2, 3), marks=pytest.mark.slow)],
 )
 def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
     grid = SuperpixelGrid(units)

@@ -63,6 +63,7 @@ class Subject:
         target: Number of the explained output.
         target_label: Its name.
         notes: What the reader should know, each a sentence.
+        settings: What is known of the model's decision, as `Explanation` has it.
     """
 
     row: Row
@@ -70,6 +71,7 @@ class Subject:
     target: int
     target_label: str
     notes: tuple[str, ...] = ()
+    settings: Mapping[str, bool | int | float] = field(default_factory=dict)
 
 
 @final

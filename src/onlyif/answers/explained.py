@@ -74,7 +74,7 @@ def _explanation(seen: Seen, i: int, answer: Answer, doubts: tuple[str, ...]) ->
         provenance=_provenance(seen, seen.clouds[i]),
         scores=answer.scores,
         measures=answer.measures,
-        settings=answer.settings,
+        settings={**answer.settings, **subject.settings, **({"stopped": True} if seen.stopped else {})},
         details=answer.details,
         model_rows=round(seen.model_rows + answer.model_rows),
         notes=(*subject.notes, *doubts, *answer.notes),

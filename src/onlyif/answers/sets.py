@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from onlyif.answers.case import Answer, AnsweringCriterion, Case, Question, Seen
 from onlyif.answers.certificates import Facts, certify
+from onlyif.answers.effects import asked, numbered, of_necessary, of_sufficient, of_unified, with_effects
 from onlyif.answers.in_time import told_of, whole_sizes
 from onlyif.answers.sets_in_time import compare_in_time
 from onlyif.answers.shapley import shapley_values
@@ -62,16 +63,17 @@ class Conditions:
     reference: Reference
     players: Players
 
-    def notes(self, x: Instances, solved: Sequence[Solved]) -> list[tuple[str, ...]]:
-        """A warning for each instance for whose sets too few background rows effectively stand."""
+    def few(self, x: Instances, solved: Sequence[Solved]) -> list[tuple[float, str] | None]:
+        """How many background rows stand for an instance's sets, and a warning; None where enough do."""
         kept = np.array([[one.sufficient.keep, ~one.necessary.keep, one.unified.keep] for one in solved])
         size = self.reference.effective_sample_size(x, self.players.spread(kept))
         if size is None:
-            return [()] * len(x)
+            return [None] * len(x)
         return [
-            ()
+            None
             if value >= LOW_SAMPLE_SIZE
             else (
+                value,
                 f"only {value:.1f} background rows effectively stand for {CONDITIONS[place]}; "
                 "take more background rows or a wider kernel before you trust it",
             )
@@ -152,11 +154,14 @@ class SetsCriterion(AnsweringCriterion):
             again = self.of(self.fresh).gap(chosen)
             solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
             rows += again.model_rows
+        if table is not None or not seen.stopped:
+            solved, effect_rows = self._with_effects(solved, seen.case.digits)
+            rows += effect_rows
         values = None if table is None else shapley_values(table.mean)
         # A player hidden is one not kept: the other half of what was asked for the unified set.
         hidden = None if unified.mirror is None else unified.mirror.parts[:, 0, 0]
         x = self.set_function.x
-        warned = [()] * len(x) if self.conditions is None else self.conditions.notes(x, solved)
+        few = [None] * len(x) if self.conditions is None else self.conditions.few(x, solved)
         return tuple(
             self._answer(
                 seen,
@@ -168,13 +173,30 @@ class SetsCriterion(AnsweringCriterion):
                     ends.stderr[i, 0].item(),
                     {},
                     {} if values is None else {"shapley": values[i]},
-                    notes=warned[i],
+                    settings={} if warned is None else {"effective_rows": warned[0]},
+                    notes=() if warned is None else (warned[1],),
                     model_rows=rows,
                 ),
                 0.0 if hidden is None else float(hidden[i]),
             )
-            for i, one in enumerate(solved)
+            for i, (one, warned) in enumerate(zip(solved, few, strict=True))
         )
+
+    def _with_effects(self, solved: Sequence[Solved], digits: int) -> tuple[list[Solved], float]:
+        """The same solutions with what each member does, and the model rows an instance that this took."""
+        alpha = self.question.alpha
+        chosen = [(one.sufficient, one.necessary, one.unified) for one in solved]
+        changes = [
+            numbered(sets, (of_sufficient(sets[0]), of_necessary(sets[1]), of_unified(sets[2], alpha)))
+            for sets in chosen
+        ]
+        estimate = asked(self.set_function, changes, of_decisions=self.distance.kind.of_decisions)
+        sets = [with_effects(chosen[i], changes[i], estimate, i, digits) for i in range(len(solved))]
+        told = [
+            replace(one, sufficient=sufficient, necessary=necessary, unified=unified)
+            for one, (sufficient, necessary, unified) in zip(solved, sets, strict=True)
+        ]
+        return told, estimate.model_rows
 
     def _answer(self, seen: Seen, i: int, solved: Solved, base: Answer, hidden: float) -> Answer:
         question, cloud = self.question, seen.clouds[i]
@@ -185,6 +207,7 @@ class SetsCriterion(AnsweringCriterion):
             sets={"sufficient": solved.sufficient, "necessary": solved.necessary, "unified": solved.unified},
             measures={"total_gap": solved.total_gap},
             settings={
+                **base.settings,
                 "alpha": question.alpha,
                 "epsilon": solved.epsilon,
                 "size": solved.size,

@@ -108,6 +108,55 @@ class DiscreteDistance(Distance):
 
 @final
 @dataclass(frozen=True)
+class SideDistance(Distance):
+    """ρ(a, b) = [a and b lie on different sides of a threshold] + |a - b| / (2 span).
+
+    First whether the decision is the same, then how far the outputs are apart: a gap is at most 1/2 exactly
+    where the decision stays, and among sets that keep it the one with the nearest output has the least. The
+    sum of two metrics is one (a threshold makes two classes), so every bound holds.
+
+    Args:
+        threshold: The output above which the decision is for the target.
+        span: The largest distance between two outputs: 1 for probabilities.
+
+    Raises:
+        SettingError: unless the span is above 0 and both are finite; from `between`, for outputs further
+            apart than the span.
+
+    Example:
+        >>> SideDistance(0.5).between(np.array([0.9, 0.9]), np.array([0.7, 0.4])).round(3)
+        array([0.1 , 1.25])
+    """
+
+    threshold: float
+    span: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.threshold) and np.isfinite(self.span) and self.span > 0):
+            raise SettingError(
+                f"need a finite threshold and a span above 0, got {self.threshold} and {self.span}"
+            )
+
+    @override
+    def between(self, a: Values, b: Values) -> Values:
+        xp = namespace(a, b)
+        apart = abs(a - b)
+        if bool((apart > self.span * (1 + ROUNDING)).any()):
+            raise SettingError(
+                f"{self.kind.name} needs outputs within {self.span:g} of each other, got some "
+                f"{float(apart.max()):g} apart"
+            )
+        return xp.astype((a > self.threshold) != (b > self.threshold), xp.float64) + apart / (2 * self.span)
+
+    @property
+    @override
+    def kind(self) -> Kind:
+        rest = "|a - b|" if self.span == 1 else f"|a - b| / {self.span:g}"
+        return Kind(f"1 where the decision changes, and half of {rest}", is_metric=True)
+
+
+@final
+@dataclass(frozen=True)
 class LogitDistance(Distance):
     """ρ(a, b) = |logit a - logit b|, for probabilities clipped to [clip, 1 - clip].
 

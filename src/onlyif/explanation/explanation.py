@@ -14,7 +14,9 @@ from onlyif.core.labels import Row
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
 from onlyif.explanation.pixels import PixelNames
-from onlyif.explanation.selection import Measure, Selection
+from onlyif.explanation.selection import Direction, Measure, Selection
+from onlyif.explanation.status import EXPLAINED, Status, statuses_of
+from onlyif.explanation.verdicts import GAPS, Verdict, verdict_of
 
 
 @final
@@ -34,8 +36,8 @@ class Provenance:
         sentences: What the criterion chose, each a sentence by its name: `reference`, `restriction` and
             `distance` for sets; `baseline`, `sample`, `boundary`, `threshold`, `events`, `distance` and
             `abduction` for causes.
-        values: The same as numbers: `max_rows`, `budget`; `is_metric` of a distance; `b`, `c`, `n_sample`,
-            `p_replace`, `weight_necessity` and `weight_sufficiency` for causes.
+        values: The same as numbers: `max_rows`, `budget`; `is_metric` and `of_decisions` of a distance; `b`,
+            `c`, `n_sample`, `p_replace`, `weight_necessity` and `weight_sufficiency` for causes.
     """
 
     criterion: str
@@ -124,7 +126,10 @@ class Explanation:
         scores: Numbers a player by name, with the shape of the image where players are pixels: `shapley`,
             `pns` of each player alone, `soft` masks, ascended scores.
         measures: Numbers about the whole prediction, by name: `total_gap`, ρ(f(x), f_0).
-        settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`.
+        settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`. Where the model decides:
+            `decided`, 1 where a large output is what it decided for in this row and -1 where a small one is,
+            and `threshold`, above which the output decides, where that is known. `stopped` where time was
+            up, `effective_rows` where few rows decide.
         details: What only some criteria say.
         model_rows: Model rows that this explanation needs: every subset with every draw, on fresh draws too,
             equal rows counted each time.
@@ -309,6 +314,22 @@ class Explanation:
             raise self._absent(name)
         return self.sets[name]
 
+    def speaks_against(self, direction: Direction) -> bool:
+        """Whether a member of this direction moves f from f(x) towards `base`, against what is explained.
+
+        A member that raises the prediction speaks against it where f(x) is below what it is compared with.
+
+        Args:
+            direction: Its direction.
+        """
+        against = Direction.LOWERS if self._is_above else Direction.RAISES
+        return direction is against
+
+    @property
+    def _is_above(self) -> bool:
+        # Decisions are compared as 1 for that of f(x), whatever the number of its class.
+        return bool(self.provenance.values.get("of_decisions")) or self.prediction >= self.base
+
     def of(self, size: int) -> Selection:
         """The subset of one size with the highest PNS.
 
@@ -346,6 +367,21 @@ class Explanation:
         pns = f", PNS={self.cause.pns.value:.4g}" if "cause" in self.sets else ""
         numbers = f"f(x)={self.prediction:.4g}, {self.base_word}={self.base:.4g}"
         return f"Explanation(row={self.row!r}, target={self.target_label!r}, {numbers}, {sets}{pns})"
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """What a reader should know before the sets, the most important first; often nothing."""
+        return statuses_of(self)
+
+    @property
+    def status(self) -> Status:
+        """The most important of them; of kind `EXPLAINED` where there is none."""
+        return next(iter(self.statuses), EXPLAINED)
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """Of the smallest ε-sufficient and ε-necessary sets, whether they hold on rows never seen."""
+        return {kind: verdict_of(self.sets[kind], kind, self.epsilon) for kind in GAPS if kind in self.sets}
 
     @property
     def base_word(self) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import final
 
 import numpy as np
@@ -49,6 +50,60 @@ class Measure:
 
 
 @final
+class Direction(Enum):
+    """Which way a member moves the prediction."""
+
+    RAISES = "raises"
+    LOWERS = "lowers"
+    DEPENDS = "depends"
+    NONE = "none"
+    UNCLEAR = "unclear"
+
+
+@final
+@dataclass(frozen=True)
+class Effect:
+    """What one member of a set does to the prediction, beside the other members and without them.
+
+    A member i of a sufficient set S has two changes: f_S - f_(S without i), what it adds to the others, and
+    f_{i} - f_0, what it does alone. Of a necessary set S they are f_(S_c and i) - f_(S_c), what showing it
+    again brings back, and f(x) - f_(all without i), what hiding it alone takes away. The unified set has
+    all four, those of the one kind where α is 1 or 0. Where decisions are compared f is 1 for the
+    decision of f(x) and 0 for any other.
+
+    Args:
+        changes: The changes of f. Their errors take those of the two predictions for independent, which is
+            too much where they share their draws.
+
+    Example:
+        >>> Effect((Measure(0.25), Measure(0.5))).direction.value
+        'raises'
+        >>> Effect((Measure(0.25), Measure(-0.5))).direction.value
+        'depends'
+        >>> Effect((Measure(0.25, 0.2), Measure(0.5))).direction.value
+        'unclear'
+    """
+
+    changes: tuple[Measure, ...]
+
+    @property
+    def direction(self) -> Direction:
+        """Where all changes that are not 0 have one sign: raises or lowers; with both signs it depends.
+
+        It is unclear where a change lies within 1.96 standard errors of 0, unless others have both signs.
+        """
+        known = [one for one in self.changes if abs(one.value) > NORMAL_95 * one.stderr]
+        ups, downs = any(one.value > 0 for one in known), any(one.value < 0 for one in known)
+        if ups and downs:
+            return Direction.DEPENDS
+        if any(one not in known and one.stderr != 0 for one in self.changes):
+            return Direction.UNCLEAR
+        if ups or downs:
+            return Direction.RAISES if ups else Direction.LOWERS
+        return Direction.NONE
+
+
+@final
 @dataclass(frozen=True)
 class Selection:
     """One subset S: who is in it, and what was measured of it.
@@ -78,6 +133,7 @@ class Selection:
         measures: What was measured, by name.
         n_ties: How many subsets attain the same best value, this one included; 0 when not counted.
         exact: Whether nothing was drawn to measure it; for causes, nothing given E.
+        effects: What each member does, in the order of `players`; empty where that was not asked.
 
     Example:
         >>> chosen = Selection((0,), ("age", "income"), {"sufficiency": Measure(0.25)})
@@ -95,6 +151,7 @@ class Selection:
     measures: Mapping[str, Measure]
     n_ties: int = 0
     exact: bool = True
+    effects: tuple[Effect, ...] = ()
 
     def __len__(self) -> int:
         return len(self.players)
@@ -125,6 +182,11 @@ class Selection:
         keep = np.zeros(len(self.among), dtype=np.bool_)
         keep[list(self.players)] = True
         return keep
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Which way each member moves the prediction, in the order of `players`; empty where not asked."""
+        return tuple(effect.direction for effect in self.effects)
 
     def measure(self, name: str) -> Measure:
         """One of the measures.

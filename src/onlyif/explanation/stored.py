@@ -19,7 +19,7 @@ from onlyif.explanation.continuum import Continua
 from onlyif.explanation.explanation import Details, Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.pixels import PixelNames
-from onlyif.explanation.selection import Measure, Selection
+from onlyif.explanation.selection import Effect, Measure, Selection
 
 FORMAT = 5
 Array = Shaped[np.ndarray, "..."]
@@ -47,6 +47,7 @@ class StoredSet:
     measures: dict[str, Measure]
     n_ties: int
     exact: bool
+    effects: tuple[Effect, ...]
 
 
 @final
@@ -203,7 +204,7 @@ def _item(item: Explanation) -> StoredItem:
 
 
 def _set(chosen: Selection) -> StoredSet:
-    return StoredSet(chosen.players, dict(chosen.measures), chosen.n_ties, chosen.exact)
+    return StoredSet(chosen.players, dict(chosen.measures), chosen.n_ties, chosen.exact, chosen.effects)
 
 
 def _arrays(item: Explanation) -> dict[str, Array]:
@@ -305,7 +306,9 @@ def _selection(stored: StoredSet, names: Sequence[str], where: str) -> Selection
     players = list(stored.players)
     if players != sorted(set(players)) or not all(0 <= player < len(names) for player in players):
         raise StorageError(f"{where}: players {players} are not among {len(names)} names, in order")
-    return Selection(stored.players, names, stored.measures, stored.n_ties, stored.exact)
+    if len(stored.effects) not in (0, len(players)) or not all(one.changes for one in stored.effects):
+        raise StorageError(f"{where}: need effects of none or of each of {len(players)} players")
+    return Selection(stored.players, names, stored.measures, stored.n_ties, stored.exact, stored.effects)
 
 
 def check_item(item: Explanation, where: str) -> None:

@@ -19,13 +19,17 @@ from onlyif.explanation.selection import Selection
 # Squares of what is larger overflow.
 _ENORMOUS = 1e150
 # What is known of some sets only, or for a reader of one row.
-_OF_ONE_ROW = frozenset({"searched", "typical", "effective_pn", "effective_ps", "p_changed", "p_unchanged"})
+_OF_ONE_ROW = frozenset(
+    {"searched", "typical", "effective_pn", "effective_ps", "p_changed", "p_unchanged", "kept", "hidden"}
+)
 SYMBOLS: Mapping[str, str] = {
     "sufficiency": "Δsuf",
     "necessity": "Δnec",
     "pns": "PNS",
     "pn": "PN",
     "ps": "PS",
+    "kept": "f_S",
+    "hidden": "f_Sc",
 }
 
 

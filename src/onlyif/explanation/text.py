@@ -24,7 +24,7 @@ from onlyif.explanation.layout import (
     wrapped,
 )
 from onlyif.explanation.pixels import PixelNames
-from onlyif.explanation.selection import Measure, Selection
+from onlyif.explanation.selection import Direction, Measure, Selection
 
 Lines = Iterator[str]
 _LONGEST = 40
@@ -69,13 +69,32 @@ def explanation_text(item: Explanation, width: int = 100) -> str:
 
 
 def value_pairs(item: Explanation, chosen: Selection) -> list[str]:
-    """The members of a set with their values, as "age = 39", and the baseline's where there is one."""
+    """The members of a set with their values, as "age = 39", and the baseline's and directions, if any."""
     if isinstance(item.names, PixelNames):
         return [share_text(chosen.size, len(item.names))]
     at = item.details.baseline
+    ways = [direction_text(item, one) for one in chosen.directions] or [""] * chosen.size
     return [
-        f"{item.names[i]} = {item.values[i]}" + (f" (baseline {at[i]})" if at else "") for i in chosen.players
+        f"{item.names[i]} = {item.values[i]}" + (f" (baseline {at[i]})" if at else "") + (way and f": {way}")
+        for i, way in zip(chosen.players, ways, strict=True)
     ]
+
+
+def direction_text(item: Explanation, direction: Direction) -> str:
+    """Which way a member moves the prediction, in words; marked where it speaks against it.
+
+    Args:
+        item: The explanation.
+        direction: The member's direction.
+    """
+    words = {
+        Direction.RAISES: "raises it",
+        Direction.LOWERS: "lowers it",
+        Direction.DEPENDS: "raises or lowers it, depending on the others",
+        Direction.NONE: "changes nothing, alone or beside the others",
+        Direction.UNCLEAR: "the direction is within its error",
+    }
+    return words[direction] + (" (AGAINST the prediction)" if item.speaks_against(direction) else "")
 
 
 def size_rule(item: Explanation) -> str:
@@ -99,15 +118,14 @@ def _heading(item: Explanation, width: int) -> Lines:
     named = f" of '{item.target_label}'" if item.target_label else ""
     what = "Image" if isinstance(item.names, PixelNames) else "Row"
     yield wrapped(f"{what} {item.row}: {made.output}{named} ({made.predictor})", width, "")
+    for status in item.statuses:
+        yield wrapped(sentence(str(status)), width, "  ! ", "    ")
     yield f"  {'f(x)':<{wide}} = {prediction:<{pad}}  the prediction for this {what.lower()}"
     yield f"  {item.base_word:<{wide}} = {base:<{pad}}  {base_text(item)}"
     if item.details.certificate is not None:
         rho = made.sentences["distance"]
         close = f"Below, 'close' means within ε = {number(item.epsilon)} (distance: {rho})."
         yield wrapped(f"The two differ by {measure_text(item.total_gap)}. {close}", width)
-        if not item.certificate.informative:
-            nothing = "The prediction cannot be told apart from the average one: there is nothing to explain."
-            yield wrapped(nothing, width, "  ! ", "    ")
     if "c" in made.values:
         how = f"c = {number(float(made.values['c']))} ({made.sentences['threshold']})"
         yield wrapped(f"Below, 'changes' means by more than {how}.", width)
@@ -132,6 +150,7 @@ def _smallest(item: Explanation, chosen: Selection, title: str, kind: str, width
     yield wrapped(f"{title} ({what})", width, "")
     yield from _members(item, chosen, width)
     yield from _gaps(chosen, width)
+    yield wrapped(f"verdict: {item.verdicts[kind].sentence}", width, "  ", "    ")
 
 
 def _unified(item: Explanation, chosen: Selection, width: int) -> Lines:
@@ -201,11 +220,15 @@ def _gaps(chosen: Selection, width: int) -> Lines:
     fresh_suf, fresh_nec = ("", "")
     if chosen.fresh:
         fresh_suf, fresh_nec = (f" (fresh draws: {measure_text(gap)})" for gap in chosen.fresh)
-    keep = f"keeping only these moves the prediction by Δsuf = {measure_text(chosen.sufficiency)}{fresh_suf}"
-    hide = (
-        f"hiding only these leaves it off the average by Δnec = {measure_text(chosen.necessity)}{fresh_nec}"
-    )
+    keep = f"keeping only these{_at(chosen, 'kept', 'f_S')} moves the prediction by Δsuf = "
+    hide = f"hiding only these{_at(chosen, 'hidden', 'f_Sc')} leaves it off the average by Δnec = "
+    keep += f"{measure_text(chosen.sufficiency)}{fresh_suf}"
+    hide += f"{measure_text(chosen.necessity)}{fresh_nec}"
     yield from (wrapped(line, width, "  ", "    ") for line in (keep, hide))
+
+
+def _at(chosen: Selection, name: str, symbol: str) -> str:
+    return f" ({symbol} = {measure_text(chosen.measures[name])})" if name in chosen.measures else ""
 
 
 def _continuum(item: Explanation, width: int) -> Lines:

@@ -70,6 +70,30 @@ def as_decisions(asked: Asked, tables: Tables, options: Options) -> Asked:
     )  # fmt: skip
 
 
+def decided_as(asked: Asked, targets: Int64[np.ndarray, "b"]) -> list[dict[str, bool | int | float]]:
+    """For each row whether a large or a small output is what the model decided, and from where on it would.
+
+    Args:
+        asked: The model, with its decisions where it makes any.
+        targets: The number of the explained output.
+    """
+    if asked.decisions is None:
+        return [{}] * len(targets)
+    # A single output is that of the second of two classes.
+    target = targets if asked.outputs.shape[1] > 1 else np.ones_like(targets)
+    signs = np.where(asked.decisions == target, 1, -1).tolist()
+    threshold = _threshold(asked)
+    return [{"decided": sign} | ({} if threshold is None else {"threshold": threshold}) for sign in signs]
+
+
+def _threshold(asked: Asked) -> float | None:
+    """Above which an output decides, where every class has one; of several classes it is half of all."""
+    n_outputs, meaning = asked.outputs.shape[1], asked.meaning
+    if n_outputs == 1:
+        return meaning.threshold
+    return 0.5 if n_outputs == 2 and are_classes(asked.outputs, replace(meaning, exclusive=None)) else None
+
+
 def _decisions(asked: Asked, tables: Tables, options: Options) -> Int64[np.ndarray, "b"] | None:
     n_outputs, meaning = asked.outputs.shape[1], asked.meaning
     if _rule(asked.predictor.inner) is not None:

@@ -21,7 +21,7 @@ from onlyif.modalities.table import row_labels
 from onlyif.models.base import Meaning
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
-from onlyif.setup.decisions import as_decisions, with_decisions
+from onlyif.setup.decisions import as_decisions, decided_as, with_decisions
 from onlyif.setup.options import Options
 from onlyif.setup.tables import Asked, Tables, asked_of, background_of, tables_of
 from onlyif.setup.targets import targets_of
@@ -132,9 +132,10 @@ class Ready:
         return choice.rows_a_subset << self.tables.players.count if plan.complete else plan.most_rows
 
     def _subjects(self, notes: tuple[str, ...]) -> tuple[Subject, ...]:
-        """What the reader is told of each row: label, values of the players, target, notes."""
+        """What the reader is told of each row: label, values of the players, target, notes, decision."""
         labels = (DECISION if self.of_decisions else self.asked.meaning).labels
-        rows = zip(self.labels, self.tables.x, self.targets.tolist(), self.asked.row_notes, strict=True)
+        decided = [{}] * len(self.targets) if self.of_decisions else decided_as(self.asked, self.targets)
+        of_rows = self.labels, self.tables.x, self.targets.tolist(), self.asked.row_notes, decided
         return tuple(
             Subject(
                 label,
@@ -142,8 +143,9 @@ class Ready:
                 target,
                 labels[target] if target < len(labels) else f"output {target}",
                 (*notes, *own),
+                settings,
             )
-            for label, row, target, own in rows
+            for label, row, target, own, settings in zip(*of_rows, strict=True)
         )
 
     def _provenance(self, choice: Choice) -> Provenance:

@@ -83,7 +83,7 @@ def sets_work(source: Source, meter: Meter) -> Work:
     rows = restriction.method.rows
     choice = Choice(
         criterion, search, "sne" if own is None else own.name, sentences,
-        values={"is_metric": distance.kind.is_metric},
+        values={"is_metric": distance.kind.is_metric, "of_decisions": distance.kind.of_decisions},
         rows_a_subset=rows,
         meets_large_calls=search.plan.complete or not rows,
         notes=route.notes if route.restriction else (*route.notes, *once.notes, *_rounded(ready, reference)),

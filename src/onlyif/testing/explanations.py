@@ -4,7 +4,7 @@ Nothing here is fast or clever. It is what the fast code is compared with.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -14,7 +14,7 @@ from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.explanation import Details, Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import empty_reason
-from onlyif.explanation.selection import Measure, Selection, gap_selection
+from onlyif.explanation.selection import Effect, Measure, Selection, gap_selection
 from onlyif.testing.continua import TOLERANCE, allowed_sets, best_set, continua_of_points
 from onlyif.testing.games import Game, Players, all_subsets, game_of_table, shapley_of_game, table_of_game
 
@@ -94,6 +94,7 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
     complete = subsets is None
     certificate = _certificate(points, case, (sufficient, necessary, unified), epsilon, complete)
     total_gap = Measure(total, case.stderr)
+    sets = {"sufficient": sufficient, "necessary": necessary, "unified": unified}
     return Explanation(
         row=case.row,
         names=case.names,
@@ -103,7 +104,7 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
         prediction=game(frozenset(everyone)),
         base=game(frozenset(nobody)),
         base_stderr=case.stderr,
-        sets={"sufficient": sufficient, "necessary": necessary, "unified": unified},
+        sets={kind: _with_effects(game, case, kind, chosen) for kind, chosen in sets.items()},
         provenance=PROVENANCE,
         scores={"shapley": np.array(shapley_of_game(game, case.count))} if complete else {},
         measures={"total_gap": total_gap},
@@ -140,6 +141,22 @@ def example_explanations(stderr: float = 0.0) -> Explanations:
             for row, (table, text) in enumerate(zip(tables, values, strict=True))
         )
     )
+
+
+def _with_effects(game: Game, case: Case, kind: str, chosen: Selection) -> Selection:
+    """The set with f_S, f_Sc and what each member does, by the definitions."""
+    s, everyone = frozenset(chosen.players), frozenset(range(case.count))
+    rest = everyone - s
+
+    def changes(i: int) -> Iterator[float]:
+        if kind == "sufficient" or (kind == "unified" and case.alpha > 0):
+            yield from (game(s) - game(s - {i}), game(frozenset({i})) - game(frozenset()))
+        if kind == "necessary" or (kind == "unified" and case.alpha < 1):
+            yield from (game(rest | {i}) - game(rest), game(everyone) - game(everyone - {i}))
+
+    sides = {"kept": Measure(game(s), case.stderr), "hidden": Measure(game(rest), case.stderr)}
+    effects = tuple(Effect(tuple(Measure(value) for value in changes(i))) for i in chosen.players)
+    return replace(chosen, measures={**chosen.measures, **sides}, effects=effects)
 
 
 def _points(game: Game, case: Case, subsets: Iterable[Players]) -> dict[Players, Selection]:

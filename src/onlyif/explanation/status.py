@@ -1,0 +1,169 @@
+"""What a reader should know before the sets: where they are no answer to what is usually asked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias, final
+
+from typing_extensions import override
+
+from onlyif.core.visible import on_one_line
+from onlyif.explanation.layout import counted, number
+
+# An `Explanation`, which has its statuses as a property and so is made of this module.
+Told: TypeAlias = Any
+
+
+@final
+class Kind(Enum):
+    """What kind of answer an explanation is."""
+
+    EXPLAINED = "explained"
+    NOTHING = "nothing to explain"
+    NO_FEATURE = "no feature needed"
+    OTHER_SIDE = "against the average"
+    SAME_DECISION = "same decision as the average"
+    EVERYTHING = "all features"
+    FLAT = "one set for every α"
+    NO_CAUSE = "no cause"
+    AT_BASELINE = "already at the baseline"
+    FEW_ROWS = "few rows"
+    TIME = "time was up"
+
+
+@final
+@dataclass(frozen=True)
+class Status:
+    """What kind of answer an explanation is, and what to do about it.
+
+    Args:
+        kind: What kind of answer it is.
+        sentence: What that means here.
+        advice: What to do; "" where nothing needs to be done.
+
+    Example:
+        >>> from onlyif.testing.explanations import example_explanations
+        >>> example_explanations()[0].status.kind.value
+        'explained'
+    """
+
+    kind: Kind
+    sentence: str
+    advice: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.kind.value}: {self.sentence} {self.advice}".strip()
+
+
+_OTHERWISE = 'Explain it against rows that are decided otherwise: against="other decisions".'
+_LARGER = "Allow a larger epsilon=, group columns that say the same, or choose another background."
+
+
+def statuses_of(item: Told) -> tuple[Status, ...]:
+    """All that a reader should know before the sets, the most important first; empty where there is nothing.
+
+    Args:
+        item: The explanation.
+    """
+    found = (
+        Status(kind, said, advice) for kind, (said_of, advice) in _RULES.items() if (said := said_of(item))
+    )
+    return tuple(found)
+
+
+def _nothing(item: Told) -> str:
+    sure = item.details.certificate
+    if sure is None or sure.informative:
+        return ""
+    return "the prediction cannot be told apart from the average one."
+
+
+def _no_feature(item: Told) -> str:
+    if _nothing(item) or "epsilon" not in item.settings or not item.reason:
+        return ""
+    return f"with every feature hidden the prediction is already within ε = {number(item.epsilon)}."
+
+
+def _label(item: Told) -> str:
+    return repr(on_one_line(item.target_label or str(item.target)))
+
+
+def _other_side(item: Told) -> str:
+    way = item.settings.get("decided")
+    if way is None or _nothing(item) or (item.prediction - item.base) * float(way) >= 0:
+        return ""
+    where, what = ("below", "higher") if way > 0 else ("above", "lower")
+    return (
+        f"the {item.provenance.output} of {_label(item)} is {where} its average, although that is how the "
+        f"row is decided: the sets explain why it is not {what}."
+    )
+
+
+def _same_decision(item: Told) -> str:
+    way, threshold = item.settings.get("decided"), item.settings.get("threshold")
+    if way is None or threshold is None or _nothing(item) or _other_side(item):
+        return ""
+    if (item.base - float(threshold)) * float(way) <= 0:
+        return ""
+    return (
+        f"the average {item.provenance.output} of {_label(item)}, {number(item.base)}, decides as this row "
+        "is decided: the sets explain what makes it more extreme, not what makes the decision."
+    )
+
+
+def _everything(item: Told) -> str:
+    kinds = [kind for kind in ("sufficient", "necessary") if kind in item.sets]
+    whole = [kind for kind in kinds if item.sets[kind].size == len(item.names) > 1]
+    if not whole:
+        return ""
+    return f"no smaller set than all {len(item.names)} features is {' or '.join(whole)} within ε = " + (
+        f"{number(item.epsilon)}."
+    )
+
+
+def _flat(item: Told) -> str:
+    if item.details.continua is None or _nothing(item):
+        return ""
+    sets = {one.players for one in (*item.continuum.pieces, *item.continuum.corners)}
+    only = next(iter(sets))
+    if len(sets) > 1 or len(only) not in {0, len(item.names)}:
+        return ""
+    return f"of {item.continuum.rule} the best set is {'all features' if only else 'empty'}, whatever α is."
+
+
+def _no_cause(item: Told) -> str:
+    return f"{item.reason}." if "cause" in item.sets and item.reason else ""
+
+
+def _at_baseline(item: Told) -> str:
+    if "cause" not in item.sets or _no_cause(item) or not item.details.baseline:
+        return ""
+    at = item.details.baseline
+    if any(item.values[i] != at[i] for i in item.cause.players):
+        return ""
+    return f"{counted(item.cause.size, 'feature')} of the cause have the baseline's values in this row."
+
+
+def _few_rows(item: Told) -> str:
+    rows = item.settings.get("effective_rows")
+    return "" if rows is None else f"some numbers rest on {number(float(rows))} rows, after weighting."
+
+
+def _time(item: Told) -> str:
+    return "not all subsets that the search wanted were compared." if item.settings.get("stopped") else ""
+
+
+_RULES: Mapping[Kind, tuple[Callable[[Told], str], str]] = {
+    Kind.NOTHING: (_nothing, f"Choose a background that differs from this row. {_OTHERWISE}"),
+    Kind.NO_FEATURE: (_no_feature, f"A smaller epsilon= asks for more. {_OTHERWISE}"),
+    Kind.NO_CAUSE: (_no_cause, "Choose another baseline=, or a smaller c."),
+    Kind.OTHER_SIDE: (_other_side, _OTHERWISE),
+    Kind.SAME_DECISION: (_same_decision, _OTHERWISE),
+    Kind.EVERYTHING: (_everything, _LARGER),
+    Kind.FLAT: (_flat, _LARGER),
+    Kind.AT_BASELINE: (_at_baseline, "Choose another baseline=: these features did not change."),
+    Kind.FEW_ROWS: (_few_rows, "Take more background rows or a wider kernel before you trust it."),
+    Kind.TIME: (_time, "Give it more time_limit=, or fewer features."),
+}
+EXPLAINED = Status(Kind.EXPLAINED, "", "")
