@@ -253,9 +253,7 @@ def part_batch(args):
         whole = ascend(predictor, test, x, change, settings=settings).scores
         alone = torch.cat(
             [
-                ascend(
-                    predictor, test, x[i : i + 1], change.take(torch.tensor([i])), settings=settings
-                ).scores
+                ascend(predictor, test, x[i : i + 1], change.take(np.array([i])), settings=settings).scores
                 for i in range(len(x))
             ]
         )

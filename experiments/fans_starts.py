@@ -134,7 +134,7 @@ def _pairs(names: list[str]) -> list[tuple[str, str]]:
 
 
 def picture(path, subjects: Subjects, starts: dict[str, Tensor], maps: dict[str, dict[str, Tensor]]) -> None:
-    """For four digits the image, and beside every map its start and the soft-thresholded start."""
+    """For up to four digits the image, and beside every map its start and the soft-thresholded start."""
     columns: list[tuple[str, Tensor]] = [("image", subjects.x.flatten(1))]
     for name, start in starts.items():
         columns.append((f"start: {name}", start))
@@ -143,8 +143,9 @@ def picture(path, subjects: Subjects, starts: dict[str, Tensor], maps: dict[str,
         columns += [
             (f"{setting}\nfrom {name}", found[name]) for setting, found in maps.items() if name in found
         ]
-    figure = Figure(figsize=(1.15 * len(columns), 5.2), layout="constrained")
-    for row, line in enumerate(figure.subplots(4, len(columns))):
+    n_rows = min(4, *(len(values) for _, values in columns))
+    figure = Figure(figsize=(1.15 * len(columns), 1.3 * n_rows), layout="constrained")
+    for row, line in enumerate(figure.subplots(n_rows, len(columns), squeeze=False)):
         for axes, (title, values) in zip(line, columns, strict=True):
             axes.imshow(values[row].view(28, 28), cmap="gray_r" if title == "image" else "viridis")
             axes.set(xticks=[], yticks=[])
