@@ -6,6 +6,7 @@ from typing import Any, final, overload
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from onlyif.core.equality import same
@@ -15,7 +16,6 @@ from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, number, share_text
 from onlyif.explanation.pixels import PixelNames
-from onlyif.explanation.places import many_places, one_place
 from onlyif.explanation.records import continuum_layout, path_layout, player_layout, set_layout
 from onlyif.explanation.shap_values import shap_values
 
@@ -75,10 +75,10 @@ class Explanations:
     @overload
     def __getitem__(self, which: Any) -> "Explanation | Explanations": ...
     def __getitem__(self, which: Any) -> "Explanation | Explanations":
-        place = None if isinstance(which, slice) else one_place(which)
+        place = None if isinstance(which, slice) else _one_place(which)
         if place is not None:
             return self.items[place]
-        return Explanations(tuple(self.items[i] for i in many_places(which, len(self))), self.backend)
+        return Explanations(tuple(self.items[i] for i in _many_places(which, len(self))), self.backend)
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -283,3 +283,38 @@ def _pixels(item: Explanation) -> list[str]:
     chosen = item.unified
     gaps = chosen.sufficiency.value, chosen.necessity.value
     return [number(item.alpha), *map(number, gaps), share_text(chosen.size, len(item.names))]
+
+
+def _one_place(which: Any) -> int | None:
+    """The position that a single number means; None where more than one item is asked for.
+
+    Example:
+        >>> _one_place(-1), _one_place([0, 2])
+        (-1, None)
+    """
+    place = np.asarray(which)
+    if place.ndim:
+        return None
+    if place.dtype.kind not in "iu":
+        raise SettingError(f"an explanation is chosen by its position, a whole number; got {which!r}")
+    return int(place)
+
+
+def _many_places(which: Any, count: int) -> list[int]:
+    """The positions that a slice, a list of numbers or a mask means.
+
+    Example:
+        >>> _many_places(slice(1, None), 3), _many_places([True, False, True], 3)
+        ([1, 2], [0, 2])
+    """
+    if isinstance(which, slice):
+        return list(range(count)[which])
+    places: NDArray[Any] = np.asarray(which)
+    if places.dtype.kind == "b" and places.shape == (count,):
+        return [int(i) for i in np.flatnonzero(places)]
+    if places.ndim == 1 and (places.dtype.kind in "iu" or not places.size):
+        return [int(i) for i in places]
+    raise SettingError(
+        f"need a number, a slice, a list of numbers or {count} booleans, "
+        f"got {places.dtype} of shape {places.shape}"
+    )
