@@ -38,9 +38,8 @@ class Kind(ABC):
             value: The argument.
         """
 
-    @abstractmethod
     def made(self, name: str, value: Any) -> Any:
-        """The one plain value that a value of this kind means.
+        """The one plain value that a value of this kind means: itself, unless a kind says otherwise.
 
         Args:
             name: The argument's name, for the message.
@@ -49,6 +48,7 @@ class Kind(ABC):
         Raises:
             SettingError: if it is out of range.
         """
+        return value
 
     def take(self, name: str, value: Any) -> Any:
         """The argument as the one plain value that it means.
@@ -271,10 +271,6 @@ class Made(Kind):
     def fits(self, value: Any) -> bool:
         return isinstance(value, self.classes)
 
-    @override
-    def made(self, name: str, value: Any) -> Any:
-        return value
-
 
 @final
 @dataclass(frozen=True)
@@ -289,10 +285,6 @@ class Function(Kind):
     @override
     def fits(self, value: Any) -> bool:
         return callable(value) and not isinstance(value, type)
-
-    @override
-    def made(self, name: str, value: Any) -> Any:
-        return value
 
 
 @final
