@@ -105,7 +105,7 @@ quantus:
 	.venv-$@/bin/python -m pytest -q tests/interop/test_quantus.py tests/metrics -k quantus
 
 bench: $(READY)
-	for script in tables trees; do $(RUN) "benchmarks/$$script.py" || exit 1; done
+	for script in tables trees explainers; do $(RUN) "benchmarks/$$script.py" || exit 1; done
 	@if [ -d "$(MODELS)" ]; then for script in fans masks; do $(RUN) "benchmarks/$$script.py" --models "$(MODELS)" || exit 1; done; \
 	else echo "fans and masks are left out: no trained networks in $(MODELS)/ (experiments/train_networks.py makes them)"; fi
 

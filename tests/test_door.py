@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 import onlyif
 from onlyif.answers.case import Question
 from onlyif.criteria.distances import FunctionDistance
-from onlyif.explain import run
+from onlyif.explainer import run
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.models.function import FunctionPredictor
 from onlyif.references.marginal import MarginalReference

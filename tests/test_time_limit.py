@@ -11,7 +11,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 import onlyif
 from onlyif.core.errors import OnlyIfWarning, SettingError
 from onlyif.core.progress import Display, meter_of
-from onlyif.explain import rows_left, run
+from onlyif.explainer import rows_left, run
 from onlyif.explanation.certificate import Basis
 from onlyif.explanation.explanations import joined
 from onlyif.samples.fewer import FewerSample

@@ -26,6 +26,7 @@ from onlyif.core.errors import (
 )
 from onlyif.criteria.distances import AbsoluteDistance, DiscreteDistance, LogitDistance
 from onlyif.explain import explain
+from onlyif.explainer import Explainer
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
@@ -64,6 +65,7 @@ __all__ = [
     "DiscreteDistance",
     "Empirical",
     "ExhaustiveSearch",
+    "Explainer",
     "Explanation",
     "Explanations",
     "ExtraError",

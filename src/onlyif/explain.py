@@ -1,35 +1,23 @@
 """`onlyif.explain`: what a newcomer calls."""
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onlyif.answers.case import Question
-from onlyif.answers.explained import explain_case
 from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
-from onlyif.core.arguments import Either, Flag
-from onlyif.core.errors import Interrupted, OnlyIfWarning
-from onlyif.core.progress import Meter, TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
-from onlyif.explanation.explanations import Explanations, joined
-from onlyif.explanation.layout import counted
+from onlyif.explainer import Explainer, explanations_of
+from onlyif.explanation.explanations import Explanations
 from onlyif.modalities.base import Modality
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
-from onlyif.models.own_answers import OtherAnswersError
-from onlyif.progress_bar import ProgressBar, progress_bar
 from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts
-from onlyif.setup.instances import pieces_of
-from onlyif.setup.options import Options, Target
-from onlyif.setup.prepare import in_smaller_calls, prepare
-from onlyif.setup.work import Work
+from onlyif.setup.options import Target
 
 
 def explain(
@@ -61,7 +49,8 @@ def explain(
     """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
     Every choice that is left open is made by what the model and the table are,
-    the exact way first, and is named in the result.
+    the exact way first, and is named in the result. For many calls with one model make an `Explainer`, which
+    prepares it once.
 
     Args:
         model: A trained model: a scikit-learn estimator or pipeline, an XGBoost or LightGBM model, a
@@ -127,104 +116,10 @@ def explain(
     References:
         [bharti2024] the definitions; the guide states the corrections.
     """
-    shown = Either((Flag(), None)).take("progress", progress)
-    options = Options(
-        target=target, question=Question(alpha, size, exact_size, epsilon), groups=groups, seed=seed,
-        max_rows=max_rows, budget=budget, output=output, reference=reference, restriction=restriction,
-        search=search, distance=distance, keep_table=keep_table, tolerate=tolerate, criterion=criterion,
-        modality=modality,
+    explainer = Explainer(
+        model, background, target=target, alpha=alpha, size=size, exact_size=exact_size, epsilon=epsilon,
+        groups=groups, seed=seed, max_rows=max_rows, budget=budget, progress=progress, time_limit=time_limit,
+        output=output, reference=reference, restriction=restriction, search=search, distance=distance,
+        keep_table=keep_table, tolerate=tolerate, criterion=criterion, modality=modality,
     )  # fmt: skip
-    bar = progress_bar(shown)
-    meter = meter_of(time_limit, bar)
-    if modality is not None:
-        return _of_modality(model, X, background, options, meter, bar)
-    return _all(prepare(model, X, background, options, meter), bar)
-
-
-def _of_modality(  # noqa: PLR0917 - as `explain`
-    model: Any, data: Any, background: Any, options: Options, meter: Meter, bar: ProgressBar
-) -> Explanations:
-    """Instances whose players have the same names together, in the order of the instances."""
-    explained: list[Explanations] = []
-    late: list[int] = []
-    for rows, chosen in pieces_of(data, background, options):
-        if explained and meter.left_s <= 0:
-            late.extend(range(rows.first, rows.first + len(rows)))
-            continue
-        try:
-            explained.append(_all(prepare(model, rows, None, chosen, meter), bar))
-        except Interrupted as interrupt:
-            whole: Any = interrupt.finished
-            raise Interrupted(joined([*explained, whole])) from interrupt
-    found = joined(explained)
-    if not late:
-        return found
-    warnings.warn(f"time was up: {counted(len(late), 'instance')} left out", OnlyIfWarning, stacklevel=3)
-    return replace(found, left_out=(*found.left_out, *late))
-
-
-def _all(work: Work, bar: ProgressBar) -> Explanations:
-    finished: list[Explanations] = [Explanations((), work.backend)]
-    try:
-        for part in bar.over(run(work), len(work)):
-            finished.append(part)
-    except KeyboardInterrupt as interrupt:
-        raise Interrupted(joined(finished)) from interrupt
-    found = joined(finished)
-    rest = rows_left(work, len(found))
-    if not rest:
-        return found
-    warnings.warn(rest, OnlyIfWarning, stacklevel=3)
-    return replace(found, left_out=tuple(subject.row for subject in work.whole.subjects[len(found) :]))
-
-
-def rows_left(work: Work, done: int) -> str:
-    """What to say of the rows that were left out when time was up; "" where there are none.
-
-    Args:
-        work: The work.
-        done: How many rows were explained.
-    """
-    total = len(work)
-    if done == total:
-        return ""
-    return (
-        f"the time limit of {work.whole.meter.limit:g} s was reached after {done} of {total} rows; "
-        f"{counted(total - done, 'row')} left out, from row {work.whole.subjects[done].row} on"
-    )
-
-
-def run(work: Work, start: int = 0) -> Iterator[Explanations]:
-    """The explanations of a piece of work, block by block, in the order of its rows.
-
-    It ends early when the time limit of the work's meter is reached.
-
-    Args:
-        work: What `prepare` made.
-        start: First row that is wanted; those before it are taken as done.
-    """
-    step = work.rows_a_block
-    for first in range(start, len(work), step):
-        rows = slice(first, min(first + step, len(work)))
-        if work.whole.meter.left_s <= 0:
-            return
-        work.whole.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
-        try:
-            work, part = _part(work, rows)
-        except TimeUpError:
-            return
-        work.whole.meter.end()
-        yield part
-
-
-def _part(work: Work, rows: slice) -> tuple[Work, Explanations]:
-    """A block, and the work to go on with: with smaller calls where the model needs them."""
-    try:
-        return work, _explained(work, rows)
-    except OtherAnswersError as error:
-        work = in_smaller_calls(work, error)
-        return work, _explained(work, rows)
-
-
-def _explained(work: Work, rows: slice) -> Explanations:
-    return Explanations(explain_case(work.whole.part(rows)), work.backend)
+    return explanations_of(explainer, X)

@@ -16,7 +16,13 @@ MAX_FUNCTION_LINES = 45
 # The only places where the user's own types, names and signatures are looked at.
 TRANSLATORS = {
     *("cli", "files", "interop", "setup", "trees"),
-    *("modalities/groups.py", "modalities/sklearn_groups.py", "models/detect.py", "models/own_methods.py"),
+    *(
+        "explainer.py",
+        "modalities/groups.py",
+        "modalities/sklearn_groups.py",
+        "models/detect.py",
+        "models/own_methods.py",
+    ),
 }
 # Packages that offer names, loaded when they are used, or say first that their extra is missing.
 OFFERING_OR_REFUSING = {"amortised", "interop", "metrics", "plots"}

@@ -258,7 +258,7 @@ def test_rounding_in_single_precision_is_not_called_random(kind):
 
 @pytest.mark.parametrize("shift", [1e-7, 1e-4, 1.0])
 def test_what_is_no_rounding_is_found_in_double_precision(shift):
-    calls = iter(range(1000))
+    calls = iter(range(1, 1000))
     predictor = FunctionPredictor(lambda batch: batch.sum(1) / 3 + shift * next(calls))
     with pytest.raises(ModelError, match="two calls with the same 8 rows"):
         probe(predictor, ROWS)

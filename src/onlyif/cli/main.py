@@ -22,8 +22,8 @@ from onlyif.cli.streams import Results, results_apart, tell
 from onlyif.core.errors import Interrupted, ModelError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.progress import Meter, meter_of
-from onlyif.explain import rows_left
-from onlyif.explain import run as run_work
+from onlyif.explainer import rows_left
+from onlyif.explainer import run as run_work
 from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder

@@ -47,7 +47,7 @@ class RenderedForm(Form):
         return self
 
     @override
-    def encode(self, data: Any) -> Float64[np.ndarray, "r *x"]:
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "r *x"]:
         if data is ALL_HIDDEN and len(self.instances) == 1:
             return np.ones((1, self.modality.players(self.instances[0]).count))
         raise InputError(

@@ -22,7 +22,7 @@ from onlyif.core.labels import Row
 from onlyif.core.players import duplicates
 from onlyif.modalities.table_arrays import fit_array
 from onlyif.modalities.table_columns import Column, Kind
-from onlyif.modalities.table_conform import in_other_order, row_names
+from onlyif.modalities.table_conform import row_names
 from onlyif.modalities.table_forms import Form
 from onlyif.modalities.table_frames import fit_frame
 from onlyif.modalities.table_sparse import SparseForm, fit_sparse, is_sparse
@@ -75,13 +75,18 @@ class Schema:
         """Which columns have an order: numbers, dates, ordered categories."""
         return np.array([kind is not Kind.UNORDERED for kind in self.kinds])
 
-    def encode(self, data: Any) -> Float64[np.ndarray, "b c"]:
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "b c"]:
         """Codes and numbers of a table of this kind; NaN is a missing number.
+
+        Args:
+            data: The table.
+            exact: Whether to take only what `decode` gives back as it was, down to how a missing value is
+                written.
 
         Raises:
             InputError: for another kind of table, other columns, dtypes or levels.
         """
-        return self.form.encode(data)
+        return self.form.encode(data, exact=exact)
 
     def decode(self, batch: Float64[Array, "r c"]) -> Any:
         """The table of a batch of codes and numbers, in new memory.
@@ -196,11 +201,8 @@ def fit_schema(
     if _is_frame(background):
         frames = fit_frame(tables, roles)
         notes = _novelties(frames.columns, tables, roles)
-        ordered = tuple(
-            f"the {role} have the background's columns in another order and were put in its order"
-            for other, role in zip(others, roles[1:], strict=True)
-            if in_other_order(other, background)
-        )
+        pairs = zip(others, roles[1:], strict=True)
+        ordered = tuple(order_note(role) for other, role in pairs if frames.in_other_order(other))
         return Schema(frames.columns, frames, (*ordered, *notes), named=True)
     for other, role in zip(others, roles[1:], strict=True):
         if _is_frame(other) or is_torch_array(other) or nw.dependencies.is_pandas_series(other):
@@ -211,6 +213,15 @@ def fit_schema(
     arrays = fit_array(tables, names, roles)
     notes = _novelties(arrays.columns, tables, roles)
     return Schema(arrays.columns, arrays, notes, named=names is not None)
+
+
+def order_note(role: str) -> str:
+    """A sentence on columns that were put in the background's order.
+
+    Args:
+        role: What the table is.
+    """
+    return f"the {role} have the background's columns in another order and were put in its order"
 
 
 def row_labels(data: Any) -> tuple[Row, ...]:

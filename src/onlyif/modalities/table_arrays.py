@@ -40,7 +40,7 @@ class ArrayForm(Form):
         return replace(self, copies=False)
 
     @override
-    def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "r c"]:
         array = as_array(data, "rows")
         if array.shape[1] != len(self.columns):
             raise InputError(
@@ -50,10 +50,12 @@ class ArrayForm(Form):
         coded = np.empty(array.shape)
         for i, column in enumerate(self.columns):
             if column.levels is None:
+                if not _holds_numbers(array[:, i]):
+                    raise InputError(f"column {column.name!r} holds integers beyond 2^53, no known row does")
                 coded[:, i] = array[:, i]
                 check_finite(column.name, coded[:, i])
             else:
-                coded[:, i] = level_codes(column, column.levels, list(array[:, i]))
+                coded[:, i] = level_codes(column, column.levels, list(array[:, i]), exact=exact)
         return coded
 
     @override
@@ -195,8 +197,13 @@ def _other_unit(array: Values, dtype: np.dtype[Any], names: Sequence[str], role:
 
 def _learn(name: str, values: Values) -> Column:
     kind = values.dtype.kind
-    exact = kind in "bf" or (kind in "iu" and max(abs(int(values.min())), int(values.max())) <= EXACT_INTEGER)
-    if exact:
+    if _holds_numbers(values):
         plain = {"b": bool, "f": float}.get(kind, int)
         return number_column(name, values.astype(np.float64), plain)
     return level_column(name, list(values), list(values), typed=kind == "O")
+
+
+def _holds_numbers(values: Values) -> bool:
+    """Whether float64 holds every value."""
+    kind = values.dtype.kind
+    return kind in "bf" or (kind in "iu" and max(abs(int(values.min())), int(values.max())) <= EXACT_INTEGER)

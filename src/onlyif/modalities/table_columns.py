@@ -124,8 +124,14 @@ def level_column(
     return Column(name, kind, levels=levels)
 
 
-def level_codes(column: Column, levels: Levels, values: Sequence[Any]) -> Values:
+def level_codes(column: Column, levels: Levels, values: Sequence[Any], *, exact: bool = False) -> Values:
     """The codes of values whose levels are known.
+
+    Args:
+        column: The column.
+        levels: Its levels.
+        values: The values.
+        exact: Whether None and NaN are two values, as they are to some models.
 
     Raises:
         InputError: if a value is no known level.
@@ -133,7 +139,7 @@ def level_codes(column: Column, levels: Levels, values: Sequence[Any]) -> Values
     found = [levels.codes.get(key, -1) for key in _keys(column.name, values, typed=levels.typed)]
     # A missing value is the missing level, whether it is written None or NaN.
     blanks = [code for key, code in levels.codes.items() if isinstance(key, tuple) and key[0] == MISSING]
-    if len(blanks) == 1:
+    if len(blanks) == 1 and not exact:
         found = [
             blanks[0] if code < 0 and is_missing(value) else code
             for code, value in zip(found, values, strict=True)

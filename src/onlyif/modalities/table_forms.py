@@ -22,8 +22,13 @@ class Form(ABC):
     """
 
     @abstractmethod
-    def encode(self, data: Any) -> Float64[np.ndarray, "r *x"]:
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "r *x"]:
         """The codes and numbers of a table.
+
+        Args:
+            data: The table.
+            exact: Whether to take only what `decode` gives back as it was, down to how a missing value is
+                written.
 
         Raises:
             InputError: unless the table is of this kind, with known levels.
@@ -52,6 +57,14 @@ class Form(ABC):
         """The form in which a finished predictor takes batches of such tables: coded, as they are."""
         return BatchForm()
 
+    def in_other_order(self, data: Any) -> bool:
+        """Whether a table has these columns in another order, in which `encode` takes it too.
+
+        Args:
+            data: The table.
+        """
+        return False
+
     def of_given(self) -> "Form":
         """The same form for batches that are given away: what it decodes may share their memory."""
         return self
@@ -77,7 +90,7 @@ class BatchForm(Form):
         return replace(self, copies=False)
 
     @override
-    def encode(self, data: Any) -> Float64[np.ndarray, "r *x"]:
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "r *x"]:
         return np.array(doubled(data))
 
     @override

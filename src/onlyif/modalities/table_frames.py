@@ -17,7 +17,7 @@ from typing_extensions import override
 from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import InputError
 from onlyif.modalities.table_columns import Column, level_codes, level_column, number_column
-from onlyif.modalities.table_conform import checked_frame, conform
+from onlyif.modalities.table_conform import checked_frame, conform, in_other_order
 from onlyif.modalities.table_forms import Form
 from onlyif.modalities.table_values import EXACT_INTEGER, Values, as_codes, as_numbers, check_finite
 
@@ -38,8 +38,12 @@ class PandasForm(Form):
     levels: tuple[Any, ...]
 
     @override
-    def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
-        return _encode(conform(data, self.empty, "rows"), self.columns)
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "r c"]:
+        return _encode(conform(data, self.empty, "rows"), self.columns, exact=exact)
+
+    @override
+    def in_other_order(self, data: Any) -> bool:
+        return in_other_order(data, self.empty)
 
     @override
     def decode(self, batch: Float64[Array, "r c"]) -> Any:
@@ -72,8 +76,12 @@ class PolarsForm(Form):
     levels: tuple[Any, ...]
 
     @override
-    def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
-        return _encode(conform(data, self.empty, "rows"), self.columns)
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "r c"]:
+        return _encode(conform(data, self.empty, "rows"), self.columns, exact=exact)
+
+    @override
+    def in_other_order(self, data: Any) -> bool:
+        return in_other_order(data, self.empty)
 
     @override
     def decode(self, batch: Float64[Array, "r c"]) -> Any:
@@ -127,16 +135,20 @@ def _glued(tables: Sequence[nw.DataFrame[Any]], i: int, whole: nw.Series[Any]) -
     return nw.from_native(glued, series_only=True)
 
 
-def _encode(frame: Any, columns: Sequence[Column]) -> Float64[np.ndarray, "r c"]:
+def _encode(frame: Any, columns: Sequence[Column], *, exact: bool) -> Float64[np.ndarray, "r c"]:
     table = nw.from_native(frame, eager_only=True)
     coded = np.empty(table.shape)
     for i, column in enumerate(columns):
         series = table[:, i]
         if column.levels is None:
+            if not _holds(column, series):
+                raise InputError(
+                    f"column {column.name!r} holds numbers or missing values that no known row has"
+                )
             coded[:, i] = _read_numbers(series)
             check_finite(column.name, coded[:, i])
         else:
-            coded[:, i] = level_codes(column, column.levels, _read_values(series))
+            coded[:, i] = level_codes(column, column.levels, _read_values(series), exact=exact)
     return coded
 
 
@@ -168,6 +180,16 @@ def _is_number(series: nw.Series[Any]) -> bool:
     if series.implementation is nw.Implementation.POLARS:
         return not (bool(series.is_null().any()) and bool(series.is_nan().any()))
     return isinstance(series.to_native().dtype, np.dtype) or not bool(series.is_nan().any())
+
+
+def _holds(column: Column, series: nw.Series[Any]) -> bool:
+    """Whether numbers of this column say what is in a series, and which kind of missing it has."""
+    if not _is_number(series):
+        return False
+    if series.implementation is not nw.Implementation.POLARS or not series.dtype.is_float():
+        return True
+    other = series.is_nan() if column.missing_is_null else series.is_null()
+    return not bool(other.any())
 
 
 def _read_numbers(series: nw.Series[Any]) -> Values:

@@ -44,9 +44,12 @@ class SparseForm(Form):
     zeros: Bool[np.ndarray, "c"]
 
     @override
-    def encode(self, data: Any) -> Float64[np.ndarray, "r c"]:
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "r c"]:
         dense, dtype = _dense(data, "rows")
         _check_fits(dense, dtype, self.empty, "rows")
+        stored = ((dense == 0) & ~np.signbit(dense)).any(0) & ~self.zeros
+        if exact and stored.any():
+            raise InputError(f"column x{int(stored.argmax())} stores zeros, which no known row does")
         return dense
 
     @override

@@ -28,6 +28,7 @@ class TensorForm(Form):
     Args:
         dtype: Its dtype.
         device: Where it lies; None is where each batch lies.
+        names: Names of its columns, where it is a table.
         copies: Whether what is decoded is always in memory of its own.
 
     Example:
@@ -37,6 +38,7 @@ class TensorForm(Form):
 
     dtype: torch.dtype
     device: torch.device | None = None
+    names: tuple[str, ...] | None = None
     copies: bool = True
 
     @override
@@ -56,7 +58,9 @@ class TensorForm(Form):
         return TensorForm(torch.float64, self.device)
 
     @override
-    def encode(self, data: Any) -> Float64[np.ndarray, "r *x"]:
+    def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "r *x"]:
+        if self.names is not None:
+            return np.array(_numbers(data, self.dtype, self.names, "rows"))
         if not torch.is_tensor(data):
             raise InputError(f"need a torch tensor like the background, got {type(data).__name__}")
         if data.dtype != self.dtype:
@@ -93,36 +97,38 @@ def fit_tensor(
             with values of its dtype.
     """
     background = tensors[0]
-    for other, role in zip(tensors, roles, strict=True):
-        if not torch.is_tensor(other) or type(other).__name__ == "MaskedTensor":
-            raise InputError(
-                f"the background is a torch tensor, the {role} are a {type(other).__name__}; need the same"
-            )
-        if other.layout is not torch.strided or other.is_complex():
-            raise InputError(
-                f"need a dense tensor of real numbers, got {other.dtype} with layout {other.layout}"
-            )
-        check_shape(tuple(other.shape), "tensor", role)
-        if other.shape[1] != background.shape[1]:
-            raise InputError(
-                f"got {role} of {other.shape[1]} columns, a background of {background.shape[1]}; "
-                "need the same"
-            )
+    count = background.shape[1] if torch.is_tensor(background) and background.ndim == 2 else 0
+    labels = column_names(names, count)
+    given = zip(tensors, roles, strict=True)
+    whole = np.concatenate([_numbers(other, background.dtype, labels, role) for other, role in given])
     plain: Plain = {torch.bool: bool}.get(background.dtype, float if background.is_floating_point() else int)
-    arrays = [doubled(other) for other in tensors]
-    if plain is int and max(np.abs(array).max() for array in arrays) > EXACT_INTEGER:
+    columns = tuple(number_column(name, whole[:, i], plain) for i, name in enumerate(labels))
+    return TensorForm(background.dtype, background.device, labels), columns
+
+
+def _numbers(data: Any, dtype: torch.dtype, names: tuple[str, ...], role: str) -> Float64[np.ndarray, "r c"]:
+    """The numbers of a tensor that is a table with these columns, each of which the dtype holds."""
+    if not torch.is_tensor(data) or type(data).__name__ == "MaskedTensor":
+        raise InputError(
+            f"the background is a torch tensor, the {role} are a {type(data).__name__}; need the same"
+        )
+    if data.layout is not torch.strided or data.is_complex():
+        raise InputError(f"need a dense tensor of real numbers, got {data.dtype} with layout {data.layout}")
+    check_shape(tuple(data.shape), "tensor", role)
+    if data.shape[1] != len(names):
+        raise InputError(
+            f"got {role} of {data.shape[1]} columns, a background of {len(names)}; need the same"
+        )
+    numbers = doubled(data)
+    if not data.is_floating_point() and np.abs(numbers).max() > EXACT_INTEGER:
         raise InputError(
             "the tensor holds integers beyond 2^53, which float64 cannot hold; need smaller ones"
         )
-    labels = column_names(names, background.shape[1])
-    for other, array, role in zip(tensors, arrays, roles, strict=True):
-        if other.dtype != background.dtype:
-            check_exact(other, background.dtype, labels, role)
-        for i, name in enumerate(labels):
-            check_finite(name, array[:, i], role)
-    whole = np.concatenate(arrays)
-    columns = tuple(number_column(name, whole[:, i], plain) for i, name in enumerate(labels))
-    return TensorForm(background.dtype, background.device), columns
+    if data.dtype != dtype:
+        check_exact(data, dtype, names, role)
+    for i, name in enumerate(names):
+        check_finite(name, numbers[:, i], role)
+    return numbers
 
 
 def check_exact(data: Tensor, dtype: torch.dtype, names: Sequence[str] | None, role: str) -> None:

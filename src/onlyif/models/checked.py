@@ -1,10 +1,10 @@
 """A predictor whose answers are checked, and a probe of how a model behaves."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -14,12 +14,13 @@ from onlyif.core.arrays import beside, copied, doubled, on_host
 from onlyif.core.errors import ModelError, OnlyIfError
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.models.base import Meaning, Predictor
-from onlyif.models.function import FunctionPredictor
+from onlyif.models.function import FunctionPredictor, Watched
 from onlyif.models.outputs import DIGITS_SINGLE, digits_of, numbers_of
 from onlyif.models.random_states import advance_random_states, all_random_states
 
 # What a model may raise that is no fault of its own: the user's interrupt, our errors, too little memory.
 NO_FAULT = (KeyboardInterrupt, GeneratorExit, OnlyIfError, MemoryError)
+T = TypeVar("T")
 # Kernels differ with the number of rows: more rounding is allowed for than between equal calls.
 KERNELS = 64
 
@@ -72,18 +73,46 @@ class CheckedPredictor(Predictor):
 
     @override
     def predict(self, batch: Batch) -> Outputs:
+        return self._checked(self._answered(batch, self._numbers), len(batch))
+
+    def watch(self, batch: Batch) -> Watched:
+        """The answers to a batch, and whether the model changed it.
+
+        Args:
+            batch: The rows.
+
+        Raises:
+            ModelError: for a bad answer.
+        """
+        seen = self._answered(batch, self._watched)
+        return replace(seen, outputs=self._checked(seen.outputs, len(batch)))
+
+    def _numbers(self, batch: Batch) -> Float[np.ndarray, "..."]:
+        return numbers_of(self.inner.predict(batch))
+
+    def _watched(self, batch: Batch) -> Watched:
+        if isinstance(self.inner, FunctionPredictor):
+            seen = self.inner.watch(batch)
+            return replace(seen, outputs=numbers_of(seen.outputs))
+        taken = copied(batch)
+        outputs = self._numbers(taken)
+        return Watched(outputs, changed=not np.array_equal(on_host(taken), on_host(batch), equal_nan=True))
+
+    def _answered(self, batch: Batch, ask: Callable[[Batch], T]) -> T:
         try:
-            outputs = numbers_of(self.inner.predict(batch))
+            return ask(batch)
         except NO_FAULT:
             raise
         except BaseException as error:  # SystemExit among them: a model must not end the program
             raise ModelError(self.raised(batch, error)) from error
-        self._check_shape(outputs, len(batch))
+
+    def _checked(self, outputs: Float[np.ndarray, "r k"], n_rows: int) -> Float[np.ndarray, "r k"]:
+        self._check_shape(outputs, n_rows)
         bad = np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist()
         if bad:
             values = [value for value in outputs[bad[0]].tolist() if not np.isfinite(value)]
             raise ModelError(
-                f"{self.meaning.model} answered {values[0]} for row {bad[0]} of a call of {len(batch)} rows; "
+                f"{self.meaning.model} answered {values[0]} for row {bad[0]} of a call of {n_rows} rows; "
                 f"need finite numbers ({len(bad)} such rows in this call)"
             )
         return outputs
@@ -156,11 +185,11 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
         ModelError: for each fault that is not in `tolerate`.
     """
     with all_random_states():
-        changes = _changed(predictor, batch)
-        first = CheckedPredictor(predictor).predict(copied(batch))
+        seen = CheckedPredictor(predictor).watch(batch)
+        first = on_host(seen.outputs)
         difference, digits = _difference(CheckedPredictor(predictor), batch, first)
     notes = []
-    if changes:
+    if seen.changed:
         notes.append(
             fault_note(predictor.meaning.model, Fault.CHANGES_INPUT, "each call gets a copy", tolerate)
         )
@@ -212,23 +241,6 @@ def fault_note(model: str, fault: Fault, detail: str, tolerate: Collection[Fault
     if fault not in tolerate:
         raise ModelError(f"{model} {fault.value} ({detail}); to go on nevertheless, tolerate {fault.name}")
     return f"{model} {fault.value} ({detail}); this was tolerated on request"
-
-
-def _changed(predictor: Predictor, batch: Batch) -> bool:
-    try:
-        return _changes_input(predictor, batch)
-    except NO_FAULT:
-        raise
-    except BaseException as error:  # as in CheckedPredictor
-        raise ModelError(CheckedPredictor(predictor).raised(batch, error)) from error
-
-
-def _changes_input(predictor: Predictor, batch: Batch) -> bool:
-    if isinstance(predictor, FunctionPredictor):
-        return predictor.changes_input(batch)
-    given = copied(batch)
-    predictor.predict(given)
-    return not np.array_equal(on_host(given), on_host(batch), equal_nan=True)
 
 
 def _difference(

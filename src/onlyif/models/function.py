@@ -19,6 +19,20 @@ from onlyif.models.outputs import Heads, Output, as_outputs
 
 @final
 @dataclass(frozen=True, eq=False)
+class Watched:
+    """The answers to a batch, and what became of it.
+
+    Args:
+        outputs: The answers.
+        changed: Whether the model changed what it was given.
+    """
+
+    outputs: Outputs
+    changed: bool
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class FunctionPredictor(Predictor):
     """A callable that takes batches of rows; its answers are numpy arrays, in its own precision.
 
@@ -60,15 +74,16 @@ class FunctionPredictor(Predictor):
 
     @override
     def predict(self, batch: Batch) -> Outputs:
-        native = self.form.decode(batch)
-        self.meter.receive(len(batch))
+        return self._answers(self.form.decode(batch), len(batch))
+
+    def _answers(self, native: Any, n_rows: int) -> Outputs:
+        self.meter.receive(n_rows)
         with self.guard():
             answer = self.function(native)
-        outputs = as_outputs(answer, len(batch))
-        if len(outputs) != len(batch):
+        outputs = as_outputs(answer, n_rows)
+        if len(outputs) != n_rows:
             raise ModelError(
-                f"{self.described.model} answered with {len(outputs)} rows to {len(batch)} rows; "
-                "need one a row"
+                f"{self.described.model} answered with {len(outputs)} rows to {n_rows} rows; need one a row"
             )
         return outputs
 
@@ -78,27 +93,28 @@ class FunctionPredictor(Predictor):
         with self.guard():
             yield replace(self, guard=nullcontext, form=self.form.of_given())
 
-    def changes_input(self, batch: Batch) -> bool:
-        """Whether the function changes the table it is given.
+    def watch(self, batch: Batch) -> Watched:
+        """The answers to a batch, and whether the function changed the table it was given.
 
         It is given a copy on each call, so that the user's own table never changes. What a modality renders
         is made anew for each call, and is not looked at.
 
         Args:
-            batch: Rows to try it on.
+            batch: The rows.
+
+        Raises:
+            ModelError: if the function answers with other than one row a row.
         """
         if not self.form.of_tables:
-            return False
+            return Watched(self.predict(batch), changed=False)
         native = self.form.decode(batch)
         before = self.form.encode(native)
-        self.meter.receive(len(batch))
-        with self.guard():
-            self.function(native)
+        outputs = self._answers(native, len(batch))
         try:
             after = self.form.encode(native)
         except InputError:
-            return True
-        return not np.array_equal(before, after, equal_nan=True)
+            return Watched(outputs, changed=True)
+        return Watched(outputs, changed=not np.array_equal(before, after, equal_nan=True))
 
 
 def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:

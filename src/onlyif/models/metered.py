@@ -12,6 +12,7 @@ from onlyif.core.arrays import namespace
 from onlyif.core.progress import Meter
 from onlyif.core.shapes import Batch, Outputs
 from onlyif.models.base import Meaning, Predictor
+from onlyif.models.decided import DecidedPredictor
 from onlyif.models.function import FunctionPredictor
 
 
@@ -95,7 +96,15 @@ class TalliedPredictor(Predictor):
 
 
 def tallied(predictor: Predictor, meter: Meter) -> Predictor:
-    """The same predictor, with every row that the user's model is given counted."""
-    if isinstance(predictor, FunctionPredictor):
-        return replace(predictor, meter=meter)
+    """The same predictor, with every row that the user's model is given counted.
+
+    Args:
+        predictor: The predictor; one that is counted already is counted by this meter alone.
+        meter: What counts.
+    """
+    match predictor:
+        case FunctionPredictor() | TalliedPredictor():
+            return replace(predictor, meter=meter)
+        case DecidedPredictor():
+            return replace(predictor, inner=tallied(predictor.inner, meter))
     return TalliedPredictor(predictor, meter)

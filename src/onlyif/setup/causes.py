@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Float64
+from typing_extensions import override
 
 from onlyif.answers.case import Question
 from onlyif.answers.causes import CausesCriterion
@@ -18,7 +19,7 @@ from onlyif.causation.settings import EVENTS, PNS, SAID_ABDUCTIONS, SAID_EVENTS,
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.progress import Meter
 from onlyif.core.seeds import child_seed
-from onlyif.modalities.rendered import RenderedRows
+from onlyif.modalities.rendered import RenderedForm
 from onlyif.models.metered import MeteredPredictor
 from onlyif.references.baseline import Baseline, BaselineReference
 from onlyif.references.closeness import fit_closeness
@@ -27,11 +28,13 @@ from onlyif.searches.base import Search
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.searches.greedy import ForwardGreedySearch
 from onlyif.setup.choose import MOST_PLAYERS
+from onlyif.setup.foundation import Foundation, Source, foundation_of
 from onlyif.setup.names import SEARCHES, named
 from onlyif.setup.once import transformed_once
 from onlyif.setup.options import Options
-from onlyif.setup.ready import Choice, Ready, ready_of
-from onlyif.setup.work import Source, Work
+from onlyif.setup.ready import Choice, ready_of
+from onlyif.setup.tables import CodedRows, Tables
+from onlyif.setup.work import Setup, Work
 
 MOST_ROWS_A_BLOCK = 16
 TABLE_ENTRIES_A_BLOCK = 2**20
@@ -49,73 +52,102 @@ class Built:
         n_sample: Inputs in E.
         sentences: How its parts were chosen.
         values: Its numbers.
-        notes: What the reader should know, each a sentence.
     """
 
     test: DualStageTest
     n_sample: int
     sentences: Mapping[str, str]
     values: Mapping[str, bool | int | float]
-    notes: tuple[str, ...]
 
 
-def causes_work(source: Source, chosen: PNS, meter: Meter) -> Work:
-    """Everything that is needed to find the causes of the rows' predictions, with every input checked.
+@final
+@dataclass(frozen=True, eq=False)
+class CausesSetup(Setup):
+    """What is chosen to look for the causes of rows' predictions.
+
+    Args:
+        base: The model and the background.
+        chosen: How causes are looked for.
+        baseline: x'.
+        built: The dual-stage test.
+        search: Which subsets are compared.
+    """
+
+    base: Foundation
+    chosen: PNS
+    baseline: BaselineReference
+    built: Built
+    search: Search
+
+    @property
+    @override
+    def foundation(self) -> Foundation:
+        return self.base
+
+    @override
+    def work(self, rows: CodedRows, meter: Meter) -> Work:
+        ready, built, search = ready_of(self.base, rows, meter), self.built, self.search
+        _check_differs(rows, self.baseline.value)
+        first = built.test.sample.rows(rows.x[:1], ready.options.seed)
+        shared = first.shared if len(first.shared) else rows.values
+        once = transformed_once(ready, np.concatenate([shared, self.baseline.value[None]]))
+        test = replace(built.test, predictor=MeteredPredictor(once.predictor, meter))
+        necessity, sufficiency = map(float, self.chosen.weights)
+        criterion = CausesCriterion(
+            test=test,
+            fresh=_fresh(test, search),
+            x=rows.x,
+            targets=tuple(ready.targets.tolist()),
+            weights=(necessity, sufficiency),
+            size=ready.options.question.size,
+            baseline=self.base.values(self.baseline.value),
+        )
+        choice = Choice(
+            criterion, search, "pns", {**built.sentences, **once.sentences}, built.values,
+            rows_a_subset=built.n_sample,
+            notes=once.notes,
+        )  # fmt: skip
+        # Rows of a block share the inputs of E; those whose sets are searched would wait for each other.
+        alone = not search.plan.complete or meter.limited
+        most = 1 if alone else min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> rows.players.count)
+        return ready.work(self, choice, max(1, most))
+
+
+def causes_setup(
+    source: Source, chosen: PNS, tables: Tables, meter: Meter, call_notes: tuple[str, ...]
+) -> CausesSetup:
+    """What is needed to find the causes of any rows' predictions, with every input checked.
 
     Args:
         source: What the user gave.
         chosen: How causes are looked for.
-        meter: What counts the work.
+        tables: The kind of table, and the background, coded.
+        meter: What counts the rows that the model is given.
+        call_notes: What the reader should know of how large its calls are.
 
     Raises:
-        InputError: if a table cannot be used as it is, or a row is equal to the baseline.
-        SettingError: if an option is out of range or has no use here.
-        ModelError: if the model fails on a small sample of rows.
+        SettingError: if an option is out of range.
+        ModelError: if the model fails on a small sample of the background.
     """
-    _check_unused(source.options)
-    ready = ready_of(source, meter, own_row=chosen.baseline)
-    baseline = Baseline(chosen.baseline).build(ready.background)
-    _check_differs(ready, baseline.value)
-    built, d = _built(chosen, ready, baseline), ready.tables.players.count
-    search = _search(source.options, d, built.n_sample)
-    criterion = CausesCriterion(
-        test=built.test,
-        fresh=_fresh(built.test, search),
-        x=ready.tables.x,
-        targets=tuple(ready.targets.tolist()),
-        weights=(float(chosen.weights[0]), float(chosen.weights[1])),
-        size=source.options.question.size,
-        baseline=ready.values(baseline.value),
-    )
-    choice = Choice(
-        criterion,
-        search,
-        "pns",
-        built.sentences,
-        built.values,
-        rows_a_subset=built.n_sample,
-        notes=built.notes,
-    )
-    # Rows of a block share the inputs of E; those whose sets are searched would wait for each other.
-    alone = not search.plan.complete or meter.limited
-    most = 1 if alone else min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> d)
-    return ready.work(choice, max(1, most))
+    base = foundation_of(source, tables, meter, call_notes)
+    baseline = Baseline(chosen.baseline).build(base.background)
+    built = _built(chosen, base, baseline)
+    search = _search(source.options, tables.players.count, built.n_sample)
+    return CausesSetup(base, chosen, baseline, built, search)
 
 
-def _built(chosen: PNS, ready: Ready, baseline: BaselineReference) -> Built:
+def _built(chosen: PNS, base: Foundation, baseline: BaselineReference) -> Built:
     """The dual-stage test that the settings ask for."""
-    ground, options = ready.background, ready.options
+    ground, options = base.background, base.source.options
     closeness = fit_closeness(ground.positions(ground.values), ground.ordered, None)
     apart, total = PlacedDifference(ground.positions, GowerDifference(closeness)), TOTALS[chosen.distance]()
     sample = chosen.how_sampled.build(ground, apart)
-    first = sample.rows(ready.tables.x[:1], options.seed)
-    shared, n = first.shared if len(first.shared) else ground.values, first.count
-    once = transformed_once(ready, np.concatenate([shared, baseline.value[None]]))
+    n = sample.rows(ground.values[:1], options.seed).count
     b, boundary = chosen.boundary.of(ground, apart, total, n)
-    c, threshold = chosen.threshold.of(ready.asked.predictor, ground, options.max_rows)
+    c, threshold = chosen.threshold.of(base.model.predictor, ground, options.max_rows)
     test = DualStageTest(
-        predictor=MeteredPredictor(once.predictor, ready.meter),
-        players=ready.tables.players,
+        predictor=base.model.predictor,
+        players=base.tables.players,
         sample=sample,
         baseline=baseline.value[None],
         neighbourhood=Neighbourhood(EVENTS[chosen.events](b, c), apart, total),
@@ -126,20 +158,19 @@ def _built(chosen: PNS, ready: Ready, baseline: BaselineReference) -> Built:
     )
     necessity, sufficiency = map(float, chosen.weights)
     sentences = {
-        "baseline": _perturbed_to(ready.source.rows, baseline),
+        "baseline": _perturbed_to(base, baseline),
         "sample": sample.sentence,
         "boundary": boundary,
         "threshold": threshold,
         "events": SAID_EVENTS[chosen.events],
         "distance": test.neighbourhood.sentence,
         "abduction": SAID_ABDUCTIONS[type(test.abduction)],
-        **once.sentences,
     }
     values = {
         "n_sample": n, "b": b, "c": c, "p_replace": chosen.p_replace,
         "weight_necessity": necessity, "weight_sufficiency": sufficiency,
     }  # fmt: skip
-    return Built(test, n, sentences, values, once.notes)
+    return Built(test, n, sentences, values)
 
 
 def _search(options: Options, n_players: int, n_sample: int) -> Search:
@@ -161,25 +192,33 @@ def _fresh(test: DualStageTest, search: Search) -> DualStageTest | None:
     return replace(test, seed=child_seed(test.seed, "fresh perturbations"))
 
 
-def _perturbed_to(rows: Any, baseline: BaselineReference) -> str:
+def _perturbed_to(base: Foundation, baseline: BaselineReference) -> str:
     """One sentence: what becomes of perturbed features."""
-    if isinstance(rows, RenderedRows):
-        return f"Perturbed players are hidden. {rows.modality.hides}"
+    form = base.tables.schema.form
+    if isinstance(form, RenderedForm):
+        return f"Perturbed players are hidden. {form.modality.hides}"
     return f"Perturbed features go to {baseline.name}."
 
 
-def _check_differs(ready: Ready, baseline: Float64[np.ndarray, "c"]) -> None:
-    x = ready.tables.x
+def _check_differs(rows: CodedRows, baseline: Float64[np.ndarray, "c"]) -> None:
+    x = rows.x
     same = np.flatnonzero(((x == baseline) | (np.isnan(x) & np.isnan(baseline))).all(1))
     if len(same):
         raise InputError(
-            f"row {ready.labels[same[0]]} is equal to the baseline, so that perturbing it changes nothing; "
+            f"row {rows.labels[same[0]]} is equal to the baseline, so that perturbing it changes nothing; "
             f"leave it out or give another baseline: PNS(baseline=...) ({len(same)} such rows)"
         )
 
 
-def _check_unused(options: Options) -> None:
-    """Refuse what only explanations by sets know, rather than ignore it."""
+def check_unused(options: Options) -> None:
+    """Refuse what only explanations by sets know, rather than ignore it.
+
+    Args:
+        options: The options.
+
+    Raises:
+        SettingError: for an option that has no use with causes.
+    """
     plain = Question()
     used = {
         "alpha": options.question.alpha != plain.alpha,

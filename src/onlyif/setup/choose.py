@@ -43,6 +43,7 @@ class Parts:
         max_rows: Most rows of one model call.
         seed: The one seed.
         trees: f_S(x) from the model's own trees, where it could be had.
+        linear: f_S(x) of an affine model in closed form, where it could be had.
     """
 
     model: Any
@@ -52,20 +53,34 @@ class Parts:
     max_rows: int
     seed: int
     trees: EncodedRestriction | None = None
+    linear: LinearGaussianRestriction | None = None
 
 
 def choose_restriction(parts: Parts, reference: Reference) -> Restriction:
     """The model's own trees, or a closed form; else every atom of a finite reference, else draws."""
     if parts.trees is not None:
         return parts.trees
+    if parts.linear is not None:
+        return parts.linear
     law = reference.law
-    if isinstance(reference, GaussianReference):
-        affine = affine_of(parts.model, parts.predictor, parts.rows[: parts.max_rows])
-        if affine is not None:
-            return LinearGaussianRestriction(affine.weights, affine.intercept, reference, parts.players)
     if law.n_atoms is not None and law.n_atoms <= MOST_ATOMS:
         return EnumeratedRestriction(parts.predictor, reference, parts.players, parts.max_rows)
     return _sampled(parts, reference, parts.seed)
+
+
+def linear_restriction(parts: Parts, reference: Reference) -> LinearGaussianRestriction | None:
+    """The closed form of an affine model under a Gaussian; None for others. It asks the model for a few rows.
+
+    Args:
+        parts: What a restriction is chosen for.
+        reference: What a hidden player is replaced by.
+    """
+    if not isinstance(reference, GaussianReference) or parts.trees is not None:
+        return None
+    affine = affine_of(parts.model, parts.predictor, parts.rows[: parts.max_rows])
+    if affine is None:
+        return None
+    return LinearGaussianRestriction(affine.weights, affine.intercept, reference, parts.players)
 
 
 def fresh_restriction(parts: Parts, reference: Reference | None, used: Restriction) -> Restriction | None:

@@ -1,32 +1,27 @@
-"""The user's tables and model, read, checked and asked: what work by any criterion begins with."""
+"""Rows to explain, with what the model says of them: what work by any criterion begins with."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from platform import python_version
-from typing import Any, final
+from typing import final
 
-import narwhals as nw
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from onlyif.answers.case import AnsweringCriterion, Case, Subject
-from onlyif.core.labels import Row
 from onlyif.core.progress import Meter
 from onlyif.explanation.explanation import Provenance
-from onlyif.modalities.background import Background
-from onlyif.modalities.rendered import RenderedRows
-from onlyif.modalities.table import row_labels
+from onlyif.modalities.table_forms import Form
 from onlyif.models.base import Meaning
+from onlyif.models.checked import CheckedPredictor
+from onlyif.models.own_answers import OwnAnswers
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
-from onlyif.setup.decisions import as_decisions, decided_as, with_decisions
+from onlyif.setup.decisions import decided_as, decisions_of
+from onlyif.setup.foundation import Foundation, Source
 from onlyif.setup.options import Options
-from onlyif.setup.tables import Asked, Tables, asked_of, background_of, tables_of
+from onlyif.setup.tables import CodedRows
 from onlyif.setup.targets import targets_of
-from onlyif.setup.work import Source, Work
-from onlyif.version import __version__
+from onlyif.setup.work import Setup, Work
 
 # What the reader is told of outputs when decisions are compared: their numbers, not one output.
 DECISION = Meaning("any", "decision", ("any class",) * 1000)
@@ -60,26 +55,51 @@ class Choice:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Ready:
-    """Tables and a model, before a criterion is chosen.
+class Asked:
+    """The model behind its checks, and what it says of the rows.
 
     Args:
-        source: What the user gave.
-        meter: What counts the work.
-        tables: The tables, coded.
-        asked: The model behind its checks, and what it says of the rows.
-        background: The background as settings see it.
-        targets: The explained output of each row.
-        of_decisions: Whether what is compared are decisions.
+        predictor: The model, or its decisions.
+        form: The kind of table it takes.
+        meaning: What its outputs are.
+        outputs: Its answers to the rows to explain.
+        notes: What the reader should know, each a sentence.
+        row_notes: What the reader should know of each row alone.
+        row_settings: What is known of its decision in each row.
     """
 
-    source: Source
-    meter: Meter
-    tables: Tables
+    predictor: CheckedPredictor
+    form: Form
+    meaning: Meaning
+    outputs: Float64[np.ndarray, "b k"]
+    notes: tuple[str, ...]
+    row_notes: tuple[tuple[str, ...], ...]
+    row_settings: tuple[Mapping[str, bool | int | float], ...]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Rows to explain, before a criterion is chosen.
+
+    Args:
+        foundation: The model and the background.
+        tables: The rows and the background, coded.
+        asked: The model, and what it says of the rows.
+        targets: The explained output of each row.
+        meter: What counts the work.
+    """
+
+    foundation: Foundation
+    tables: CodedRows
     asked: Asked
-    background: Background
     targets: Int64[np.ndarray, "b"]
-    of_decisions: bool
+    meter: Meter
+
+    @property
+    def source(self) -> Source:
+        """What the user gave."""
+        return self.foundation.source
 
     @property
     def options(self) -> Options:
@@ -87,44 +107,35 @@ class Ready:
         return self.source.options
 
     @property
-    def labels(self) -> tuple[Row, ...]:
-        """A name for each row: the labels of a pandas index, else positions."""
-        rows = self.source.rows
-        if isinstance(rows, RenderedRows):
-            return tuple(range(rows.first, rows.first + len(rows)))
-        return row_labels(rows)
+    def of_decisions(self) -> bool:
+        """Whether what is compared are decisions."""
+        return self.foundation.of_decisions
 
-    def values(self, row: Float64[np.ndarray, "c"]) -> tuple[str, ...]:
-        """The value of each player as text; those of a group with their columns' names."""
-        schema, players = self.tables.schema, self.tables.players
-        texts, names = schema.text(row), schema.columns
-        columns_of_players = [players.columns(player) for player in range(players.count)]
-        return tuple(
-            texts[columns[0]] if len(columns) == 1 else ", ".join(f"{names[c]}={texts[c]}" for c in columns)
-            for columns in columns_of_players
-        )
-
-    def work(self, choice: Choice, rows_a_block: int) -> Work:
+    def work(self, setup: Setup, choice: Choice, rows_a_block: int) -> Work:
         """The work by a criterion.
 
         Args:
+            setup: What makes work of this kind.
             choice: What was chosen.
             rows_a_block: How many rows are explained at once.
         """
+        asked, tables, meaning = self.asked, self.tables, self.asked.meaning
+        notes = (*tables.notes, *tables.schema.notes, *asked.notes, *choice.notes)
+        own = OwnAnswers(asked.outputs, meaning.model, meaning.digits, frozenset(self.options.tolerate))
         whole = Case(
             criterion=choice.criterion,
             search=choice.search,
-            names=self.tables.players.names,
-            subjects=self._subjects((*self.tables.schema.notes, *self.asked.notes, *choice.notes)),
-            digits=self.asked.meaning.digits,
+            names=tables.players.names,
+            subjects=self._subjects(notes),
+            digits=meaning.digits,
             provenance=self._provenance(choice),
-            own=self.asked.own(self.options),
+            own=own,
             meter=self.meter,
             # A finished restriction of the user's has a predictor of its own.
             counted=not isinstance(self.options.restriction, Restriction),
         )
-        planned, backend = self.planned_rows(choice), _backend_of(self.source.rows, self.source.background)
-        return Work(whole, planned, rows_a_block, choice.meets_large_calls, backend, self.source)
+        planned = self.planned_rows(choice)
+        return Work(whole, planned, rows_a_block, choice.meets_large_calls, setup, tables)
 
     def planned_rows(self, choice: Choice) -> int:
         """Model rows that a row takes at most; 0 where the model is not asked."""
@@ -132,17 +143,18 @@ class Ready:
         return choice.rows_a_subset << self.tables.players.count if plan.complete else plan.most_rows
 
     def _subjects(self, notes: tuple[str, ...]) -> tuple[Subject, ...]:
-        """What the reader is told of each row: label, values of the players, target, notes, decision."""
+        """What the reader is told of each row: label, values of the players, target, notes."""
+        foundation, tables = self.foundation, self.tables
         labels = (DECISION if self.of_decisions else self.asked.meaning).labels
-        decided = [{}] * len(self.targets) if self.of_decisions else decided_as(self.asked, self.targets)
-        of_rows = self.labels, self.tables.x, self.targets.tolist(), self.asked.row_notes, decided
+        asked, targets = self.asked, self.targets
+        of_rows = tables.labels, tables.x, targets.tolist(), asked.row_notes, asked.row_settings
         return tuple(
             Subject(
                 label,
-                self.values(row),
+                foundation.values(row),
                 target,
                 labels[target] if target < len(labels) else f"output {target}",
-                (*notes, *own),
+                (*notes, *own, *foundation.call_notes),
                 settings,
             )
             for label, row, target, own, settings in zip(*of_rows, strict=True)
@@ -156,53 +168,38 @@ class Ready:
             output="number of the decided class" if self.of_decisions else meaning.output,
             search=choice.search.plan.sentence,
             seed=options.seed,
-            versions=_versions_of(self.source.model),
+            versions=self.foundation.versions,
             sentences=choice.sentences,
             values={**choice.values, "max_rows": options.max_rows, "budget": options.budget},
         )
 
 
-def ready_of(
-    source: Source, meter: Meter, *, needed: bool = True, own_row: Any = None, of_decisions: bool = False
-) -> Ready:
-    """The user's tables and model, with every input checked.
+def ready_of(foundation: Foundation, rows: CodedRows, meter: Meter) -> Ready:
+    """The rows to explain, with what the model says of them.
 
     Args:
-        source: What the user gave.
+        foundation: The model and the background.
+        rows: The rows.
         meter: What counts the work.
-        needed: Whether there must be a background.
-        own_row: One more row whose levels must be known, or None.
-        of_decisions: Whether what is compared are decisions.
 
     Raises:
-        InputError: if a table cannot be used as it is.
-        SettingError: if a target is no output of the model, or there is no background where one is needed.
-        ModelError: if the model fails on a small sample of rows and backgrounds.
+        SettingError: if a target is no output of the model.
+        OtherModelError: if the model answers the background otherwise than before.
+        ModelError: if it fails on the rows.
     """
-    options = source.options
-    tables = tables_of(source.rows, source.background, options, needed=needed, baseline=own_row)
-    asked = with_decisions(asked_of(source.model, tables, options, meter), tables, options)
-    if of_decisions:
-        asked = as_decisions(asked, tables, options)
-    targets = targets_of(options.target, asked.outputs, asked.meaning, asked.decisions)
-    return Ready(source, meter, tables, asked, background_of(tables, options), targets, of_decisions)
-
-
-def _backend_of(*tables: Any) -> str:
-    """The library of the user's frames, the first that is one; empty where none is."""
-    for table in tables:
-        if nw.dependencies.is_into_dataframe(table):
-            return str(nw.from_native(table).implementation.value)
-    return ""
-
-
-def _versions_of(model: Any) -> tuple[tuple[str, str], ...]:
-    """The versions of the packages that matter."""
-    package = type(model).__module__.partition(".")[0]
-    found = [("onlyif", __version__), ("python", python_version()), ("numpy", np.__version__)]
-    ours = "torch" if any(kind.__module__.startswith("torch.") for kind in type(model).__mro__) else package
-    if ours not in {"builtins", "onlyif"}:
-        dist = {"sklearn": "scikit-learn"}.get(ours, ours)
-        with suppress(PackageNotFoundError):
-            found.append((dist, version(dist)))
-    return tuple(found)
+    base, options, x = foundation.metered(meter), foundation.source.options, rows.x
+    model, explained = base.model, base.explained
+    plain = model.answers(x, options)
+    decided = decisions_of(model, x, plain.outputs, options)
+    answers = explained.answers(x, options) if base.of_decisions else plain
+    numbers = answers.outputs.argmax(1) if base.of_decisions else decided.numbers
+    targets = targets_of(options.target, answers.outputs, explained.meaning, numbers)
+    notes = tuple(dict.fromkeys((*explained.notes, *plain.notes, *answers.notes, *decided.notes)))
+    known = (
+        decided_as(decided, plain.outputs, model.meaning, targets) if not base.of_decisions else [{}] * len(x)
+    )
+    asked = Asked(
+        explained.predictor, explained.form, explained.meaning, answers.outputs, notes, decided.row_notes,
+        tuple(known),
+    )  # fmt: skip
+    return Ready(base, rows, asked, targets, meter)

@@ -1,9 +1,11 @@
 """From a model and tables to work by the criterion of sets, or by a criterion of a user's own."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import final
 
 import numpy as np
 from jaxtyping import Float64
+from typing_extensions import override
 
 from onlyif.answers.case import AnsweringCriterion
 from onlyif.answers.own import BoundCriterion
@@ -12,10 +14,14 @@ from onlyif.core.progress import Meter
 from onlyif.models.metered import MeteredPredictor
 from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
 from onlyif.references.base import Plan, Reference
+from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.set_function import SetFunction
-from onlyif.setup.choose import MOST_ATOMS, Parts, check_search, fresh_restriction
+from onlyif.searches.base import Search
+from onlyif.setup.choose import MOST_ATOMS, Parts, check_search, fresh_restriction, linear_restriction
+from onlyif.setup.foundation import Foundation, Source, foundation_of
 from onlyif.setup.once import Once, transformed_once
 from onlyif.setup.options import (
+    Options,
     distance_of,
     output_of,
     own_criterion_of,
@@ -24,7 +30,8 @@ from onlyif.setup.options import (
     search_of,
 )
 from onlyif.setup.ready import Choice, Ready, ready_of
-from onlyif.setup.work import Source, Work
+from onlyif.setup.tables import CodedRows, Tables
+from onlyif.setup.work import Setup, Work
 from onlyif.trees.question import TreeQuestion
 from onlyif.trees.route import TreeRoute, tree_route
 
@@ -34,61 +41,107 @@ MODEL_ROWS_A_BLOCK = 2**20
 MODEL_ROWS_IN_TIME = 2**10
 
 
-def sets_work(source: Source, meter: Meter) -> Work:
-    """Everything that is needed to explain the rows by sets, with every input checked.
+@final
+@dataclass(frozen=True, eq=False)
+class SetsSetup(Setup):
+    """What is chosen to explain rows by sets, or by a criterion of the user's own.
+
+    Args:
+        base: The model and the background.
+        reference: What a hidden player is replaced by.
+        fresh: An independent one of the same kind, or None.
+        route: The model's own trees, where they do.
+        parts: What the restriction is chosen for.
+    """
+
+    base: Foundation
+    reference: Reference
+    fresh: Reference | None
+    route: TreeRoute
+    parts: Parts
+
+    @property
+    @override
+    def foundation(self) -> Foundation:
+        return self.base
+
+    @override
+    def work(self, rows: CodedRows, meter: Meter) -> Work:
+        ready = ready_of(self.base, rows, meter)
+        options, players, reference = ready.options, rows.players, self.reference
+        route = self.route.on(rows.x, ready.asked.outputs).metered(meter)
+        once = _once(ready, route, (reference, self.fresh))
+        predictor = MeteredPredictor(once.predictor, meter)
+        parts = replace(self.parts, predictor=predictor, trees=route.restriction)
+        restriction = restriction_of(options.restriction, parts, reference)
+        search = search_of(options, players.count, restriction)
+        check_search(search, players.count)
+        function = SetFunction(restriction, rows.x, _readout(ready), players.count)
+        again = fresh_restriction(parts, self.fresh, restriction)
+        fresh = None if again is None else replace(function, restriction=again)
+        choice = self._choice(
+            restriction, search, _criterion(options, function, fresh, Conditions(reference, players))
+        )
+        more = () if route.restriction else (*once.notes, *_rounded(self.base, reference))
+        told = replace(choice, notes=(*route.notes, *more), sentences={**choice.sentences, **once.sentences})
+        return ready.work(self, told, _rows_a_block(ready, choice))
+
+    def _choice(self, restriction: Restriction, search: Search, criterion: AnsweringCriterion) -> Choice:
+        own, kind = (
+            own_criterion_of(self.base.source.options),
+            distance_of(self.base.source.options.distance).kind,
+        )
+        sentences = {"reference": self.reference.law.sentence, "restriction": restriction.method.sentence}
+        rows = restriction.method.rows
+        return Choice(
+            criterion, search, "sne" if own is None else own.name,
+            sentences if own else {**sentences, "distance": kind.name},
+            values={"is_metric": kind.is_metric, "of_decisions": kind.of_decisions},
+            rows_a_subset=rows,
+            meets_large_calls=search.plan.complete or not rows,
+        )  # fmt: skip
+
+
+def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[str, ...]) -> SetsSetup:
+    """What is needed to explain any rows by sets, with every input checked.
 
     Args:
         source: What the user gave.
-        meter: What counts the work; it is asked for from here on, not before.
+        tables: The kind of table, and the background, coded.
+        meter: What counts the rows that the model is given.
+        call_notes: What the reader should know of how large its calls are.
 
     Raises:
-        InputError: if a table cannot be used as it is.
         SettingError: if an option is out of range or does not fit another one.
-        LimitError: if every subset is to be compared and their gaps would not fit the memory.
-        ModelError: if the model fails on a small sample of rows and backgrounds.
+        ModelError: if the model fails on a small sample of the background.
     """
     options = source.options
-    own, recipe, distance = (
-        own_criterion_of(options),
-        recipe_of(options.reference),
-        distance_of(options.distance),
+    recipe, of_decisions = recipe_of(options.reference), distance_of(options.distance).kind.of_decisions
+    base = foundation_of(source, tables, meter, call_notes, of_decisions=of_decisions)
+    reference = recipe.build(base.background)
+    route = _route(base, reference)
+    parts = Parts(
+        model=source.model,
+        predictor=base.explained.predictor,
+        players=tables.players,
+        rows=tables.values,
+        max_rows=options.max_rows,
+        seed=options.seed,
+        trees=route.restriction,
     )
-    ready = ready_of(
-        source,
-        meter,
-        needed=recipe.needs_background,
-        own_row=recipe.own_row,
-        of_decisions=distance.kind.of_decisions,
-    )
-    reference, players = recipe.build(ready.background), ready.tables.players
-    fresh_reference = recipe.fresh(ready.background)
-    route = _route(ready, reference)
-    once = _once(ready, route, (reference, fresh_reference))
-    parts = _parts(ready, route, once)
-    restriction = restriction_of(options.restriction, parts, reference)
-    search = search_of(options, players.count, restriction)
-    check_search(search, players.count)
-    function = SetFunction(restriction, ready.tables.x, _readout(ready), players.count)
-    again = fresh_restriction(parts, fresh_reference, restriction)
-    fresh = None if again is None else replace(function, restriction=again)
-    said = {"reference": reference.law.sentence, "restriction": restriction.method.sentence}
-    sentences = {**said, **once.sentences}
-    criterion: AnsweringCriterion
-    if own is None:
-        conditions = Conditions(reference, players)
-        criterion = SetsCriterion(function, fresh, distance, options.question, options.keep_table, conditions)
-        sentences = {**sentences, "distance": distance.kind.name}
-    else:
-        criterion = BoundCriterion(own, function, fresh)
-    rows = restriction.method.rows
-    choice = Choice(
-        criterion, search, "sne" if own is None else own.name, sentences,
-        values={"is_metric": distance.kind.is_metric, "of_decisions": distance.kind.of_decisions},
-        rows_a_subset=rows,
-        meets_large_calls=search.plan.complete or not rows,
-        notes=route.notes if route.restriction else (*route.notes, *once.notes, *_rounded(ready, reference)),
-    )  # fmt: skip
-    return ready.work(choice, _rows_a_block(ready, choice))
+    if options.restriction is None:
+        parts = replace(parts, linear=linear_restriction(parts, reference))
+    return SetsSetup(base, reference, recipe.fresh(base.background), route, parts)
+
+
+def _criterion(
+    options: Options, function: SetFunction, fresh: SetFunction | None, conditions: Conditions
+) -> AnsweringCriterion:
+    own = own_criterion_of(options)
+    if own is not None:
+        return BoundCriterion(own, function, fresh)
+    distance = distance_of(options.distance)
+    return SetsCriterion(function, fresh, distance, options.question, options.keep_table, conditions)
 
 
 def _rows_a_block(ready: Ready, choice: Choice) -> int:
@@ -114,18 +167,16 @@ def _readout(ready: Ready) -> Readout:
     return DecisionReadout(0.5 if threshold is None else threshold)
 
 
-def _route(ready: Ready, reference: Reference) -> TreeRoute:
+def _route(base: Foundation, reference: Reference) -> TreeRoute:
     """The model's own trees, where the restriction was left open and they do for the reference."""
-    options, tables, asked = ready.options, ready.tables, ready.asked
+    options, explained = base.source.options, base.explained
     if options.restriction is not None:
-        return TreeRoute(None)
+        return TreeRoute()
     question = TreeQuestion(
-        ready.source.model, asked.predictor, asked.form, output_of(options.output),
-        np.concatenate([tables.x, tables.values]), options.max_rows,
-        of_decisions=ready.of_decisions,
-        meter=ready.meter,
+        base.source.model, explained.predictor, explained.form, output_of(options.output),
+        base.tables.values, options.max_rows, base.of_decisions,
     )  # fmt: skip
-    return tree_route(question, tables.players, reference)
+    return tree_route(question, base.tables.players, reference)
 
 
 def _once(ready: Ready, route: TreeRoute, references: tuple[Reference, Reference | None]) -> Once:
@@ -147,21 +198,9 @@ def _atoms(reference: Reference, x: Float64[np.ndarray, "1 c"]) -> Float64[np.nd
     return values
 
 
-def _parts(ready: Ready, route: TreeRoute, once: Once) -> Parts:
-    return Parts(
-        model=ready.source.model,
-        predictor=MeteredPredictor(once.predictor, ready.meter),
-        players=ready.tables.players,
-        rows=ready.tables.values,
-        max_rows=ready.options.max_rows,
-        seed=ready.options.seed,
-        trees=route.restriction,
-    )
-
-
-def _rounded(ready: Ready, reference: Reference) -> tuple[str, ...]:
+def _rounded(base: Foundation, reference: Reference) -> tuple[str, ...]:
     """A note where continuous draws stand in columns of whole numbers."""
-    described = ready.tables.schema.described
+    described = base.tables.schema.described
     whole = [column.name for column in described if column.levels is None and column.plain is int]
     if reference.law.n_atoms is not None or not whole:
         return ()

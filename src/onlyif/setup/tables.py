@@ -1,57 +1,133 @@
-"""What every way of explaining tables needs first: the tables coded, the model checked and asked."""
+"""The user's tables, coded: the background once, the rows to explain whenever there are some."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import narwhals as nw
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
-from onlyif.core.errors import SettingError
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.labels import Row
 from onlyif.core.players import Players, column_players
-from onlyif.core.progress import Meter
-from onlyif.engine.engine import outputs_of
 from onlyif.modalities.background import Background
 from onlyif.modalities.groups import read_groups
 from onlyif.modalities.rendered import RenderedRows
-from onlyif.modalities.table import Schema, fit_schema
-from onlyif.modalities.table_forms import Form
-from onlyif.models.base import Meaning
-from onlyif.models.checked import CheckedPredictor, probe, rounding
-from onlyif.models.detect import detect
-from onlyif.models.function import FunctionPredictor
-from onlyif.models.metered import tallied
-from onlyif.models.own_answers import OwnAnswers
+from onlyif.modalities.table import Schema, fit_schema, order_note, row_labels
 from onlyif.samples.masked import MaskedSample
-from onlyif.setup.options import Options, output_of
+from onlyif.setup.options import Options
 
 N_PROBE = 32
 # Masked copies of an instance that has no other rows like it.
 N_MASKED = 100
 
 
+class OtherRowsError(InputError):
+    """Rows hold something that no row of the background holds, so that both must be read together."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """The user's tables, coded."""
+    """What is known of the user's tables before rows are explained.
+
+    Args:
+        schema: The kind of table.
+        players: Who plays.
+        values: The background, coded.
+        alone: Whether it was read from the background alone, so that other rows may be explained by it too.
+        backend: The library of its frames; empty where it is none.
+    """
 
     schema: Schema
     players: Players
-    x: Float64[np.ndarray, "b c"]
     values: Float64[np.ndarray, "rows c"]
+    alone: bool
+    backend: str = ""
 
-    def few(self, options: Options) -> Float64[np.ndarray, "r c"]:
-        """Some typical rows, of those to explain and of the background, for one call.
+    def sample(self, options: Options) -> Float64[np.ndarray, "r c"]:
+        """Some typical rows for one call: at least two, since a single one shows few faults.
 
         Args:
             options: How large a call may be.
         """
-        return np.concatenate([self.x[:N_PROBE], self.values[:N_PROBE]])[: options.max_rows]
+        places = np.arange(max(2, min(N_PROBE, len(self.values)))) % len(self.values)
+        return self.values[places][: options.max_rows]
+
+    def coded(self, rows: Any) -> "CodedRows":
+        """Rows to explain.
+
+        Args:
+            rows: A table of the same kind.
+
+        Raises:
+            OtherRowsError: if they hold what the background does not, or are no such table.
+        """
+        if isinstance(rows, RenderedRows):
+            return CodedRows(self, rows.codes, tuple(range(rows.first, rows.first + len(rows))), (), "")
+        if not self.alone:
+            return CodedRows(self, self.schema.encode(rows), row_labels(rows), (), self._backend(rows))
+        try:
+            x = self.schema.encode(rows, exact=True)
+        except InputError as error:
+            raise OtherRowsError(str(error)) from error
+        self._check_seen(x)
+        notes = (order_note("rows"),) if self.schema.form.in_other_order(rows) else ()
+        return CodedRows(self, x, row_labels(rows), notes, self._backend(rows))
+
+    def _check_seen(self, x: Float64[np.ndarray, "b c"]) -> None:
+        """Refuse levels that are known from a baseline only: the reader is told of them."""
+        for column, codes in zip(self.schema.described, x.T, strict=True):
+            if column.levels is None:
+                continue
+            first = np.array(column.levels.first)[codes.astype(np.int64)]
+            if (first >= len(self.values)).any():
+                raise OtherRowsError(f"column {column.name!r} holds a level that no background row holds")
+
+    def _backend(self, rows: Any) -> str:
+        return backend_of(rows) or self.backend
 
 
-def tables_of(
+@final
+@dataclass(frozen=True, eq=False)
+class CodedRows:
+    """Rows to explain, coded.
+
+    Args:
+        tables: What they are coded by.
+        x: Their codes and numbers.
+        labels: A name for each row: the labels of a pandas index, else positions.
+        notes: What the reader should know of them, each a sentence.
+        backend: The library of the user's frames.
+    """
+
+    tables: Tables
+    x: Float64[np.ndarray, "b c"]
+    labels: tuple[Row, ...]
+    notes: tuple[str, ...]
+    backend: str
+
+    @property
+    def schema(self) -> Schema:
+        """The kind of table."""
+        return self.tables.schema
+
+    @property
+    def players(self) -> Players:
+        """Who plays."""
+        return self.tables.players
+
+    @property
+    def values(self) -> Float64[np.ndarray, "rows c"]:
+        """The background, coded."""
+        return self.tables.values
+
+
+def coded_rows(
     rows: Any, background: Any, options: Options, *, needed: bool = True, baseline: Any = None
-) -> Tables:
-    """The tables, coded by what both of them hold.
+) -> CodedRows:
+    """Rows to explain, coded by the background alone where it holds all that they hold, else by both.
 
     Args:
         rows: The rows to explain.
@@ -61,85 +137,38 @@ def tables_of(
         baseline: One more row whose levels must be known, or None.
 
     Raises:
-        SettingError: if it is needed and there is none.
+        InputError: if a table cannot be used as it is.
+        SettingError: if a background is needed and there is none.
     """
     if isinstance(rows, RenderedRows):
         copies = masked_sample(rows).rows(rows.codes[:1], options.seed).own[0, 1:]
-        return Tables(rows.schema(), column_players(rows.names), rows.codes, copies)
+        return Tables(rows.schema(), column_players(rows.names), copies, alone=False).coded(rows)
     if background is None and needed:
         raise SettingError(
             "need a background: a table of rows like those the model was trained on, from which hidden "
             "columns take their values; pass background=..."
         )
-    known = rows if background is None else background
-    given = [known, rows] if baseline is None else [known, rows, baseline]
-    first = "rows" if background is None else "background"
-    schema = fit_schema(*given, roles=(first, "rows", "baseline"))
+    row = [] if baseline is None else [("baseline", baseline)]
+    if background is None:
+        return _tables([("rows", rows), ("rows", rows), *row], options, alone=False).coded(rows)
+    try:
+        return _tables([("background", background), *row], options, alone=True).coded(rows)
+    except OtherRowsError:
+        # Read together they say what is wrong, if anything is.
+        both = [("background", background), ("rows", rows), *row]
+        return _tables(both, options, alone=False).coded(rows)
+
+
+def _tables(named: Sequence[tuple[str, Any]], options: Options, *, alone: bool) -> Tables:
+    roles, given = zip(*named, strict=True)
+    schema = fit_schema(*given, roles=roles)
     players = column_players(schema.columns, read_groups(options.groups))
-    return Tables(schema, players, schema.encode(rows), schema.encode(known))
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """The model behind its checks, and what it says of the rows.
-
-    Args:
-        predictor: The model.
-        form: The kind of table it takes.
-        meaning: What its outputs are.
-        outputs: Its answers to the rows to explain.
-        notes: What the reader should know, each a sentence.
-        decisions: The number of the class that it decides for in each row, where it has classes.
-        row_notes: What the reader should know of each row alone.
-    """
-
-    predictor: CheckedPredictor
-    form: Form
-    meaning: Meaning
-    outputs: Float64[np.ndarray, "b k"]
-    notes: tuple[str, ...]
-    decisions: Int64[np.ndarray, "b"] | None = None
-    row_notes: tuple[tuple[str, ...], ...] = ()
-
-    def own(self, options: Options) -> OwnAnswers:
-        """Its answers to the rows, to compare explanations with."""
-        meaning = self.meaning
-        return OwnAnswers(self.outputs, meaning.model, meaning.digits, frozenset(options.tolerate))
+    return Tables(schema, players, schema.encode(given[0]), alone, backend_of(given[0]))
 
 
 def masked_sample(rows: RenderedRows) -> MaskedSample:
     """Copies of an instance that stand for a background where a modality has none."""
     return MaskedSample(N_MASKED, rows.modality.n_draws)
-
-
-def asked_of(model: Any, tables: Tables, options: Options, meter: Meter) -> Asked:
-    """The model, probed on some rows and asked for all that are explained."""
-    raw = tallied(detect(model, tables.schema, output_of(options.output)), meter)
-    probed = probe(raw, tables.few(options), frozenset(options.tolerate))
-    predictor = CheckedPredictor(raw, probed.outputs.shape[1], probed.digits)
-    outputs = _own_answers(predictor, tables.x, options.max_rows, probed.outputs)
-    form = raw.form if isinstance(raw, FunctionPredictor) else tables.schema.form
-    told = raw.notes if isinstance(raw, FunctionPredictor) else ()
-    return Asked(predictor, form, predictor.meaning, outputs, (*told, *probed.notes))
-
-
-def _own_answers(
-    predictor: CheckedPredictor,
-    x: Float64[np.ndarray, "b c"],
-    max_rows: int,
-    first: Float64[np.ndarray, "r k"],
-) -> Float64[np.ndarray, "b k"]:
-    """The answers to the rows, in calls that are answered as small ones are.
-
-    Few rows were all among the first that the model was asked for, whose answers are these.
-    """
-    if len(x) <= min(N_PROBE, max_rows):
-        return first[: len(x)]
-    outputs, few = outputs_of(predictor, x, max_rows), outputs_of(predictor, x[:N_PROBE], N_PROBE)
-    if np.abs(outputs[: len(few)] - few).max() <= rounding(few, predictor.meaning.digits):
-        return outputs
-    return outputs_of(predictor, x, N_PROBE)
 
 
 def background_of(tables: Tables, options: Options) -> Background:
@@ -156,3 +185,14 @@ def background_of(tables: Tables, options: Options) -> Background:
         seed=options.seed,
         affordable_rows=options.budget // 2 ** min(tables.players.count, 60),
     )
+
+
+def backend_of(table: Any) -> str:
+    """The library of a frame; empty where it is none.
+
+    Args:
+        table: A table of any kind.
+    """
+    if nw.dependencies.is_into_dataframe(table):
+        return str(nw.from_native(table).implementation.value)
+    return ""

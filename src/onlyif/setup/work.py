@@ -1,28 +1,34 @@
 """A piece of work: a model, rows and everything chosen, ready to be explained block by block."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from onlyif.answers.case import Case
-from onlyif.setup.options import Options
+from onlyif.core.progress import Meter
+from onlyif.setup.foundation import Foundation
+from onlyif.setup.tables import CodedRows
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Source:
-    """What the user gave, so that the same work can be made again in another way.
+class Setup(ABC):
+    """All that is chosen for a model and a background, whatever rows are explained: it is made once."""
 
-    Args:
-        model: The model.
-        rows: The rows to explain.
-        background: The background, or None.
-        options: All that can be chosen.
-    """
+    @property
+    @abstractmethod
+    def foundation(self) -> Foundation:
+        """The model and the background."""
 
-    model: Any
-    rows: Any
-    background: Any
-    options: Options
+    @abstractmethod
+    def work(self, rows: CodedRows, meter: Meter) -> "Work":
+        """The work that explains some rows.
+
+        Args:
+            rows: The rows, coded by these tables.
+            meter: What counts the work; it is asked for from here on, not before.
+
+        Raises:
+            OtherModelError: if the model is no more what it was when this was made.
+        """
 
 
 @final
@@ -36,16 +42,21 @@ class Work:
         rows_a_block: How many rows are explained at once.
         meets_large_calls: Whether f(x) is itself asked for in calls as large as all others, so that it
             tells of them.
-        backend: The library of the user's frames.
-        source: What it was made of.
+        setup: What it was made by.
+        rows: The rows, coded.
     """
 
     whole: Case
     planned_rows: int
     rows_a_block: int
     meets_large_calls: bool
-    backend: str
-    source: Source
+    setup: Setup
+    rows: CodedRows
 
     def __len__(self) -> int:
         return len(self.whole.subjects)
+
+    @property
+    def backend(self) -> str:
+        """The library of the user's frames."""
+        return self.rows.backend

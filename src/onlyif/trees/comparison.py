@@ -18,7 +18,7 @@ TOLERANCE = 1e-9
 def compare(trees: TreeModel, question: TreeQuestion) -> None:
     """Ask trees and model for the same rows.
 
-    The rows are those to explain and of the background; mixtures of them; others with values on
+    The rows are of the background; mixtures of them; others with values on
     the trees' thresholds and next to them; and, where the model takes them, others with missing values.
 
     Args:
@@ -47,6 +47,24 @@ def compare(trees: TreeModel, question: TreeQuestion) -> None:
         except OnlyIfError:
             return  # it takes no missing values
         _agree(trees, question, {"with missing values": missing}, wanted)
+
+
+def compare_on(
+    trees: TreeModel, question: TreeQuestion, rows: Rows, wanted: Float64[np.ndarray, "r k"]
+) -> None:
+    """Compare trees and model on rows that the model was asked for already.
+
+    Args:
+        trees: What was read.
+        question: The model it was read from.
+        rows: The rows.
+        wanted: The model's answers to them.
+
+    Raises:
+        UnreadableTreesError: if they differ by more than rounding.
+    """
+    trees.encode(rows)
+    _agree(trees, question, {"to explain": rows[:N_ROWS]}, wanted[:N_ROWS])
 
 
 def _asked(question: TreeQuestion, rows: Rows) -> Float64[np.ndarray, "r k"]:

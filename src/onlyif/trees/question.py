@@ -1,7 +1,7 @@
 """Trees that were read from a model, with the way from the user's columns to theirs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -9,7 +9,6 @@ from jaxtyping import Float64
 
 from onlyif.core.errors import OnlyIfError
 from onlyif.core.players import Players
-from onlyif.core.progress import Meter
 from onlyif.modalities.table_forms import Form
 from onlyif.models.base import Predictor
 from onlyif.models.outputs import DIGITS_DOUBLE, HeadKind, Output
@@ -51,10 +50,9 @@ class TreeQuestion:
         predictor: The same with its chosen output, which the trees must give too.
         form: The kind of table the model takes.
         output: The choice of that output.
-        rows: Rows to explain and background rows, on which both are compared.
+        rows: Background rows, on which both are compared.
         max_rows: Most rows of one model call.
         of_decisions: Whether what is wanted are decisions: 1 for the decided class, 0 for all others.
-        meter: What counts the work where it takes long.
     """
 
     model: Any
@@ -64,7 +62,6 @@ class TreeQuestion:
     rows: Float64[np.ndarray, "r c"]
     max_rows: int = 16_384
     of_decisions: bool = False
-    meter: Meter = field(default_factory=Meter)
 
 
 @final

@@ -12,10 +12,11 @@ from onlyif.core.progress import Meter
 from onlyif.models.output_links import DecisionLink
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.encoded import EncodedRestriction
-from onlyif.trees.linked_restriction import compile_tree_linked
+from onlyif.trees.comparison import compare_on
+from onlyif.trees.linked_restriction import TreeLinkedRestriction, compile_tree_linked
 from onlyif.trees.marginal_restriction import compile_tree_marginal
 from onlyif.trees.path_reference import TreePathReference
-from onlyif.trees.path_restriction import compile_tree_path
+from onlyif.trees.path_restriction import TreePathRestriction, compile_tree_path
 from onlyif.trees.question import TreeModel, TreeQuestion, UnreadableTreesError
 from onlyif.trees.reading import trees_of
 
@@ -30,10 +31,44 @@ class TreeRoute:
     Args:
         restriction: f_S(x) from the trees, or None.
         notes: Why not, where the model has trees.
+        question: Which trees were wanted; None where none were.
+        trees: The trees, or None.
     """
 
-    restriction: EncodedRestriction | None
+    restriction: EncodedRestriction | None = None
     notes: tuple[str, ...] = ()
+    question: TreeQuestion | None = None
+    trees: TreeModel | None = None
+
+    def on(self, rows: Float64[np.ndarray, "b c"], outputs: Float64[np.ndarray, "b k"]) -> "TreeRoute":
+        """The route for some rows: none by trees that do not answer them as the model does.
+
+        Args:
+            rows: The rows to explain.
+            outputs: What the model answers to them.
+
+        Raises:
+            SettingError: if the reference needs the trees.
+        """
+        if self.question is None or self.trees is None or self.restriction is None:
+            return self
+        try:
+            compare_on(self.trees, self.question, rows, outputs)
+        except UnreadableTreesError as error:
+            by_cover = isinstance(self.restriction.inner, TreePathRestriction)
+            return _without(self.question, str(error), by_cover=by_cover)
+        return self
+
+    def metered(self, meter: Meter) -> "TreeRoute":
+        """The same, with what takes long counted.
+
+        Args:
+            meter: What counts.
+        """
+        if self.restriction is None or not isinstance(self.restriction.inner, TreeLinkedRestriction):
+            return self
+        counted = replace(self.restriction.inner, meter=meter)
+        return replace(self, restriction=replace(self.restriction, inner=counted))
 
 
 def tree_route(question: TreeQuestion, players: Players, reference: Reference) -> TreeRoute:
@@ -49,24 +84,26 @@ def tree_route(question: TreeQuestion, players: Players, reference: Reference) -
     """
     by_cover, law = isinstance(reference, TreePathReference), reference.law
     if not by_cover and (law.n_atoms is None or law.depends_on_x):
-        return TreeRoute(None)
-    model, reason = question.predictor.meaning.model, "it is no tree ensemble that is known here"
+        return TreeRoute()
     try:
         trees = trees_of(question)
         if trees is not None:
-            return TreeRoute(_restriction(trees, players, reference, question.meter))
+            return TreeRoute(_restriction(trees, players, reference), question=question, trees=trees)
     except (UnreadableTreesError, LimitError) as error:
-        reason = str(error)
-        if not by_cover:
-            return TreeRoute(None, (f"{model} is asked row by row instead of tree by tree: {reason}",))
+        return _without(question, str(error), by_cover=by_cover)
+    if by_cover:
+        return _without(question, "it is no tree ensemble that is known here", by_cover=True)
+    return TreeRoute()
+
+
+def _without(question: TreeQuestion, reason: str, *, by_cover: bool) -> TreeRoute:
+    model = question.predictor.meaning.model
     if by_cover:
         raise SettingError(f"the tree-path reference needs the model's trees; {model}: {reason}")
-    return TreeRoute(None)
+    return TreeRoute(None, (f"{model} is asked row by row instead of tree by tree: {reason}",))
 
 
-def _restriction(
-    trees: TreeModel, players: Players, reference: Reference, meter: Meter
-) -> EncodedRestriction:
+def _restriction(trees: TreeModel, players: Players, reference: Reference) -> EncodedRestriction:
     ensemble, own = trees.ensemble, trees.players(players)
     if isinstance(reference, TreePathReference):
         if isinstance(ensemble.link, DecisionLink):
@@ -80,7 +117,7 @@ def _restriction(
     if ensemble.link.additive:
         added = compile_tree_marginal(ensemble, own, rows, weights)
         return EncodedRestriction(added, trees.encode, MOST_PLAYERS_ADDED)
-    linked = replace(compile_tree_linked(ensemble, own, rows, weights), meter=meter)
+    linked = compile_tree_linked(ensemble, own, rows, weights)
     return EncodedRestriction(linked, trees.encode, MOST_PLAYERS_LINKED)
 
 

@@ -1,0 +1,315 @@
+"""`onlyif.Explainer`: a model and a background, prepared once, that explain any rows; and how work is run."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, final
+
+from typing_extensions import override
+
+from onlyif.answers.case import Question
+from onlyif.answers.explained import explain_case
+from onlyif.answers.own import OwnCriterion
+from onlyif.causation.settings import PNS
+from onlyif.core.arguments import Either, Flag
+from onlyif.core.errors import Interrupted, OnlyIfWarning, SettingError
+from onlyif.core.progress import Meter, TimeUpError, meter_of
+from onlyif.criteria.distances import Distance
+from onlyif.explanation.explanations import Explanations, joined
+from onlyif.explanation.layout import counted
+from onlyif.modalities.base import Modality
+from onlyif.modalities.images import Images
+from onlyif.models.checked import Fault
+from onlyif.models.outputs import Output
+from onlyif.models.own_answers import OtherAnswersError
+from onlyif.progress_bar import ProgressBar, progress_bar
+from onlyif.references.base import Reference, ReferenceRecipe
+from onlyif.restrictions.base import Restriction
+from onlyif.searches.base import Search
+from onlyif.setup.choose import Parts
+from onlyif.setup.instances import pieces_of
+from onlyif.setup.options import Options, Target
+from onlyif.setup.prepare import in_smaller_calls, prepare, prepare_again
+from onlyif.setup.work import Setup, Work
+
+LONGEST_VALUE = 40
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Explainer:
+    """A model and a background that explain any rows: `explainer(X)` gives what `onlyif.explain` gives.
+
+    What depends on the model and the background alone (how the model is asked, its trees, the coded
+    background, the fitted reference) is prepared in the first call and held; later calls only look at their
+    rows. Each call asks the model for some background rows again, and a model that was changed meanwhile is
+    prepared anew. Nothing is held where there is no background, with a `modality`, or where answers that
+    differ each time are tolerated.
+
+    It follows scikit-learn's conventions: arguments are kept as they are and checked in a call; `get_params`,
+    `set_params` and `sklearn.base.clone` work. A clone shares the model and the background.
+
+    Args:
+        model: A trained model; each argument means what it does in `onlyif.explain`.
+        background: Rows like those the model was trained on.
+        target: Which output is explained.
+        alpha: α of the unified set.
+        size: τ, the most players.
+        exact_size: Whether there are to be exactly so many.
+        epsilon: ε in the units of the distance.
+        groups: Columns that are one player.
+        seed: The one seed.
+        max_rows: Most rows of one model call.
+        budget: Most model rows an instance.
+        progress: Whether a progress bar is shown.
+        time_limit: Most seconds of a call.
+        output: What is explained of the model.
+        reference: What a hidden player is replaced by.
+        restriction: How f_S(x) is computed.
+        search: Which subsets are compared.
+        distance: ρ.
+        keep_table: Whether f_S(x) is kept for all subsets.
+        tolerate: Faults of the model that are noted instead of refused.
+        criterion: Sets, causes, or a criterion of yours.
+        modality: What kind of data is explained.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.random.default_rng(0).normal(size=(50, 3))
+        >>> explainer = Explainer(lambda table: table @ [2.0, 1.0, 0.0], rows)
+        >>> explainer(rows[:1])[0].sufficient.names, explainer(rows[7:8])[0].sufficient.names
+        (('x0', 'x1'), ('x0', 'x1'))
+        >>> explainer
+        Explainer(function, background=ndarray of 50 x 3)
+    """
+
+    model: Any
+    background: Any = None
+    _: KW_ONLY
+    target: Target = None
+    alpha: float = 0.5
+    size: int | None = None
+    exact_size: bool = False
+    epsilon: float | None = None
+    groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None
+    seed: int = 0
+    max_rows: int = 16_384
+    budget: int = 2_000_000
+    progress: bool | None = None
+    time_limit: float | None = None
+    output: Output | str | None = None
+    reference: Reference | ReferenceRecipe | str | None = None
+    restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None
+    search: Search | str | None = None
+    distance: Distance | str | None = None
+    keep_table: bool = False
+    tolerate: tuple[Fault, ...] = ()
+    criterion: PNS | OwnCriterion | str = "sne"
+    modality: Modality | Images | None = None
+    # At most one: what was prepared in an earlier call.
+    _setups: list[Setup] = field(default_factory=list, init=False)
+
+    def __call__(self, X: Any) -> Explanations:
+        """One explanation a row, in order.
+
+        Args:
+            X: The rows to explain, of the kind of the background.
+
+        Raises:
+            InputError: if a table cannot be used as it is.
+            SettingError: if an argument is out of range or does not fit another one.
+            ModelError: if the model raises, or answers something that is no prediction.
+            LimitError: if a table over all subsets would not fit the memory.
+            Interrupted: on Ctrl-C; its `finished` holds the explanations that were whole.
+        """
+        return explanations_of(self, X)
+
+    def work(self, X: Any, meter: Meter) -> Work:
+        """What is to be done to explain some rows of a table.
+
+        Args:
+            X: The rows.
+            meter: What counts the work, shows it, and ends it when time is up.
+
+        Raises:
+            InputError: if a table cannot be used as it is.
+            SettingError: if an argument is out of range or does not fit another one.
+            ModelError: if the model fails on a small sample of rows.
+        """
+        options = self.options
+        if self._setups:
+            work = prepare_again(self._setups[0], X, meter)
+        else:
+            work = prepare(self.model, X, self.background, options, meter)
+        # Of a model that answers otherwise each time nobody can tell whether it was changed.
+        if work.setup.foundation.tables.alone and Fault.RANDOM not in options.tolerate:
+            self._setups[:] = [work.setup]
+        return work
+
+    @property
+    def options(self) -> Options:
+        """All that was chosen, checked."""
+        return Options(
+            target=self.target, question=Question(self.alpha, self.size, self.exact_size, self.epsilon),
+            groups=self.groups, seed=self.seed, max_rows=self.max_rows, budget=self.budget,
+            output=self.output, reference=self.reference, restriction=self.restriction, search=self.search,
+            distance=self.distance, keep_table=self.keep_table, tolerate=self.tolerate,
+            criterion=self.criterion, modality=self.modality,
+        )  # fmt: skip
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments by name, as scikit-learn asks for them.
+
+        Args:
+            deep: Has no use: the model is a finished one, whose own parameters are none of the explainer's.
+        """
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+
+    def set_params(self, **params: Any) -> "Explainer":
+        """Other values for some arguments, in place, as scikit-learn sets them; what was prepared is let go.
+
+        Args:
+            **params: Values by name.
+
+        Raises:
+            SettingError: for a name that is none of the arguments.
+        """
+        known = self.get_params()
+        unknown = [name for name in params if name not in known]
+        if unknown:
+            raise SettingError(f"an Explainer has no {unknown[0]!r}; its arguments are {', '.join(known)}")
+        for name, value in params.items():
+            object.__setattr__(self, name, value)
+        self._setups.clear()
+        return self
+
+    def __sklearn_clone__(self) -> "Explainer":
+        # scikit-learn would clone the model too, and a clone of a model is not trained.
+        return Explainer(**self.get_params())
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.get_params(), "_setups": []}
+
+    @override
+    def __repr__(self) -> str:
+        others = [each for each in fields(self) if each.init and each.name != "model"]
+        values = {each.name: getattr(self, each.name) for each in others}
+        defaults = {each.name: _short(each.default) for each in others}
+        named = {name: _short(value) for name, value in values.items()}
+        told = [f", {name}={text}" for name, text in named.items() if text != defaults[name]]
+        return f"Explainer({type(self.model).__name__}{''.join(told)})"
+
+
+def _short(value: Any) -> str:
+    """A value in a few letters: a table by its size, anything else by the beginning of its repr."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"{type(value).__name__} of {' x '.join(map(str, shape))}"
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def explanations_of(explainer: Explainer, X: Any) -> Explanations:
+    """What `explainer(X)` gives; a warning points to who called the caller.
+
+    Args:
+        explainer: The explainer.
+        X: The rows to explain.
+
+    Raises:
+        SettingError: if an argument is out of range.
+    """
+    bar = progress_bar(Either((Flag(), None)).take("progress", explainer.progress))
+    meter = meter_of(explainer.time_limit, bar)
+    if explainer.modality is not None:
+        return _of_modality(explainer, X, meter, bar)
+    return _all(explainer.work(X, meter), bar)
+
+
+def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar) -> Explanations:
+    """Instances whose players have the same names together, in the order of the instances."""
+    explained: list[Explanations] = []
+    late: list[int] = []
+    for rows, chosen in pieces_of(data, explainer.background, explainer.options):
+        if explained and meter.left_s <= 0:
+            late.extend(range(rows.first, rows.first + len(rows)))
+            continue
+        try:
+            explained.append(_all(prepare(explainer.model, rows, None, chosen, meter), bar))
+        except Interrupted as interrupt:
+            whole: Any = interrupt.finished
+            raise Interrupted(joined([*explained, whole])) from interrupt
+    found = joined(explained)
+    if not late:
+        return found
+    warnings.warn(f"time was up: {counted(len(late), 'instance')} left out", OnlyIfWarning, stacklevel=4)
+    return replace(found, left_out=(*found.left_out, *late))
+
+
+def _all(work: Work, bar: ProgressBar) -> Explanations:
+    finished: list[Explanations] = [Explanations((), work.backend)]
+    try:
+        for part in bar.over(run(work), len(work)):
+            finished.append(part)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(joined(finished)) from interrupt
+    found = joined(finished)
+    rest = rows_left(work, len(found))
+    if not rest:
+        return found
+    warnings.warn(rest, OnlyIfWarning, stacklevel=4)
+    return replace(found, left_out=tuple(subject.row for subject in work.whole.subjects[len(found) :]))
+
+
+def rows_left(work: Work, done: int) -> str:
+    """What to say of the rows that were left out when time was up; "" where there are none.
+
+    Args:
+        work: The work.
+        done: How many rows were explained.
+    """
+    total = len(work)
+    if done == total:
+        return ""
+    return (
+        f"the time limit of {work.whole.meter.limit:g} s was reached after {done} of {total} rows; "
+        f"{counted(total - done, 'row')} left out, from row {work.whole.subjects[done].row} on"
+    )
+
+
+def run(work: Work, start: int = 0) -> Iterator[Explanations]:
+    """The explanations of a piece of work, block by block, in the order of its rows.
+
+    It ends early when the time limit of the work's meter is reached.
+
+    Args:
+        work: What `prepare` made.
+        start: First row that is wanted; those before it are taken as done.
+    """
+    step = work.rows_a_block
+    for first in range(start, len(work), step):
+        rows = slice(first, min(first + step, len(work)))
+        if work.whole.meter.left_s <= 0:
+            return
+        work.whole.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
+        try:
+            work, part = _part(work, rows)
+        except TimeUpError:
+            return
+        work.whole.meter.end()
+        yield part
+
+
+def _part(work: Work, rows: slice) -> tuple[Work, Explanations]:
+    """A block, and the work to go on with: with smaller calls where the model needs them."""
+    try:
+        return work, _explained(work, rows)
+    except OtherAnswersError as error:
+        work = in_smaller_calls(work, error)
+        return work, _explained(work, rows)
+
+
+def _explained(work: Work, rows: slice) -> Explanations:
+    return Explanations(explain_case(work.whole.part(rows)), work.backend)
