@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from onlyif.core.players import Players
-from onlyif.models.links import SoftmaxLink
+from onlyif.models.function import FunctionPredictor
+from onlyif.models.links import IdentityLink, SoftmaxLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.references.gaussian import GaussianReference
 from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions.additive import compile_additive
 from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.restrictions.enumerated import EnumeratedRestriction
@@ -52,6 +54,18 @@ MEMBERS += [
     compile_tree_linked(ensemble_of(GROWN, 4, link=SoftmaxLink()), PLAYERS, ROWS.rows),
     compile_tree_path(ensemble_of(GROWN, 4), PLAYERS),
     EncodedRestriction(compile_tree_marginal(ensemble_of(GROWN, 4), PLAYERS, 2 * ROWS.rows), _doubled, 25),
+]
+
+
+def _margins(rows):
+    """Sums over players, with products inside one of them."""
+    a, b, c, d = rows.T
+    return np.stack([a**2 + b * c + d, np.sin(a) - np.abs(b - c), 0.3 * d], axis=1)
+
+
+ADDED = FunctionPredictor(_margins)
+MEMBERS += [
+    compile_additive(ADDED, link, ROWS, PLAYERS, X.numpy(), 7) for link in (SoftmaxLink(), IdentityLink())
 ]
 KNOWN = TabulatedRestriction(SAMPLED.table(X, TARGET), SAMPLED.method)
 

@@ -27,6 +27,7 @@ from onlyif.models.links import (
     ExpLink,
     IdentityLink,
     Link,
+    OneVersusRestLink,
     SigmoidLink,
     SoftmaxLink,
     TwoClassLink,
@@ -69,7 +70,7 @@ DISTANCES = [
 ]
 READOUTS = [TargetReadout(np.array([0, 1, 1])), DecisionReadout()]
 OUTPUTS = [AutoOutput(), ProbabilityOutput(), MarginOutput(), ValueOutput(), LogitOutput()]
-WIDE_LINKS = [IdentityLink(), SigmoidLink(), SoftmaxLink(), ExpLink()]
+WIDE_LINKS = [IdentityLink(), SigmoidLink(), SoftmaxLink(), OneVersusRestLink(), ExpLink()]
 NARROW_LINKS = [TwoClassLink(), LogOddsLink(SigmoidLink(), 1e-6), DecisionLink(TwoClassLink())]
 FRAME = {"n": [1.0, 2.0, 3.5], "c": ["u", "v", "u"]}
 TABLES = [TABLE, torch.as_tensor(TABLE), csr_matrix(TABLE), pd.DataFrame(FRAME), pl.DataFrame(FRAME)]

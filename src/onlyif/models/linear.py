@@ -97,15 +97,18 @@ def affine_of(model: Any, predictor: Predictor, background: Float64[np.ndarray, 
 def _is_affine_by_name(model: Any) -> bool:
     steps = getattr(model, "steps", None)
     if not isinstance(steps, list):
-        return _is_plain(model, AFFINE_MODELS)
+        return is_plain(model, AFFINE_MODELS)
     *before, (_, last) = steps
-    scalers = all(
-        isinstance(step, str) or step is None or _is_plain(step, AFFINE_STEPS) for _, step in before
-    )
-    return _is_plain(model, {"Pipeline"}) and scalers and _is_affine_by_name(last)
+    scalers = all(isinstance(step, str) or step is None or is_plain(step, AFFINE_STEPS) for _, step in before)
+    return is_plain(model, {"Pipeline"}) and scalers and _is_affine_by_name(last)
 
 
-def _is_plain(part: Any, names: Collection[str]) -> bool:
-    """Whether it is one of scikit-learn's own, with no method replaced."""
+def is_plain(part: Any, names: Collection[str]) -> bool:
+    """Whether it is one of scikit-learn's own, with no method replaced.
+
+    Args:
+        part: A model or a step of one.
+        names: The names of the classes that it may be of.
+    """
     kind = type(part)
     return kind.__module__.startswith("sklearn.") and kind.__name__ in names and not own_methods(part)

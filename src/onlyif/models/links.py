@@ -117,6 +117,19 @@ class SoftmaxLink(Link):
 
 @final
 @dataclass(frozen=True)
+class OneVersusRestLink(Link):
+    """Sigmoids of the margins, divided by their sum; alike where all of them are 0."""
+
+    @override
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        each: np.ndarray = _sigmoid(margins, 1.0)
+        each[(each == 0).all(-1)] = 1.0
+        each /= each.sum(-1, keepdims=True)
+        return each
+
+
+@final
+@dataclass(frozen=True)
 class ExpLink(Link):
     """Outputs are exp(margin): Poisson, gamma and Tweedie regression."""
 

@@ -13,6 +13,7 @@ from onlyif.models.base import Predictor
 from onlyif.models.linear import affine_of
 from onlyif.references.base import Reference
 from onlyif.references.gaussian import GaussianReference
+from onlyif.restrictions.additive import AdditiveRestriction
 from onlyif.restrictions.base import MAX_TABLE_BYTES, Restriction
 from onlyif.restrictions.encoded import EncodedRestriction
 from onlyif.restrictions.enumerated import EnumeratedRestriction
@@ -44,6 +45,7 @@ class Parts:
         seed: The one seed.
         trees: f_S(x) from the model's own trees, where it could be had.
         linear: f_S(x) of an affine model in closed form, where it could be had.
+        additive: f_S(x) from what each player adds to the model's margin, where that is a sum.
     """
 
     model: Any
@@ -54,6 +56,7 @@ class Parts:
     seed: int
     trees: EncodedRestriction | None = None
     linear: LinearGaussianRestriction | None = None
+    additive: AdditiveRestriction | None = None
 
 
 def choose_restriction(parts: Parts, reference: Reference) -> Restriction:
@@ -62,6 +65,8 @@ def choose_restriction(parts: Parts, reference: Reference) -> Restriction:
         return parts.trees
     if parts.linear is not None:
         return parts.linear
+    if parts.additive is not None:
+        return parts.additive
     law = reference.law
     if law.n_atoms is not None and law.n_atoms <= MOST_ATOMS:
         return EnumeratedRestriction(parts.predictor, reference, parts.players, parts.max_rows)

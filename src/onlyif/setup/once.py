@@ -152,11 +152,21 @@ def _difference(one: _Way, other: _Way, rows: Float64[np.ndarray, "r c"]) -> str
     if not _same_table(one[1](mixed), other[1](mixed)):
         return "what its steps make of a column depends on others"
     wanted, got = (doubled(predictor.predict(mixed)) for predictor, _ in (one, other))
-    apart, digits = float(np.abs(wanted - got).max()), one[0].meaning.digits
-    tolerance = TOLERANCE if digits >= DIGITS_DOUBLE else 4 * 2.0**-digits
-    if apart <= tolerance * max(1.0, float(np.abs(wanted).max())):
+    apart = float(np.abs(wanted - got).max())
+    if apart <= tolerance(wanted, one[0].meaning.digits):
         return ""
     return f"behind its steps its answers differ by up to {apart:.3g}"
+
+
+def tolerance(outputs: Float64[np.ndarray, "r k"], digits: int) -> float:
+    """By how much answers to the same rows may differ by rounding when they are computed in two ways.
+
+    Args:
+        outputs: The answers.
+        digits: Their binary digits that can be trusted.
+    """
+    scale = max(1.0, float(np.abs(outputs).max()))
+    return scale * (TOLERANCE if digits >= DIGITS_DOUBLE else 4 * 2.0**-digits)
 
 
 def _same_table(one: Any, other: Any) -> bool:

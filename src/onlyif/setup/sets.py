@@ -14,9 +14,11 @@ from onlyif.core.progress import Meter
 from onlyif.models.metered import MeteredPredictor
 from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
 from onlyif.references.base import Plan, Reference
+from onlyif.restrictions.additive import AdditiveRestriction
 from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
+from onlyif.setup.additive import additive_restriction
 from onlyif.setup.choose import MOST_ATOMS, Parts, check_search, fresh_restriction, linear_restriction
 from onlyif.setup.foundation import Foundation, Source, foundation_of
 from onlyif.setup.once import Once, transformed_once
@@ -70,9 +72,9 @@ class SetsSetup(Setup):
         ready = ready_of(self.base, rows, meter)
         options, players, reference = ready.options, rows.players, self.reference
         route = self.route.on(rows.x, ready.asked.outputs).metered(meter)
-        once = _once(ready, route, (reference, self.fresh))
+        once, additive = _without_trees(ready, route, (reference, self.fresh))
         predictor = MeteredPredictor(once.predictor, meter)
-        parts = replace(self.parts, predictor=predictor, trees=route.restriction)
+        parts = replace(self.parts, predictor=predictor, trees=route.restriction, additive=additive)
         restriction = restriction_of(options.restriction, parts, reference)
         search = search_of(options, players.count, restriction)
         check_search(search, players.count)
@@ -179,13 +181,16 @@ def _route(base: Foundation, reference: Reference) -> TreeRoute:
     return tree_route(question, base.tables.players, reference)
 
 
-def _once(ready: Ready, route: TreeRoute, references: tuple[Reference, Reference | None]) -> Once:
-    """The model behind the steps of its pipeline, where all that can replace a player is known."""
+def _without_trees(
+    ready: Ready, route: TreeRoute, references: tuple[Reference, Reference | None]
+) -> tuple[Once, AdditiveRestriction | None]:
+    """The model behind the steps of its pipeline, where all that can replace a player is known, and sums."""
     atoms = [_atoms(one, ready.tables.x[:1]) for one in references if one is not None]
     known = [rows for rows in atoms if rows is not None]
     if route.restriction or len(known) < len(atoms):
-        return Once(ready.asked.predictor)
-    return transformed_once(ready, np.concatenate(known))
+        return Once(ready.asked.predictor), None
+    once = transformed_once(ready, np.concatenate(known))
+    return once, additive_restriction(ready, once, references[0], known[0])
 
 
 def _atoms(reference: Reference, x: Float64[np.ndarray, "1 c"]) -> Float64[np.ndarray, "n c"] | None:
