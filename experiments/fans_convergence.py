@@ -22,7 +22,7 @@ from outputs import save_figure, save_rows
 
 from onlyif.causation.boundaries import scott_boundary
 from onlyif.causation.neighbourhood import SoftEvents
-from onlyif.criteria.soft_causation_draws import Draws
+from onlyif.criteria.soft_causation_draws import StepDraws
 from onlyif.samples.background import BackgroundSample
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import AscentSettings, paper_settings, recommended_settings
@@ -37,7 +37,7 @@ def settings_of(name: str, steps: int) -> AscentSettings:
     """Of one length; the recommended scheme with one size, for the cost of a step grows with |E|."""
     if name == "paper":
         return paper_settings(steps=steps)
-    return replace(recommended_settings(steps=steps), draws=Draws(2), shape=SizedMasks((0.2,)))
+    return replace(recommended_settings(steps=steps), draws=StepDraws(2), shape=SizedMasks((0.2,)))
 
 
 def sampled(given, n: int, images: int, background: torch.Tensor) -> Subjects:

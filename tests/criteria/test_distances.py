@@ -21,6 +21,7 @@ from onlyif.criteria.distances import (
     Distance,
     FunctionDistance,
     LogitDistance,
+    SideDistance,
     gap_error,
 )
 from onlyif.models.function import FunctionPredictor
@@ -37,6 +38,8 @@ MEMBERS = [
     (DiscreteDistance(), st.sampled_from([0.0, 1.0, 2.0])),
     (LogitDistance(), PROBABILITY),
     (LogitDistance(0.2), PROBABILITY),
+    (SideDistance(0.5), PROBABILITY),
+    (SideDistance(-1.0, 40.0), st.floats(-20, 20)),
     (FUNCTION, st.floats(-1e3, 1e3)),
 ]
 

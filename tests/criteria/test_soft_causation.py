@@ -17,7 +17,7 @@ from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes, members
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft_causation import SoftPNS
-from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
+from onlyif.criteria.soft_causation_draws import StepDraws, drawn_again, spread
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.noisy import NoisySample
@@ -40,7 +40,7 @@ def _soft(test, *, abduction=None, surrogate=None, draws=None, max_rows=1000, pr
         test.neighbourhood,
         surrogate or KernelSurrogate(),
         abduction or WeightedMean(),
-        draws or Draws(n_intervened=4),
+        draws or StepDraws(n_intervened=4),
         max_rows,
         test.seed,
     )
@@ -74,7 +74,7 @@ def test_at_subsets_all_choices_give_the_soft_quantities_of_the_dual_stage_test(
     test, x, change, asked = case_of(settings)
     d = test.players.count
     every = torch.tensor(list(product((0.0, 1.0), repeat=d)))
-    monkeypatch.setattr(Draws, "intervened", lambda self, n, *rest: every.expand(n, -1, -1))
+    monkeypatch.setattr(StepDraws, "intervened", lambda self, n, *rest: every.expand(n, -1, -1))
     # The whole set has nothing outside it, which the exact test takes for a null event.
     codes = torch.arange(2**d - 1)
     masks = torch.from_numpy(keep_of_codes(codes.numpy(), d)).double().expand(len(x), -1, -1)
@@ -87,7 +87,7 @@ def test_at_subsets_all_choices_give_the_soft_quantities_of_the_dual_stage_test(
             monkeypatch.setattr(exact, "per_input", lambda asked, s, kernels=kernels: kernels)
             wanted = exact.probabilities(one, set(members(code)))[5:]
             monkeypatch.undo()
-            monkeypatch.setattr(Draws, "intervened", lambda self, n, *rest: every.expand(n, -1, -1))
+            monkeypatch.setattr(StepDraws, "intervened", lambda self, n, *rest: every.expand(n, -1, -1))
             assert found[i, code].tolist() == pytest.approx(wanted, abs=1e-9)
 
 
@@ -96,7 +96,7 @@ def test_at_subsets_all_choices_give_the_soft_quantities_of_the_dual_stage_test(
 @pytest.mark.parametrize("sample", ["background", "noisy"])
 def test_relaxed_masks_are_the_plain_loops(stands, abduction, sample):
     test, x, change, asked = case_of(Settings(5, owner=OWNER, sample=sample, n=3, boundary=0.7))
-    draws, d = Draws(n_intervened=4), test.players.count
+    draws, d = StepDraws(n_intervened=4), test.players.count
     masks = _masks(len(x), 3, d)
     soft = _soft(test, abduction=ABDUCTIONS[abduction], surrogate=SURROGATES[stands], draws=draws)
     found = _found(soft, x, change, masks)
@@ -110,7 +110,7 @@ def test_relaxed_masks_are_the_plain_loops(stands, abduction, sample):
 @pytest.mark.parametrize("size", [1, 3])
 def test_resampling_is_the_plain_loops(size):
     test, x, change, asked = case_of(Settings(6, owner=OWNER, n=4, boundary=0.7))
-    draws, d = Draws(n_intervened=3, n_factual=2, antithetic=False, p_replace=0.4), test.players.count
+    draws, d = StepDraws(n_intervened=3, n_factual=2, antithetic=False, p_replace=0.4), test.players.count
     masks = _masks(len(x), 2, d)
     found = _found(_soft(test, abduction=Resampling(size), draws=draws), x, change, masks)
     factual = draws.factual(test.sample.rows(x, test.seed).count, d, test.seed, 2).tolist()
@@ -192,13 +192,13 @@ def test_a_model_that_works_in_place_spoils_nothing():
 
 
 def test_draws_come_in_pairs_and_by_step():
-    draws = Draws(n_intervened=6)
+    draws = StepDraws(n_intervened=6)
     first = draws.intervened(3, 5, 0, 1)
     assert first.shape == (3, 6, 5)
     assert torch.equal(first[:, :3] + first[:, 3:], torch.ones(3, 3, 5))
     assert not torch.equal(first, draws.intervened(3, 5, 0, 2))
     assert torch.equal(first, draws.intervened(3, 5, 0, 1))
-    often = Draws(n_intervened=400, antithetic=False, p_replace=0.2).intervened(10, 10, 0, 0)
+    often = StepDraws(n_intervened=400, antithetic=False, p_replace=0.2).intervened(10, 10, 0, 0)
     assert often.mean().item() == pytest.approx(0.2, abs=4 * (0.16 / 40_000) ** 0.5)
     # The choices of an input do not depend on how many there are of players alone.
     assert draws.factual(2, 5, 0, 1).shape == (2, 1, 5)
@@ -241,7 +241,7 @@ def test_a_nan_answer_is_refused():
 )
 def test_bad_draws_are_refused(wrong, message):
     with pytest.raises(SettingError, match=message):
-        Draws(**wrong)
+        StepDraws(**wrong)
 
 
 def test_bad_rows_are_refused():
@@ -256,7 +256,7 @@ def test_bad_rows_are_refused():
             Neighbourhood(SoftEvents(1.0, 1.0)),
             KernelSurrogate(),
             WeightedMean(),
-            Draws(),
+            StepDraws(),
             0,
         )
 

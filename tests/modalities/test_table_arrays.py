@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from onlyif.core.errors import InputError
 from onlyif.modalities.table import fit_schema, row_labels
-from onlyif.modalities.table_columns import Kind
+from onlyif.modalities.table_columns import ColumnKind
 
 ARRAYS = {
     "float64": np.array([[1.5, np.nan], [3.0, 4.0]]),
@@ -72,7 +72,7 @@ def test_lists_of_mixed_values_keep_value_and_type(values):
 
 def test_a_column_of_whole_numbers_beyond_doubles_has_ordered_levels():
     schema = fit_schema(ARRAYS["big int"])
-    assert schema.kinds == (Kind.ORDERED, Kind.NUMBER)
+    assert schema.kinds == (ColumnKind.ORDERED, ColumnKind.NUMBER)
     assert schema.text(schema.encode(ARRAYS["big int"])[0]) == (str(2**60 + 1), "2")
 
 

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal as assert_polars_equal
 
 from onlyif.core.errors import InputError
 from onlyif.modalities.table import fit_schema, row_labels
-from onlyif.modalities.table_columns import Kind
+from onlyif.modalities.table_columns import ColumnKind
 
 DAY = dt.date(2020, 3, 1)
 NOON = dt.datetime(2021, 3, 4, 12, 30)
@@ -133,7 +133,7 @@ def test_kinds_positions_and_texts():
     names = ["int64", "Int64", "str", "category", "ordered", "numbered", "date", "far", "delta", "big"]
     frame = pd.DataFrame({name: _pandas(name, range(3)) for name in names})
     schema = fit_schema(frame)
-    number, ordered, unordered = Kind.NUMBER, Kind.ORDERED, Kind.UNORDERED
+    number, ordered, unordered = ColumnKind.NUMBER, ColumnKind.ORDERED, ColumnKind.UNORDERED
     assert schema.kinds == (
         *[number] * 2, *[unordered] * 2, ordered, unordered, *[ordered] * 4
     )  # fmt: skip
@@ -166,7 +166,7 @@ def test_text_of_numbers_is_short():
 
 
 def test_enum_of_polars_has_no_order():
-    assert fit_schema(pl.DataFrame([_polars("enum", range(3))])).kinds == (Kind.UNORDERED,)
+    assert fit_schema(pl.DataFrame([_polars("enum", range(3))])).kinds == (ColumnKind.UNORDERED,)
 
 
 def test_column_index_is_kept_and_row_index_is_not():

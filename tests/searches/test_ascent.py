@@ -15,7 +15,7 @@ from onlyif.causation.surrogate import ExponentialSurrogate
 from onlyif.core.errors import InputError, ModelError, OnlyIfWarning, SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import keep_of_codes
-from onlyif.criteria.soft_causation_draws import Draws
+from onlyif.criteria.soft_causation_draws import StepDraws
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.background import BackgroundSample
 from onlyif.samples.noisy import NoisySample
@@ -195,7 +195,7 @@ def test_ascent_goes_up():
 def test_the_trace_begins_with_the_score_of_the_start():
     """The first entry is what the relaxed test says of the start, with the draws of step 0."""
     test, x, change = _net(5)
-    settings = AscentSettings("one", Schedule(1), FreeMask(), Draws(4), weights=(0.25, 0.75))
+    settings = AscentSettings("one", Schedule(1), FreeMask(), StepDraws(4), weights=(0.25, 0.75))
     start = torch.rand(3, D, generator=_made(1)).double()
     ascent = PNSAscent(test.predictor, test, settings)
     objective = ascent._objective(test.predictor, torch.arange(3))

@@ -18,6 +18,7 @@ from onlyif.criteria.distances import (
     Distance,
     FunctionDistance,
     LogitDistance,
+    SideDistance,
 )
 from onlyif.modalities.rendered import RenderedForm
 from onlyif.modalities.table import fit_schema
@@ -65,6 +66,7 @@ DISTANCES = [
     AbsoluteDistance(),
     DiscreteDistance(),
     LogitDistance(),
+    SideDistance(0.5),
     FunctionDistance(lambda a, b: (a - b) ** 2, "(a - b)²"),
     FunctionDistance(lambda a, b: 2 * abs(a - b), "2 |a - b|", is_metric=True),
 ]

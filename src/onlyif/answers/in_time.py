@@ -7,7 +7,7 @@ from typing import final
 from onlyif.answers.case import Case
 from onlyif.core.progress import TimeUpError
 from onlyif.criteria.base import Criterion
-from onlyif.criteria.recorded import Asked, RecordedCriterion
+from onlyif.criteria.recorded import AskedSubsets, RecordedCriterion
 from onlyif.searches.base import Cloud, Compared
 from onlyif.searches.in_step import recorded_cloud
 
@@ -27,7 +27,7 @@ class Searched:
     clouds: tuple[Cloud, ...]
     model_rows: float
     stopped: bool
-    asked: tuple[Asked, ...]
+    asked: tuple[AskedSubsets, ...]
 
 
 def searched(

@@ -52,7 +52,7 @@ class Solved:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Conditions:
+class Conditioning:
     """What a reference is conditioned on, to see whether it rests on enough background rows.
 
     Args:
@@ -107,7 +107,7 @@ class SetsCriterion(AnsweringCriterion):
     distance: Distance
     question: Question
     keep_table: bool = False
-    conditions: Conditions | None = None
+    conditions: Conditioning | None = None
     table: Estimate | None = None
 
     def __post_init__(self) -> None:

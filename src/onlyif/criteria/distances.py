@@ -22,7 +22,7 @@ ROUNDING = 1e-6
 
 @final
 @dataclass(frozen=True)
-class Kind:
+class DistanceKind:
     """What a distance is.
 
     Args:
@@ -49,7 +49,7 @@ class Distance(ABC):
 
     @property
     @abstractmethod
-    def kind(self) -> Kind:
+    def kind(self) -> DistanceKind:
         """What it is, in words."""
 
     def moved(self, a: Values, step: Values) -> Values:
@@ -78,8 +78,8 @@ class AbsoluteDistance(Distance):
 
     @property
     @override
-    def kind(self) -> Kind:
-        return Kind("|a - b|", is_metric=True)
+    def kind(self) -> DistanceKind:
+        return DistanceKind("|a - b|", is_metric=True)
 
 
 @final
@@ -102,8 +102,8 @@ class DiscreteDistance(Distance):
 
     @property
     @override
-    def kind(self) -> Kind:
-        return Kind("0 if the same class is decided, else 1", is_metric=True, of_decisions=True)
+    def kind(self) -> DistanceKind:
+        return DistanceKind("0 if the same class is decided, else 1", is_metric=True, of_decisions=True)
 
 
 @final
@@ -150,9 +150,9 @@ class SideDistance(Distance):
 
     @property
     @override
-    def kind(self) -> Kind:
+    def kind(self) -> DistanceKind:
         rest = "|a - b|" if self.span == 1 else f"|a - b| / {self.span:g}"
-        return Kind(f"1 where the decision changes, and half of {rest}", is_metric=True)
+        return DistanceKind(f"1 where the decision changes, and half of {rest}", is_metric=True)
 
 
 @final
@@ -201,9 +201,9 @@ class LogitDistance(Distance):
 
     @property
     @override
-    def kind(self) -> Kind:
+    def kind(self) -> DistanceKind:
         name = f"|logit a - logit b|, probabilities clipped to [{self.clip:g}, 1 - {self.clip:g}]"
-        return Kind(name, is_metric=True)
+        return DistanceKind(name, is_metric=True)
 
 
 @final
@@ -235,8 +235,8 @@ class FunctionDistance(Distance):
 
     @property
     @override
-    def kind(self) -> Kind:
-        return Kind(self.name, self.is_metric)
+    def kind(self) -> DistanceKind:
+        return DistanceKind(self.name, self.is_metric)
 
 
 def gap_error(

@@ -16,7 +16,7 @@ ROWS_OF_A_FREE_SUBSET = 100
 
 @final
 @dataclass(frozen=True, eq=False)
-class Asked:
+class AskedSubsets:
     """Subsets that were asked, and their gaps."""
 
     subset: Bool[np.ndarray, "#b m d"]
@@ -40,7 +40,7 @@ class RecordedCriterion(Criterion):
     inner: Criterion
     meter: Meter
     rows: int
-    found: list[Asked] = field(default_factory=list)
+    found: list[AskedSubsets] = field(default_factory=list)
 
     @override
     def gap(self, subset: Bool[np.ndarray, "#b m d"]) -> Gaps:
@@ -54,7 +54,7 @@ class RecordedCriterion(Criterion):
             if not self.rows:
                 self.meter.count(ROWS_OF_A_FREE_SUBSET * part.shape[1] * len(part))
             if self.meter.limited:
-                self.found.append(Asked(part, parts[-1]))
+                self.found.append(AskedSubsets(part, parts[-1]))
             start += max(1, part.shape[1])
         return parts[0] if len(parts) == 1 else _joined(parts)
 

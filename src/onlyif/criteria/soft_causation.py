@@ -23,7 +23,7 @@ from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.core.torch_seeds import torch_generator
-from onlyif.criteria.soft_causation_draws import Draws, drawn_again, spread
+from onlyif.criteria.soft_causation_draws import StepDraws, drawn_again, spread
 from onlyif.engine.engine import outputs_of
 from onlyif.engine.soft import soft_outputs
 from onlyif.models.differentiable import DifferentiablePredictor
@@ -95,7 +95,7 @@ class SoftPNS:
     neighbourhood: Neighbourhood
     surrogate: Surrogate
     abduction: Abduction
-    draws: Draws
+    draws: StepDraws
     max_rows: int = 512
     seed: int = 0
 

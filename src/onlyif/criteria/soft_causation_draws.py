@@ -17,7 +17,7 @@ from onlyif.core.torch_seeds import torch_generator
 
 @final
 @dataclass(frozen=True)
-class Draws:
+class StepDraws:
     """How many random choices of players a step makes, and how.
 
     Args:

@@ -16,7 +16,7 @@ from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.shapes import Batch
 from onlyif.modalities.base import ALL_HIDDEN, InstancePlayers, Modality, Queries, check_modality_fits
 from onlyif.modalities.table import Schema
-from onlyif.modalities.table_columns import Column, Kind, Levels
+from onlyif.modalities.table_columns import Column, ColumnKind, Levels
 from onlyif.modalities.table_forms import Form
 
 # Codes are float64, which holds whole numbers up to here.
@@ -112,7 +112,7 @@ class RenderedRows:
         labels = tuple(label for each in self.players for label in (each.values[player] or "shown", *hidden))
         places = np.arange(len(labels), dtype=np.float64)
         levels = Levels({}, places, labels, tuple(range(len(labels))), typed=False)
-        return Column(self.names[player], Kind.UNORDERED, levels=levels)
+        return Column(self.names[player], ColumnKind.UNORDERED, levels=levels)
 
 
 def in_groups(modality: Modality, instances: Sequence[Any], *, alone: bool) -> list[RenderedRows]:

@@ -21,7 +21,7 @@ from onlyif.core.errors import InputError
 from onlyif.core.labels import Row
 from onlyif.core.players import duplicates
 from onlyif.modalities.table_arrays import fit_array
-from onlyif.modalities.table_columns import Column, Kind
+from onlyif.modalities.table_columns import Column, ColumnKind
 from onlyif.modalities.table_conform import row_names
 from onlyif.modalities.table_forms import Form
 from onlyif.modalities.table_frames import fit_frame
@@ -66,14 +66,14 @@ class Schema:
         return tuple(column.name for column in self.described)
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[ColumnKind, ...]:
         """How the values of each column compare."""
         return tuple(column.kind for column in self.described)
 
     @property
     def ordered(self) -> Bool[np.ndarray, "c"]:
         """Which columns have an order: numbers, dates, ordered categories."""
-        return np.array([kind is not Kind.UNORDERED for kind in self.kinds])
+        return np.array([kind is not ColumnKind.UNORDERED for kind in self.kinds])
 
     def encode(self, data: Any, *, exact: bool = False) -> Float64[np.ndarray, "b c"]:
         """Codes and numbers of a table of this kind; NaN is a missing number.
@@ -157,7 +157,7 @@ class Schema:
                 f"{user} takes dense numbers, the table is sparse; pass the kind of table that it was "
                 "trained on"
             )
-        coded = [column.name for column in self.described if column.kind is not Kind.NUMBER]
+        coded = [column.name for column in self.described if column.kind is not ColumnKind.NUMBER]
         if coded:
             raise InputError(
                 f"{user} takes numbers, the columns {some(coded)} hold strings, categories, dates or "

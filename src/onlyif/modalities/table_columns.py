@@ -17,7 +17,7 @@ from onlyif.core.errors import InputError
 from onlyif.modalities.table_values import MISSING, Plain, Values, check_finite, is_missing, position, some
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """How the values of a column compare."""
 
     NUMBER = "numbers: the coded table holds the values themselves"
@@ -61,7 +61,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     plain: Plain = float
     levels: Levels | None = None
     missing_is_null: bool = False
@@ -85,7 +85,7 @@ def number_column(name: str, values: Values, plain: Plain, *, missing_is_null: b
         InputError: if a value is infinite.
     """
     check_finite(name, values)
-    return Column(name, Kind.NUMBER, plain, missing_is_null=missing_is_null)
+    return Column(name, ColumnKind.NUMBER, plain, missing_is_null=missing_is_null)
 
 
 def level_column(
@@ -116,7 +116,7 @@ def level_column(
             codes[key] = len(codes)
             first.append(i)
     positions = _positions([values[i] for i in first], ranks)
-    kind = Kind.UNORDERED if positions is None else Kind.ORDERED
+    kind = ColumnKind.UNORDERED if positions is None else ColumnKind.ORDERED
     if positions is None:
         positions = [float(code) for code in range(len(first))]
     labels = tuple(MISSING if is_missing(shown[i]) else _label(shown[i]) for i in first)

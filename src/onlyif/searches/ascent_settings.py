@@ -10,7 +10,7 @@ from torch import Tensor
 from onlyif.causation.abduction import Abduction, Resampling, WeightedMean
 from onlyif.causation.surrogate import ExponentialSurrogate, KernelSurrogate, Surrogate
 from onlyif.core.errors import SettingError
-from onlyif.criteria.soft_causation_draws import Draws
+from onlyif.criteria.soft_causation_draws import StepDraws
 from onlyif.searches.gradient import Schedule
 from onlyif.searches.mask_shapes import FreeMask, MaskShape, SizedMasks
 
@@ -46,7 +46,7 @@ class AscentSettings:
     name: str
     schedule: Schedule
     shape: MaskShape = field(default_factory=SizedMasks)
-    draws: Draws = field(default_factory=Draws)
+    draws: StepDraws = field(default_factory=StepDraws)
     abduction: Abduction = field(default_factory=WeightedMean)
     surrogate: Surrogate = field(default_factory=KernelSurrogate)
     weights: tuple[float, float] = (0.5, 0.5)
@@ -92,7 +92,7 @@ def paper_settings(*, steps: int = 50, rate: float = 0.001) -> AscentSettings:
         name="paper",
         schedule=Schedule(steps, rate, betas=BETAS),
         shape=FreeMask(),
-        draws=Draws(n_intervened=50, n_factual=1, antithetic=False),
+        draws=StepDraws(n_intervened=50, n_factual=1, antithetic=False),
         abduction=Resampling(1),
         surrogate=ExponentialSurrogate(),
     )
@@ -122,6 +122,6 @@ def recommended_settings(
     return AscentSettings(
         name="recommended",
         schedule=Schedule((200 if few else 60) if steps is None else steps, rate, 0.02 * rate, BETAS),
-        draws=Draws(n_intervened=2, antithetic=True, n_inputs=n_inputs),
+        draws=StepDraws(n_intervened=2, antithetic=True, n_inputs=n_inputs),
         easing=easing,
     )

@@ -17,7 +17,7 @@ import numpy as np
 from onlyif.core.arguments import Either, Kind, Number, Whole, settle
 from onlyif.core.errors import ModelError
 from onlyif.criteria.base import Criterion, Gaps
-from onlyif.criteria.recorded import ROWS_OF_A_FREE_SUBSET, Asked
+from onlyif.criteria.recorded import ROWS_OF_A_FREE_SUBSET, AskedSubsets
 from onlyif.searches.base import Cloud, Compared
 from onlyif.searches.visited import Found, Visited, codes_of, keep_of, unvisited
 
@@ -122,7 +122,7 @@ def _start(
     return visited, _allowance(budget, asked), sum(gaps.model_rows for gaps, _ in asked)
 
 
-def recorded_cloud(found: list[Asked], number: int, n_players: int, digits: int) -> Cloud | None:
+def recorded_cloud(found: list[AskedSubsets], number: int, n_players: int, digits: int) -> Cloud | None:
     """What a search that was ended had compared of one instance; None if it was nothing.
 
     Args:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from onlyif.answers.case import AnsweringCriterion
 from onlyif.answers.own import BoundCriterion
-from onlyif.answers.sets import Conditions, SetsCriterion
+from onlyif.answers.sets import Conditioning, SetsCriterion
 from onlyif.core.progress import Meter
 from onlyif.models.metered import MeteredPredictor
 from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
@@ -82,7 +82,7 @@ class SetsSetup(Setup):
         again = fresh_restriction(parts, self.fresh, restriction)
         fresh = None if again is None else replace(function, restriction=again)
         choice = self._choice(
-            restriction, search, _criterion(options, function, fresh, Conditions(reference, players))
+            restriction, search, _criterion(options, function, fresh, Conditioning(reference, players))
         )
         more = () if route.restriction else (*once.notes, *_rounded(self.base, reference))
         told = replace(choice, notes=(*route.notes, *more), sentences={**choice.sentences, **once.sentences})
@@ -137,7 +137,7 @@ def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[s
 
 
 def _criterion(
-    options: Options, function: SetFunction, fresh: SetFunction | None, conditions: Conditions
+    options: Options, function: SetFunction, fresh: SetFunction | None, conditions: Conditioning
 ) -> AnsweringCriterion:
     own = own_criterion_of(options)
     if own is not None:
