@@ -45,6 +45,7 @@ def explain(
     tolerate: tuple[Fault, ...] = (),
     criterion: PNS | OwnCriterion | str = "sne",
     modality: Modality | Images | None = None,
+    n_jobs: int | None = None,
 ) -> Explanations:
     """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
@@ -95,6 +96,9 @@ def explain(
         modality: What kind of data X is, where its instances are no rows of a table: `Images(...)` for images
             whose patches or superpixels are the players, or a `Modality` of your own. `X` is then a sequence
             of instances. Groups have no use then; images take a background and a reference.
+        n_jobs: How many blocks of rows are explained at once, as joblib has it: None for 1, -1 for all cores.
+            Processes do it, or threads with `joblib.parallel_config(backend="threading")`. The explanations
+            are the same, whatever the number.
 
     Returns:
         One explanation a row, in order: `Explanations`, whatever the criterion.
@@ -103,6 +107,7 @@ def explain(
         InputError: if a table cannot be used as it is.
         SettingError: if an argument is out of range or does not fit another one.
         ModelError: if the model raises, or answers something that is no prediction.
+        ExtraError: if `n_jobs` needs joblib, and it is not installed.
         LimitError: if a table over all subsets would not fit the memory.
         Interrupted: on Ctrl-C; its `finished` holds the explanations that were whole.
 
@@ -120,6 +125,6 @@ def explain(
         model, background, target=target, alpha=alpha, size=size, exact_size=exact_size, epsilon=epsilon,
         groups=groups, seed=seed, max_rows=max_rows, budget=budget, progress=progress, time_limit=time_limit,
         output=output, reference=reference, restriction=restriction, search=search, distance=distance,
-        keep_table=keep_table, tolerate=tolerate, criterion=criterion, modality=modality,
+        keep_table=keep_table, tolerate=tolerate, criterion=criterion, modality=modality, n_jobs=n_jobs,
     )  # fmt: skip
     return explanations_of(explainer, X)

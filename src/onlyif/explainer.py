@@ -29,6 +29,7 @@ from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts
 from onlyif.setup.instances import pieces_of
+from onlyif.setup.jobs import blocks_in_jobs, count_jobs
 from onlyif.setup.options import Options, Target
 from onlyif.setup.prepare import in_smaller_calls, prepare, prepare_again
 from onlyif.setup.work import Setup, Work
@@ -73,6 +74,7 @@ class Explainer:
         tolerate: Faults of the model that are noted instead of refused.
         criterion: Sets, causes, or a criterion of yours.
         modality: What kind of data is explained.
+        n_jobs: How many blocks of rows are explained at once.
 
     Example:
         >>> import numpy as np
@@ -107,6 +109,7 @@ class Explainer:
     tolerate: tuple[Fault, ...] = ()
     criterion: PNS | OwnCriterion | str = "sne"
     modality: Modality | Images | None = None
+    n_jobs: int | None = None
     # At most one: what was prepared in an earlier call.
     _setups: list[Setup] = field(default_factory=list, init=False)
 
@@ -222,13 +225,13 @@ def explanations_of(explainer: Explainer, X: Any) -> Explanations:
         SettingError: if an argument is out of range.
     """
     bar = progress_bar(Either((Flag(), None)).take("progress", explainer.progress))
-    meter = meter_of(explainer.time_limit, bar)
+    jobs, meter = count_jobs(explainer.n_jobs), meter_of(explainer.time_limit, bar)
     if explainer.modality is not None:
-        return _of_modality(explainer, X, meter, bar)
-    return _all(explainer.work(X, meter), bar)
+        return _of_modality(explainer, X, meter, bar, jobs)
+    return _all(explainer.work(X, meter), bar, jobs)
 
 
-def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar) -> Explanations:
+def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar, jobs: int) -> Explanations:
     """Instances whose players have the same names together, in the order of the instances."""
     explained: list[Explanations] = []
     late: list[int] = []
@@ -237,7 +240,7 @@ def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar
             late.extend(range(rows.first, rows.first + len(rows)))
             continue
         try:
-            explained.append(_all(prepare(explainer.model, rows, None, chosen, meter), bar))
+            explained.append(_all(prepare(explainer.model, rows, None, chosen, meter), bar, jobs))
         except Interrupted as interrupt:
             whole: Any = interrupt.finished
             raise Interrupted(joined([*explained, whole])) from interrupt
@@ -248,10 +251,10 @@ def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar
     return replace(found, left_out=(*found.left_out, *late))
 
 
-def _all(work: Work, bar: ProgressBar) -> Explanations:
+def _all(work: Work, bar: ProgressBar, jobs: int) -> Explanations:
     finished: list[Explanations] = [Explanations((), work.backend)]
     try:
-        for part in bar.over(run(work), len(work)):
+        for part in bar.over(run(work, jobs=jobs), len(work)):
             finished.append(part)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(joined(finished)) from interrupt
@@ -279,7 +282,7 @@ def rows_left(work: Work, done: int) -> str:
     )
 
 
-def run(work: Work, start: int = 0) -> Iterator[Explanations]:
+def run(work: Work, start: int = 0, jobs: int = 1) -> Iterator[Explanations]:
     """The explanations of a piece of work, block by block, in the order of its rows.
 
     It ends early when the time limit of the work's meter is reached.
@@ -287,10 +290,13 @@ def run(work: Work, start: int = 0) -> Iterator[Explanations]:
     Args:
         work: What `prepare` made.
         start: First row that is wanted; those before it are taken as done.
+        jobs: How many blocks are explained at once; the blocks are the same for any number.
     """
-    step = work.rows_a_block
-    for first in range(start, len(work), step):
-        rows = slice(first, min(first + step, len(work)))
+    blocks = blocks_of(work, start)
+    if jobs > 1 and len(blocks) > 1:
+        yield from _in_jobs(work, blocks, jobs)
+        return
+    for rows in blocks:
         if work.whole.meter.left_s <= 0:
             return
         work.whole.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
@@ -300,6 +306,32 @@ def run(work: Work, start: int = 0) -> Iterator[Explanations]:
             return
         work.whole.meter.end()
         yield part
+
+
+def blocks_of(work: Work, start: int) -> list[slice]:
+    """Which rows are explained together.
+
+    Args:
+        work: The work.
+        start: The first row.
+    """
+    step, total = work.rows_a_block, len(work)
+    return [slice(first, min(first + step, total)) for first in range(start, total, step)]
+
+
+def _in_jobs(work: Work, blocks: Sequence[slice], jobs: int) -> Iterator[Explanations]:
+    """The explanations of blocks until one is not whole; in smaller calls from where the model needs them."""
+    done = 0
+    try:
+        for rows, found in zip(blocks, blocks_in_jobs(work, blocks, jobs), strict=True):
+            if found:
+                yield Explanations(found, work.backend)
+            if len(found) < rows.stop - rows.start:
+                return
+            done += 1
+    except OtherAnswersError as error:
+        smaller = in_smaller_calls(work, error)
+        yield from run(smaller, blocks[done].start, jobs)
 
 
 def _part(work: Work, rows: slice) -> tuple[Work, Explanations]:

@@ -348,7 +348,7 @@ def test_a_run_that_was_interrupted_at_once_claims_no_saved_rows(folder, capsys,
     assert capsys.readouterr().err.rstrip().endswith("interrupted after 0 of 40 rows")
 
 
-def _interrupted_at_once(work, start):
+def _interrupted_at_once(work, start, jobs):
     raise KeyboardInterrupt
     yield
 

@@ -215,6 +215,13 @@ def _add_limits(group: "argparse._ArgumentGroup") -> None:
         "says so, rows after it are left out and can be had with --resume (default: none)",
     )
     group.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="explain so many blocks of rows at once, each in a process of its own; -1 for all cores. The "
+        "results are the same for any number (default: 1)",
+    )
+    group.add_argument(
         "--tolerate", choices=[*FAULTS], action="append", default=[], help="go on with a model that does this"
     )
     group.add_argument("--keep-table", action="store_true", help="save the prediction of every set too")

@@ -28,6 +28,7 @@ from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.progress_bar import progress_bar
+from onlyif.setup.jobs import count_jobs
 from onlyif.setup.prepare import prepare
 from onlyif.setup.work import Work
 
@@ -98,7 +99,7 @@ def explain_command(arguments: Namespace) -> None:
     """`onlyif explain`."""
     need_together(arguments)
     need_use(arguments)
-    pictures = _pictures() if arguments.plots else None
+    pictures, jobs = _pictures() if arguments.plots else None, count_jobs(arguments.jobs)
     folder = None if arguments.out is None else Folder.named(arguments.out)
     inputs = read_inputs(arguments)
     bar = progress_bar(False if arguments.quiet else None)
@@ -107,7 +108,7 @@ def explain_command(arguments: Namespace) -> None:
     if folder is not None and pictures is not None:
         pictures.save_missing_pictures(found, folder.place)
     try:
-        for part in bar.over(run_work(work, len(found)), total, len(found)):
+        for part in bar.over(run_work(work, len(found), jobs), total, len(found)):
             first = len(found)
             if folder is not None:
                 folder.add(part, first)

@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from typing_extensions import override
@@ -69,6 +69,15 @@ class Meter:
     clock: Callable[[], float] = time.monotonic
     display: Display = field(default_factory=NoDisplay)
     counts: dict[str, float] = field(default_factory=dict)
+
+    def apart(self) -> "Meter":
+        """A meter with the same limit that counts by itself and shows nothing: for another thread."""
+        return replace(self, display=NoDisplay(), counts=dict(self.counts))
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        # For another process, which has nothing to show it on.
+        return {**self.__dict__, "display": NoDisplay()}
 
     @property
     def limited(self) -> bool:

@@ -32,9 +32,9 @@ from onlyif.setup.foundation import Foundation, Source, foundation_of
 from onlyif.setup.names import SEARCHES, named
 from onlyif.setup.once import transformed_once
 from onlyif.setup.options import Options
-from onlyif.setup.ready import Choice, ready_of
+from onlyif.setup.ready import Choice, Ready
 from onlyif.setup.tables import CodedRows, Tables
-from onlyif.setup.work import Setup, Work
+from onlyif.setup.work import Setup, Work, work_of
 
 MOST_ROWS_A_BLOCK = 16
 TABLE_ENTRIES_A_BLOCK = 2**20
@@ -85,8 +85,8 @@ class CausesSetup(Setup):
         return self.base
 
     @override
-    def work(self, rows: CodedRows, meter: Meter) -> Work:
-        ready, built, search = ready_of(self.base, rows, meter), self.built, self.search
+    def work_on(self, ready: Ready) -> Work:
+        rows, meter, built, search = ready.tables, ready.meter, self.built, self.search
         _check_differs(rows, self.baseline.value)
         first = built.test.sample.rows(rows.x[:1], ready.options.seed)
         shared = first.shared if len(first.shared) else rows.values
@@ -110,7 +110,7 @@ class CausesSetup(Setup):
         # Rows of a block share the inputs of E; those whose sets are searched would wait for each other.
         alone = not search.plan.complete or meter.limited
         most = 1 if alone else min(MOST_ROWS_A_BLOCK, TABLE_ENTRIES_A_BLOCK >> rows.players.count)
-        return ready.work(self, choice, max(1, most))
+        return work_of(self, ready, choice, max(1, most))
 
 
 def causes_setup(

@@ -79,7 +79,7 @@ def in_smaller_calls(work: Work, error: OtherAnswersError) -> Work:
     agreeing = _agreeing(work.setup, work.whole.meter, needed=True)
     if agreeing.foundation.source.options is work.setup.foundation.source.options:
         raise error
-    return agreeing.work(work.rows, work.whole.meter)
+    return agreeing.work(work.ready.tables, work.whole.meter)
 
 
 def _coded(rows: Any, source: Source) -> CodedRows:

@@ -1,7 +1,7 @@
 """Rows to explain, with what the model says of them: what work by any criterion begins with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -21,7 +21,6 @@ from onlyif.setup.foundation import Foundation, Source
 from onlyif.setup.options import Options
 from onlyif.setup.tables import CodedRows
 from onlyif.setup.targets import targets_of
-from onlyif.setup.work import Setup, Work
 
 # What the reader is told of outputs when decisions are compared: their numbers, not one output.
 DECISION = Meaning("any", "decision", ("any class",) * 1000)
@@ -111,18 +110,23 @@ class Ready:
         """Whether what is compared are decisions."""
         return self.foundation.of_decisions
 
-    def work(self, setup: Setup, choice: Choice, rows_a_block: int) -> Work:
-        """The work by a criterion.
+    def apart(self) -> "Ready":
+        """The same with a meter of its own, for another thread."""
+        meter = self.meter.apart()
+        base = self.foundation.metered(meter)
+        asked = replace(self.asked, predictor=base.explained.predictor)
+        return replace(self, foundation=base, asked=asked, meter=meter)
+
+    def case(self, choice: Choice) -> Case:
+        """All rows as one case.
 
         Args:
-            setup: What makes work of this kind.
             choice: What was chosen.
-            rows_a_block: How many rows are explained at once.
         """
         asked, tables, meaning = self.asked, self.tables, self.asked.meaning
         notes = (*tables.notes, *tables.schema.notes, *asked.notes, *choice.notes)
         own = OwnAnswers(asked.outputs, meaning.model, meaning.digits, frozenset(self.options.tolerate))
-        whole = Case(
+        return Case(
             criterion=choice.criterion,
             search=choice.search,
             names=tables.players.names,
@@ -134,8 +138,6 @@ class Ready:
             # A finished restriction of the user's has a predictor of its own.
             counted=not isinstance(self.options.restriction, Restriction),
         )
-        planned = self.planned_rows(choice)
-        return Work(whole, planned, rows_a_block, choice.meets_large_calls, setup, tables)
 
     def planned_rows(self, choice: Choice) -> int:
         """Model rows that a row takes at most; 0 where the model is not asked."""

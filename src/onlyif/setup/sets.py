@@ -31,9 +31,9 @@ from onlyif.setup.options import (
     restriction_of,
     search_of,
 )
-from onlyif.setup.ready import Choice, Ready, ready_of
-from onlyif.setup.tables import CodedRows, Tables
-from onlyif.setup.work import Setup, Work
+from onlyif.setup.ready import Choice, Ready
+from onlyif.setup.tables import Tables
+from onlyif.setup.work import Setup, Work, work_of
 from onlyif.trees.question import TreeQuestion
 from onlyif.trees.route import TreeRoute, tree_route
 
@@ -68,8 +68,8 @@ class SetsSetup(Setup):
         return self.base
 
     @override
-    def work(self, rows: CodedRows, meter: Meter) -> Work:
-        ready = ready_of(self.base, rows, meter)
+    def work_on(self, ready: Ready) -> Work:
+        rows, meter = ready.tables, ready.meter
         options, players, reference = ready.options, rows.players, self.reference
         route = self.route.on(rows.x, ready.asked.outputs).metered(meter)
         once, additive = _without_trees(ready, route, (reference, self.fresh))
@@ -86,7 +86,7 @@ class SetsSetup(Setup):
         )
         more = () if route.restriction else (*once.notes, *_rounded(self.base, reference))
         told = replace(choice, notes=(*route.notes, *more), sentences={**choice.sentences, **once.sentences})
-        return ready.work(self, told, _rows_a_block(ready, choice))
+        return work_of(self, ready, told, _rows_a_block(ready, choice))
 
     def _choice(self, restriction: Restriction, search: Search, criterion: AnsweringCriterion) -> Choice:
         own, kind = (

@@ -7,6 +7,7 @@ from typing import final
 from onlyif.answers.case import Case
 from onlyif.core.progress import Meter
 from onlyif.setup.foundation import Foundation
+from onlyif.setup.ready import Choice, Ready, ready_of
 from onlyif.setup.tables import CodedRows
 
 
@@ -18,7 +19,6 @@ class Setup(ABC):
     def foundation(self) -> Foundation:
         """The model and the background."""
 
-    @abstractmethod
     def work(self, rows: CodedRows, meter: Meter) -> "Work":
         """The work that explains some rows.
 
@@ -28,6 +28,15 @@ class Setup(ABC):
 
         Raises:
             OtherModelError: if the model is no more what it was when this was made.
+        """
+        return self.work_on(ready_of(self.foundation, rows, meter))
+
+    @abstractmethod
+    def work_on(self, ready: Ready) -> "Work":
+        """The work that explains some rows.
+
+        Args:
+            ready: The rows, with what the model says of them.
         """
 
 
@@ -43,7 +52,7 @@ class Work:
         meets_large_calls: Whether f(x) is itself asked for in calls as large as all others, so that it
             tells of them.
         setup: What it was made by.
-        rows: The rows, coded.
+        ready: What it was made of.
     """
 
     whole: Case
@@ -51,7 +60,7 @@ class Work:
     rows_a_block: int
     meets_large_calls: bool
     setup: Setup
-    rows: CodedRows
+    ready: Ready
 
     def __len__(self) -> int:
         return len(self.whole.subjects)
@@ -59,4 +68,21 @@ class Work:
     @property
     def backend(self) -> str:
         """The library of the user's frames."""
-        return self.rows.backend
+        return self.ready.tables.backend
+
+    def apart(self) -> "Work":
+        """The same with a meter of its own, for another thread."""
+        return self.setup.work_on(self.ready.apart())
+
+
+def work_of(setup: Setup, ready: Ready, choice: Choice, rows_a_block: int) -> Work:
+    """The work by a criterion.
+
+    Args:
+        setup: What makes work of this kind.
+        ready: The rows, with what the model says of them.
+        choice: What was chosen.
+        rows_a_block: How many rows are explained at once.
+    """
+    planned = ready.planned_rows(choice)
+    return Work(ready.case(choice), planned, rows_a_block, choice.meets_large_calls, setup, ready)
