@@ -34,7 +34,7 @@ help:
 	@echo "make variants, lowest, highest   the tests as other machines run them, and with other versions"
 	@echo "make docs    the documentation, to build/docs/index.html"
 	@echo "make bench   speed and memory, as ratios"
-	@echo "make peers   speed and memory beside other libraries, in an environment of its own"
+	@echo "make peers   speed, memory and games beside other libraries, in an environment of their own"
 	@echo "make clean   remove .venv and everything built"
 
 # pip runs again when what it is to install has changed.
@@ -114,6 +114,8 @@ peers:
 	.venv-$@/bin/python -m pip install --quiet --constraint benchmarks/peers.txt hatchling editables
 	.venv-$@/bin/python -m pip install --quiet --constraint benchmarks/peers.txt --no-build-isolation \
 	--editable '.[pandas,sklearn,lightgbm]' xgboost-cpu shap shapiq woodelf-explainer
+	.venv-$@/bin/python -m pip install --quiet --constraint constraints.txt pytest hypothesis beartype
+	.venv-$@/bin/python -m pytest -q --noconftest tests/interop/test_shapiq.py
 	.venv-$@/bin/python benchmarks/peers.py
 
 clean:
