@@ -10,6 +10,7 @@ from onlyif.models.function import FunctionPredictor
 from onlyif.models.links import (
     ExpLink,
     IdentityLink,
+    NetworkLink,
     OneVersusRestLink,
     SigmoidLink,
     SoftmaxLink,
@@ -56,6 +57,7 @@ LINKS = [
     (OneVersusRestLink(), 3),
     (ExpLink(), 1),
     (LogOddsLink(TwoClassLink(), 0.2), 1),
+    (NetworkLink((RNG.normal(size=(4, 1)),), (RNG.normal(size=1),), np.tanh, TwoClassLink()), 4),
 ]
 
 
@@ -68,7 +70,7 @@ def test_every_subset(link, k, reference, entries, monkeypatch):
     readout = TargetReadout(np.arange(4) % link.outputs(np.zeros((1, k))).shape[1])
     found, wanted = closed.table(X, readout), asked.table(X, readout)
     np.testing.assert_allclose(found.mean, wanted.mean, rtol=0, atol=1e-13)
-    assert not found.stderr.any() and found.model_rows == 5
+    assert not found.stderr.any() and found.model_rows == (32 * 23 if link.costly else 5)
     assert isinstance(closed, AdditiveRestriction)
     check_restriction(closed, X, readout, 5)
     keep = RNG.random((4, 7, 5)) < 0.5

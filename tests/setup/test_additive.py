@@ -20,6 +20,7 @@ from sklearn.linear_model import (
 )
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     KBinsDiscretizer,
@@ -35,7 +36,7 @@ import onlyif
 from onlyif.restrictions.enumerated import EnumeratedRestriction
 
 WHOLE = onlyif.Marginal(n_rows=None)
-SUMS = "exactly, from what each feature adds to the margin"
+SUMS = "exactly, from what each feature adds to the sums"
 
 
 def numbers(n=90, d=5, seed=0):
@@ -145,6 +146,33 @@ def test_several_outputs_and_counts_and_categories():
         found, other = by_both_ways(model.fit(counts, few(counts[:, 0] + counts[:, 2], 3)), counts)
         assert is_closed(found)
         assert_equal(found, other)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
+def test_networks(activation):
+    x, y = numbers()
+    settings = {"activation": activation, "max_iter": 20, "random_state": 0}
+    for model, target in (
+        (MLPClassifier((6, 4), **settings), few(y, 2)),
+        (MLPClassifier((6,), **settings), few(y, 3)),
+        (make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(6, 4), **settings)), y),
+    ):
+        for asked in ({}, {"reference": "empirical"}, {"reference": onlyif.Marginal(10)}):
+            found, other = by_both_ways(model.fit(x, target), x, **asked)
+            assert is_closed(found)
+            assert_equal(found, other)
+            # Layers cost what a model costs: the budget counts them.
+            assert found[0].model_rows == other[0].model_rows
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_networks_of_single_precision_are_asked():
+    x, y = numbers()
+    model = MLPClassifier((6,), max_iter=9, random_state=0).fit(x.astype(np.float32), few(y, 2))
+    found, other = by_both_ways(model, x.astype(np.float32))
+    assert not is_closed(found)
+    assert_equal(found, other)
 
 
 def people(n=120):

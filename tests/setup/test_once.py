@@ -36,6 +36,7 @@ from sklearn.svm import SVC
 import onlyif
 from onlyif.modalities.table_frames import PandasForm
 from onlyif.models.transformed import transformed_values, values_of
+from onlyif.restrictions.enumerated import EnumeratedRestriction
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 WHOLE = onlyif.Marginal(n_rows=None)
@@ -99,10 +100,15 @@ STEPS = {
 }
 
 
+def enumerated(parts, reference):
+    """Every blend is asked for, also where there is a closed form."""
+    return EnumeratedRestriction(parts.predictor, reference, parts.players, parts.max_rows)
+
+
 def by_both_ways(model, frame, rows=3, **settings):
     """What is said of a model that is asked behind its steps where that can be, and through its table."""
-    reference = {} if "criterion" in settings else {"reference": WHOLE}
-    asked = {"background": frame[20:60], **reference, **settings}
+    of_sets = {} if "criterion" in settings else {"reference": WHOLE, "restriction": enumerated}
+    asked = {"background": frame[20:60], **of_sets, **settings}
     found = onlyif.explain(model, frame[:rows], **asked)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("onlyif.setup.once.MOST_ROWS", 0)

@@ -28,6 +28,7 @@ from onlyif.models.links import (
     ExpLink,
     IdentityLink,
     Link,
+    NetworkLink,
     OneVersusRestLink,
     SigmoidLink,
     SoftmaxLink,
@@ -73,6 +74,7 @@ DISTANCES = [
 READOUTS = [TargetReadout(np.array([0, 1, 1])), DecisionReadout()]
 OUTPUTS = [AutoOutput(), ProbabilityOutput(), MarginOutput(), ValueOutput(), LogitOutput()]
 WIDE_LINKS = [IdentityLink(), SigmoidLink(), SoftmaxLink(), OneVersusRestLink(), ExpLink()]
+WIDE_LINKS.append(NetworkLink((RANDOM.normal(size=(3, 2)),), (np.ones(2),), np.tanh, SoftmaxLink()))
 NARROW_LINKS = [TwoClassLink(), LogOddsLink(SigmoidLink(), 1e-6), DecisionLink(TwoClassLink())]
 FRAME = {"n": [1.0, 2.0, 3.5], "c": ["u", "v", "u"]}
 TABLES = [TABLE, torch.as_tensor(TABLE), csr_matrix(TABLE), pd.DataFrame(FRAME), pl.DataFrame(FRAME)]

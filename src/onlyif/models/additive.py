@@ -8,7 +8,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from onlyif.models.linear import AFFINE_MODELS, is_plain
-from onlyif.models.links import ExpLink, IdentityLink, Link, OneVersusRestLink, SoftmaxLink, TwoClassLink
+from onlyif.models.links import (
+    ExpLink,
+    IdentityLink,
+    Link,
+    NetworkLink,
+    OneVersusRestLink,
+    SigmoidLink,
+    SoftmaxLink,
+    TwoClassLink,
+)
 from onlyif.models.outputs import HeadKind
 
 GENERALISED_LINEAR = frozenset({"GammaRegressor", "PoissonRegressor", "TweedieRegressor"})
@@ -16,6 +25,15 @@ GENERALISED_LINEAR = frozenset({"GammaRegressor", "PoissonRegressor", "TweedieRe
 NAIVE_BAYES = frozenset({"BernoulliNB", "CategoricalNB", "ComplementNB", "GaussianNB", "MultinomialNB"})
 # Probabilities of two classes are of one margin m: of m, or of -m / 2 and m / 2 in older versions.
 PROBABILITIES = (TwoClassLink(), TwoClassLink(2.0), SoftmaxLink(), OneVersusRestLink())
+VALUES = (ExpLink(), IdentityLink())
+# What enters the first layer is a sum over columns; the layers behind it are a link.
+NETWORKS = frozenset({"MLPClassifier", "MLPRegressor"})
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "identity": lambda sums: sums,
+    "logistic": SigmoidLink().outputs,
+    "relu": lambda sums: np.maximum(sums, 0.0),
+    "tanh": np.tanh,
+}
 
 
 @final
@@ -39,20 +57,28 @@ def additive_model(model: Any, kind: HeadKind) -> AdditiveModel | None:
         model: A fitted model, no pipeline.
         kind: Which of its outputs is explained.
     """
-    if kind is HeadKind.VALUE and is_plain(model, AFFINE_MODELS):
-        return AdditiveModel(model.predict, (IdentityLink(),))
-    if kind is HeadKind.VALUE and is_plain(model, GENERALISED_LINEAR):
-
-        def linear(rows: Any) -> Float64[np.ndarray, "r"]:
-            table = rows if getattr(rows, "format", "") else np.asarray(rows, dtype=np.float64)
-            margins: np.ndarray = table @ model.coef_ + model.intercept_
-            return margins
-
-        return AdditiveModel(linear, (ExpLink(), IdentityLink()))
-    if kind is HeadKind.MARGIN and is_plain(model, AFFINE_MODELS):
-        return AdditiveModel(model.decision_function, (IdentityLink(),))
-    if kind is HeadKind.PROBABILITY and is_plain(model, AFFINE_MODELS):
-        return AdditiveModel(model.decision_function, PROBABILITIES)
-    if kind is HeadKind.PROBABILITY and is_plain(model, NAIVE_BAYES):
+    of_values = kind is HeadKind.VALUE
+    if is_plain(model, AFFINE_MODELS):
+        ask = model.predict if of_values else model.decision_function
+        return AdditiveModel(ask, PROBABILITIES if kind is HeadKind.PROBABILITY else (IdentityLink(),))
+    if is_plain(model, GENERALISED_LINEAR):
+        return AdditiveModel(_linear(model.coef_[:, None], np.atleast_1d(model.intercept_)), VALUES)
+    if is_plain(model, NAIVE_BAYES):
         return AdditiveModel(model.predict_joint_log_proba, (SoftmaxLink(),))
+    # Networks of single precision round otherwise, layer by layer.
+    if is_plain(model, NETWORKS) and model.coefs_[0].dtype == np.float64:
+        weights, biases = tuple(model.coefs_[1:]), tuple(model.intercepts_[1:])
+        activation, lasts = ACTIVATIONS[model.activation], VALUES if of_values else PROBABILITIES
+        links = tuple(NetworkLink(weights, biases, activation, last) for last in lasts)
+        return AdditiveModel(_linear(model.coefs_[0], model.intercepts_[0]), links)
     return None
+
+
+def _linear(weights: Float64[np.ndarray, "c k"], intercept: Float64[np.ndarray, "_"]) -> Callable[[Any], Any]:
+    """From dense or sparse rows to products with weights."""
+
+    def margins(rows: Any) -> Any:
+        table = rows if getattr(rows, "format", "") else np.asarray(rows, dtype=np.float64)
+        return table @ weights + intercept
+
+    return margins

@@ -1,12 +1,15 @@
 """From the sums of leaf values to a tree ensemble's outputs."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from jaxtyping import Float64
 from typing_extensions import override
+
+ROWS_AT_ONCE = 2048
 
 
 class Link(ABC):
@@ -39,6 +42,11 @@ class Link(ABC):
     @property
     def additive(self) -> bool:
         """Whether outputs are the margins themselves, so that means pass through the link."""
+        return False
+
+    @property
+    def costly(self) -> bool:
+        """Whether it costs about what asking a model costs."""
         return False
 
 
@@ -139,6 +147,53 @@ class ExpLink(Link):
         with np.errstate(over="ignore"):
             outputs: np.ndarray = np.exp(margins)
         return outputs
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class NetworkLink(Link):
+    """What the further layers of a network make of the sums that enter its first one.
+
+    Args:
+        weights: Of each layer after the first.
+        biases: The same.
+        activation: The activation of the layers before the last.
+        last: From the sums of the last layer to outputs.
+    """
+
+    weights: tuple[Float64[np.ndarray, "_ _"], ...]
+    biases: tuple[Float64[np.ndarray, "_"], ...]
+    activation: Callable[[Float64[np.ndarray, "r k"]], Float64[np.ndarray, "r k"]]
+    last: Link
+
+    @override
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        return self.last.outputs(self._sums(margins))
+
+    @override
+    def averaged(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        return self.last.averaged(self._sums(margins))
+
+    @override
+    def completed(self, means: Float64[np.ndarray, "*m _"]) -> Float64[np.ndarray, "*m _"]:
+        return self.last.completed(means)
+
+    @property
+    @override
+    def costly(self) -> bool:
+        return True
+
+    def _sums(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        # So many at once that what a layer gives to the next is still in the processor's cache.
+        rows = margins.reshape(-1, margins.shape[-1])
+        parts = [self._layers(rows[at : at + ROWS_AT_ONCE]) for at in range(0, len(rows), ROWS_AT_ONCE)]
+        return np.concatenate(parts).reshape(*margins.shape[:-1], -1)
+
+    def _layers(self, rows: Float64[np.ndarray, "r k"]) -> Float64[np.ndarray, "r _"]:
+        for weights, biases in zip(self.weights, self.biases, strict=True):
+            rows = self.activation(rows) @ weights
+            rows += biases
+        return rows
 
 
 def _sigmoid(margins: Float64[np.ndarray, "*m k"], slope: float) -> Float64[np.ndarray, "*m k"]:

@@ -34,6 +34,11 @@ class LogOddsLink(Link):
         log_odds: np.ndarray = np.log(p / (1 - p))
         return log_odds
 
+    @property
+    @override
+    def costly(self) -> bool:
+        return self.probability.costly
+
 
 # Probabilities that agree to so many binary digits are equal, so that the first of them is decided for.
 DIGITS_OF_TIES = 40

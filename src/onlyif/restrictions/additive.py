@@ -21,7 +21,7 @@ from onlyif.models.readouts import Readout
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.base import Estimate, Method, Restriction, check_table_size
 
-_BLOCK_ENTRIES = 2**20  # margins held at once: subsets times atoms times outputs
+_BLOCK_ENTRIES = 2**18  # margins held at once: subsets times atoms times outputs
 
 
 @final
@@ -34,7 +34,8 @@ class AdditiveRestriction(Restriction):
     What a player adds to the margin is measured: one row a player, of x and of each atom, in which that
     player alone differs from a row of origin. No blend is asked for: where an atom adds what x adds, but for
     e players, it has 2^e different margins, each one addition from another. Choose it for linear models,
-    generalised linear ones and naive Bayes; under a Gaussian choose `LinearGaussianRestriction`.
+    generalised linear ones, naive Bayes, and networks, whose first layer takes sums; under a Gaussian
+    choose `LinearGaussianRestriction`.
 
     Args:
         margins: The model's margins, a sum over players for every row.
@@ -74,6 +75,7 @@ class AdditiveRestriction(Restriction):
                 self.meter.check()
                 outputs = self._at_subsets(x[part], own, subsets[some])
                 mean[i, some] = readout.part(part).read(outputs[None])[0]
+                self.meter.count(self.method.rows * len(outputs))
         return self._exact(mean)
 
     @override
@@ -152,16 +154,16 @@ class AdditiveRestriction(Restriction):
 
     def _exact(self, mean: Float64[np.ndarray, "b m"]) -> Estimate:
         nothing = np.broadcast_to(0.0, mean.shape)
-        return Estimate(mean, nothing, nothing, float(self.players.count))
+        return Estimate(mean, nothing, nothing, float(self.method.rows * mean.shape[1] or self.players.count))
 
     @property
     @override
     def method(self) -> Method:
         return Method(
-            "exactly, from what each feature adds to the margin of the model, "
+            "exactly, from what each feature adds to the sums inside the model, "
             f"in x and in all {len(self.parts)} atoms of the reference",
             exact=True,
-            rows=0,
+            rows=len(self.parts) if self.link.costly else 0,
         )
 
 
