@@ -197,11 +197,10 @@ def boosted(data, repeats, n_rows=3):
     model = xgboost.XGBClassifier(n_estimators=500, max_depth=6, n_jobs=1).fit(x, y)
     order = np.random.default_rng(0).permutation(len(x))
     rows, background = x[order[:n_rows]], x[order[-100:]]
-    made = {}
     for output in ("probability", "margin"):
         settings = Options(output=output, reference=onlyif.Marginal(None))
         spent, work = timed(lambda s=settings: prepare(model, rows, background, s))
-        made[output] = function = work.whole.criterion.set_function
+        function = work.whole.criterion.set_function
         each, table = timed(lambda f=function: f.table().mean, repeats)
         say(
             f"XGBoost, 500 trees of depth 6, d = {x.shape[1]}, {output}: {each / n_rows * 1e3:.1f} ms a row, "
