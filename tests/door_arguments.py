@@ -46,6 +46,7 @@ OPTIONS = [
         "criterion",
         "time_limit",
         "target",
+        "n_jobs",
     ),
 ]
 SETTINGS = [
