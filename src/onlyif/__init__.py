@@ -46,6 +46,7 @@ from onlyif.references.replacement import Replacement
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.searches.greedy import BackwardGreedySearch, ForwardGreedySearch
+from onlyif.setup.forecast import Forecast
 from onlyif.trees.path_reference import TreePath
 from onlyif.version import __version__
 
@@ -70,6 +71,7 @@ __all__ = [
     "Explanations",
     "ExtraError",
     "Fault",
+    "Forecast",
     "ForwardGreedySearch",
     "Gaussian",
     "Images",

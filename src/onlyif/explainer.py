@@ -28,6 +28,7 @@ from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts
+from onlyif.setup.forecast import Forecast, forecast_of, joined_forecasts
 from onlyif.setup.instances import pieces_of
 from onlyif.setup.jobs import blocks_in_jobs, count_jobs
 from onlyif.setup.options import Options, Target
@@ -127,6 +128,42 @@ class Explainer:
             Interrupted: on Ctrl-C; its `finished` holds the explanations that were whole.
         """
         return explanations_of(self, X)
+
+    def estimate(self, X: Any) -> Forecast:
+        """What explaining the rows will take, without explaining anything: model rows, seconds, memory.
+
+        Inputs are checked as ever. The model is asked for three calls more, of 64, 64 and 1,024 rows at
+        most, by which its time is told; where f_S(x) is read off trees or a closed form, one row is explained
+        instead, if it has at most 16 players. Memory is counted from the arrays that are held at once.
+
+        Args:
+            X: The rows to explain, of the kind of the background.
+
+        Raises:
+            InputError: if a table cannot be used as it is.
+            SettingError: if an argument is out of range or does not fit another one.
+            ModelError: if the model raises, or answers something that is no prediction.
+            LimitError: if the work would not fit the memory, saying what to do instead.
+
+        Example:
+            >>> import numpy as np
+            >>> rows = np.random.default_rng(0).integers(0, 3, (50, 4)).astype(float)
+            >>> explainer = Explainer(lambda table: table @ [2.0, 1.0, 0.0, 1.0], rows[10:])
+            >>> print(explainer.estimate(rows[:3]))
+            3 rows of 4 players
+            Exact mean over all 40 atoms of the reference.
+            Exhaustive: all 2^d subsets were compared.
+            model rows: about ... of at most 1,920 (the others are equal); ... were asked for to check ...
+            time: about ... s
+            memory: about ... MiB beside the model and the tables
+        """
+        meter = Meter()
+        if self.modality is None:
+            return forecast_of(self.work(X, meter))
+        pieces = pieces_of(X, self.background, self.options)
+        return joined_forecasts(
+            [forecast_of(prepare(self.model, rows, None, chosen, meter)) for rows, chosen in pieces]
+        )
 
     def work(self, X: Any, meter: Meter) -> Work:
         """What is to be done to explain some rows of a table.

@@ -477,6 +477,17 @@ def test_a_closed_pipe_is_no_error(folder):
     assert process.wait(timeout=120) == 141
 
 
+def test_what_it_would_take_is_said_and_nothing_explained(folder, capsys):
+    assert main([*BASE, "--rows", "0-2", "--estimate"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 rows of ") and "model rows: " in said and "\nmemory: about " in said
+    assert main([*BASE, "--rows", "0-2", "--estimate", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["n_rows"] == 3 and told["asked_rows"] <= told["model_rows"] and told["memory_bytes"] > 0
+    assert main([*BASE, "--estimate", "--out", "results"]) == 2
+    assert not (folder / "results").exists()
+
+
 def test_the_time_limit_leaves_rows_out_and_says_so(folder, capsys):
     assert main([*BASE, "--rows", "0-2", "--json", "--time-limit", "1e-9", "--out", "results"]) == 8
     printed = capsys.readouterr()

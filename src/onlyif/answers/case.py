@@ -154,6 +154,28 @@ class AnsweringCriterion(ABC):
     def readout(self) -> Readout:
         """Which number of each instance's outputs is explained."""
 
+    @property
+    def distinct_share(self) -> float:
+        """The share of the model rows of all subsets that are asked for: the others are equal to these."""
+        return 1.0
+
+    def rows_to_compare(self, n_instances: int, each: int) -> int:
+        """Model rows that a comparison needs at most, for all instances together.
+
+        Args:
+            n_instances: How many there are.
+            each: What one alone needs.
+        """
+        return n_instances * each
+
+    def rows_to_answer(self, *, complete: bool) -> int:
+        """Model rows that an answer needs, beside those of the comparison.
+
+        Args:
+            complete: Whether all subsets were compared.
+        """
+        return 0
+
     @abstractmethod
     def part(self, instances: slice) -> "AnsweringCriterion":
         """The criterion of some of the instances, before anything was compared.

@@ -105,6 +105,20 @@ class CausesCriterion(AnsweringCriterion):
     def part(self, instances: slice) -> "CausesCriterion":
         return replace(self, x=self.x[instances], targets=self.targets[instances])
 
+    @property
+    @override
+    def distinct_share(self) -> float:
+        return self.test.distinct_share(self.x)
+
+    @override
+    def rows_to_compare(self, n_instances: int, each: int) -> int:
+        # Of a table; a search asks for one instance at a time.
+        return min(n_instances * each, self.test.table_rows(self.x))
+
+    @override
+    def rows_to_answer(self, *, complete: bool) -> int:
+        return 2  # f(x) and f(x')
+
     @override
     def compare(self, case: Case) -> Seen:
         found = compare_causes_in_time(case, PNS(self.test, self.x, self.change, self.weights))

@@ -128,6 +128,11 @@ class BoundCriterion(AnsweringCriterion):
         fresh = None if self.fresh is None else self.fresh.part(instances)
         return replace(self, set_function=self.set_function.part(instances), fresh=fresh)
 
+    @property
+    @override
+    def distinct_share(self) -> float:
+        return self.set_function.restriction.distinct_share(self.set_function.x)
+
     @override
     def compare(self, case: Case) -> Seen:
         criterion, rows = self.own.of(self.set_function), self.set_function.restriction.method.rows

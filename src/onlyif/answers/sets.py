@@ -125,6 +125,17 @@ class SetsCriterion(AnsweringCriterion):
         fresh = None if self.fresh is None else self.fresh.part(instances)
         return replace(self, set_function=self.set_function.part(instances), fresh=fresh)
 
+    @property
+    @override
+    def distinct_share(self) -> float:
+        return self.set_function.restriction.distinct_share(self.set_function.x)
+
+    @override
+    def rows_to_answer(self, *, complete: bool) -> int:
+        # Both ends, and the unified set with its complement between them; three sets on fresh draws likewise.
+        seen = 0 if complete else (2 + 4) * self.set_function.restriction.method.rows
+        return seen + (0 if self.fresh is None else (2 + 6) * self.fresh.restriction.method.rows)
+
     @override
     def compare(self, case: Case) -> Seen:
         found = compare_in_time(case, self.of(self.set_function))

@@ -9,6 +9,12 @@ from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.core.shapes import Instances
 from onlyif.restrictions.base import MAX_TABLE_BYTES
 
+# What is known of each input is held for so many instances, subsets and inputs at once.
+ENTRIES_AT_ONCE = 2**18
+# What is held of every subset and input, the factual and the interventional stage; of those that are read
+# at once; and of every subset, five probabilities, two summands and their errors, joined.
+TABLES, NUMBERS_AN_ENTRY, NUMBERS_A_SUBSET = 2, 26, 48
+
 
 def check_instances(x: Instances, baseline: Float[Array, "_ ..."], change: Change) -> None:
     """Refuse instances, baselines and readings that do not fit each other.
@@ -76,6 +82,19 @@ def check_proper(subset: Bool[np.ndarray, "#b m d"]) -> None:
         )
 
 
+def table_bytes(n: int, n_players: int, n_read: int = 1) -> int:
+    """Memory of the probabilities of all subsets at its peak.
+
+    Args:
+        n: Inputs of E.
+        n_players: d.
+        n_read: How many different readings of the outputs are wanted.
+    """
+    tables = TABLES * 8 * n * n_read << n_players
+    at_once = min(n << n_players, ENTRIES_AT_ONCE // 2)
+    return tables + NUMBERS_AN_ENTRY * 8 * at_once + (NUMBERS_A_SUBSET * 8 << n_players)
+
+
 def check_table(n: int, n_players: int, n_read: int) -> None:
     """Refuse tables over all subsets that would not fit.
 
@@ -87,7 +106,7 @@ def check_table(n: int, n_players: int, n_read: int) -> None:
     Raises:
         LimitError: if their memory would exceed the limit.
     """
-    needed = 4 * 8 * n * n_read << n_players
+    needed = table_bytes(n, n_players, n_read)
     if needed > MAX_TABLE_BYTES:
         raise LimitError(
             f"tables over all 2^{n_players} subsets and {n:,} inputs of E need {needed / 2**30:,.1f} GiB, "

@@ -21,22 +21,25 @@ from jaxtyping import Bool, Float, Float64, Int64
 
 from onlyif.causation.abduction import Abduction, WeightedMean
 from onlyif.causation.change import Change
-from onlyif.causation.checks import check_instances, check_proper, check_subsets, check_table
+from onlyif.causation.checks import (
+    ENTRIES_AT_ONCE,
+    check_instances,
+    check_proper,
+    check_subsets,
+    check_table,
+)
 from onlyif.causation.exceedance import Exceedance, Perturber, of_all_inputs
 from onlyif.causation.neighbourhood import Neighbourhood
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.probabilities import Probabilities, of_instances, of_subsets
 from onlyif.causation.reading import Stages, read, without_whole
-from onlyif.core.arrays import Array, doubled
+from onlyif.core.arrays import Array, doubled, like
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
 from onlyif.engine.engine import Engine, slices
 from onlyif.models.base import Predictor
 from onlyif.samples.base import Sample, SampleRows
-
-# What is known of each input is held for so many instances, subsets and inputs at once.
-ENTRIES_AT_ONCE = 2**21
 
 _Keep = Bool[np.ndarray, "#b m d"]
 
@@ -143,6 +146,29 @@ class DualStageTest:
                 asked += parts[-1].model_rows
             found.append(self._all_subsets(self._squares(x, rows, one), parts, asked))
         return of_instances(found)
+
+    def table_rows(self, x: Instances) -> int:
+        """Model rows that the table of all subsets needs, for all instances together.
+
+        Args:
+            x: The instances.
+        """
+        rows = self.sample.rows(x, self.seed)
+        each = 1 if len(self.baseline) == 1 else len(x)
+        inputs = len(rows.shared) * each + len(x) * int(rows.own.shape[1])
+        return inputs + (inputs << self.players.count)
+
+    def distinct_share(self, x: Instances) -> float:
+        """The share of the model rows of all subsets that are asked for: the others are equal to these.
+
+        Args:
+            x: The instances.
+        """
+        rows, engine = self.sample.rows(x, self.seed), self._perturber().engine
+        if not len(rows.shared) or len(self.baseline) > 1:
+            return 1.0
+        differ = engine.differing(rows.shared, like(self.baseline, rows.shared))
+        return 1.0 if differ is None else float(differ.rows.mean()) / 2.0**self.players.count
 
     def _all_subsets(
         self, squares: Float64[np.ndarray, "1 n d"], parts: list[Exceedance], asked: float

@@ -53,7 +53,9 @@ class Exceedance:
         Args:
             numbers: Which instances, also several times.
         """
-        return Exceedance(self.model_rows, *(array[numbers] for array in self.arrays))
+        # A view where it is one: what is broadcast stays so.
+        part = slice(int(numbers[0]), int(numbers[0]) + 1) if len(numbers) == 1 else numbers
+        return Exceedance(self.model_rows, *(array[part] for array in self.arrays))
 
     def of_sets(self, part: slice) -> "Exceedance":
         """The same of some sets."""

@@ -229,6 +229,11 @@ def _add_limits(group: "argparse._ArgumentGroup") -> None:
 
 def _add_results(made: argparse.ArgumentParser) -> None:
     group = _add_printing(made)
+    group.add_argument(
+        "--estimate",
+        action="store_true",
+        help="say how many model rows, how much time and how much memory it would take, and explain nothing",
+    )
     group.add_argument("--out", metavar="DIR", help="save explanations in this folder, as they are finished")
     group.add_argument("--resume", action="store_true", help="go on with what --out holds already")
     group.add_argument(

@@ -13,7 +13,14 @@ from onlyif.cli.arguments import need_together, parser
 from onlyif.cli.digests import code_digests
 from onlyif.cli.exits import INTERRUPTED, OK, OUT_OF_TIME, PIPE_CLOSED, UNEXPECTED, exit_code
 from onlyif.cli.inputs import Inputs, read_inputs
-from onlyif.cli.printing import Progress, full_text, json_text, table_text, terminal_width
+from onlyif.cli.printing import (
+    Progress,
+    forecast_json,
+    full_text,
+    json_text,
+    table_text,
+    terminal_width,
+)
 from onlyif.cli.record import record_of
 from onlyif.cli.rows import chosen_rows
 from onlyif.cli.saving import Folder
@@ -28,6 +35,7 @@ from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.progress_bar import progress_bar
+from onlyif.setup.forecast import forecast_of
 from onlyif.setup.jobs import count_jobs
 from onlyif.setup.prepare import prepare
 from onlyif.setup.work import Work
@@ -104,6 +112,10 @@ def explain_command(arguments: Namespace) -> None:
     inputs = read_inputs(arguments)
     bar = progress_bar(False if arguments.quiet else None)
     work = _work(arguments, inputs, meter_of(arguments.time_limit, bar))
+    if arguments.estimate:
+        told = forecast_of(work)
+        arguments.results.write(forecast_json(told) if arguments.json else str(told))
+        return
     total, found = len(work), _begun(arguments, inputs, work, folder)
     if folder is not None and pictures is not None:
         pictures.save_missing_pictures(found, folder.place)

@@ -18,6 +18,7 @@ from onlyif.explanation.layout import aligned, clipped, error, number, sentence,
 from onlyif.explanation.selection import Measure, Selection
 from onlyif.explanation.summary import SYMBOLS
 from onlyif.explanation.text import explanation_text
+from onlyif.setup.forecast import Forecast
 from onlyif.version import __version__
 
 MOST_WIDE = 120
@@ -139,6 +140,15 @@ def json_text(found: Explanations, progress: Progress, *, ascii_only: bool = Fal
     text = json.dumps(document, ensure_ascii=ascii_only, allow_nan=False)
     # JSON reads its own escapes of control characters as these, and a terminal does not obey them.
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def forecast_json(told: Forecast) -> str:
+    """What an explanation will take, as strict JSON.
+
+    Args:
+        told: What it will take.
+    """
+    return json.dumps({"onlyif": __version__, **plain_value(told)}, allow_nan=False)
 
 
 def _record(item: Explanation) -> dict[str, Any]:

@@ -159,6 +159,8 @@ def need_use(arguments: Namespace) -> None:
         raise SettingError(f"--keep-table has no use with --search {arguments.search}, which has no table")
     if arguments.trust and arguments.model_from is not None:
         raise SettingError("--trust has no use with --model-from: it is for types in a .skops file")
+    if arguments.estimate and arguments.out is not None:
+        raise SettingError("--out has no use with --estimate, which explains nothing that could be saved")
     if arguments.details and arguments.json:
         raise SettingError("--details has no use with --json, which holds everything")
 

@@ -130,6 +130,11 @@ class Meter:
         self.counts["received"] = self.counts.get("received", 0.0) + n_rows
 
     @property
+    def model_rows(self) -> int:
+        """Rows that the user's model was given, for whatever purpose."""
+        return int(self.counts.get("received", 0.0))
+
+    @property
     def block_rows(self) -> int:
         """Rows that the user's model was given since the present block began."""
         return int(self.counts.get("received", 0.0) - self.counts.get("before", 0.0))

@@ -40,11 +40,13 @@ class Method:
         sentence: One sentence for the reader.
         exact: Whether f_S(x) is exact for the stated reference.
         rows: Model rows that one subset of one instance costs.
+        tables: Tables of 2^d numbers that are held, beside the results, while one of all subsets is made.
     """
 
     sentence: str
     exact: bool
     rows: int
+    tables: int = 1
 
 
 class Restriction(ABC):
@@ -76,6 +78,14 @@ class Restriction(ABC):
     @abstractmethod
     def method(self) -> Method:
         """How it computes, in words."""
+
+    def distinct_share(self, x: Instances) -> float:
+        """The share of the model rows of all subsets that are asked for: the others are equal to these.
+
+        Args:
+            x: The instances.
+        """
+        return 1.0
 
 
 MAX_TABLE_BYTES = 4 * 2**30

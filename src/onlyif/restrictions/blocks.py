@@ -143,6 +143,13 @@ class Walk:
         asked = subsets.count + (0 if self.exact else len(passes))
         return Estimate(mean, errors[0], errors[1], float(asked * self.plan.total))
 
+    def distinct_share(self, x: Instances) -> float:
+        """The share of the rows of all subsets that the model is asked for."""
+        seen = self._repeats(x)
+        if seen is None:
+            return 1.0
+        return float(seen.differ.rows.mean()) / (self.plan.total * 2.0**self.engine.players.count)
+
     @property
     def exact(self) -> bool:
         """Whether the draws are the atoms of the law."""
@@ -247,7 +254,7 @@ class Walk:
         for blends in by_call:
             if not len(total):
                 total = np.zeros((len(x), n_subsets, blends.outputs.shape[1]))
-            for codes in _blocks(n_subsets, len(blends.first)):
+            for codes in _blocks(n_subsets, len(blends.first) * total.shape[2]):
                 values = blends.outputs[blends.places(codes)]
                 for i in np.unique(blends.instance).tolist():
                     own = slice(*np.searchsorted(blends.instance, (i, i + 1)).tolist())
@@ -259,7 +266,7 @@ class Walk:
         """The sum over draws whose weights depend on what is kept, block by block of subsets."""
         d = self.engine.players.count
         total = np.zeros((2**d, every[0].outputs.shape[1]))
-        for codes in _blocks(2**d, max(len(blends.first) for blends in every)):
+        for codes in _blocks(2**d, max(len(blends.first) for blends in every) * total.shape[1]):
             keep = self.engine.players.spread(keep_of_codes(np.arange(codes.start, codes.stop), d)[None])
             weights = self.reference.draw(x, keep, self._whole_plan).weights[0]
             for blends in every:
@@ -291,9 +298,9 @@ class _Repeats:
         return float(self.differ.rows.max()) <= MOST_ANSWERS
 
 
-def _blocks(n_subsets: int, n_pairs: int) -> Iterator[slice]:
-    """Blocks of subsets for which the outputs of so many pairs are looked up at once."""
-    return slices(n_subsets, min(n_subsets, 1 << max(0, (PLACES_AT_ONCE // n_pairs).bit_length() - 1)))
+def _blocks(n_subsets: int, each: int) -> Iterator[slice]:
+    """Blocks of subsets for which numbers are looked up at once, so many for each subset."""
+    return slices(n_subsets, min(n_subsets, 1 << max(0, (PLACES_AT_ONCE // each).bit_length() - 1)))
 
 
 def _rectangle(n_instances: int, n_subsets: int, per_call: int) -> tuple[int, int]:

@@ -60,6 +60,10 @@ class EnumeratedRestriction(Restriction):
         check_table_size(len(x), self.players.count)
         return self._walk().run(x, Subsets(None, self.players.count), readout)
 
+    @override
+    def distinct_share(self, x: Instances) -> float:
+        return self._walk().distinct_share(x)
+
     @property
     @override
     def method(self) -> Method:

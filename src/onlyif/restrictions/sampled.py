@@ -15,6 +15,8 @@ from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.base import Estimate, Method, Restriction, check_table_size
 from onlyif.restrictions.blocks import Subsets, Walk
 
+ERROR_TABLES = 14
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -64,10 +66,16 @@ class SampledRestriction(Restriction):
         check_table_size(3 * len(x), self.players.count)
         return self._walk().run(x, Subsets(None, self.players.count), readout)
 
+    @override
+    def distinct_share(self, x: Instances) -> float:
+        return self._walk().distinct_share(x)
+
     @property
     @override
     def method(self) -> Method:
-        return Method(f"mean over {self.n_draws} draws with seed {self.seed}", exact=False, rows=self.n_draws)
+        sentence = f"mean over {self.n_draws} draws with seed {self.seed}"
+        # Two kinds of errors, of f_S(x) and of the gaps, with room to make the latter.
+        return Method(sentence, exact=False, rows=self.n_draws, tables=ERROR_TABLES)
 
     def _walk(self) -> Walk:
         plan = Plan(self.n_draws, 0, self.n_draws, self.seed)

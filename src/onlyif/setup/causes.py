@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from onlyif.answers.case import Question
 from onlyif.answers.causes import CausesCriterion
+from onlyif.causation.checks import check_table, table_bytes
 from onlyif.causation.dissimilarity import GowerDifference
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Neighbourhood
@@ -38,8 +39,6 @@ from onlyif.setup.work import Setup, Work, work_of
 
 MOST_ROWS_A_BLOCK = 16
 TABLE_ENTRIES_A_BLOCK = 2**20
-# The tables over all subsets and inputs of E hold about so many numbers for each of them.
-NUMBERS_AN_ENTRY = 16
 
 
 @final
@@ -92,6 +91,9 @@ class CausesSetup(Setup):
         shared = first.shared if len(first.shared) else rows.values
         once = transformed_once(ready, np.concatenate([shared, self.baseline.value[None]]))
         test = replace(built.test, predictor=MeteredPredictor(once.predictor, meter))
+        size = built.n_sample, rows.players.count, len(np.unique(ready.targets))
+        if search.plan.complete:
+            check_table(*size)
         necessity, sufficiency = map(float, self.chosen.weights)
         criterion = CausesCriterion(
             test=test,
@@ -105,6 +107,8 @@ class CausesSetup(Setup):
         choice = Choice(
             criterion, search, "pns", {**built.sentences, **once.sentences}, built.values,
             rows_a_subset=built.n_sample,
+            predictor=test.predictor,
+            table_bytes=table_bytes(*size) if search.plan.complete else 0,
             notes=once.notes,
         )  # fmt: skip
         # Rows of a block share the inputs of E; those whose sets are searched would wait for each other.
@@ -180,7 +184,7 @@ def _search(options: Options, n_players: int, n_sample: int) -> Search:
     if options.search is not None:
         return named(SEARCHES, options.search, "search")(options.budget)
     fits = n_players <= MOST_PLAYERS and n_sample << n_players <= options.budget
-    if fits and NUMBERS_AN_ENTRY * 8 * n_sample << n_players <= MAX_TABLE_BYTES:
+    if fits and table_bytes(n_sample, n_players) <= MAX_TABLE_BYTES:
         return ExhaustiveSearch()
     return ForwardGreedySearch(options.budget)
 

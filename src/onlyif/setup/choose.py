@@ -26,9 +26,9 @@ from onlyif.searches.exhaustive import ExhaustiveSearch
 N_DRAWS = 100
 MOST_ATOMS = 10_000
 MOST_PLAYERS = 20
-# What a search through all subsets holds of a row, in tables of 2^d numbers: f_S(x), two gaps, these
-# on their grid, the order of subsets, and room to make them.
-TABLES_OF_A_SEARCH = 8
+# What a search through all subsets holds, in tables of 2^d numbers: of each row f_S(x), two gaps, these on
+# their grid and room to make them; of all rows together the order of subsets and room to make that.
+TABLES_OF_A_ROW, TABLES_OF_A_BLOCK = 5, 2
 
 
 @final
@@ -115,30 +115,51 @@ def choose_search(n_players: int, restriction: Restriction, budget: int) -> Sear
     """Exhaustive where all subsets fit the budget, else beam."""
     most = restriction.most_players if isinstance(restriction, EncodedRestriction) else MOST_PLAYERS
     fits = n_players <= most and 2**n_players * restriction.method.rows <= budget
-    if fits and search_bytes(n_players) <= MAX_TABLE_BYTES:
+    if fits and search_bytes(n_players, restriction.method.tables) <= MAX_TABLE_BYTES:
         return ExhaustiveSearch()
     return BeamSearch(budget=budget)
 
 
-def search_bytes(n_players: int) -> int:
-    """Memory of a search through all subsets of one row."""
-    return TABLES_OF_A_SEARCH * 8 << n_players
+def search_bytes(n_players: int, n_tables: int, n_rows: int = 1) -> int:
+    """Memory of a search through all subsets of some rows.
+
+    Args:
+        n_players: d.
+        n_tables: Tables of 2^d numbers that are held while those of one row are computed.
+        n_rows: How many rows are explained together.
+    """
+    of_search = TABLES_OF_A_ROW * n_rows + TABLES_OF_A_BLOCK
+    return max(of_search, n_rows + n_tables) * 8 << n_players
 
 
-def check_search(search: Search, n_players: int) -> None:
+def check_search(search: Search, n_players: int, n_tables: int) -> None:
     """Refuse a search through all subsets that would not fit, before it starts.
 
     Args:
         search: The search, of whoever's choice.
         n_players: d.
+        n_tables: Tables of 2^d numbers that are held while those of one row are computed.
 
     Raises:
         LimitError: if its memory would exceed the limit.
     """
-    needed = search_bytes(n_players)
-    if search.plan.complete and needed > MAX_TABLE_BYTES:
+    if search.plan.complete:
+        check_memory(search_bytes(n_players, n_tables), n_players, "group columns into fewer players")
+
+
+def check_memory(n_bytes: int, n_players: int, instead: str) -> None:
+    """Refuse work that would not fit.
+
+    Args:
+        n_bytes: What it holds at its peak.
+        n_players: d.
+        instead: What needs less, beside a search that compares some subsets only.
+
+    Raises:
+        LimitError: if that exceeds the limit.
+    """
+    if n_bytes > MAX_TABLE_BYTES:
         raise LimitError(
-            f"a search through all 2^{n_players} subsets of a row needs {needed / 2**30:,.1f} GiB, "
-            f"the limit is {MAX_TABLE_BYTES / 2**30:,.1f} GiB; group columns into fewer players, "
-            "or search with beam"
+            f"a search through all 2^{n_players} subsets of a row needs {n_bytes / 2**30:,.1f} GiB, "
+            f"the limit is {MAX_TABLE_BYTES / 2**30:,.1f} GiB; {instead}, or search with beam"
         )

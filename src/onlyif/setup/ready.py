@@ -11,7 +11,7 @@ from onlyif.answers.case import AnsweringCriterion, Case, Subject
 from onlyif.core.progress import Meter
 from onlyif.explanation.explanation import Provenance
 from onlyif.modalities.table_forms import Form
-from onlyif.models.base import Meaning
+from onlyif.models.base import Meaning, Predictor
 from onlyif.models.checked import CheckedPredictor
 from onlyif.models.own_answers import OwnAnswers
 from onlyif.restrictions.base import Restriction
@@ -38,6 +38,8 @@ class Choice:
         sentences: What is told of the choice, by what it is of.
         values: Its numbers, by name.
         rows_a_subset: Model rows that a subset takes in a table of all of them; 0 where it takes none.
+        predictor: The model as it is asked.
+        table_bytes: What is held of all subsets at once; 0 where only some are compared.
         meets_large_calls: Whether f(x) is itself asked for in calls as large as all others.
         notes: What the reader should know, each a sentence.
     """
@@ -48,6 +50,8 @@ class Choice:
     sentences: Mapping[str, str]
     values: Mapping[str, bool | int | float]
     rows_a_subset: int
+    predictor: Predictor
+    table_bytes: int = 0
     meets_large_calls: bool = False
     notes: tuple[str, ...] = ()
 

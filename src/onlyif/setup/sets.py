@@ -11,6 +11,7 @@ from onlyif.answers.case import AnsweringCriterion
 from onlyif.answers.own import BoundCriterion
 from onlyif.answers.sets import Conditioning, SetsCriterion
 from onlyif.core.progress import Meter
+from onlyif.models.base import Predictor
 from onlyif.models.metered import MeteredPredictor
 from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
 from onlyif.references.base import Plan, Reference
@@ -19,7 +20,14 @@ from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
 from onlyif.setup.additive import additive_restriction
-from onlyif.setup.choose import MOST_ATOMS, Parts, check_search, fresh_restriction, linear_restriction
+from onlyif.setup.choose import (
+    MOST_ATOMS,
+    Parts,
+    check_search,
+    fresh_restriction,
+    linear_restriction,
+    search_bytes,
+)
 from onlyif.setup.foundation import Foundation, Source, foundation_of
 from onlyif.setup.once import Once, transformed_once
 from onlyif.setup.options import (
@@ -77,18 +85,22 @@ class SetsSetup(Setup):
         parts = replace(self.parts, predictor=predictor, trees=route.restriction, additive=additive)
         restriction = restriction_of(options.restriction, parts, reference)
         search = search_of(options, players.count, restriction)
-        check_search(search, players.count)
+        n_tables = max(restriction.method.tables, ready.asked.outputs.shape[1])
+        check_search(search, players.count, n_tables)
         function = SetFunction(restriction, rows.x, _readout(ready), players.count)
         again = fresh_restriction(parts, self.fresh, restriction)
         fresh = None if again is None else replace(function, restriction=again)
-        choice = self._choice(
-            restriction, search, _criterion(options, function, fresh, Conditioning(reference, players))
-        )
+        criterion = _criterion(options, function, fresh, Conditioning(reference, players))
+        choice = self._choice(predictor, restriction, search, criterion)
         more = () if route.restriction else (*once.notes, *_rounded(self.base, reference))
         told = replace(choice, notes=(*route.notes, *more), sentences={**choice.sentences, **once.sentences})
-        return work_of(self, ready, told, _rows_a_block(ready, choice))
+        block = _rows_a_block(ready, choice)
+        held = search_bytes(players.count, n_tables, min(block, len(rows.x))) if search.plan.complete else 0
+        return work_of(self, ready, replace(told, table_bytes=held), block)
 
-    def _choice(self, restriction: Restriction, search: Search, criterion: AnsweringCriterion) -> Choice:
+    def _choice(
+        self, predictor: Predictor, restriction: Restriction, search: Search, criterion: AnsweringCriterion
+    ) -> Choice:
         own, kind = (
             own_criterion_of(self.base.source.options),
             distance_of(self.base.source.options.distance).kind,
@@ -100,6 +112,7 @@ class SetsSetup(Setup):
             sentences if own else {**sentences, "distance": kind.name},
             values={"is_metric": kind.is_metric, "of_decisions": kind.of_decisions},
             rows_a_subset=rows,
+            predictor=predictor,
             meets_large_calls=search.plan.complete or not rows,
         )  # fmt: skip
 

@@ -53,6 +53,7 @@ class Work:
             tells of them.
         setup: What it was made by.
         ready: What it was made of.
+        choice: What was chosen for the rows.
     """
 
     whole: Case
@@ -61,6 +62,7 @@ class Work:
     meets_large_calls: bool
     setup: Setup
     ready: Ready
+    choice: Choice
 
     def __len__(self) -> int:
         return len(self.whole.subjects)
@@ -85,4 +87,5 @@ def work_of(setup: Setup, ready: Ready, choice: Choice, rows_a_block: int) -> Wo
         rows_a_block: How many rows are explained at once.
     """
     planned = ready.planned_rows(choice)
-    return Work(ready.case(choice), planned, rows_a_block, choice.meets_large_calls, setup, ready)
+    case, meets = ready.case(choice), choice.meets_large_calls
+    return Work(case, planned, rows_a_block, meets, setup, ready, choice)

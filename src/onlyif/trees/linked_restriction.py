@@ -66,20 +66,21 @@ class TreeLinkedRestriction(Restriction):
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
-        k, link = self.leaves.value.shape[1], self.leaves.ensemble.link
         self.meter.expect(len(x) * len(self.needed))
-        n_outputs = link.outputs(np.zeros((1, k))).shape[1]
-        # Margins; what the link makes of them on its way, their mean, and the sum so far; what is read.
-        return table_of(x, self.leaves, readout, self._at_all, n_held=k + 4 * n_outputs + 1)
+        return table_of(x, self.leaves, readout, self._at_all, n_held=self.method.tables)
 
     @property
     @override
     def method(self) -> Method:
+        k, link = self.leaves.value.shape[1], self.leaves.ensemble.link
+        averaged, outputs = (of(np.zeros((1, k))).shape[1] for of in (link.averaged, link.outputs))
         return Method(
             f"exactly, from the {self.leaves.count} leaves of {len(self.leaves.ensemble.roots)} trees, "
             f"row by row of all {len(self.needed)} background rows",
             exact=True,
             rows=0,
+            # Margins; what the link makes of them, their mean, and the sum so far; what that is completed to.
+            tables=k + 3 * averaged + outputs,
         )
 
     def _at_all(self, barred: Masks) -> Float64[np.ndarray, "k two_to_d"]:

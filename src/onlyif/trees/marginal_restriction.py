@@ -71,7 +71,7 @@ class TreeMarginalRestriction(Restriction):
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
-        return table_of(x, self.leaves, readout, self._at_all, n_held=3 * len(self.outputs.base) + 1)
+        return table_of(x, self.leaves, readout, self._at_all, n_held=self.method.tables)
 
     @property
     @override
@@ -81,6 +81,7 @@ class TreeMarginalRestriction(Restriction):
             f"all {self.n_atoms} background rows",
             exact=True,
             rows=0,
+            tables=3 * len(self.outputs.base) + 1,
         )
 
     def _at_all(self, barred: Masks) -> Float64[np.ndarray, "k two_to_d"]:

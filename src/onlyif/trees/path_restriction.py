@@ -61,7 +61,7 @@ class TreePathRestriction(Restriction):
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
-        return table_of(x, self.leaves, readout, self._at_all, n_held=2 * len(self.outputs.base) + 1)
+        return table_of(x, self.leaves, readout, self._at_all, n_held=self.method.tables)
 
     @property
     @override
@@ -71,6 +71,7 @@ class TreePathRestriction(Restriction):
             f"{len(self.leaves.ensemble.roots)} trees",
             exact=True,
             rows=0,
+            tables=2 * len(self.outputs.base) + 1,
         )
 
     def _at_all(self, barred: Masks) -> Float64[np.ndarray, "k two_to_d"]:
