@@ -14,6 +14,7 @@ from torch import Tensor
 
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.thresholds import noise_threshold
+from onlyif.core.errors import SettingError
 from onlyif.criteria.causation import PNS
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import AscentSettings
@@ -60,6 +61,9 @@ def searched(subjects: Subjects, search: Search, sizes: tuple[int, ...], n: int)
     compared = search.compare(PNS(test, subjects.x, subjects.change), test.players.count, 30)
     best = []
     for cloud in compared.clouds:
+        missed = [size for size in sizes if not len(cloud.by_size[size])]
+        if missed:
+            raise SettingError(f"need a budget that reaches sets of {missed} players; {search.plan.sentence}")
         held = [
             numbers[cloud.parts[numbers].sum(1).argmin()] for numbers in (cloud.by_size[k] for k in sizes)
         ]
