@@ -5,6 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.neural_network import MLPRegressor
 
 from onlyif.causation.change import NormChange, TargetChange
 from onlyif.causation.dual_stage import DualStageTest
@@ -15,7 +17,11 @@ from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.engine import engine as module
 from onlyif.engine.engine import Engine, outputs_of
+from onlyif.modalities.table import fit_schema
+from onlyif.models.checked import CheckedPredictor
+from onlyif.models.detect import detect
 from onlyif.models.function import FunctionPredictor
+from onlyif.models.outputs import AutoOutput
 from onlyif.models.readouts import TargetReadout
 from onlyif.references.empirical import fit_empirical
 from onlyif.references.gaussian import fit_gaussian
@@ -211,6 +217,20 @@ def test_bad_answers_and_settings():
     broken = FunctionPredictor(lambda batch: np.where(batch[:, 0] > 1, np.nan, 1.0))
     with pytest.raises(ModelError, match="answered NaN or infinite for 1 of 2 rows; need finite outputs"):
         outputs_of(broken, np.array([[0.0], [1.5], [2.0]]), 2)
+
+
+def test_calls_are_as_large_as_the_kind_of_model_likes_best():
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    net = MLPRegressor(hidden_layer_sizes=(4,), max_iter=50, tol=1e9, n_iter_no_change=1).fit(x, x[:, 0])
+    forest = RandomForestRegressor(2).fit(x, x[:, 0])
+    asked = {"network": net, "forest": forest, "torch": torch.nn.Linear(3, 1)}
+    players, sizes = column_players(list("abc")), {}
+    for name, model in asked.items():
+        predictor = CheckedPredictor(detect(model, fit_schema(x), AutoOutput()))
+        sizes[name] = Engine(predictor, players, 16_384).rows_a_call
+    assert sizes == {"network": 4096, "forest": 16_384, "torch": 4096}
+    small = Engine(detect(net, fit_schema(x), AutoOutput()), players, 100)
+    assert small.rows_a_call == 100
 
 
 def test_rows_stay_as_they_are():

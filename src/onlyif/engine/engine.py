@@ -113,7 +113,8 @@ class Engine:
         predictor: The model f.
         players: How players tile an instance.
         max_rows: Most rows of one model call: the one knob for memory. Of rows with more than 128 entries a
-            call takes fewer: at most 2^21 entries, or 1,024 rows where these are more.
+            call takes fewer: at most 2^21 entries, or 1,024 rows where these are more; of networks at most
+            as many as their `Meaning` says.
 
     Raises:
         SettingError: unless max_rows >= 1.
@@ -129,7 +130,8 @@ class Engine:
     @property
     def rows_a_call(self) -> int:
         """The most rows of one call, for rows as wide as these."""
-        return min(self.max_rows, max(FEW_ROWS, ENTRIES_A_CALL // self.players.index.size))
+        affordable = max(FEW_ROWS, ENTRIES_A_CALL // self.players.index.size)
+        return min(self.max_rows, self.predictor.meaning.rows_a_call, affordable)
 
     @contextmanager
     def opened(self) -> Iterator["Engine"]:

@@ -10,6 +10,11 @@ import numpy as np
 
 from onlyif.core.shapes import Batch, Outputs
 
+# As many rows as there are.
+ANY_ROWS = 2**62
+# Of a network on a processor, what the layers make of more rows leaves the cache: `benchmarks/calls.py`.
+NETWORK_ROWS = 4096
+
 
 @final
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Meaning:
         classes: The classes as the model itself names them, of whatever type; empty where it names none.
             They are those of the outputs in order, or two of which a single output is the second.
         assumed: What several outputs are taken for without knowing, as a sentence; empty where nothing is.
+        rows_a_call: Rows of one call from which on each takes longer; calls are no larger.
     """
 
     model: str
@@ -37,6 +43,7 @@ class Meaning:
     exclusive: bool | None = None
     classes: tuple[Any, ...] = ()
     assumed: str = ""
+    rows_a_call: int = ANY_ROWS
 
 
 class Predictor(ABC):

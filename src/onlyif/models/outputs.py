@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from onlyif.core.arrays import Array, doubled, on_host
 from onlyif.core.errors import ModelError, SettingError
-from onlyif.models.base import Meaning
+from onlyif.models.base import ANY_ROWS, Meaning
 from onlyif.models.decisions import Decision
 
 DIGITS_DOUBLE = 30
@@ -74,6 +74,7 @@ class Heads:
         notes: What a reader of results should know of how the model is asked, each a sentence.
         decision: The model's own rule for the class of a row; None where it has none, or that is
             the largest output.
+        rows_a_call: Rows of one call from which on each takes longer.
 
     Raises:
         SettingError: if there is none.
@@ -84,6 +85,7 @@ class Heads:
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
     notes: tuple[str, ...] = ()
     decision: Decision | None = None
+    rows_a_call: int = ANY_ROWS
 
     def __post_init__(self) -> None:
         if not self.all:
@@ -114,6 +116,7 @@ class Heads:
             head.exclusive,
             () if self.decision is None else self.decision.classes,
             head.assumed,
+            self.rows_a_call,
         )
 
 

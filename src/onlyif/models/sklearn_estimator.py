@@ -5,6 +5,7 @@ too, XGBoost's among them.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -12,14 +13,19 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from onlyif.core.errors import SettingError
+from onlyif.models.base import NETWORK_ROWS
 from onlyif.models.decisions import Decision, several_labels
 from onlyif.models.methods import DECISION, method_heads
 from onlyif.models.outputs import DIGITS_DOUBLE, DIGITS_SINGLE, Head, HeadKind, Heads
 
 LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm"})
+
+
+NETWORKS = (MLPClassifier, MLPRegressor)
 
 
 def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_DOUBLE) -> Heads:
@@ -34,6 +40,12 @@ def estimator_heads(model: Any, library: str = "sklearn", digits: int = DIGITS_D
         SettingError: if it is not fitted, has several labels a row, or predicts nothing.
     """
     name, digits = f"{library} {_final(model)}", min(digits, _digits(model))
+    heads = _heads(model, name, digits)
+    # Behind the steps of a pipeline each call costs so much that fewer are better.
+    return replace(heads, rows_a_call=NETWORK_ROWS) if isinstance(model, NETWORKS) else heads
+
+
+def _heads(model: Any, name: str, digits: int) -> Heads:
     _check_fitted(model, name)
     if is_classifier(model):
         return _classifier_heads(model, name, digits)

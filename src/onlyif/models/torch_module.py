@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from onlyif.core.errors import ModelError
 from onlyif.modalities.table_tensor import TensorForm
+from onlyif.models.base import ANY_ROWS, NETWORK_ROWS
 from onlyif.models.outputs import Head, HeadKind, Heads, digits_of
 from onlyif.models.put_back import evaluation
 from onlyif.models.random_states import random_states
@@ -93,7 +94,14 @@ def module_heads(module: nn.Module) -> Heads:
             Head(HeadKind.MARGIN, call.plain, threshold=0.0, digits=digits, exclusive=True),
         ),
         call.guard,
+        rows_a_call=ANY_ROWS if _is_elsewhere(module) else NETWORK_ROWS,
     )
+
+
+def _is_elsewhere(module: nn.Module) -> bool:
+    """Whether a module is on another device than the processor, which wants large calls."""
+    where = module_device(module)
+    return where is not None and where.type != "cpu"
 
 
 def _columns(answer: Tensor, rows: int) -> Tensor:
