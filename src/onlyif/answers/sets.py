@@ -1,7 +1,7 @@
 """The criterion of sufficient and necessary sets, and what it answers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -14,13 +14,14 @@ from onlyif.answers.effects import asked, numbered, of_necessary, of_sufficient,
 from onlyif.answers.in_time import told_of, whole_sizes
 from onlyif.answers.sets_in_time import compare_in_time
 from onlyif.answers.shapley import shapley_values
-from onlyif.answers.solutions import continua_of, smallest_selection
+from onlyif.answers.solutions import alternatives_of, continua_of, smallest_selection
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.criteria.base import Gaps
 from onlyif.criteria.distances import Distance, gap_error
 from onlyif.criteria.unified import Unified
+from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.continuum import Continua
 from onlyif.explanation.explanation import Details
 from onlyif.explanation.layout import empty_reason
@@ -48,6 +49,7 @@ class Solved:
     size: int
     epsilon: float
     total_gap: Measure
+    alternatives: Mapping[str, Alternatives] = field(default_factory=dict)
 
 
 @final
@@ -158,6 +160,8 @@ class SetsCriterion(AnsweringCriterion):
         total = _total_gaps(self.distance, ends)
         continua = continua_of(seen.clouds, names)
         solved = [_solve(self.question, *one) for one in zip(seen.clouds, continua, total, strict=True)]
+        others = alternatives_of(seen.clouds, names, [one.epsilon for one in solved])
+        solved = [replace(one, alternatives=sets) for one, sets in zip(solved, others, strict=True)]
         chosen = np.stack([[s.sufficient.keep, s.necessary.keep, s.unified.keep] for s in solved])
         unified = criterion.gap(chosen[:, 2:])
         rows = ends.model_rows + unified.model_rows
@@ -224,7 +228,7 @@ class SetsCriterion(AnsweringCriterion):
                 "size": solved.size,
                 "exact_size": question.exact_size,
             },
-            details=Details(solved.continua, certificate, table=kept),
+            details=Details(solved.continua, certificate, table=kept, alternatives=solved.alternatives),
             notes=(*(self._cut_short(seen, solved, cloud) if seen.stopped else ()), *base.notes),
             reason=empty_reason(solved.sufficient, solved.necessary, solved.total_gap, certificate),
         )

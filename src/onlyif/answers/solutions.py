@@ -5,10 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from onlyif.core.errors import SettingError
+from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.continuum import Continua
 from onlyif.explanation.selection import Measure, Selection, gap_selection
 from onlyif.searches.base import Cloud
 from onlyif.searches.frontier import frontier, smallest
+from onlyif.searches.minimal import Minimal, minimal_subsets
+
+# More minimal sets are counted, not listed.
+MOST_LISTED = 50
 
 
 def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str, ...]) -> Selection:
@@ -30,6 +35,33 @@ def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str
     gaps, errors = cloud.parts[found.number].tolist(), cloud.stderr[found.number].tolist()
     suf, nec = (Measure(*pair) for pair in zip(gaps, errors, strict=True))
     return gap_selection(players, names, (suf, nec), found.count)
+
+
+def alternatives_of(
+    clouds: Sequence[Cloud], names: tuple[str, ...], epsilons: Sequence[float]
+) -> list[dict[str, Alternatives]]:
+    """The minimal ε-sufficient and ε-necessary sets of each instance, at most `MOST_LISTED` of a kind.
+
+    Args:
+        clouds: The compared subsets of each instance.
+        names: The players' names.
+        epsilons: ε of each instance.
+    """
+    kinds = [minimal_subsets(clouds, part, epsilons, MOST_LISTED) for part in (0, 1)]
+    return [
+        {
+            kind: _alternatives(cloud, found, names)
+            for kind, found in zip(("sufficient", "necessary"), of_both, strict=True)
+        }
+        for cloud, *of_both in zip(clouds, *kinds, strict=True)
+    ]
+
+
+def _alternatives(cloud: Cloud, found: Minimal, names: tuple[str, ...]) -> Alternatives:
+    gaps = np.stack([cloud.parts[found.numbers], cloud.stderr[found.numbers]], axis=2)
+    core, union = (tuple(np.flatnonzero(players).tolist()) for players in (found.core, found.union))
+    keep = cloud.keep_of(found.numbers)
+    return Alternatives(names, keep, gaps[:, 0], gaps[:, 1], found.count, core, union, cloud.complete)
 
 
 def continua_of(clouds: Sequence[Cloud], names: tuple[str, ...]) -> list[Continua]:

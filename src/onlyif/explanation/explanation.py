@@ -11,6 +11,7 @@ from typing_extensions import override
 from onlyif.core.equality import same
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.labels import Row
+from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
 from onlyif.explanation.pixels import PixelNames
@@ -76,6 +77,7 @@ class Details:
         singles: Each player alone, in the order of the names.
         baseline: The players' values at the baseline x', as text.
         table: f_S(x) for all 2^d subsets by bit code, or None where it was not kept.
+        alternatives: The minimal ε-sufficient and ε-necessary sets, by kind; empty where not looked for.
     """
 
     continua: Continua | None = None
@@ -84,6 +86,7 @@ class Details:
     singles: tuple[Selection, ...] = ()
     baseline: tuple[str, ...] = ()
     table: Float64[np.ndarray, "two_to_d"] | None = None
+    alternatives: Mapping[str, Alternatives] = field(default_factory=dict)
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -258,6 +261,13 @@ class Explanation:
         if self.details.table is None and self.details.continua is None:
             raise self._absent("table")
         return self.details.table
+
+    @property
+    def alternatives(self) -> Mapping[str, Alternatives]:
+        """What else would do: all minimal "sufficient" and "necessary" sets within ε, up to a limit."""
+        if not self.details.alternatives:
+            raise self._absent("alternatives")
+        return self.details.alternatives
 
     @property
     def path(self) -> tuple[Selection, ...]:

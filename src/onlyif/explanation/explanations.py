@@ -16,7 +16,13 @@ from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, number, share_text
 from onlyif.explanation.pixels import PixelNames
-from onlyif.explanation.records import continuum_layout, path_layout, player_layout, set_layout
+from onlyif.explanation.records import (
+    alternatives_layout,
+    continuum_layout,
+    path_layout,
+    player_layout,
+    set_layout,
+)
 from onlyif.explanation.shap_values import shap_values
 
 N_SHOWN = 10
@@ -170,6 +176,15 @@ class Explanations:
             AbsentError: if the explanations have no continuum.
         """
         return frame(*continuum_layout(self.items), self.backend)
+
+    def alternatives_frame(self) -> Any:
+        """One row for each explained row and minimal set that is within ε: "sufficient" or "necessary".
+
+        Raises:
+            ExtraError: if neither pandas, polars nor pyarrow is installed.
+            AbsentError: if no minimal sets were looked for.
+        """
+        return frame(*alternatives_layout(self.items), self.backend)
 
     def path_frame(self) -> Any:
         """One row for each explained row and size: the subset of that size with the highest PNS.

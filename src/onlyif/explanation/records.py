@@ -188,6 +188,23 @@ def _continuum(item: Explanation) -> Iterator[Record]:
         yield (item.row, size, exact, low, high, named, sum(keep), *suf, *nec, ties)
 
 
+def alternatives_layout(items: Sequence[Explanation]) -> Layout:
+    """One row for each explanation and minimal set.
+
+    Args:
+        items: The explanations.
+    """
+    columns: dict[str, type] = {"row": object, "selection": str, "players": str, "size": int}
+    columns |= {f"delta_{gap}{end}": float for gap in ("suf", "nec") for end in ("", "_stderr")}
+    rows: list[Record] = []
+    for item in items:
+        for kind, held in item.alternatives.items():
+            for one in held:
+                gaps = [x for gap in (one.sufficiency, one.necessity) for x in (gap.value, gap.stderr)]
+                rows.append((item.row, kind, ", ".join(one.names), one.size, *gaps))
+    return columns, rows
+
+
 def path_layout(items: Sequence[Explanation]) -> Layout:
     """One row for each explanation and size: the best set of that size."""
     readers = {**_CAUSE_ROW, **_CAUSE}

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from onlyif.core.errors import SettingError, StorageError
+from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.checked import converted, need, plain, plain_row, row_of
 from onlyif.explanation.continuum import Continua
@@ -34,6 +35,7 @@ _COLUMNS: Mapping[str, type] = {
     "necessity": np.float64,
     "n_ties": np.int64,
 }
+_LISTED = ("keep", "sufficiency", "necessity")
 _GAPS = ("sufficiency", "necessity")
 _PROBABILITIES = ("pn", "ps", "p_changed", "p_unchanged", "pns", "effective_pn", "effective_ps")
 
@@ -62,6 +64,17 @@ class StoredRows:
 
 @final
 @dataclass(frozen=True)
+class StoredAlternatives:
+    """The minimal sets of one kind, but for their arrays."""
+
+    count: int
+    core: tuple[int, ...]
+    union: tuple[int, ...]
+    complete: bool
+
+
+@final
+@dataclass(frozen=True)
 class StoredItem:
     """One explanation, but for its arrays; `scores` are their names.
 
@@ -85,6 +98,7 @@ class StoredItem:
     has_continua: bool
     has_table: bool
     certificate: Certificate | None
+    alternatives: dict[str, StoredAlternatives]
     path: tuple[StoredSet, ...]
     singles: tuple[StoredSet, ...]
     baseline: tuple[str, ...]
@@ -189,6 +203,10 @@ def _item(item: Explanation) -> StoredItem:
         has_continua=details.continua is not None,
         has_table=details.table is not None,
         certificate=details.certificate,
+        alternatives={
+            kind: StoredAlternatives(held.count, held.core, held.union, held.complete)
+            for kind, held in details.alternatives.items()
+        },
         path=tuple(map(_set, details.path)),
         singles=tuple(map(_set, details.singles)),
         baseline=details.baseline,
@@ -212,6 +230,8 @@ def _arrays(item: Explanation) -> dict[str, Array]:
     held = item.details.continua
     if held is not None:
         arrays |= {f"continua.{name}": getattr(held, name) for name in _COLUMNS}
+    for kind, sets in item.details.alternatives.items():
+        arrays |= {f"alternatives.{kind}.{name}": getattr(sets, name) for name in _LISTED}
     return arrays if item.details.table is None else arrays | {"table": item.details.table}
 
 
@@ -264,6 +284,24 @@ class ItemArrays:
         ]
         return Continua(tuple(names), *columns)
 
+    def alternatives(self, kind: str, stored: StoredAlternatives, names: Sequence[str]) -> Alternatives:
+        """The minimal sets of one kind.
+
+        Args:
+            kind: "sufficient" or "necessary".
+            stored: What else is known of them.
+            names: The players' names.
+
+        Raises:
+            StorageError: if they do not fit each other.
+        """
+        keep = self.take(f"alternatives.{kind}.keep", np.bool_, (-1, len(names)))
+        suf, nec = (self.take(f"alternatives.{kind}.{name}", np.float64, (len(keep), 2)) for name in _GAPS)
+        players = (*stored.core, *stored.union)
+        if stored.count < len(keep) or not all(0 <= player < len(names) for player in players):
+            raise StorageError(f"{self.where}: {len(keep)} of {stored.count} minimal sets of {players}")
+        return Alternatives(names, keep, suf, nec, stored.count, stored.core, stored.union, stored.complete)
+
 
 def _explanation(stored: StoredItem, arrays: ItemArrays) -> Explanation:
     where = arrays.where
@@ -286,6 +324,9 @@ def _explanation(stored: StoredItem, arrays: ItemArrays) -> Explanation:
         details=Details(
             continua=arrays.continua(names) if stored.has_continua else None,
             certificate=stored.certificate,
+            alternatives={
+                kind: arrays.alternatives(kind, one, names) for kind, one in stored.alternatives.items()
+            },
             path=tuple(_selection(one, names, f"{where}: path") for one in stored.path),
             singles=tuple(_selection(one, names, f"{where}: singles") for one in stored.singles),
             baseline=stored.baseline,

@@ -1,7 +1,7 @@
 """One explanation as plain text, for a reader who does not know the papers."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from onlyif.explanation.selection import Direction, Measure, Selection
 Lines = Iterator[str]
 _LONGEST = 40
 _MOST_SCORES = 20
+_MOST_SETS = 5
 KEEP, HIDE = (
     "KEEP THESE AND THE PREDICTION STAYS",
     "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE",
@@ -57,6 +58,7 @@ def explanation_text(item: Explanation, width: int = 100) -> str:
     sections = [
         _heading(one, whole),
         *(_set(one, name, chosen, whole) for name, chosen in one.sets.items()),
+        _alternatives(one, whole),
         _continuum(one, whole),
         _path(one, whole),
         _singles(one, whole),
@@ -229,6 +231,24 @@ def _gaps(chosen: Selection, width: int) -> Lines:
 
 def _at(chosen: Selection, name: str, symbol: str) -> str:
     return f" ({symbol} = {measure_text(chosen.measures[name])})" if name in chosen.measures else ""
+
+
+def _alternatives(item: Explanation, width: int) -> Lines:
+    if not any(held.count > 1 for held in item.details.alternatives.values()):
+        return
+    yield "WHAT ELSE WOULD DO (sets that can spare no member)"
+    for kind, held in item.details.alternatives.items():
+        least = "" if held.complete else "at least "
+        some = [name for name in held.union_names if name not in held.core_names]
+        said = f"{least}{counted(held.count, f'ε-{kind} set')}; in every one: {_listed(held.core_names)}"
+        yield wrapped(f"{said}; in some: {_listed(some)}", width, "  ", "    ")
+        yield from (wrapped(str(chosen), width, "    ", "      ") for chosen in [*held][:_MOST_SETS])
+        if held.count > _MOST_SETS:
+            yield f"    ... and {held.count - _MOST_SETS} more"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(clipped(name, _LONGEST) for name in names) or "none"
 
 
 def _continuum(item: Explanation, width: int) -> Lines:

@@ -10,6 +10,7 @@ from typing import final
 
 import numpy as np
 
+from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.explanation import Details, Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
@@ -118,6 +119,10 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
             continua_of_points(list(points.values()), case.names),
             certificate,
             table=np.array(table_of_game(game, case.count)) if complete and case.keep_table else None,
+            alternatives={
+                "sufficient": _minimal(points, case, lambda s: s.sufficiency.value <= epsilon + TOLERANCE),
+                "necessary": _minimal(points, case, lambda s: s.necessity.value <= epsilon + TOLERANCE),
+            },
         ),
         model_rows=100 * len(points),
         asked_rows=75 * len(points),
@@ -140,6 +145,29 @@ def example_explanations(stderr: float = 0.0) -> Explanations:
             explanation_of_game(game_of_table(table), Case(names, text, str(row), size=2, stderr=stderr))
             for row, (table, text) in enumerate(zip(tables, values, strict=True))
         )
+    )
+
+
+def _minimal(
+    points: dict[Players, Selection], case: Case, within: Callable[[Selection], bool]
+) -> Alternatives:
+    """The sets within ε of which no proper subset is within ε."""
+    good = [point for point in points.values() if within(point)]
+    minimal = [one for one in good if not any(set(other.players) < set(one.players) for other in good)]
+    everyone = range(case.count)
+    gaps = [
+        np.array([[one.measure(gap).value, case.stderr] for one in minimal])
+        for gap in ("sufficiency", "necessity")
+    ]
+    return Alternatives(
+        names=case.names,
+        keep=np.array([one.keep for one in minimal]),
+        sufficiency=gaps[0],
+        necessity=gaps[1],
+        count=len(minimal),
+        core=tuple(i for i in everyone if all(i in one.players for one in minimal)),
+        union=tuple(i for i in everyone if any(i in one.players for one in minimal)),
+        complete=len(points) == 2**case.count,
     )
 
 

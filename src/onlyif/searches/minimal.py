@@ -1,0 +1,99 @@
+"""All minimal subsets within ε: those of which no proper subset is within ε, too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from onlyif.core.subsets import canonical_rank
+from onlyif.searches.base import Cloud
+
+# Bytes of the flags that instances are worked on together with.
+FLAGS_AT_ONCE = 1 << 24
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Minimal:
+    """The minimal subsets of one instance, of those that were compared.
+
+    Args:
+        numbers: Their numbers in the cloud, the smallest first, in canonical order; the first ones, as many
+            as are listed.
+        count: How many there are.
+        core: The players that are in every one of them.
+        union: The players that are in any of them.
+    """
+
+    numbers: Int64[np.ndarray, "m"]
+    count: int
+    core: Bool[np.ndarray, "d"]
+    union: Bool[np.ndarray, "d"]
+
+
+def minimal_subsets(
+    clouds: Sequence[Cloud], part: int, epsilons: Sequence[float], most: int
+) -> list[Minimal]:
+    """The minimal ε-sufficient or ε-necessary subsets of each instance.
+
+    The property need not be monotone: a subset is minimal if it is within ε and no proper subset of it is, be
+    it by one player smaller or by several. With all 2^d subsets that takes d passes over flags.
+
+    Args:
+        clouds: The compared subsets of each instance.
+        part: Which part of the gap: 0 for Δsuf, 1 for Δnec.
+        epsilons: ε of each instance, in the units of the gap.
+        most: How many are listed of an instance; the others are counted.
+    """
+    within = [
+        cloud.on_grid[part] <= cloud.steps(epsilon) for cloud, epsilon in zip(clouds, epsilons, strict=True)
+    ]
+    if not all(cloud.complete for cloud in clouds):
+        return [_of_some(cloud, ok, most) for cloud, ok in zip(clouds, within, strict=True)]
+    step = max(1, FLAGS_AT_ONCE >> clouds[0].n_players)
+    found: list[Minimal] = []
+    for first in range(0, len(clouds), step):
+        flags = _minimal_flags(np.stack(within[first : first + step]), clouds[0].n_players)
+        found += [
+            _described(cloud, np.flatnonzero(row), most)
+            for cloud, row in zip(clouds[first : first + step], flags, strict=True)
+        ]
+    return found
+
+
+def _minimal_flags(within: Bool[np.ndarray, "b v"], d: int) -> Bool[np.ndarray, "b v"]:
+    """Which subsets, by bit code, are within while no proper subset is."""
+    # At last: whether the subset or any subset of it is within.
+    reached, beneath = within.copy(), np.zeros_like(within)
+    for bit in range(d):
+        low, high = (reached.reshape(len(within), -1, 2, 1 << bit)[:, :, side] for side in (0, 1))
+        high |= low
+    for bit in range(d):
+        low = reached.reshape(len(within), -1, 2, 1 << bit)[:, :, 0]
+        beneath.reshape(len(within), -1, 2, 1 << bit)[:, :, 1] |= low
+    minimal: np.ndarray = within & ~beneath
+    return minimal
+
+
+def _described(cloud: Cloud, codes: Int64[np.ndarray, "m"], most: int) -> Minimal:
+    ordered = codes[np.argsort(canonical_rank(codes, cloud.n_players))]
+    keep = cloud.keep_of(ordered)
+    return Minimal(ordered[:most], len(ordered), np.logical_and.reduce(keep), np.logical_or.reduce(keep))
+
+
+def _of_some(cloud: Cloud, within: Bool[np.ndarray, "v"], most: int) -> Minimal:
+    """The same of some compared subsets, the smaller first."""
+    numbers = np.concatenate([numbers[within[numbers]] for numbers in cloud.by_size])
+    keep = cloud.keep_of(numbers)
+    chosen = np.empty_like(keep)
+    places: list[int] = []
+    for place, members in enumerate(keep):
+        if (chosen[: len(places)] & ~members).any(1).all():
+            chosen[len(places)] = members
+            places.append(place)
+    chosen = chosen[: len(places)]
+    return Minimal(
+        numbers[places][:most], len(places), np.logical_and.reduce(chosen), np.logical_or.reduce(chosen)
+    )
