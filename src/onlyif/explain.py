@@ -46,6 +46,7 @@ def explain(
     criterion: PNS | OwnCriterion | str = "sne",
     modality: Modality | Images | None = None,
     n_jobs: int | None = None,
+    against: Any = None,
 ) -> Explanations:
     """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
@@ -99,6 +100,13 @@ def explain(
         n_jobs: How many blocks of rows are explained at once, as joblib has it: None for 1, -1 for all cores.
             Processes do it, or threads with `joblib.parallel_config(backend="threading")`. The explanations
             are the same, whatever the number.
+        against: Asks for the reasons of the model's decision: "other decisions" takes for the background of a
+            row the background rows that the model decides otherwise; a class takes those that it decides for
+            this class; a mask of booleans over the background, or a table, takes these rows. The distance is
+            then whether the decision stays, and only then how far the probability moves, and `epsilon` is by
+            default such that a set is sufficient exactly if the decision stays, necessary exactly if it is
+            gone. `target`, `distance`, causes and finished references have no use then. Of a model without
+            classes only the background is another one.
 
     Returns:
         One explanation a row, in order: `Explanations`, whatever the criterion.
@@ -126,5 +134,6 @@ def explain(
         groups=groups, seed=seed, max_rows=max_rows, budget=budget, progress=progress, time_limit=time_limit,
         output=output, reference=reference, restriction=restriction, search=search, distance=distance,
         keep_table=keep_table, tolerate=tolerate, criterion=criterion, modality=modality, n_jobs=n_jobs,
+        against=against,
     )  # fmt: skip
     return explanations_of(explainer, X)

@@ -16,6 +16,7 @@ from onlyif.core.arguments import Either, Flag
 from onlyif.core.errors import Interrupted, OnlyIfWarning, SettingError
 from onlyif.core.progress import Meter, TimeUpError, meter_of
 from onlyif.criteria.distances import Distance
+from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.layout import counted
 from onlyif.modalities.base import Modality
@@ -27,6 +28,7 @@ from onlyif.progress_bar import ProgressBar, progress_bar
 from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
+from onlyif.setup.against import Piece, Pieces, pieces_against
 from onlyif.setup.choose import Parts
 from onlyif.setup.forecast import Forecast, forecast_of, joined_forecasts
 from onlyif.setup.instances import pieces_of
@@ -76,6 +78,7 @@ class Explainer:
         criterion: Sets, causes, or a criterion of yours.
         modality: What kind of data is explained.
         n_jobs: How many blocks of rows are explained at once.
+        against: The rows that decisions are explained against.
 
     Example:
         >>> import numpy as np
@@ -111,6 +114,7 @@ class Explainer:
     criterion: PNS | OwnCriterion | str = "sne"
     modality: Modality | Images | None = None
     n_jobs: int | None = None
+    against: Any = None
     # At most one: what was prepared in an earlier call.
     _setups: list[Setup] = field(default_factory=list, init=False)
 
@@ -263,6 +267,8 @@ def explanations_of(explainer: Explainer, X: Any) -> Explanations:
     """
     bar = progress_bar(Either((Flag(), None)).take("progress", explainer.progress))
     jobs, meter = count_jobs(explainer.n_jobs), meter_of(explainer.time_limit, bar)
+    if explainer.against is not None:
+        return _against(explainer, X, meter, bar, jobs)
     if explainer.modality is not None:
         return _of_modality(explainer, X, meter, bar, jobs)
     return _all(explainer.work(X, meter), bar, jobs)
@@ -286,6 +292,45 @@ def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar
         return found
     warnings.warn(f"time was up: {counted(len(late), 'instance')} left out", OnlyIfWarning, stacklevel=4)
     return replace(found, left_out=(*found.left_out, *late))
+
+
+def _against(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar, jobs: int) -> Explanations:
+    """Rows that are decided alike together, each against its own background, in the order of the rows."""
+    given = explainer.model, data, explainer.background, explainer.options, explainer.against
+    parts = pieces_against(*given)
+    explained: dict[int, Explanation] = {}
+    backend, late = "", []
+    for piece in parts.pieces:
+        work = prepare(explainer.model, piece.rows, piece.background, piece.options, meter)
+        backend = work.backend
+        try:
+            found = _all(work, bar, jobs)
+        except Interrupted as interrupt:
+            whole: Any = interrupt.finished
+            explained |= _placed(whole, piece, parts)
+            raise Interrupted(_in_order(explained, backend)) from interrupt
+        explained |= _placed(found, piece, parts)
+        late += [parts.labels[place] for place in piece.places[len(found) :]]
+    return replace(_in_order(explained, backend), left_out=tuple(late))
+
+
+def _placed(found: Explanations, piece: Piece, parts: Pieces) -> dict[int, Explanation]:
+    """Explanations by their places among all rows, with the labels and the background that the user knows."""
+    return {
+        place: replace(
+            item,
+            row=parts.labels[place],
+            provenance=replace(
+                item.provenance, sentences={**item.provenance.sentences, "against": piece.sentence}
+            ),
+            notes=(*item.notes, *piece.notes),
+        )
+        for place, item in zip(piece.places, found, strict=False)
+    }
+
+
+def _in_order(explained: Mapping[int, Explanation], backend: str) -> Explanations:
+    return Explanations(tuple(explained[place] for place in sorted(explained)), backend)
 
 
 def _all(work: Work, bar: ProgressBar, jobs: int) -> Explanations:

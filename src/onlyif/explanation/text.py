@@ -30,6 +30,8 @@ Lines = Iterator[str]
 _LONGEST = 40
 _MOST_SCORES = 20
 _MOST_SETS = 5
+# Where rows are explained against others, a larger gap is one of other decisions.
+SAME_DECISION = 0.5
 KEEP, HIDE = (
     "KEEP THESE AND THE PREDICTION STAYS",
     "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE",
@@ -108,6 +110,9 @@ def base_text(item: Explanation) -> str:
     """What the prediction is compared with, in words."""
     if item.details.baseline:
         return "the prediction at the baseline"
+    against = item.provenance.sentences.get("against")
+    if against is not None:
+        return f"the average when {everything(len(item.names))} as in {against}"
     if isinstance(item.names, PixelNames):
         return "the average prediction, when all pixels are hidden"
     return f"the average prediction, when {everything(len(item.names))} hidden"
@@ -151,7 +156,7 @@ def _smallest(item: Explanation, chosen: Selection, title: str, kind: str, width
     what = f"smallest{_found(item)} ε-{kind} set: {chosen.size} of {len(item.names)}"
     yield wrapped(f"{title} ({what})", width, "")
     yield from _members(item, chosen, width)
-    yield from _gaps(chosen, width)
+    yield from _gaps(item, chosen, width)
     yield wrapped(f"verdict: {item.verdicts[kind].sentence}", width, "  ", "    ")
 
 
@@ -160,7 +165,7 @@ def _unified(item: Explanation, chosen: Selection, width: int) -> Lines:
     ends = "α = 1 asks only that the prediction stays, α = 0 only that it is gone"
     yield wrapped(f"BEST OF BOTH{rule} α = {number(item.alpha)} ({ends})", width, "")
     yield from _members(item, chosen, width)
-    yield from _gaps(chosen, width)
+    yield from _gaps(item, chosen, width)
     ties = f"; {chosen.n_ties} sets tie, the smallest and then first is shown" if chosen.n_ties > 1 else ""
     least = f"the least{_found(item) or ' possible'}{ties}"
     delta = number(chosen.unified(item.alpha))
@@ -218,19 +223,27 @@ def _members(item: Explanation, chosen: Selection, width: int) -> Lines:
         yield wrapped(f"none: {reason}", width, "    ", "    ")
 
 
-def _gaps(chosen: Selection, width: int) -> Lines:
+def _gaps(item: Explanation, chosen: Selection, width: int) -> Lines:
     fresh_suf, fresh_nec = ("", "")
     if chosen.fresh:
         fresh_suf, fresh_nec = (f" (fresh draws: {measure_text(gap)})" for gap in chosen.fresh)
-    keep = f"keeping only these{_at(chosen, 'kept', 'f_S')} moves the prediction by Δsuf = "
-    hide = f"hiding only these{_at(chosen, 'hidden', 'f_Sc')} leaves it off the average by Δnec = "
+    keep = f"keeping only these{_at(item, chosen, 'kept')} moves the prediction by Δsuf = "
+    hide = f"hiding only these{_at(item, chosen, 'hidden')} leaves it off the average by Δnec = "
     keep += f"{measure_text(chosen.sufficiency)}{fresh_suf}"
     hide += f"{measure_text(chosen.necessity)}{fresh_nec}"
     yield from (wrapped(line, width, "  ", "    ") for line in (keep, hide))
 
 
-def _at(chosen: Selection, name: str, symbol: str) -> str:
-    return f" ({symbol} = {measure_text(chosen.measures[name])})" if name in chosen.measures else ""
+def _at(item: Explanation, chosen: Selection, name: str) -> str:
+    """f_S or f_Sc, and what becomes of the decision where that is what is compared."""
+    if name not in chosen.measures:
+        return ""
+    symbol, gap = ("f_S", chosen.sufficiency) if name == "kept" else ("f_Sc", chosen.necessity)
+    said = ""
+    if "against" in item.provenance.sentences and "decided" in item.settings:
+        as_asked, else_ = ("stays", "changes") if name == "kept" else ("is gone", "stays")
+        said = f": the decision {as_asked if gap.value <= SAME_DECISION else else_}"
+    return f" ({symbol} = {measure_text(chosen.measures[name])}{said})"
 
 
 def _alternatives(item: Explanation, width: int) -> Lines:

@@ -119,10 +119,7 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
             continua_of_points(list(points.values()), case.names),
             certificate,
             table=np.array(table_of_game(game, case.count)) if complete and case.keep_table else None,
-            alternatives={
-                "sufficient": _minimal(points, case, lambda s: s.sufficiency.value <= epsilon + TOLERANCE),
-                "necessary": _minimal(points, case, lambda s: s.necessity.value <= epsilon + TOLERANCE),
-            },
+            alternatives=_all_minimal(points, case, epsilon),
         ),
         model_rows=100 * len(points),
         asked_rows=75 * len(points),
@@ -146,6 +143,13 @@ def example_explanations(stderr: float = 0.0) -> Explanations:
             for row, (table, text) in enumerate(zip(tables, values, strict=True))
         )
     )
+
+
+def _all_minimal(points: dict[Players, Selection], case: Case, epsilon: float) -> dict[str, Alternatives]:
+    return {
+        "sufficient": _minimal(points, case, lambda s: s.sufficiency.value <= epsilon + TOLERANCE),
+        "necessary": _minimal(points, case, lambda s: s.necessity.value <= epsilon + TOLERANCE),
+    }
 
 
 def _minimal(
