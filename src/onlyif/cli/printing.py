@@ -24,6 +24,7 @@ from onlyif.version import __version__
 MOST_WIDE = 120
 _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LABEL_WIDTH = 16
+_SIDES = ("kept", "hidden")
 
 
 @final
@@ -77,10 +78,14 @@ def _heads(item: Explanation) -> list[str]:
 
 
 def _shown(item: Explanation) -> list[str]:
-    """The measures that all sets have, but for those of fresh draws."""
+    """The measures that all sets have, but for those of fresh draws, f_S and f_Sc: lines are short."""
     sets = [*item.sets.values()]
     names = sets[0].measures if sets else ()
-    return [n for n in names if not n.startswith("fresh_") and all(n in one.measures for one in sets)]
+    return [
+        n
+        for n in names
+        if not n.startswith("fresh_") and n not in _SIDES and all(n in one.measures for one in sets)
+    ]
 
 
 def _told(item: Explanation) -> list[str]:
@@ -169,6 +174,12 @@ def _record(item: Explanation) -> dict[str, Any]:
     }
     plain = {name: plain_value(getattr(item, name)) for name in named}
     plain |= {"provenance": _provenance(item.provenance), **plain_value(dict(item.settings))}
+    plain |= {
+        "statuses": [
+            {"kind": one.kind.value, "sentence": one.sentence, "advice": one.advice} for one in item.statuses
+        ],
+        "verdicts": {kind: verdict.finding.value for kind, verdict in item.verdicts.items()},
+    }
     sets = {name: _set(chosen) for name, chosen in item.sets.items()}
     if "cause" in sets:
         lists = {name: [_set(one) for one in getattr(item, name)] for name in ("path", "singles")}
@@ -200,7 +211,9 @@ def _set(chosen: Selection) -> dict[str, Any]:
     if "sufficiency" in chosen.measures:
         fresh = None if chosen.fresh is None else [_measure(gap) for gap in chosen.fresh]
         gaps = {name: _measure(chosen.measure(name)) for name in ("sufficiency", "necessity")}
-        return plain | gaps | {"fresh": fresh}
+        sides = {name: _measure(chosen.measures[name]) for name in _SIDES if name in chosen.measures}
+        ways = {"directions": plain_value(chosen.directions)} if chosen.effects else {}
+        return plain | gaps | {"fresh": fresh} | sides | ways
     return plain | {name: _measure(measure) for name, measure in chosen.measures.items()}
 
 
