@@ -31,7 +31,7 @@ class Alternatives:
     Example:
         >>> from onlyif.testing.explanations import example_explanations
         >>> [str(chosen) for chosen in example_explanations()[0].alternatives["necessary"]]
-        ['{age, income}', '{age, work class}']
+        ['{age, income}']
     """
 
     names: Sequence[str]
