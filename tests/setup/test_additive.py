@@ -219,7 +219,7 @@ PIPELINES = {
         {"reference": onlyif.Marginal(10)},
         {"groups": {"who": ["age", "city"]}},
         {"search": "exhaustive"},
-        {"max_rows": 3},
+        {"max_rows": 100},
         {"target": 1, "output": "logit"},
     ],
     ids=str,

@@ -155,7 +155,7 @@ def test_steps_that_keep_columns_apart(before):
         {"distance": "discrete"},
         {"groups": {"who": ["age", "city"]}},
         {"search": "greedy", "size": 2},
-        {"max_rows": 7},
+        {"max_rows": 100},
         {"criterion": onlyif.PNS(sample=onlyif.BackgroundRows(20), c=0.05), "size": 2},
         {"criterion": onlyif.PNS(sample=onlyif.NearestRows(9), c=0.05), "size": 2},
     ],
