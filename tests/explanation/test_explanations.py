@@ -234,4 +234,4 @@ def test_every_result_has_a_short_repr():
     ]
     assert [each for each in map(repr, told) if len(each) > 200 or "\n" in each] == []
     assert repr(item.sufficient).startswith("Selection({age, income}, sufficiency=")
-    assert repr(item.details) == "Details(continua, certificate, table)"
+    assert repr(item.details) == "Details(continua, certificate, table, alternatives)"

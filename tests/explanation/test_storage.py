@@ -364,7 +364,12 @@ def test_files_of_every_format_still_load(number):
     wanted = golden_explanations()
     if number < FORMAT:
         items = (
-            replace(item, sets={k: before_format_5(one) for k, one in item.sets.items()}) for item in wanted
+            replace(
+                item,
+                sets={k: before_format_5(one) for k, one in item.sets.items()},
+                details=replace(item.details, alternatives={}),
+            )
+            for item in wanted
         )
         wanted = replace(wanted, items=tuple(items))
     assert same(load(GOLDEN / f"format{number}"), wanted)
