@@ -25,6 +25,7 @@ import matplotlib
 matplotlib.use("Agg")
 import torch
 import onlyif
+from onlyif.explanation.sentences import Templates
 from onlyif.metrics.curves import threshold_curves
 from onlyif.plots.causes import plot_causes, plot_path
 from onlyif.plots.continuum import plot_continuum
@@ -67,6 +68,11 @@ refused("summary of pixels or of scores", plot_summary, masks)
 refused("'sne'; use plot_explanation", plot_masks, torch.zeros(1, 2, 4), sets[0], sets[0], sets[0])
 for width in ("a", None, 80.5, [80]):
     refused("width", onlyif.explanation_text, sets[0], width)
+refused("must be a Templates", sets[0].sentences, "analyst", "The decision.")
+refused("units must be a text", sets[0].sentences, "analyst", Templates(), {"age": 3})
+refused("units must be a text", sets[0].sentences, "analyst", Templates(), ["age"])
+refused("a name (analyst, applicant)", sets[0].sentences, 3)
+refused("'reasons' must be a text, got 3", lambda text: Templates(reasons=text), 3)
 refused("item 1 is a int", onlyif.Explanations, (sets[0], 3))
 refused("by one criterion, got 'pns' and 'sne'", onlyif.Explanations, (causes[0], sets[0]))
 refused("tuple", plot_mask_montage, torch.zeros(1, 4, 4), (1, 2))

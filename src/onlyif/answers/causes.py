@@ -20,13 +20,13 @@ from onlyif.criteria.causation import PNS
 from onlyif.engine.engine import outputs_of
 from onlyif.explanation.explanation import Details
 from onlyif.explanation.selection import Measure, Selection
+from onlyif.explanation.status import LOW_SAMPLE_SIZE
 from onlyif.models.readouts import Readout, TargetReadout
 from onlyif.samples.base import Sample
 from onlyif.searches.base import Cloud
 from onlyif.searches.visited import codes_of
 
 DEFAULT_SIZE = 3
-LOW_SAMPLE_SIZE = 10.0
 PROBABILITIES = ("pn", "ps", "p_changed", "p_unchanged", "pns")
 
 

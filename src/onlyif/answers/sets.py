@@ -26,6 +26,7 @@ from onlyif.explanation.continuum import Continua
 from onlyif.explanation.explanation import Details
 from onlyif.explanation.layout import empty_reason
 from onlyif.explanation.selection import Measure, Selection, gap_selection
+from onlyif.explanation.status import LOW_SAMPLE_SIZE
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Estimate
@@ -33,7 +34,6 @@ from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Cloud
 
 EPSILON_SHARE = 0.1
-LOW_SAMPLE_SIZE = 10.0
 CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the unified set leaves")
 
 

@@ -16,6 +16,7 @@ from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Direction, Measure, Selection
+from onlyif.explanation.sentences import ENGLISH, Templates, sentences_of
 from onlyif.explanation.status import EXPLAINED, Status, statuses_of
 from onlyif.explanation.verdicts import GAPS, Verdict, verdict_of
 
@@ -323,6 +324,38 @@ class Explanation:
         if name not in self.sets:
             raise self._absent(name)
         return self.sets[name]
+
+    def sentences(
+        self,
+        audience: str = "analyst",
+        templates: Templates = ENGLISH,
+        units: Mapping[str, str] | None = None,
+    ) -> tuple[str, ...]:
+        """A few plain sentences, without a symbol; `explanation_text` has all the numbers.
+
+        An analyst is told what is decided or predicted, what that is compared with, the smallest sets with
+        directions and verdicts, and what is in all that would do; the person concerned is told the decision,
+        what speaks for it and what would not have changed it. Where the status is another than "explained",
+        or a set does not hold on fresh rows, the applicant is told so instead of reasons.
+
+        Args:
+            audience: "applicant" or "analyst".
+            templates: The sentences, for another language or other words.
+            units: The units of features whose values are numbers, by name.
+
+        Raises:
+            SettingError: if an argument is of another kind, or a unit is of no feature.
+            AbsentError: if players are pixels.
+
+        Example:
+            >>> from onlyif.testing.explanations import example_explanations
+            >>> for said in example_explanations()[0].sentences(units={"age": "years"}):
+            ...     print(said)
+            The predicted probability of 'yes' is 0.93.
+            It is compared with 0.2, the average with every feature hidden.
+            With only age = 39 years (raises it) and income = 51000 (raises it) kept, the ...
+        """
+        return sentences_of(self, audience, templates, units)
 
     def speaks_against(self, direction: Direction) -> bool:
         """Whether a member of this direction moves f from f(x) towards `base`, against what is explained.

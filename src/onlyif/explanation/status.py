@@ -10,6 +10,8 @@ from typing_extensions import override
 from onlyif.core.visible import on_one_line
 from onlyif.explanation.layout import counted, number
 
+# Numbers that rest on fewer rows, after weighting, are told with a warning.
+LOW_SAMPLE_SIZE = 10.0
 # An `Explanation`, which has its statuses as a property and so is made of this module.
 Told: TypeAlias = Any
 

@@ -25,13 +25,12 @@ from onlyif.explanation.layout import (
 )
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Direction, Measure, Selection
+from onlyif.explanation.verdicts import SAME_DECISION
 
 Lines = Iterator[str]
 _LONGEST = 40
 _MOST_SCORES = 20
 _MOST_SETS = 5
-# Where rows are explained against others, a larger gap is one of other decisions.
-SAME_DECISION = 0.5
 KEEP, HIDE = (
     "KEEP THESE AND THE PREDICTION STAYS",
     "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE",

@@ -9,6 +9,8 @@ from onlyif.explanation.layout import measure_text, number
 from onlyif.explanation.selection import Measure, Selection
 
 GAPS = {"sufficient": "sufficiency", "necessary": "necessity"}
+# Where decisions are compared, a larger gap is one of another decision.
+SAME_DECISION = 0.5
 
 
 @final
