@@ -19,8 +19,10 @@ from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.records import (
     alternatives_layout,
     continuum_layout,
+    members_layout,
     path_layout,
     player_layout,
+    reasons_layout,
     set_layout,
 )
 from onlyif.explanation.shap_values import shap_values
@@ -165,6 +167,35 @@ class Explanations:
         """The rows of `to_frame` as dictionaries, without any library of frames."""
         columns, records = set_layout(self.items)
         return [dict(zip(columns, record, strict=True)) for record in records]
+
+    def reasons_frame(self) -> Any:
+        """A short frame, one row for each explained row: what was decided, why, and how far to trust it.
+
+        `row` is the label in the user's own index, so that it joins the user's table. `decision` is the label
+        that is decided for ("not" before one that is decided against, "" where nothing decides), `reasons`
+        the members of the sufficient set, or of the cause, that speak for it, with their values: "" where the
+        numbers bear none, which `verdict`, on the sufficient set, and `status` tell.
+
+        Raises:
+            ExtraError: if neither pandas, polars nor pyarrow is installed.
+            AbsentError: if the players are pixels.
+        """
+        return frame(*reasons_layout(self.items), self.backend)
+
+    def members_frame(self) -> Any:
+        """A long frame, one row for each explained row, set and member: its value, direction, changes of f.
+
+        `kept_beside_others` is f_S - f_(S without it), `kept_alone` f_{it} - f_0; `hidden_beside_others` is
+        what showing it again brings where the whole set is hidden, `hidden_alone` what hiding it alone takes
+        away.
+        A sufficient set has the first two, a necessary one the others, the unified set those that α weighs;
+        the rest is NaN. `direction` is "" where the criterion tells none.
+
+        Raises:
+            ExtraError: if neither pandas, polars nor pyarrow is installed.
+            AbsentError: if the players are pixels.
+        """
+        return frame(*members_layout(self.items), self.backend)
 
     def continuum_frame(self) -> Any:
         """One row for each explained row, size rule and solution over α in [low, high].

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from onlyif.core.errors import AbsentError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.pixels import PixelNames
-from onlyif.explanation.selection import Measure, Selection
+from onlyif.explanation.selection import Effect, Measure, Selection
+from onlyif.explanation.sentences import decision_of, reasons_of
 
 Columns = Mapping[str, type]
 Record = tuple[object, ...]
@@ -141,6 +142,26 @@ _CONTINUUM: Columns = {
 }  # fmt: skip
 
 
+_REASONS: _Readers = {
+    "row": _ROW["row"],
+    "decision": (str, lambda item, _: decision_of(item)),
+    "target_label": _ROW["target_label"],
+    "prediction": _ROW["prediction"],
+    "base": _BASE["base"],
+    "reasons": (str, lambda item, _: ", ".join(reasons_of(item))),
+    "verdict": (str, lambda item, _: _verdict(item)),
+    "status": (str, lambda item, _: item.status.kind.value),
+}
+# What a member adds to the others that are kept, and alone; what hiding it takes away, likewise.
+_CHANGES = ("kept_beside_others", "kept_alone", "hidden_beside_others", "hidden_alone")
+
+
+def _verdict(item: Explanation) -> str:
+    """The verdict on the sufficient set, whose members are the reasons; "" where there is none."""
+    bounded = "sufficient" in item.sets and "epsilon" in item.settings
+    return item.verdicts["sufficient"].finding.value if bounded else ""
+
+
 def _unified_error(chosen: Selection, alpha: float) -> float:
     return alpha * chosen.sufficiency.stderr + (1.0 - alpha) * chosen.necessity.stderr
 
@@ -225,14 +246,61 @@ def _one_by_one(item: Explanation, chosen: Iterable[Selection], readers: _Reader
         yield tuple(read(alone, "cause") for _, read in readers.values())
 
 
+def reasons_layout(items: Sequence[Explanation]) -> Layout:
+    """One row for each explanation: what was decided, why, and how far to trust it.
+
+    Raises:
+        AbsentError: if players are pixels.
+    """
+    _check_features(items, "reasons")
+    return {name: kind for name, (kind, _) in _REASONS.items()}, [
+        tuple(read(item, "") for _, read in _REASONS.values()) for item in items
+    ]
+
+
+def members_layout(items: Sequence[Explanation]) -> Layout:
+    """One row for each explanation, set and member: its value, its direction and its changes of f.
+
+    Raises:
+        AbsentError: if players are pixels.
+    """
+    _check_features(items, "members")
+    columns: dict[str, type] = {"row": object}
+    columns |= dict.fromkeys(("selection", "player", "value", "direction"), str)
+    return columns | dict.fromkeys(_CHANGES, float), [record for item in items for record in _members(item)]
+
+
+def _members(item: Explanation) -> Iterator[Record]:
+    for which, chosen in item.sets.items():
+        for place, player in enumerate(chosen.players):
+            effect = chosen.effects[place] if chosen.effects else None
+            changes = {} if effect is None else _changes(item, which, effect)
+            value = item.values[player] if item.values else ""
+            direction = "" if effect is None else effect.direction.value
+            numbers = (changes.get(name, math.nan) for name in _CHANGES)
+            yield (item.row, which, item.names[player], value, direction, *numbers)
+
+
+def _changes(item: Explanation, which: str, effect: Effect) -> dict[str, float]:
+    """The changes of a member by the names of their columns: which there are depends on the set."""
+    kept = which in {"sufficient", "unified"} and not (which == "unified" and item.alpha == 0.0)
+    hidden = which in {"necessary", "unified"} and not (which == "unified" and item.alpha == 1.0)
+    names = [*(_CHANGES[:2] if kept else ()), *(_CHANGES[2:] if hidden else ())]
+    return {name: change.value for name, change in zip(names, effect.changes, strict=False)}
+
+
+def _check_features(items: Sequence[Explanation], what: str) -> None:
+    if any(isinstance(item.names, PixelNames) for item in items):
+        raise AbsentError(f"a frame of {what} needs features, got pixels; read the arrays in `scores`")
+
+
 def player_layout(items: Sequence[Explanation]) -> Layout:
     """One row for each explanation and player: its value, in which sets it is, its scores.
 
     Raises:
         AbsentError: if players are pixels: their scores are arrays.
     """
-    if any(isinstance(item.names, PixelNames) for item in items):
-        raise AbsentError("a frame of players needs features, got pixels; read the arrays in `scores`")
+    _check_features(items, "players")
     if items and items[0].details.singles:
         return _single_layout(items)
     sets = list(dict.fromkeys(name for item in items for name in item.sets))

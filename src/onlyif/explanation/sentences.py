@@ -240,6 +240,33 @@ def sentences_of(
     return tuple(filter(None, (telling.first, *_AUDIENCES[chosen](telling))))
 
 
+def decision_of(item: Told) -> str:
+    """The label that is decided for, "not" before one that is decided against; "" where nothing decides.
+
+    Args:
+        item: The explanation.
+    """
+    label = item.target_label or str(item.target)
+    decided = _Telling(item, ENGLISH, {}).decided
+    if decided is None:
+        return ""
+    return label if decided > 0 else f"not {label}"
+
+
+def reasons_of(item: Told) -> tuple[str, ...]:
+    """What an applicant may be told as reasons, each a member with its value; empty where there are none.
+
+    Args:
+        item: The explanation.
+    """
+    telling = _Telling(item, ENGLISH, {})
+    if _doubt(telling):
+        return ()
+    return tuple(
+        map(telling.member, item.cause.players) if telling.has_cause else telling.in_favour(item.sufficient)
+    )
+
+
 def _units(item: Told, units: object) -> Mapping[str, str]:
     if not isinstance(units, Mapping) or not all(isinstance(unit, str) for unit in units.values()):
         raise SettingError(f"units must be a text for each of some features, by name, got {shown(units)}")
@@ -295,12 +322,16 @@ class _Telling:
         return "cause" in self.item.sets and "pns" in self.item.cause.measures
 
     @property
+    def decided(self) -> int | float | None:
+        """1 where the label is decided for, -1 where it is decided against, None where nothing decides."""
+        return 1 if self.of_decisions else self.item.settings.get("decided")
+
+    @property
     def first(self) -> str:
         """What is decided, or predicted where nothing decides."""
-        decided = 1 if self.of_decisions else self.item.settings.get("decided")
-        if decided is None:
+        if self.decided is None:
             return self.say("prediction_of" if self.item.target_label else "prediction")
-        return self.say("decision" if decided > 0 else "no_decision")
+        return self.say("decision" if self.decided > 0 else "no_decision")
 
     @property
     def comparison(self) -> str:
