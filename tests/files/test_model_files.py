@@ -27,7 +27,7 @@ from onlyif.files.lightgbm_checks import checked_text
 from onlyif.files.models import read_model
 from onlyif.files.ubjson import decode_ubjson
 from onlyif.files.xgboost import checked_json, decoded
-from onlyif.files.xgboost_checks import check_xgboost_model
+from onlyif.files.xgboost_rebuilt import rebuilt_model
 
 OPSET = {"": 18, "ai.onnx.ml": 3}  # also the oldest onnxruntime that is supported reads these
 LEVELS = list("uvwxyz")
@@ -284,12 +284,12 @@ TREE = (*MODEL, "trees", 0)
 )
 def test_damaged_xgboost_models_are_refused(xgboost_models, path, value, said):
     document = json.loads(bytes(xgboost_models["sets"][0].save_raw("json")))
-    check_xgboost_model(document)
+    rebuilt_model(document)
     if "cats" in path and "cats" not in document["learner"]["gradient_booster"]["model"]:
         pytest.skip(f"XGBoost {xgboost.__version__} keeps no levels of categories")
     _change(path, value)(document)
     with pytest.raises(StorageError, match=said):
-        check_xgboost_model(document)
+        rebuilt_model(document)
 
 
 @pytest.mark.parametrize(

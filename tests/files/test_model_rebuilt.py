@@ -9,9 +9,11 @@ import pytest
 import xgboost
 
 from onlyif.core.errors import StorageError
+from onlyif.files import xgboost as xgboost_files
 from onlyif.files.lightgbm_checks import checked_text
 from onlyif.files.models import read_model
 from onlyif.files.tree_arrays import MAX_DEPTH, reached
+from onlyif.files.xgboost import checked_json
 from onlyif.files.xgboost_rebuilt import rebuilt_model
 
 RANDOM = np.random.default_rng(0)
@@ -102,6 +104,57 @@ def test_nodes_that_nothing_reaches_become_leaves():
         assert (~alive).sum() == int(held["tree_param"]["num_deleted"])
         assert (left[~alive] == -1).all()
         assert max(tree["parents"][1:], default=0) < len(left)
+
+
+def test_leaves_of_vectors_that_nothing_reaches_name_a_leaf_that_there_is():
+    document = _document("vectors")
+    for tree in _trees(document):
+        tree["left_children"][0], tree["right_children"][0] = -1, 0
+        assert any(left != -1 for left in tree["left_children"])
+    for tree in _trees(rebuilt_model(document)):
+        n_leaves = len(tree["leaf_weights"]) // int(tree["tree_param"]["size_leaf_vector"])
+        assert set(tree["left_children"]) == {-1}
+        assert 0 <= min(tree["right_children"]) <= max(tree["right_children"]) < n_leaves
+
+
+def test_levels_of_64_bits_stay_as_they_are(tmp_path):
+    levels = [-(2**61), 5, 2**60 + 1, 2**60 + 2, 2**60 + 3]
+    frame = pd.DataFrame({"k": pd.Categorical(RANDOM.choice(levels, 200), categories=levels)})
+    booster, _ = _xgboost({"max_cat_to_onehot": 1}, frame, frame["k"].cat.codes ** 2)
+    booster.save_model(tmp_path / "m.json")
+    other = frame.assign(k=frame["k"].cat.reorder_categories(levels[::-1]))
+    for rows in (frame, other):
+        data = xgboost.DMatrix(rows, enable_categorical=True)
+        found, needed = (each.predict(data) for each in (read_model(tmp_path / "m.json"), booster))
+        np.testing.assert_array_equal(found, needed)
+
+
+def test_category_sets_that_overlap_are_refused():
+    document = _document()
+    tree = next(tree for tree in _trees(document) if len(tree["categories_nodes"]) > 1)
+    n_sets, n_codes = len(tree["categories_nodes"]), len(tree["categories"])
+    tree["categories_segments"], tree["categories_sizes"] = [0] * n_sets, [n_codes] * n_sets
+    with pytest.raises(StorageError, match=f"number of all categories .* got {n_sets * n_codes}"):
+        rebuilt_model(document)
+
+
+def test_category_sets_out_of_proportion_are_refused(monkeypatch):
+    document = json.dumps(_document()).encode()
+    checked_json(document)
+    monkeypatch.setattr(xgboost_files, "MAX_BITS", 3)
+    with pytest.raises(StorageError, match="out of proportion"):
+        checked_json(document)
+
+
+def test_splits_need_the_columns_that_they_ask_for():
+    document = _document("parallel")
+    params = [document["learner"]["learner_model_param"], *(each["tree_param"] for each in _trees(document))]
+    for name in ("feature_names", "feature_types"):
+        del document["learner"][name]
+    for each in params:
+        del each["num_feature"]
+    with pytest.raises(StorageError, match="column in tree 0"):
+        rebuilt_model(document)
 
 
 @pytest.mark.parametrize(

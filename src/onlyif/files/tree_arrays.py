@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int, Shaped
 from onlyif.core.errors import StorageError
 
 Vector: TypeAlias = Int[np.ndarray, "n"]
+Marks: TypeAlias = Bool[np.ndarray, "n"]
 
 # Deeper than any tree that is grown from a table; libraries go down a tree by recursion.
 MAX_DEPTH = 4096
@@ -31,7 +32,17 @@ def read_text(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def check_children(left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], count: int, where: str) -> None:
+def check(holds: bool, message: str) -> None:
+    """What the message denies holds of the file.
+
+    Raises:
+        StorageError: otherwise, with the message.
+    """
+    if not holds:
+        raise StorageError(message)
+
+
+def check_children(left: Vector, right: Vector, inner: Marks, count: int, where: str) -> Marks:
     """Each inner node's children exist, and no node is anybody's child twice, nor the root.
 
     Then whatever is reached from the root is a tree, and walking it ends.
@@ -43,20 +54,24 @@ def check_children(left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], co
         count: Number of nodes (and leaves, where these are numbered too).
         where: The tree's name, for the error.
 
+    Returns:
+        Which nodes a path from the root leads to.
+
     Raises:
         StorageError: otherwise.
 
     Example:
         >>> check_children(*np.array([[1, -1, -1], [2, -1, -1]]), np.array([True, False, False]), 3, "tree 0")
+        array([ True,  True,  True])
     """
     children = np.concatenate([left[inner], right[inner]])
     check_range(children, 1, count, f"child in {where}")
     if len(np.unique(children)) != len(children):
         raise StorageError(f"{where} is no tree: a node is the child of two nodes; the file is damaged")
-    reached(left, right, inner, where)
+    return reached(left, right, inner, where)
 
 
-def reached(left: Vector, right: Vector, inner: Bool[np.ndarray, "n"], where: str) -> Bool[np.ndarray, "n"]:
+def reached(left: Vector, right: Vector, inner: Marks, where: str) -> Marks:
     """Which nodes a path from the root leads to.
 
     Args:

@@ -12,9 +12,12 @@ from typing import Any
 import xgboost
 
 from onlyif.core.errors import StorageError
-from onlyif.files.tree_arrays import read_text
+from onlyif.files.tree_arrays import check, read_text
 from onlyif.files.ubjson import decode_ubjson
 from onlyif.files.xgboost_rebuilt import rebuilt_model
+
+# Most bits that the category sets of a model take: a set is as wide as its largest category.
+MAX_BITS = 2**31
 
 
 def read_xgboost(path: Path) -> Any:
@@ -47,11 +50,16 @@ def checked_json(data: bytes) -> bytes:
 
 
 def _as_text(document: Any) -> bytes:
-    """The model rebuilt, where the installed library is not older than the one that wrote it.
+    """The model rebuilt, where the installed library can hold it and is not older than the one that wrote it.
 
     An older one drops what it does not know, such as a base score a target, and then answers something else.
     """
     model = rebuilt_model(document)
+    booster = model["learner"]["gradient_booster"]
+    trees = booster.get("gbtree", booster)["model"].get("trees", [])
+    bits = sum(1 + max(tree["categories"], default=-1) * len(tree["categories_nodes"]) for tree in trees)
+    sets = "the category sets of the XGBoost model are out of proportion; the file is damaged"
+    check(bits <= MAX_BITS, sets)
     written, installed = model["version"], [int(part) for part in xgboost.__version__.split(".")[:2]]
     if written[:2] > installed:
         raise StorageError(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import logit
 
 from onlyif.core.errors import StorageError
-from onlyif.files.xgboost_checks import check_xgboost_model
+from onlyif.files.xgboost_rebuilt import rebuilt_model
 from onlyif.models.links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.models.outputs import DIGITS_SINGLE, HeadKind
 from onlyif.trees.frames import coded_columns
@@ -61,15 +61,14 @@ def read_xgboost_booster(booster: Any, kind: HeadKind) -> TreesRead:
 def _read(booster: Any, kind: HeadKind, *, best: bool) -> TreesRead:
     document = json.loads(bytes(booster.save_raw("json")))
     try:
-        check_xgboost_model(document)
+        learner = rebuilt_model(document)["learner"]
     except StorageError as error:
         raise UnreadableTreesError(
             f"what XGBoost {document.get('version')} saves is not known here: {error}"
         ) from error
-    learner = document["learner"]
     objective, params = learner["objective"]["name"], learner["learner_model_param"]
     model, scales = _boosted(learner["gradient_booster"])
-    k = max(1, int(params["num_class"]), int(params.get("num_target", "1")))
+    k = max(1, int(params["num_class"]), int(params["num_target"]))
     used = _used_trees(learner, model, k) if best else len(model["trees"])
     trees = [
         _grown(tree, k, number, scale)
@@ -93,7 +92,7 @@ def _boosted(booster: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[fl
 
 
 def _used_trees(learner: Mapping[str, Any], model: Mapping[str, Any], k: int) -> int:
-    best = learner.get("attributes", {}).get("best_iteration")
+    best = learner["attributes"].get("best_iteration")
     if best is None:
         return len(model["trees"])
     if "iteration_indptr" in model:
