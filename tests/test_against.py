@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import onlyif
 from onlyif.core.errors import SettingError
+from onlyif.criteria.distances import SideDistance, gap_error
 from onlyif.explanation.selection import Direction
 from onlyif.explanation.status import Kind
 
@@ -109,6 +110,14 @@ def test_a_tuned_threshold_is_the_one_that_decides():
         limit = 0.8 if item.target_label == "benign" else 0.2
         assert item.sufficient.measure("kept").value > limit - 0.02
         assert "was taken for its threshold" in item.notes[-1]
+        assert item.settings["threshold"] == pytest.approx(limit, abs=0.02)
+
+
+def test_a_gap_whose_interval_holds_the_threshold_has_an_error_that_says_so():
+    distance, value, error = SideDistance(0.5), np.array([0.52, 0.6]), np.array([0.015, 0.015])
+    gap = distance.between(np.array(0.9), value)
+    said = gap_error(distance, lambda moved: distance.between(np.array(0.9), moved), value, error, gap)
+    assert said[0] >= 1.0 and said[1] < 0.02
 
 
 def test_of_more_classes_the_decisions_are_compared():

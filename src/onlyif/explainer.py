@@ -15,7 +15,7 @@ from onlyif.causation.settings import PNS
 from onlyif.core.arguments import Either, Flag
 from onlyif.core.errors import Interrupted, OnlyIfWarning, SettingError
 from onlyif.core.progress import Meter, TimeUpError, meter_of
-from onlyif.criteria.distances import Distance
+from onlyif.criteria.distances import Distance, SideDistance
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.layout import counted
@@ -324,9 +324,14 @@ def _placed(found: Explanations, piece: Piece, parts: Pieces) -> dict[int, Expla
                 item.provenance, sentences={**item.provenance.sentences, "against": piece.sentence}
             ),
             notes=(*item.notes, *piece.notes),
+            settings={**item.settings, **_threshold(piece.options.distance)},
         )
         for place, item in zip(piece.places, found, strict=False)
     }
+
+
+def _threshold(distance: Distance | str | None) -> Mapping[str, float]:
+    return {"threshold": distance.threshold} if isinstance(distance, SideDistance) else {}
 
 
 def _in_order(explained: Mapping[int, Explanation], backend: str) -> Explanations:
