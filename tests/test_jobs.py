@@ -75,6 +75,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_trees_are_explained_in_processes(tmp_path):
     script = tmp_path / "trees.py"
     script.write_text(TREES)
@@ -82,6 +83,7 @@ def test_trees_are_explained_in_processes(tmp_path):
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_an_explainer_and_joblibs_own_setting_do_too(monkeypatch):
     alone = onlyif.explain(squared, ROWS[:40], background=ROWS)
     counts = []

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # The import of torch fails, as where it is not installed; what follows runs in a process of its own.
 WITHOUT = """
 import sys
@@ -164,5 +166,6 @@ def test_the_command_line_runs_without_torch(tmp_path: Path) -> None:
     _run(WITHOUT + COMMANDS, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_demo_runs_without_torch(tmp_path: Path) -> None:
     _run(WITHOUT + DEMO, tmp_path, str(TESTS.parent / "examples" / "demo.py"))

@@ -108,6 +108,7 @@ def held(work, told):
     assert told.memory_bytes / 1.5 < measured < told.memory_bytes * 1.5, (measured, told.memory_bytes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["continuous", "mixed", "five outputs", "sampled"])
 @pytest.mark.parametrize(("d", "b"), [(15, 1), (17, 1)])
 def test_memory_of_asked_models_is_about_what_is_measured(kind, d, b):
