@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -377,3 +378,20 @@ def test_entries_that_are_stored_and_no_others():
         for one, other in ((found.indptr, wanted.indptr), (found.indices, wanted.indices)):
             np.testing.assert_array_equal(one, other)
         assert found.data.tobytes() == wanted.data.tobytes()
+
+
+class _Untold(TransformerMixin, BaseEstimator):
+    """A step of a user's own that does not tell how many columns it was fitted on."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.asarray(X) * 2.0
+
+
+def test_steps_that_do_not_tell_their_columns_are_asked_as_they_are():
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)), columns=list("abc"))
+    model = make_pipeline(_Untold(), LogisticRegression()).fit(table, table["a"] > 0)
+    (item,) = onlyif.explain(model, table[:1], background=table)
+    assert item.prediction == pytest.approx(model.predict_proba(table[:1])[0, item.target])

@@ -92,9 +92,10 @@ def steps_of(model: Any, n_columns: int) -> Steps | None:
         if type(model) is not Pipeline:
             model = model.best_estimator_
             continue
-        steps, names = model[:-1], column_names(model)
+        steps = model[:-1]
         if steps.steps:
-            if mixing(steps) is not None or len(names) != len(source):
+            # Only steps that are known are asked for the number of their columns: others need not tell it.
+            if mixing(steps) is not None or len(names := column_names(model)) != len(source):
                 return None
             try:
                 source = tuple(source[column] for column in sources(steps, names))
