@@ -24,7 +24,7 @@ READY := $(VENV)/ready
 .PHONY: help demo test lint unit slow docs bench peers hunt quantus variants lowest highest clean
 
 help:
-	@echo "make demo    train two models, explain ten rows, write results and pictures to onlyif-demo/"
+	@echo "make demo    train two models, explain six rows, write results and pictures to onlyif-demo/"
 	@echo "make test    every check: format, lint, types, layers, tests and doctests, documentation"
 	@echo "make lint    format, lint, types and layers only"
 	@echo "make unit    tests and doctests only"

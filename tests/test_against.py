@@ -14,7 +14,7 @@ import onlyif
 from onlyif.core.errors import SettingError
 from onlyif.criteria.distances import SideDistance, gap_error
 from onlyif.explanation.selection import Direction
-from onlyif.explanation.status import Kind
+from onlyif.explanation.status import StatusKind
 
 CELLS, LABEL = load_breast_cancer(return_X_y=True, as_frame=True)
 CELLS = CELLS[[f"mean {name}" for name in ("radius", "texture", "smoothness", "concavity", "symmetry")]]
@@ -62,7 +62,7 @@ def test_no_member_speaks_against_the_decision_of_an_additive_model():
     for item in onlyif.explain(MODEL, ROWS, background=CELLS, against="other decisions"):
         for kind in ("sufficient", "necessary"):
             assert set(item.sets[kind].directions) <= {Direction.RAISES}
-        assert item.status.kind in {Kind.EXPLAINED, Kind.EVERYTHING}
+        assert item.status.kind in {StatusKind.EXPLAINED, StatusKind.EVERYTHING}
         assert item.settings["decided"] == 1
 
 

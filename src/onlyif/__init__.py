@@ -24,7 +24,7 @@ from onlyif.core.errors import (
     SettingError,
     StorageError,
 )
-from onlyif.criteria.distances import AbsoluteDistance, DiscreteDistance, LogitDistance
+from onlyif.criteria.distances import AbsoluteDistance, DiscreteDistance, LogitDistance, SideDistance
 from onlyif.explain import explain
 from onlyif.explainer import Explainer
 from onlyif.explanation.certificate import Basis, Certificate
@@ -94,6 +94,7 @@ __all__ = [
     "ScottBoundary",
     "Selection",
     "SettingError",
+    "SideDistance",
     "SpreadThreshold",
     "StorageError",
     "TreePath",

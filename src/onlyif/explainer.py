@@ -287,6 +287,8 @@ def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar
         except Interrupted as interrupt:
             whole: Any = interrupt.finished
             raise Interrupted(joined([*explained, whole])) from interrupt
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(joined(explained)) from interrupt
     found = joined(explained)
     if not late:
         return found
@@ -301,13 +303,15 @@ def _against(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar, jo
     explained: dict[int, Explanation] = {}
     backend, late = "", []
     for piece in parts.pieces:
-        work = prepare(explainer.model, piece.rows, piece.background, piece.options, meter)
-        backend = work.backend
         try:
+            work = prepare(explainer.model, piece.rows, piece.background, piece.options, meter)
+            backend = work.backend
             found = _all(work, bar, jobs)
         except Interrupted as interrupt:
             whole: Any = interrupt.finished
             explained |= _placed(whole, piece, parts)
+            raise Interrupted(_in_order(explained, backend)) from interrupt
+        except KeyboardInterrupt as interrupt:
             raise Interrupted(_in_order(explained, backend)) from interrupt
         explained |= _placed(found, piece, parts)
         late += [parts.labels[place] for place in piece.places[len(found) :]]

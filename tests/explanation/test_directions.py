@@ -12,7 +12,7 @@ import onlyif
 from onlyif.answers.case import Question
 from onlyif.criteria.distances import DiscreteDistance
 from onlyif.explanation.selection import Direction, Effect, Measure, Selection
-from onlyif.explanation.status import Kind
+from onlyif.explanation.status import StatusKind
 from onlyif.explanation.verdicts import Finding, verdict_of
 from onlyif.testing.explanations import Case, explanation_of_game
 from onlyif.testing.games import game_of_table
@@ -112,11 +112,11 @@ def _status(table, **settings):
 
 
 def test_statuses():
-    assert _status([0.2, 0.9, 0.22, 0.95], size=1) is Kind.EXPLAINED
-    assert _status([0.2, 0.9, 0.22, 0.95], size=2) is Kind.FLAT
-    assert _status([0.5] * 4) is Kind.NOTHING
-    assert _status([0.2, 0.9, 0.22, 0.95], epsilon=0.8) is Kind.NO_FEATURE
-    assert _status([0.0, 0.0, 0.0, 1.0], size=2) is Kind.EVERYTHING
+    assert _status([0.2, 0.9, 0.22, 0.95], size=1) is StatusKind.EXPLAINED
+    assert _status([0.2, 0.9, 0.22, 0.95], size=2) is StatusKind.FLAT
+    assert _status([0.5] * 4) is StatusKind.NOTHING
+    assert _status([0.2, 0.9, 0.22, 0.95], epsilon=0.8) is StatusKind.NO_FEATURE
+    assert _status([0.0, 0.0, 0.0, 1.0], size=2) is StatusKind.EVERYTHING
 
 
 def test_a_decided_class_below_its_average_is_told_in_the_first_lines():
@@ -126,16 +126,16 @@ def test_a_decided_class_below_its_average_is_told_in_the_first_lines():
     for item in found:
         assert item.settings["decided"] == 1 and item.settings["threshold"] == 0.5
         below = item.target_label == "True" and item.prediction < item.base and item.certificate.informative
-        assert (item.status.kind is Kind.OTHER_SIDE) == below
+        assert (item.status.kind is StatusKind.OTHER_SIDE) == below
         if below:
             lines = onlyif.explanation_text(item).splitlines()
             assert lines[1].startswith(
                 "  ! Against the average: the probability of 'True' is below its average"
             )
             assert "against=" in item.status.advice
-    assert any(item.status.kind is Kind.OTHER_SIDE for item in found)
+    assert any(item.status.kind is StatusKind.OTHER_SIDE for item in found)
     said = [item for item, p in zip(found, share, strict=True) if p > 0.99]
-    assert {item.status.kind for item in said} == {Kind.SAME_DECISION}
+    assert {item.status.kind for item in said} == {StatusKind.SAME_DECISION}
 
 
 def test_with_a_target_that_is_not_decided_a_low_output_is_what_is_expected():
@@ -143,7 +143,7 @@ def test_with_a_target_that_is_not_decided_a_low_output_is_what_is_expected():
     low = ROWS[model.predict_proba(ROWS)[:, 1] < 0.2]
     found = onlyif.explain(model, low, background=ROWS[model.predict(ROWS)], target=True)
     assert {item.settings["decided"] for item in found} == {-1}
-    assert {item.status.kind for item in found} == {Kind.EXPLAINED}
+    assert {item.status.kind for item in found} == {StatusKind.EXPLAINED}
 
 
 @pytest.mark.parametrize(

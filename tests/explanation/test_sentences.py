@@ -12,7 +12,7 @@ import onlyif
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.explanation.selection import Measure
 from onlyif.explanation.sentences import ENGLISH, Templates
-from onlyif.explanation.status import Kind
+from onlyif.explanation.status import StatusKind
 from onlyif.testing.causes import example_causes
 from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
 from onlyif.testing.games import game_of_table
@@ -145,14 +145,14 @@ def test_without_directions_no_member_is_a_reason():
 @pytest.mark.parametrize(
     ("item", "kind"),
     [
-        (example_explanations()[2], Kind.NOTHING),
-        (settled(epsilon=0.8), Kind.NO_FEATURE),
-        (settled((0.0,) * 7 + (1.0,)), Kind.EVERYTHING),
-        (replace(settled(), settings={**settled().settings, "decided": -1}), Kind.OTHER_SIDE),
-        (replace(settled(), settings={**settled().settings, "threshold": 0.1}), Kind.SAME_DECISION),
-        (replace(settled(), settings={**settled().settings, "effective_rows": 3.0}), Kind.FEW_ROWS),
-        (replace(settled(), settings={**settled().settings, "stopped": True}), Kind.TIME),
-        (example_causes()[1], Kind.NO_CAUSE),
+        (example_explanations()[2], StatusKind.NOTHING),
+        (settled(epsilon=0.8), StatusKind.NO_FEATURE),
+        (settled((0.0,) * 7 + (1.0,)), StatusKind.EVERYTHING),
+        (replace(settled(), settings={**settled().settings, "decided": -1}), StatusKind.OTHER_SIDE),
+        (replace(settled(), settings={**settled().settings, "threshold": 0.1}), StatusKind.SAME_DECISION),
+        (replace(settled(), settings={**settled().settings, "effective_rows": 3.0}), StatusKind.FEW_ROWS),
+        (replace(settled(), settings={**settled().settings, "stopped": True}), StatusKind.TIME),
+        (example_causes()[1], StatusKind.NO_CAUSE),
     ],
 )
 def test_another_status_is_said_instead_of_reasons(item, kind):
@@ -208,7 +208,7 @@ def test_of_decisions_what_is_said_is_what_plain_loops_find():
         told = item.sentences("applicant", units={"income": "kEUR"})
         assert told[0] == "The decision is 'declined'."
         assert "rows decided otherwise than 'declined'" in item.sentences()[1]
-        if item.status.kind is not Kind.EXPLAINED:
+        if item.status.kind is not StatusKind.EXPLAINED:
             assert told[2] == ENGLISH.no_reasons
             continue
         mixed = others.copy()

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from onlyif.core.arrays import Array, namespace
 from onlyif.core.errors import SettingError
+from onlyif.explanation.selection import NORMAL_95
 
 # numpy where sets are compared; tensors where a soft mask has a gradient.
 Values = Float64[Array, "..."]
@@ -18,7 +19,6 @@ Host = Float64[np.ndarray, "..."]
 
 # Averaged probabilities may leave [0, 1] by their rounding, in single precision too.
 ROUNDING = 1e-6
-NORMAL_95 = 1.959963984540054
 
 
 @final

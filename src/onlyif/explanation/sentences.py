@@ -15,7 +15,7 @@ from onlyif.core.visible import on_one_line
 from onlyif.explanation.layout import number
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import NORMAL_95, Direction, Selection
-from onlyif.explanation.status import LOW_SAMPLE_SIZE, Kind, Told
+from onlyif.explanation.status import LOW_SAMPLE_SIZE, StatusKind, Told
 from onlyif.explanation.verdicts import GAPS, SAME_DECISION, Finding, Verdict
 
 # What every template may name.
@@ -416,7 +416,7 @@ def _for_applicant(telling: _Telling) -> Iterator[str]:
 def _doubt(telling: _Telling) -> str:
     """The template that says why no reasons are named; "" where the numbers bear them."""
     item = telling.item
-    if item.status.kind is not Kind.EXPLAINED:
+    if item.status.kind is not StatusKind.EXPLAINED:
         return f"status_{item.status.kind.name.lower()}"
     if telling.has_cause:
         if item.cause.size == len(item.names):
@@ -462,7 +462,7 @@ def _for_analyst(telling: _Telling) -> Iterator[str]:
     yield telling.say(
         "compared" if tells_output else "compared_prediction", {"comparison": telling.comparison}
     )
-    if item.status.kind is not Kind.EXPLAINED:
+    if item.status.kind is not StatusKind.EXPLAINED:
         yield telling.say(f"status_{item.status.kind.name.lower()}")
         yield telling.say("advice", {"advice": item.status.advice})
     elif telling.has_cause:

@@ -17,7 +17,7 @@ Told: TypeAlias = Any
 
 
 @final
-class Kind(Enum):
+class StatusKind(Enum):
     """What kind of answer an explanation is."""
 
     EXPLAINED = "explained"
@@ -49,7 +49,7 @@ class Status:
         'explained'
     """
 
-    kind: Kind
+    kind: StatusKind
     sentence: str
     advice: str
 
@@ -129,7 +129,7 @@ def _flat(item: Told) -> str:
         return ""
     sets = {one.players for one in (*item.continuum.pieces, *item.continuum.corners)}
     only = next(iter(sets))
-    if len(sets) > 1 or len(only) not in {0, len(item.names)}:
+    if len(item.names) == 1 or len(sets) > 1 or len(only) not in {0, len(item.names)}:
         return ""
     return f"of {item.continuum.rule} the best set is {'all features' if only else 'empty'}, whatever α is."
 
@@ -156,16 +156,16 @@ def _time(item: Told) -> str:
     return "not all subsets that the search wanted were compared." if item.settings.get("stopped") else ""
 
 
-_RULES: Mapping[Kind, tuple[Callable[[Told], str], str]] = {
-    Kind.NOTHING: (_nothing, f"Choose a background that differs from this row. {_OTHERWISE}"),
-    Kind.NO_FEATURE: (_no_feature, f"A smaller epsilon= asks for more. {_OTHERWISE}"),
-    Kind.NO_CAUSE: (_no_cause, "Choose another baseline=, or a smaller c."),
-    Kind.OTHER_SIDE: (_other_side, _OTHERWISE),
-    Kind.SAME_DECISION: (_same_decision, _OTHERWISE),
-    Kind.EVERYTHING: (_everything, _LARGER),
-    Kind.FLAT: (_flat, _LARGER),
-    Kind.AT_BASELINE: (_at_baseline, "Choose another baseline=: these features did not change."),
-    Kind.FEW_ROWS: (_few_rows, "Take more background rows or a wider kernel before you trust it."),
-    Kind.TIME: (_time, "Give it more time_limit=, or fewer features."),
+_RULES: Mapping[StatusKind, tuple[Callable[[Told], str], str]] = {
+    StatusKind.NOTHING: (_nothing, f"Choose a background that differs from this row. {_OTHERWISE}"),
+    StatusKind.NO_FEATURE: (_no_feature, f"A smaller epsilon= asks for more. {_OTHERWISE}"),
+    StatusKind.NO_CAUSE: (_no_cause, "Choose another baseline=, or a smaller c."),
+    StatusKind.OTHER_SIDE: (_other_side, _OTHERWISE),
+    StatusKind.SAME_DECISION: (_same_decision, _OTHERWISE),
+    StatusKind.EVERYTHING: (_everything, _LARGER),
+    StatusKind.FLAT: (_flat, _LARGER),
+    StatusKind.AT_BASELINE: (_at_baseline, "Choose another baseline=: these features did not change."),
+    StatusKind.FEW_ROWS: (_few_rows, "Take more background rows or a wider kernel before you trust it."),
+    StatusKind.TIME: (_time, "Give it more time_limit=, or fewer features."),
 }
-EXPLAINED = Status(Kind.EXPLAINED, "", "")
+EXPLAINED = Status(StatusKind.EXPLAINED, "", "")

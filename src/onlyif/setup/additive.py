@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from onlyif.core.errors import ModelError
+from onlyif.core.progress import TimeUpError
 from onlyif.core.shapes import Batch
 from onlyif.engine.engine import Engine, outputs_of
 from onlyif.modalities.table_forms import BatchForm
@@ -72,7 +74,8 @@ def additive_restriction(
             ready.options.max_rows,
             ready.meter,
         )
-    except Exception:  # the model refuses some row, and says so better where it is asked for that row
+    except (ModelError, TimeUpError):
+        # The model refuses some mixture, or time is up: it is asked for what is needed, and says so.
         return None
 
 

@@ -13,6 +13,7 @@ from onlyif.core.plain_values import shown
 from onlyif.core.progress import Meter
 from onlyif.criteria.distances import DiscreteDistance, Distance, SideDistance
 from onlyif.engine.engine import outputs_of
+from onlyif.explanation.verdicts import SAME_DECISION
 from onlyif.models.base import Meaning
 from onlyif.setup.checked_model import CheckedModel, checked_model
 from onlyif.setup.decisions import decisions_of
@@ -20,8 +21,6 @@ from onlyif.setup.options import Options, criterion_of, own_criterion_of, recipe
 from onlyif.setup.tables import CodedRows, coded_rows
 
 OTHERWISE = "other decisions"
-# A gap of at most this is one of outputs that decide alike.
-SAME_SIDE = 0.5
 
 
 @final
@@ -264,7 +263,7 @@ def _piece(
         distance, notes = _distance(meaning, ours, theirs, group.number)
         question = options.question
         if question.epsilon is None:
-            question = replace(question, epsilon=SAME_SIDE)
+            question = replace(question, epsilon=SAME_DECISION)
         options = replace(options, distance=distance, question=question)
     count = int(which.sum())
     sentence = (

@@ -6,6 +6,7 @@ A blend of two rows then costs what the model at the end of the pipeline costs, 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from typing import Any, final
 
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from onlyif.core.arrays import doubled
+from onlyif.core.errors import ModelError
 from onlyif.core.shapes import Batch
 from onlyif.modalities.table import Schema
 from onlyif.modalities.table_arrays import ArrayForm
@@ -85,10 +87,7 @@ def transformed_once(ready: Ready, others: Float64[np.ndarray, "r c"]) -> Once:
     if steps is None:
         return whole
 
-    def transform(batch: Batch) -> Any:
-        return steps.transform(form.decode(batch))
-
-    plain = Behind(steps.last, transform)
+    plain = Behind(steps.last, partial(_transformed, steps.transform, form))
     if steps.last is model or not _is_costly(ready.tables.schema, form) or len(rows) > MOST_ROWS:
         return replace(whole, behind=plain)
     with warnings.catch_warnings():
@@ -96,8 +95,16 @@ def transformed_once(ready: Ready, others: Float64[np.ndarray, "r c"]) -> Once:
         warnings.simplefilter("ignore")
         try:
             return _compared(plain, steps.source, rows, ready)
-        except Exception:  # the pipeline refuses some row, and says so better where it is asked for that row
-            return whole
+        except ModelError as error:
+            note = f"{ready.asked.meaning.model} is asked through its whole table: {error}"
+            return replace(whole, notes=(note,))
+
+
+def _transformed(transform: Callable[[Any], Any], form: Form, batch: Batch) -> Any:
+    try:
+        return transform(form.decode(batch))
+    except Exception as error:  # a step of the user's pipeline may raise anything
+        raise ModelError(f"its steps raised {type(error).__name__}: {error}") from error
 
 
 def _compared(plain: Behind, source: Sequence[int], rows: Float64[np.ndarray, "r c"], ready: Ready) -> Once:
