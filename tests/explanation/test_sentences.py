@@ -166,7 +166,7 @@ def test_every_status_has_its_sentence():
     have = {
         each.name.removeprefix("status_") for each in fields(Templates) if each.name.startswith("status_")
     }
-    assert have == {kind.name.lower() for kind in Kind} - {"explained"}
+    assert have == {kind.name.lower() for kind in StatusKind} - {"explained"}
 
 
 def test_causes_are_told_with_the_baseline():
