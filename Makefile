@@ -21,14 +21,15 @@ DEMO := $(VENV)/ready-for-demo
 READY := $(VENV)/ready
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint unit slow docs bench peers hunt quantus variants lowest highest clean
+.PHONY: help demo test lint unit typed slow docs bench peers hunt quantus variants lowest highest clean
 
 help:
 	@echo "make demo    train two models, explain six rows, write results and pictures to onlyif-demo/"
 	@echo "make test    every check: format, lint, types, layers, tests and doctests, documentation"
 	@echo "make lint    format, lint, types and layers only"
 	@echo "make unit    tests and doctests only"
-	@echo "make slow    tests that take minutes"
+	@echo "make typed   some of the tests, with the types and shapes of all arguments and results looked at"
+	@echo "make slow    tests that take minutes, and all others with types and shapes looked at"
 	@echo "make hunt    property tests on new random examples, ROUNDS=$(ROUNDS) times"
 	@echo "make quantus comparisons with Quantus (GPLv3, so in an environment of its own)"
 	@echo "make variants, lowest, highest   the tests as other machines run them, and with other versions"
@@ -55,7 +56,7 @@ $(READY): $(DEMO)
 demo: $(DEMO)
 	$(RUN) examples/demo.py
 
-test: lint unit docs
+test: lint unit typed docs
 
 lint: $(READY)
 	$(RUN) -m ruff format --check
@@ -67,8 +68,14 @@ lint: $(READY)
 unit: $(READY)
 	$(RUN) -m pytest -q -n $(JOBS)
 
+# Types and shapes of all arguments and results, looked at while tests run that walk through every kind of work.
+TYPED := --jaxtyping-packages=onlyif,beartype.beartype
+typed: $(READY)
+	$(RUN) -m pytest -q -n $(JOBS) $(TYPED) tests/test_golden.py tests/engine tests/extending tests/criteria
+
 slow: $(READY)
 	$(RUN) -m pytest -q -m slow
+	$(RUN) -m pytest -q -n $(JOBS) $(TYPED)
 
 docs: $(READY)
 	@$(RUN) -m sphinx -q -W --keep-going -d build/doctrees docs build/docs

@@ -502,11 +502,11 @@ def test_the_question_states_its_ranges():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": "3"}, "size must be a whole number, got '3'"),
-        ({"size": 2.5}, "size must be a whole number, got 2.5"),
+        ({"size": "3"}, "size must be a whole number or None, got '3'"),
+        ({"size": 2.5}, "size must be a whole number or None, got 2.5"),
         ({"alpha": "half"}, "alpha must be a number"),
         ({"max_rows": 2.5}, "max_rows must be a whole number, got 2.5"),
-        ({"reference": onlyif.Marginal}, "reference must be a name or a Reference"),
+        ({"reference": onlyif.Marginal}, "reference must be a name .* or a ReferenceRecipe or None"),
         ({"tolerate": ("random",)}, "must be a Fault"),
     ],
 )

@@ -19,8 +19,9 @@ def allowed_sets(points: list[Selection], size: int, *, exact: bool) -> list[Sel
 
 def best_set(points: list[Selection], alpha: float) -> Selection:
     """The first of the sets with the least Δuni at α, with the number of those that tie."""
-    least = min(point.unified(alpha) for point in points)
-    tied = [point for point in points if point.unified(alpha) <= least + TOLERANCE]
+    gaps = [point.unified(alpha) for point in points]
+    least = min(gaps)
+    tied = [point for point, gap in zip(points, gaps, strict=True) if gap <= least + TOLERANCE]
     return replace(tied[0], n_ties=len(tied))
 
 
