@@ -67,8 +67,9 @@ def test_rows_needed_are_those_of_every_subset_and_draw():
     found = onlyif.explain(Counter(), table[-2:], background=table[:40])
     # 2^5 subsets of 40 rows each; the ends, the unified set and its complement are read off the table.
     assert [item.model_rows for item in found] == [32 * 40] * 2
-    distinct = (2 ** (table[-2:, None] != table[:40]).sum(2)).sum()
-    assert sum(item.asked_rows for item in found) == distinct
+    keep = np.array([[code >> i & 1 for i in range(5)] for code in range(32)], dtype=bool)
+    every = [np.where(keep[:, None], row, table[:40]).reshape(-1, 5) for row in table[-2:]]
+    assert sum(item.asked_rows for item in found) == sum(len(np.unique(one, axis=0)) for one in every)
 
 
 def test_blocks_of_many_rows_are_counted_block_by_block():

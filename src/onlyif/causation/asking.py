@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Float64, Int64
 from onlyif.causation.change import Change
 from onlyif.core.arrays import Array, beside, namespace
 from onlyif.core.subsets import codes_of_keep
-from onlyif.engine.engine import PAIRS_AT_ONCE, Differences, Engine
+from onlyif.engine.distinct import Differences
+from onlyif.engine.engine import PAIRS_AT_ONCE, Engine
 
 
 @final

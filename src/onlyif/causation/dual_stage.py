@@ -167,8 +167,11 @@ class DualStageTest:
         rows, engine = self.sample.rows(x, self.seed), self._perturber().engine
         if not len(rows.shared) or len(self.baseline) > 1:
             return 1.0
-        differ = engine.differing(rows.shared, like(self.baseline, rows.shared))
-        return 1.0 if differ is None else float(differ.rows.mean()) / 2.0**self.players.count
+        baseline = like(self.baseline, rows.shared)
+        differ = engine.differing(baseline, rows.shared)
+        if differ is None:
+            return 1.0
+        return engine.n_asked(baseline, rows.shared, differ) / (len(rows.shared) * 2.0**self.players.count)
 
     def _all_subsets(
         self, squares: Float64[np.ndarray, "1 n d"], parts: list[Exceedance], asked: float

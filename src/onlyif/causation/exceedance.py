@@ -16,7 +16,8 @@ from onlyif.causation.perturbation import Perturbations
 from onlyif.core.arrays import Array, doubled, like, namespace
 from onlyif.core.errors import SettingError
 from onlyif.core.subsets import keep_of_codes
-from onlyif.engine.engine import Differences, Engine, answers, slices
+from onlyif.engine.distinct import Differences
+from onlyif.engine.engine import Engine, answers, slices
 from onlyif.models.outputs import digits_of
 
 

@@ -3,13 +3,14 @@
 Where an instance and what replaces a part of it agree in some players, hiding these changes nothing: of the
 2^d blends of both only 2^k differ, for the k players in which they differ. The distinct ones are found from
 where both differ, never from finished rows: they grow player by player, each doubling what there is, and the
-model is asked for them alone.
+model is asked for them alone. Two rows that replace a part may have the same values there, too: a blend is
+then a whole number that says which players are replaced and by which of their values, and equal numbers are
+asked once.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -20,7 +21,17 @@ from onlyif.core.arrays import Array, beside, copied, doubled, in_dtype, namespa
 from onlyif.core.blend import blend
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.players import Players
-from onlyif.core.subsets import codes_of_keep, keep_of_codes
+from onlyif.core.subsets import keep_of_codes
+from onlyif.engine.distinct import (
+    BlendKeys,
+    Blends,
+    Differences,
+    Pairs,
+    bits_of,
+    blend_keys,
+    filling,
+    runs_of,
+)
 from onlyif.models.base import Predictor
 
 # A call of more rows than the second number holds at most as many entries as the first: 16 MiB of float64.
@@ -29,79 +40,14 @@ ENTRIES_A_CALL, FEW_ROWS = 2**21, 1024
 PAIRS_AT_ONCE = 2**18
 # Keys are sorted where there could be so many times more of them, else ticked off a list of all.
 KEYS_PER_ENTRY = 8
+# Blends that are counted without being asked for, at most.
+MOST_COUNTED = 2**22
 # Subsets of so many players have a code that fits a whole number, with the number of a pair beside it.
 MOST_CODED = 40
 # Equal blends are looked for where at most so many of all blends are distinct. `benchmarks/calls.py`: at that
 # share a network of two layers takes two thirds of the time that asking for every blend takes, and a single
 # product of matrices half more; what one wants to understand is seldom cheaper than a network.
 MOST_DISTINCT = 0.65
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Differences:
-    """In which players instances and what replaces a part of them differ.
-
-    Args:
-        players: True where they differ.
-    """
-
-    players: Bool[np.ndarray, "u v d"]
-
-    @cached_property
-    def codes(self) -> Int64[np.ndarray, "u v"]:
-        """The same players as codes."""
-        return codes_of_keep(self.players)
-
-    @cached_property
-    def rows(self) -> Float64[np.ndarray, "u"]:
-        """How many distinct blends there are of each instance, pair by pair."""
-        counts: np.ndarray = (2.0 ** self.players.sum(2)).sum(1)
-        return counts
-
-    def part(self, instances: slice) -> "Differences":
-        """The same of some instances."""
-        return Differences(self.players[instances])
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Blends:
-    """The outputs for all distinct blends of some pairs of an instance and what replaces a part of it.
-
-    Args:
-        instance: The number of each pair's instance.
-        other: That of what replaces a part of it.
-        differ: The code of the players in which both differ.
-        first: Where each pair's outputs begin: they are in the order of the codes of the players that are
-            kept, which count those players alone in which the pair differs.
-        outputs: The outputs of all pairs.
-    """
-
-    instance: Int64[np.ndarray, "p"]
-    other: Int64[np.ndarray, "p"]
-    differ: Int64[np.ndarray, "p"]
-    first: Int64[np.ndarray, "p"]
-    outputs: Float64[np.ndarray, "r k"]
-
-    def places(self, codes: slice) -> Int64[np.ndarray, "p s"]:
-        """Where among the outputs those are for which each of some subsets is kept.
-
-        Args:
-            codes: The subsets; a power of two of them, which divides the first code.
-        """
-        count = codes.stop - codes.start
-        places, step = np.empty((len(self.first), count), dtype=np.int64), np.ones_like(self.first)
-        places[:, 0] = self.first
-        for player in range((codes.stop - 1).bit_length()):
-            differs, half = self.differ >> player & 1, 1 << player
-            moved = (step * differs)[:, None]
-            if half < count:
-                np.add(places[:, :half], moved, out=places[:, half : 2 * half])
-            elif codes.start & half:
-                places += moved
-            step <<= differs
-        return places
 
 
 @final
@@ -212,7 +158,7 @@ class Engine:
             return None
         if self.players.count > MOST_CODED or x.dtype.itemsize not in (1, 2, 4, 8):
             return None
-        mine, theirs = _bits(x), _bits(other)
+        mine, theirs = bits_of(x), bits_of(other)
         differ = np.zeros((len(x), len(other), self.players.count), dtype=bool)
         for entry, player in enumerate(self.players.index.ravel().tolist()):
             differ[:, :, player] |= mine[:, None, entry] != theirs[None, :, entry]
@@ -255,7 +201,8 @@ class Engine:
         """The outputs for all distinct blends of every pair, instance after instance.
 
         As many pairs together as fill a call, or a pair alone that takes several; memory is that of a call
-        and of the answers.
+        and of the answers. Where values repeat among what replaces a part, more pairs are looked at together,
+        and a blend that several of them have is asked for once.
 
         Args:
             x: Instances.
@@ -264,36 +211,71 @@ class Engine:
         """
         dtype = self.predictor.batch_dtype
         mine, theirs = (np.ascontiguousarray(in_dtype(rows, dtype)) for rows in (x, other))
-        codes, sizes = differ.codes, differ.players.sum(2)
-        # Pairs of one size stand together: their blends are made together.
-        order = np.argsort(sizes, axis=1, kind="stable")
-        instance = np.repeat(np.arange(len(x)), len(other))
-        chosen = order.ravel()
-        size = sizes[instance, chosen]
-        for part in _filling(np.left_shift(1, size), self.rows_a_call):
-            pair = instance[part], chosen[part]
-            yield self._all_of((mine[pair[0]], theirs[pair[1]]), pair, codes[pair], size[part])
+        coded = blend_keys(theirs, self.players, len(x))
+        for pairs in self._together(differ, coded):
+            if coded is None or pairs.one_is_large(self.at_once(coded)):
+                yield self._all_of((mine[pairs.instance], theirs[pairs.other]), pairs)
+            else:
+                yield self._all_coded(mine, coded, pairs)
 
-    def _all_of(
-        self,
-        ends: tuple[np.ndarray, np.ndarray],
-        pair: tuple[Int64[np.ndarray, "p"], Int64[np.ndarray, "p"]],
-        codes: Int64[np.ndarray, "p"],
-        size: Int64[np.ndarray, "p"],
-    ) -> Blends:
-        """Of some pairs, which are sorted by the number of players in which they differ."""
-        players, widths = keep_of_codes(codes, self.players.count), np.left_shift(1, size)
-        most = self.rows_a_call.bit_length() - 1
-        if size[0] > most:
-            outputs = self._of_one(ends, np.flatnonzero(players[0]), most)
-            return Blends(*pair, codes, np.zeros(1, dtype=np.int64), outputs)
-        first = np.cumsum(widths) - widths
+    def n_asked(self, x: Float[Array, "u *x"], other: Float[Array, "v *x"], differ: Differences) -> int:
+        """The number of rows that `all_blends` asks for; of very many at most so many.
+
+        Args:
+            x: Instances.
+            other: What replaces a part of them.
+            differ: What `differing` said of both.
+        """
+        coded = blend_keys(np.ascontiguousarray(other), self.players, len(x))
+        if coded is None or differ.rows.sum() > MOST_COUNTED:
+            return int(differ.rows.sum())
+        return sum(len(np.unique(self._keys(coded, pairs))) for pairs in self._together(differ, coded))
+
+    def at_once(self, coded: BlendKeys | None) -> int:
+        """The most blends that are looked at together."""
+        return self.rows_a_call if coded is None else max(self.rows_a_call, PAIRS_AT_ONCE)
+
+    def _together(self, differ: Differences, coded: BlendKeys | None) -> Iterator[Pairs]:
+        """Pairs that are looked at together, those of one size beside each other."""
+        codes, sizes = differ.codes, differ.players.sum(2)
+        instance = np.repeat(np.arange(len(codes)), codes.shape[1])
+        other = np.argsort(sizes, axis=1, kind="stable").ravel()
+        size = sizes[instance, other]
+        for part in filling(np.left_shift(1, size), self.at_once(coded)):
+            yield Pairs(instance[part], other[part], codes[instance[part], other[part]], size[part])
+
+    def _keys(self, coded: BlendKeys, pairs: Pairs) -> Int64[np.ndarray, "r"]:
+        """The blends of pairs as whole numbers, in the order of `Blends`."""
+        players, first = keep_of_codes(pairs.codes, self.players.count), pairs.first
+        keys = np.empty(int(pairs.widths.sum()), dtype=np.int64)
+        for start, stop in runs_of(pairs.size):
+            which = np.nonzero(players[start:stop])[1].reshape(stop - start, -1)
+            grown = keys[first[start] : first[stop - 1] + pairs.widths[start]].reshape(stop - start, -1)
+            coded.grow(grown, pairs.instance[start:stop], pairs.other[start:stop], which)
+        return keys
+
+    def _all_coded(self, mine: np.ndarray, coded: BlendKeys, pairs: Pairs) -> Blends:
+        """Of some pairs; what several of them have in common is asked for once."""
+        distinct, places = np.unique(self._keys(coded, pairs), return_inverse=True)
+        parts = [
+            doubled(asked(self.predictor, coded.rows(distinct[part], mine)))
+            for part in slices(len(distinct), self.rows_a_call)
+        ]
+        outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return pairs.with_outputs(outputs[places.reshape(-1)])
+
+    def _all_of(self, ends: tuple[np.ndarray, np.ndarray], pairs: Pairs) -> Blends:
+        """Of some pairs, whose blends are written down."""
+        players, most = keep_of_codes(pairs.codes, self.players.count), self.rows_a_call.bit_length() - 1
+        if pairs.size[0] > most:
+            return pairs.with_outputs(self._of_one(ends, np.flatnonzero(players[0]), most))
+        first, widths = pairs.first, pairs.widths
         rows = np.empty((int(widths.sum()), *self.players.index.shape), dtype=ends[0].dtype)
-        for start, stop in _runs_of(size):
+        for start, stop in runs_of(pairs.size):
             which = np.nonzero(players[start:stop])[1].reshape(stop - start, -1)
             grown = rows[first[start] : first[stop - 1] + widths[start]]
             self._grow(grown, ends[0][start:stop], ends[1][start:stop], which)
-        return Blends(*pair, codes, first, doubled(asked(self.predictor, rows)))
+        return pairs.with_outputs(doubled(asked(self.predictor, rows)))
 
     def _of_one(
         self, ends: tuple[np.ndarray, np.ndarray], which: Int64[np.ndarray, "k"], most: int
@@ -412,25 +394,3 @@ def _distinct(
     there[keys] = True
     number = np.cumsum(there, dtype=np.int64)
     return np.flatnonzero(there), number[keys] - 1
-
-
-def _filling(widths: Int64[np.ndarray, "p"], most: int) -> Iterator[slice]:
-    """Consecutive slices whose widths sum up to at most so many; of one where that alone is more."""
-    ends, start = np.cumsum(widths), 0
-    while start < len(ends):
-        before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + most, "right")))
-        yield slice(start, stop)
-        start = stop
-
-
-def _runs_of(values: Int64[np.ndarray, "p"]) -> Iterator[tuple[int, int]]:
-    """Where equal values follow each other."""
-    changes = (np.flatnonzero(np.diff(values)) + 1).tolist()
-    return zip([0, *changes], [*changes, len(values)], strict=True)
-
-
-def _bits(rows: np.ndarray) -> Int64[np.ndarray, "n entries"]:
-    """The entries of rows as whole numbers with the same bits."""
-    flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
-    return flat.view(f"i{rows.dtype.itemsize}").astype(np.int64)

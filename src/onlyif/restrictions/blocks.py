@@ -19,7 +19,8 @@ from onlyif.core.arrays import in_dtype
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import InputKeep, Instances, Keep
 from onlyif.core.subsets import codes_of_keep, keep_of_codes
-from onlyif.engine.engine import PAIRS_AT_ONCE, Blends, Differences, Engine, slices
+from onlyif.engine.distinct import Blends, Differences
+from onlyif.engine.engine import PAIRS_AT_ONCE, Engine, slices
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Draws, Plan, Reference
 from onlyif.restrictions.base import Estimate
@@ -148,7 +149,8 @@ class Walk:
         seen = self._repeats(x)
         if seen is None:
             return 1.0
-        return float(seen.differ.rows.mean()) / (self.plan.total * 2.0**self.engine.players.count)
+        n_asked = self.engine.n_asked(x, seen.values, seen.differ)
+        return n_asked / (len(x) * self.plan.total * 2.0**self.engine.players.count)
 
     @property
     def exact(self) -> bool:
