@@ -30,6 +30,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
@@ -380,9 +381,23 @@ def of_frames(folder):
                 shap_exact(ask, placed(rows[:1]), placed(background)),
             ),
         )
+        whole = _whole_frame(folder, head)
+        yield Case(f"mixed frame, pipeline with {name}, d = 14, 100 background rows, {N_ROWS} rows", (whole,))
         if name == "logistic regression":
             conditional = ours(model, rows[:1], background, reference="empirical")
             yield Case("empirical reference, the same pipeline, 1 row", (conditional,))
+
+
+def _whole_frame(folder, head):
+    """All columns, and as many rows as tables have in a night."""
+    table, y = frame(folder)
+    texts = [name for name in table if not _is_number(table[name])]
+    encoder = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), texts),
+        (StandardScaler(), [n for n in table if n not in texts]),
+    )
+    model = make_pipeline(encoder, clone(head)).fit(table[:10_000], y[:10_000])
+    return ours(model, *parts(table, 100, N_ROWS), reference=EVERYTHING)
 
 
 def of_functions(folder):
