@@ -11,8 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import onlyif
-from onlyif.core.errors import SettingError
+from onlyif.core.errors import OnlyIfWarning, SettingError
 from onlyif.criteria.distances import SideDistance, gap_error
+from onlyif.explainer import Explainer
 from onlyif.explanation.selection import Direction
 from onlyif.explanation.status import StatusKind
 
@@ -126,6 +127,11 @@ def test_of_more_classes_the_decisions_are_compared():
     found = onlyif.explain(model, flowers[::30], background=flowers, against="other decisions")
     assert {item.sufficient.sufficiency.value for item in found} == {0.0}
     assert all(item.provenance.values["of_decisions"] for item in found)
+    for item, decided in zip(found, model.predict(flowers[::30]), strict=True):
+        assert item.target_label == item.value_text(item.prediction) == str(decided)
+        assert item.value_text(item.base) in set(map(str, kind)) - {str(decided)}
+        told = " ".join(onlyif.explanation_text(item).split())
+        assert f"f(x) = {decided} the prediction" in told and "what is decided most often when all" in told
 
 
 def test_of_a_model_without_classes_only_the_background_is_another():
@@ -161,3 +167,30 @@ def test_a_background_that_is_decided_alike_is_named():
         SettingError, match=r"none of the .* background rows is decided otherwise than 'malignant'"
     ):
         onlyif.explain(MODEL, alike[:2], background=alike, against="other decisions")
+
+
+def test_time_leaves_out_the_last_rows_and_rows_asked_for_decisions_are_counted():
+    with pytest.warns(OnlyIfWarning, match="after 0 of 20 rows; 20 rows left out, from row patient 15 on"):
+        found = onlyif.explain(MODEL, ROWS, background=CELLS, against="other decisions", time_limit=1e-9)
+    assert found.left_out == tuple(ROWS.index)
+    received = []
+
+    def counted(table):
+        received.append(len(table))
+        return MODEL.predict_proba(table)
+
+    found = onlyif.explain(counted, ROWS, background=CELLS, against="other decisions")
+    asked = sum(item.asked_rows for item in found)
+    # Each block tells how many rows were for checks before it; the last one tells of them all.
+    assert asked + found[-1].check_rows == sum(received)
+    assert found[0].check_rows >= len(ROWS) + len(CELLS)
+    assert Explainer(counted, CELLS, against="other decisions").estimate(ROWS).n_rows == 20
+
+
+def test_what_was_done_to_columns_is_noted():
+    turned = CELLS[CELLS.columns[::-1]].assign(label=LABEL)
+    (item,) = onlyif.explain(MODEL, turned[15:16], background=turned, against="other decisions")
+    (same,) = onlyif.explain(MODEL, ROWS[:1], background=CELLS, against="other decisions")
+    assert item.sets == same.sets and item.names == same.names
+    assert sum("were put in it" in note for note in item.notes) == 2
+    assert sum("['label']" in note for note in item.notes) == 2

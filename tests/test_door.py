@@ -11,10 +11,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 import onlyif
 from onlyif.answers.case import Question
 from onlyif.criteria.distances import FunctionDistance
-from onlyif.explainer import run
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.models.function import FunctionPredictor
 from onlyif.references.marginal import MarginalReference
+from onlyif.runs import explained
 from onlyif.searches.beam import BeamSearch
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
@@ -241,10 +241,10 @@ def test_an_exact_size_is_kept():
 def test_blocks_of_rows_come_in_order_and_can_be_resumed():
     table = rows(80)
     work = prepare(linear, table[:70], table, Options())
-    whole = [item for part in run(work) for item in part]
+    whole = [item for part in explained(work) for item in part]
     assert [item.row for item in whole] == list(range(70))
     assert work.rows_a_block == 32
-    rest = [item for part in run(work, start=64) for item in part]
+    rest = [item for part in explained(work, start=64) for item in part]
     assert [item.row for item in rest] == list(range(64, 70))
     assert rest[0].necessary == whole[64].necessary
 
@@ -544,4 +544,5 @@ def test_decisions_are_not_called_probabilities():
     table = rows()
     model = LogisticRegression().fit(table, table[:, 0] > 0)
     found = onlyif.explain(model, table[:1], background=table, distance="discrete")[0]
-    assert found.provenance.output == "number of the decided class"
+    assert found.provenance.output == "decision"
+    assert (found.target_label, found.provenance.sentences["class 1"]) == (str(bool(found.target)), "True")

@@ -11,9 +11,9 @@ from sklearn.ensemble import GradientBoostingClassifier
 import onlyif
 from onlyif.core.errors import OnlyIfWarning, SettingError
 from onlyif.core.progress import Display, meter_of
-from onlyif.explainer import rows_left, run
 from onlyif.explanation.certificate import Basis
 from onlyif.explanation.explanations import joined
+from onlyif.runs import explained, run_of
 from onlyif.samples.fewer import FewerSample
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
@@ -58,7 +58,7 @@ def _work(limit, x=ROWS[:1], display=None, **settings):
 def _explained(limit, **settings):
     work, clock = _work(limit, **settings)
     start = clock.now
-    return joined(run(work)), clock.now - start
+    return joined(explained(work)), clock.now - start
 
 
 WHOLE, _ = _explained(None, keep_table=True)
@@ -123,10 +123,10 @@ def test_all_subsets_in_time_are_what_no_limit_gives():
 
 def test_rows_are_finished_cut_or_left_out_and_nothing_is_missing_silently():
     work, _ = _work(12.0, x=ROWS[:4])
-    found = joined(run(work))
+    found = joined(explained(work))
     assert [any("time limit" in note for note in item.notes) for item in found] == [False, True]
-    assert "after 2 of 4 rows" in rows_left(work, len(found))
-    assert rows_left(work, 4) == ""
+    assert "after 2 of 4 rows" in run_of(work).rows_left(len(found))
+    assert run_of(work).rows_left(4) == ""
 
 
 def test_the_door_warns_of_rows_left_out_and_names_them():
@@ -155,7 +155,7 @@ def test_trees_that_time_ends_leave_both_ends():
     work = prepare(model, x[:1], x[:30], Options(), meter_of(10.0, clock=clock))
     assert work.whole.criterion.set_function.restriction.method.rows == 0
     clock.tick = 4.0
-    found = joined(run(work))
+    found = joined(explained(work))
     assert found[0].sufficient.players == found[0].necessary.players == (0, 1, 2, 3)
     assert "all of at most 0" in found[0].notes[-1]
 
@@ -166,7 +166,7 @@ def test_trees_that_time_ends_leave_both_ends():
 def test_causes_of_fewer_inputs_are_those_of_that_sample():
     work, clock = _work(5.0, criterion="pns")
     start = clock.now
-    item = joined(run(work))[0]
+    item = joined(explained(work))[0]
     assert clock.now - start <= 5.5
     n = item.provenance.n_sample
     assert 10 <= n < 31
@@ -187,7 +187,7 @@ def test_causes_that_time_ends_are_measured_as_the_test_measures_them(search):
     options = Options(criterion="pns", search=None if search == "auto" else search)
     work = prepare(clock.model, rows[:1], rows[10:40], options, meter_of(10.0, clock=clock))
     clock.row_s = ROW_S
-    item = joined(run(work))[0]
+    item = joined(explained(work))[0]
     assert clock.now <= 10.6
     assert len(item.singles) == 12
     assert any("stopped at the time limit" in note for note in item.notes)
@@ -217,7 +217,7 @@ def test_without_a_limit_causes_are_those_of_the_table():
 def test_progress_moves_inside_a_row(settings):
     shown = Shown()
     work, _ = _work(None, x=ROWS[:2], display=shown, max_rows=256, budget=50_000, **settings)
-    list(run(work))
+    list(explained(work))
     rows = [told for told, _ in shown.told]
     assert rows == sorted(rows)
     assert len({round(told, 6) for told in rows if told % 1}) > 10
@@ -228,7 +228,7 @@ def test_the_estimate_is_what_a_row_takes():
     shown = Shown()
     work, clock = _work(None, x=ROWS[:1], display=shown, max_rows=256)
     start = clock.now
-    list(run(work))
+    list(explained(work))
     taken = clock.now - start
     assert shown.told[0][1] == pytest.approx(taken, rel=0.1)
     assert shown.told[len(shown.told) // 2][1] == pytest.approx(taken, rel=0.1)

@@ -1,7 +1,7 @@
-"""`onlyif.Explainer`: a model and a background, prepared once, that explain any rows; and how work is run."""
+"""`onlyif.Explainer`: a model and a background, prepared once, that explain any rows."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, final
@@ -9,32 +9,30 @@ from typing import Any, final
 from typing_extensions import override
 
 from onlyif.answers.case import Question
-from onlyif.answers.explained import explain_case
 from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
 from onlyif.core.arguments import Either, Flag
 from onlyif.core.errors import Interrupted, OnlyIfWarning, SettingError
-from onlyif.core.progress import Meter, TimeUpError, meter_of
-from onlyif.criteria.distances import Distance, SideDistance
-from onlyif.explanation.explanation import Explanation
+from onlyif.core.progress import Meter, meter_of
+from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.layout import counted
 from onlyif.modalities.base import Modality
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
-from onlyif.models.own_answers import OtherAnswersError
 from onlyif.progress_bar import ProgressBar, progress_bar
 from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
+from onlyif.runs import Run, run_against, run_of
 from onlyif.searches.base import Search
-from onlyif.setup.against import Piece, Pieces, pieces_against
 from onlyif.setup.choose import Parts
 from onlyif.setup.forecast import Forecast, forecast_of, joined_forecasts
+from onlyif.setup.foundation import Source
 from onlyif.setup.instances import pieces_of
-from onlyif.setup.jobs import blocks_in_jobs, count_jobs
+from onlyif.setup.jobs import count_jobs
 from onlyif.setup.options import Options, Target
-from onlyif.setup.prepare import in_smaller_calls, prepare, prepare_again
+from onlyif.setup.prepare import prepare, prepare_again
 from onlyif.setup.work import Setup, Work
 
 LONGEST_VALUE = 40
@@ -162,6 +160,8 @@ class Explainer:
             memory: about ... MiB beside the model and the tables
         """
         meter = Meter()
+        if self.against is not None:
+            return self.run_against(X, meter).forecast()
         if self.modality is None:
             return forecast_of(self.work(X, meter))
         pieces = pieces_of(X, self.background, self.options)
@@ -190,6 +190,18 @@ class Explainer:
         if work.setup.foundation.tables.alone and Fault.RANDOM not in options.tolerate:
             self._setups[:] = [work.setup]
         return work
+
+    def run_against(self, X: Any, meter: Meter) -> Run:
+        """The run that explains some rows against others, as `against` names them.
+
+        Args:
+            X: The rows.
+            meter: What counts the work, shows it, and ends it when time is up.
+
+        Raises:
+            SettingError: if an option has no use with it, it decides nothing, or no row is left.
+        """
+        return run_against(Source(self.model, self.background, self.options), X, self.against, meter)
 
     @property
     def options(self) -> Options:
@@ -268,10 +280,10 @@ def explanations_of(explainer: Explainer, X: Any) -> Explanations:
     bar = progress_bar(Either((Flag(), None)).take("progress", explainer.progress))
     jobs, meter = count_jobs(explainer.n_jobs), meter_of(explainer.time_limit, bar)
     if explainer.against is not None:
-        return _against(explainer, X, meter, bar, jobs)
+        return _all(explainer.run_against(X, meter), bar, jobs)
     if explainer.modality is not None:
         return _of_modality(explainer, X, meter, bar, jobs)
-    return _all(explainer.work(X, meter), bar, jobs)
+    return _all(run_of(explainer.work(X, meter)), bar, jobs)
 
 
 def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar, jobs: int) -> Explanations:
@@ -283,7 +295,8 @@ def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar
             late.extend(range(rows.first, rows.first + len(rows)))
             continue
         try:
-            explained.append(_all(prepare(explainer.model, rows, None, chosen, meter), bar, jobs))
+            work = prepare(explainer.model, rows, None, chosen, meter)
+            explained.append(_all(run_of(work), bar, jobs))
         except Interrupted as interrupt:
             whole: Any = interrupt.finished
             raise Interrupted(joined([*explained, whole])) from interrupt
@@ -296,143 +309,16 @@ def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar
     return replace(found, left_out=(*found.left_out, *late))
 
 
-def _against(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar, jobs: int) -> Explanations:
-    """Rows that are decided alike together, each against its own background, in the order of the rows."""
-    given = explainer.model, data, explainer.background, explainer.options, explainer.against
-    parts = pieces_against(*given)
-    explained: dict[int, Explanation] = {}
-    backend, late = "", []
-    for piece in parts.pieces:
-        try:
-            work = prepare(explainer.model, piece.rows, piece.background, piece.options, meter)
-            backend = work.backend
-            found = _all(work, bar, jobs)
-        except Interrupted as interrupt:
-            whole: Any = interrupt.finished
-            explained |= _placed(whole, piece, parts)
-            raise Interrupted(_in_order(explained, backend)) from interrupt
-        except KeyboardInterrupt as interrupt:
-            raise Interrupted(_in_order(explained, backend)) from interrupt
-        explained |= _placed(found, piece, parts)
-        late += [parts.labels[place] for place in piece.places[len(found) :]]
-    return replace(_in_order(explained, backend), left_out=tuple(late))
-
-
-def _placed(found: Explanations, piece: Piece, parts: Pieces) -> dict[int, Explanation]:
-    """Explanations by their places among all rows, with the labels and the background that the user knows."""
-    return {
-        place: replace(
-            item,
-            row=parts.labels[place],
-            provenance=replace(
-                item.provenance, sentences={**item.provenance.sentences, "against": piece.sentence}
-            ),
-            notes=(*item.notes, *piece.notes),
-            settings={**item.settings, **_threshold(piece.options.distance)},
-        )
-        for place, item in zip(piece.places, found, strict=False)
-    }
-
-
-def _threshold(distance: Distance | str | None) -> Mapping[str, float]:
-    return {"threshold": distance.threshold} if isinstance(distance, SideDistance) else {}
-
-
-def _in_order(explained: Mapping[int, Explanation], backend: str) -> Explanations:
-    return Explanations(tuple(explained[place] for place in sorted(explained)), backend)
-
-
-def _all(work: Work, bar: ProgressBar, jobs: int) -> Explanations:
-    finished: list[Explanations] = [Explanations((), work.backend)]
+def _all(run: Run, bar: ProgressBar, jobs: int) -> Explanations:
+    finished: list[Explanations] = [Explanations((), run.backend)]
     try:
-        for part in bar.over(run(work, jobs=jobs), len(work)):
+        for part in bar.over(run.parts(jobs=jobs), len(run)):
             finished.append(part)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(joined(finished)) from interrupt
     found = joined(finished)
-    rest = rows_left(work, len(found))
+    rest = run.rows_left(len(found))
     if not rest:
         return found
     warnings.warn(rest, OnlyIfWarning, stacklevel=4)
-    return replace(found, left_out=tuple(subject.row for subject in work.whole.subjects[len(found) :]))
-
-
-def rows_left(work: Work, done: int) -> str:
-    """What to say of the rows that were left out when time was up; "" where there are none.
-
-    Args:
-        work: The work.
-        done: How many rows were explained.
-    """
-    total = len(work)
-    if done == total:
-        return ""
-    return (
-        f"the time limit of {work.whole.meter.limit:g} s was reached after {done} of {total} rows; "
-        f"{counted(total - done, 'row')} left out, from row {work.whole.subjects[done].row} on"
-    )
-
-
-def run(work: Work, start: int = 0, jobs: int = 1) -> Iterator[Explanations]:
-    """The explanations of a piece of work, block by block, in the order of its rows.
-
-    It ends early when the time limit of the work's meter is reached.
-
-    Args:
-        work: What `prepare` made.
-        start: First row that is wanted; those before it are taken as done.
-        jobs: How many blocks are explained at once; the blocks are the same for any number.
-    """
-    blocks = blocks_of(work, start)
-    if jobs > 1 and len(blocks) > 1:
-        yield from _in_jobs(work, blocks, jobs)
-        return
-    for rows in blocks:
-        if work.whole.meter.left_s <= 0:
-            return
-        work.whole.meter.begin(rows.stop - rows.start, (rows.stop - rows.start) * work.planned_rows)
-        try:
-            work, part = _part(work, rows)
-        except TimeUpError:
-            return
-        work.whole.meter.end()
-        yield part
-
-
-def blocks_of(work: Work, start: int) -> list[slice]:
-    """Which rows are explained together.
-
-    Args:
-        work: The work.
-        start: The first row.
-    """
-    step, total = work.rows_a_block, len(work)
-    return [slice(first, min(first + step, total)) for first in range(start, total, step)]
-
-
-def _in_jobs(work: Work, blocks: Sequence[slice], jobs: int) -> Iterator[Explanations]:
-    """The explanations of blocks until one is not whole; in smaller calls from where the model needs them."""
-    done = 0
-    try:
-        for rows, found in zip(blocks, blocks_in_jobs(work, blocks, jobs), strict=True):
-            if found:
-                yield Explanations(found, work.backend)
-            if len(found) < rows.stop - rows.start:
-                return
-            done += 1
-    except OtherAnswersError as error:
-        smaller = in_smaller_calls(work, error)
-        yield from run(smaller, blocks[done].start, jobs)
-
-
-def _part(work: Work, rows: slice) -> tuple[Work, Explanations]:
-    """A block, and the work to go on with: with smaller calls where the model needs them."""
-    try:
-        return work, _explained(work, rows)
-    except OtherAnswersError as error:
-        work = in_smaller_calls(work, error)
-        return work, _explained(work, rows)
-
-
-def _explained(work: Work, rows: slice) -> Explanations:
-    return Explanations(explain_case(work.whole.part(rows)), work.backend)
+    return replace(found, left_out=run.labels[len(found) :])

@@ -15,7 +15,7 @@ import onlyif
 ROWS = np.random.default_rng(0).normal(size=(40, 4))
 IMAGES = torch.from_numpy(np.random.default_rng(0).random((6, 1, 8, 8)))
 # What makes the way: the rooms in which things are put together, not those in which they are used.
-ROOMS = ("explain", "explainer", "setup", "answers")
+ROOMS = ("explain", "explainer", "runs", "setup", "answers")
 MADE_IN = ("onlyif.setup.", "onlyif.answers.case", "onlyif.modalities.rendered")
 
 

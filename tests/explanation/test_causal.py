@@ -68,7 +68,7 @@ def test_the_cause_is_that_of_the_chosen_size():
 
 
 def test_frames():
-    frame = example_causes(0.0625).to_frame()
+    frame = example_causes(0.0625).to_frame(full=True)
     assert isinstance(frame, pd.DataFrame)
     assert frame["players"].tolist() == ["age, income", "age, income"]
     assert frame.loc[0, "pns"] == 0.5 and frame.loc[0, "pns_searched"] == 0.5625

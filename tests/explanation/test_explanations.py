@@ -11,13 +11,15 @@ import pyarrow as pa
 import pytest
 import torch
 
-from onlyif.core.errors import ExtraError, SettingError
+from onlyif.core.errors import AbsentError, ExtraError, SettingError
 from onlyif.explanation import frames
 from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.selection import Measure
 from onlyif.explanation.summary import summary
+from onlyif.testing.causes import example_causes
 from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
 from onlyif.testing.games import shapley_of_game
+from onlyif.testing.masks import example_mask
 
 
 def rows(explanations):
@@ -82,8 +84,9 @@ def test_joining_keeps_order_and_the_first_known_library():
 
 def test_the_frame_has_every_selection_with_the_numbers_of_the_explanation():
     explanations = example_explanations(stderr=0.02)
-    table = Explanations(explanations.items, "pandas").to_frame()
+    table = Explanations(explanations.items, "pandas").to_frame(full=True)
     assert len(table) == 9
+    assert table["verdict"].tolist()[:3] == ["cannot tell", "holds", ""]
     item = explanations[0]
     for name, chosen in [
         ("sufficient", item.sufficient),
@@ -112,7 +115,7 @@ def test_the_frame_has_every_selection_with_the_numbers_of_the_explanation():
 
 
 def test_fresh_columns_are_nan_where_gaps_are_exact():
-    table = Explanations(example_explanations().items, "pandas").to_frame()
+    table = Explanations(example_explanations().items, "pandas").to_frame(full=True)
     fresh = table.filter(like="fresh")
     assert fresh.shape == (9, 4)
     assert fresh.isna().all(axis=None)
@@ -130,9 +133,34 @@ def test_frames_are_of_the_library_the_user_came_with(library, count):
         assert (len(table) == 0) == (count == 0)
 
 
+FULL = {"to_frame", "path_frame", "players_frame"}
+
+
+def example_masks():
+    return Explanations((example_mask(np.eye(3), 0.5),))
+
+
+@pytest.mark.parametrize("found", [example_explanations(), example_causes(), example_masks()])
+def test_a_frame_has_a_dozen_columns_at_most_unless_all_are_asked_for(found):
+    made = Explanations(found.items, "pandas")
+    for name in ("to_frame", "path_frame", "players_frame", "reasons_frame", "members_frame"):
+        try:
+            short = getattr(made, name)()
+        except AbsentError:
+            continue
+        assert 2 < len(short.columns) <= 12
+        whole = getattr(made, name)(**({"full": True} if name in FULL else {}))
+        pd.testing.assert_frame_equal(whole[list(short.columns)], short)
+    assert list(example_explanations().to_frame().columns) == [
+        *("row", "target_label", "prediction", "base", "selection", "players", "size", "delta_suf"),
+        *("delta_nec", "verdict", "status"),
+    ]
+
+
 def test_empty_and_full_frames_have_the_same_columns_and_dtypes():
     full, empty = many(2, "polars"), many(0, "polars")
     assert full.to_frame().schema == empty.to_frame().schema
+    assert full.to_frame(full=True).schema == empty.to_frame(full=True).schema
     assert full.continuum_frame().schema == empty.continuum_frame().schema
     assert full.players_frame().schema == empty.players_frame().schema
 

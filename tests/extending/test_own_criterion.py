@@ -66,7 +66,8 @@ def test_it_is_told_laid_out_saved_and_drawn(found, tmp_path):
     assert "WORTH IT (criterion priced)" in text and "moved = " in text
     assert "worth it" in repr(found) and "worth it" in table_text(found, 100)
     frame = found.to_frame()
-    assert list(frame["selection"][:2]) == ["worth it", "single"] and "moved_stderr" in frame
+    assert list(frame["selection"][:2]) == ["worth it", "single"] and "moved" in frame
+    assert "moved_stderr" in found.to_frame(full=True)
     assert list(found.players_frame().columns[3:]) == ["worth it", "single"]
     loaded = onlyif.load(onlyif.save(found, tmp_path / "own"))
     for item, other in zip(found, loaded, strict=True):

@@ -1,17 +1,24 @@
 """Tables from files come back as they were, or a sentence says what is wrong."""
 
+import bz2
 import gzip
+import io
+import lzma
+import sys
+import zipfile
+from datetime import datetime
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import polars as pl
 import pytest
 from pandas.testing import assert_frame_equal
 
 from onlyif.core.errors import ExtraError, InputError, OnlyIfError, StorageError
-from onlyif.files import polars_tables
+from onlyif.files import polars_tables, table_limits
 from onlyif.files import tables as table_files
-from onlyif.files.tables import listed, read_table, same_columns
+from onlyif.files.tables import listed, need_columns, read_table
 
 FRAME = pd.DataFrame(
     {
@@ -121,7 +128,7 @@ def test_values_that_would_change_are_refused(tmp_path, column, text, kind):
         ("a,b\n1,2\n3\n", InputError, "line 3 of table.csv has 1 values, the header has 2"),
         ("a,b\n1,2,3\n", InputError, "line 2 of table.csv has 3 values, the header has 2"),
         ('a,b\n1,"2\n', InputError, "no CSV"),
-        ("a;b\n1;2\n", InputError, "not divided by commas"),
+        ("a;b\n1;2\n", InputError, "not divided by ','.*--delimiter ';'"),
         (",a\n0,1\n", InputError, "column 1 of table.csv has no name"),
     ],
 )
@@ -161,7 +168,7 @@ def test_missing_files_folders_and_other_kinds(tmp_path):
     with pytest.raises(StorageError, match="is a folder"):
         read_table(tmp_path / "folder.csv")
     with pytest.raises(StorageError, match=r"need a file named \.csv"):
-        read_table(tmp_path / "table.xlsx")
+        read_table(tmp_path / "table.xls")
 
 
 def test_no_library_of_frames(tmp_path, monkeypatch):
@@ -171,18 +178,107 @@ def test_no_library_of_frames(tmp_path, monkeypatch):
         read_table(tmp_path / "table.csv")
 
 
-def test_columns_are_put_in_the_order_of_the_background():
-    rows, background = pd.DataFrame({"b": [1], "a": [2]}), pd.DataFrame({"a": [0], "b": [0]})
-    found = same_columns(rows, background, ("rows", "background"))
-    assert_frame_equal(found, pd.DataFrame({"a": [2], "b": [1]}))
-
-
-def test_other_columns_say_what_to_drop():
-    rows, background = pd.DataFrame({"a": [1], "income level": [2]}), pd.DataFrame({"a": [0]})
-    with pytest.raises(InputError, match=r"has columns that background lacks.*--drop 'income level'"):
-        same_columns(rows, background, ("rows", "background"))
+def test_columns_that_are_lacking_are_named_and_others_may_be_there_in_any_order():
+    rows, background = pd.DataFrame({"income level": [2], "a": [1]}), pd.DataFrame({"a": [0]})
+    need_columns(rows, background, ("rows", "background"))
     with pytest.raises(InputError, match=r"lacks columns of background.*--drop 'income level'"):
-        same_columns(background, rows, ("rows", "background"))
+        need_columns(background, rows, ("rows", "background"))
+
+
+PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+def packed(suffix, content):
+    """The content of a file, packed as its suffix says."""
+    if suffix in PACKERS:
+        return PACKERS[suffix](content)
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/inside.csv", content)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip"])
+def test_packed_csv_is_read_and_never_past_its_bounds(tmp_path, monkeypatch, library, suffix):
+    if library == "polars":
+        monkeypatch.setattr(table_files, "_frames", lambda: polars_tables)
+    path = tmp_path / f"table.csv{suffix}"
+    path.write_bytes(packed(suffix, b"a;b\n1;x,y\n2;z\n"))
+    table = read_table(path, delimiter=";")
+    assert {name: table[name].to_list() for name in table.columns} == {"a": [1, 2], "b": ["x,y", "z"]}
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(StorageError, match="cut short"):
+        read_table(path, delimiter=";")
+    monkeypatch.setattr(table_limits, "FREE_BYTES", 2**16)
+    path.write_bytes(packed(suffix, b"a\n" + b"1\n" * 2**20))
+    with pytest.raises(StorageError, match="unpacks to more than"):
+        read_table(path)
+
+
+def test_tsv_is_divided_by_tabs_and_a_zip_holds_one_table(tmp_path):
+    (tmp_path / "table.tsv").write_text("a\tb\n1\t2,5\n")
+    assert read_table(tmp_path / "table.tsv")["b"].tolist() == ["2,5"]
+    with zipfile.ZipFile(tmp_path / "table.csv.zip", "w") as archive:
+        archive.writestr("a.csv", "a\n1\n")
+        archive.writestr("b.csv", "a\n1\n")
+    with pytest.raises(InputError, match="holds 2 files"):
+        read_table(tmp_path / "table.csv.zip")
+
+
+def book(path, *rows, sheets=1):
+    made = openpyxl.Workbook()
+    for row in rows:
+        made.active.append(row)
+    for _ in range(sheets - 1):
+        made.create_sheet()
+    made.save(path)
+    return path
+
+
+def test_the_cells_of_a_spreadsheet_keep_their_types(tmp_path):
+    day = datetime(2020, 1, 31)
+    rows = [1, 0.1, "007", True, day], [None, 2, "x", False, None], [], [3, None, None, True, day]
+    path = book(tmp_path / "table.xlsx", ["n", "share", "code", "yes", "day"], *rows)
+    table = read_table(path)
+    assert table["n"].tolist()[::2] == [1.0, 3.0] and np.isnan(table["n"][1])
+    assert table["share"].tolist()[:2] == [0.1, 2.0]
+    # A text of digits is a text, for the file says so.
+    assert table["code"].tolist()[:2] == ["007", "x"] and table["code"].isna()[2]
+    assert table["yes"].tolist() == [True, False, True]
+    like = pd.DataFrame({"day": pd.to_datetime(["2020-01-01"]), "n": [0.5]})
+    assert read_table(path, like)["day"].tolist()[0] == day
+
+
+@pytest.mark.parametrize(
+    ("rows", "sheets", "said"),
+    [
+        ([["a"], [1]], 2, "has the sheets 'Sheet', 'Sheet1'"),
+        ([["a", "b"], [1, "=A2+1"]], 1, "row 2, column 2 of table.xlsx holds a formula whose value"),
+        ([["a"], ["#DIV/0!"]], 1, "row 2, column 1 of table.xlsx holds the error '#DIV/0!'"),
+        ([["a", "b"], [1, 2, 3]], 1, "has 3 values, the header has 2"),
+        ([["a", "a"], [1, 2]], 1, "columns of the same name: 'a'"),
+        ([], 1, "has no columns"),
+    ],
+)
+def test_spreadsheets_that_say_no_table(tmp_path, rows, sheets, said):
+    with pytest.raises(InputError, match=said):
+        read_table(book(tmp_path / "table.xlsx", *rows, sheets=sheets))
+
+
+def test_a_spreadsheet_that_is_none_or_too_large(tmp_path, monkeypatch):
+    (tmp_path / "table.xlsx").write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(StorageError, match="cut short"):
+        read_table(tmp_path / "table.xlsx")
+    path = book(tmp_path / "table.xlsx", ["a"], [1])
+    with monkeypatch.context() as patched:
+        patched.setattr(table_limits, "FREE_BYTES", -(2**30))
+        with pytest.raises(StorageError, match="unpacks to more than"):
+            read_table(path)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    monkeypatch.delitem(sys.modules, "onlyif.files.spreadsheet", raising=False)
+    with pytest.raises(ExtraError, match=r"onlyif\[excel\]"):
+        read_table(path)
 
 
 def test_long_lists_are_cut():

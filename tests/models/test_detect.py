@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from torch import nn
 
+import onlyif
 from onlyif.core.errors import InputError, SettingError
 from onlyif.modalities.table import fit_schema
 from onlyif.models.detect import detect
@@ -373,8 +374,10 @@ FITTED = {
 
 @pytest.mark.parametrize("kind", FITTED)
 def test_other_columns_than_those_of_training_are_refused(kind):
-    with pytest.raises(InputError, match="was fitted on 4 columns, the table has 3"):
+    with pytest.raises(InputError, match=rf"lacks columns \['{NAMES[3]}'\] that .* was fitted on; it has"):
         detect(FITTED[kind], fit_schema(FRAME[NAMES[:3]]), AutoOutput())
+    with pytest.raises(InputError, match="was fitted on 4 columns, the table has 3"):
+        detect(FITTED[kind], fit_schema(ARRAY[:, :3]), AutoOutput())
     with pytest.raises(InputError, match=r"was fitted on the columns \['alpha', .* the table has \['delta'"):
         detect(FITTED[kind], fit_schema(FRAME[NAMES[::-1]]), AutoOutput())
     with pytest.raises(InputError, match="pass a data frame with these columns, the table is a plain array"):
@@ -395,3 +398,20 @@ def test_no_library_but_the_models_own_is_imported():
         subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
     )
     assert {"sklearn", "xgboost", "lightgbm", "onnxruntime", "pandas", "polars"} & set(loaded) == set()
+
+
+@pytest.mark.parametrize("kind", FITTED)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_background_gives_the_columns_that_the_model_was_fitted_on_in_its_order(kind, library):
+    wide = FRAME[NAMES[::-1]].assign(label=1.0)
+    rows, background = wide[:2], wide
+    if library == "polars":
+        rows, background = pl.from_pandas(rows), pl.from_pandas(background)
+    found = onlyif.explain(FITTED[kind], rows, background=background, target=0)
+    want = onlyif.explain(FITTED[kind], FRAME[:2], background=FRAME, target=0)
+    assert found[0].names == tuple(NAMES)
+    for item, other in zip(found, want, strict=True):
+        assert (item.prediction, item.sets) == (other.prediction, other.sets)
+    notes = found[0].notes
+    assert any("in another order than those of the model" in note for note in notes)
+    assert "columns ['label'] of the background, which the model was not fitted on, were ignored" in notes

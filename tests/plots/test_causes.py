@@ -18,11 +18,18 @@ def test_bars_add_up_to_the_two_parts_and_stand_by_their_label():
     assert lengths == pytest.approx([0.125, 0.0625, 0.0] * 2)
 
 
-def test_members_are_bold_unless_there_is_no_cause():
+def test_members_are_bold():
     weights = [label.get_fontweight() for label in plot_causes(example_causes()[0]).get_yticklabels()]
     assert weights == ["bold", "bold", "normal"]
-    weights = [label.get_fontweight() for label in plot_causes(example_causes()[1]).get_yticklabels()]
-    assert weights == ["normal"] * 3
+
+
+@pytest.mark.parametrize("plot", [plot_causes, plot_path])
+def test_where_nothing_is_a_cause_the_picture_says_so_and_what_to_do(plot):
+    item = example_causes()[1]
+    ax = plot(item)
+    assert not (ax.patches or ax.lines or ax.get_yticks().size)
+    said = " ".join(" ".join(text.get_text().split()) for text in ax.texts)
+    assert item.status.kind.value.capitalize() in said and item.status.advice in said
 
 
 def test_the_path_shows_every_size_and_the_mean():

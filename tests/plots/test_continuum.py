@@ -30,8 +30,8 @@ def bars(ax):
 
 def test_bars_say_over_which_alpha_each_player_is_in_the_solution():
     assert bars(plot_continuum(bent())) == [
-        ("age = 39", 0.0, pytest.approx(2 / 3)),
-        ("age = 39", pytest.approx(2 / 3), 1.0),
+        ("age = 39 (for)", 0.0, pytest.approx(2 / 3)),
+        ("age = 39 (for)", pytest.approx(2 / 3), 1.0),
         ("income = 5", pytest.approx(2 / 3), 1.0),
     ]
 
@@ -83,7 +83,8 @@ def test_a_solution_that_holds_at_one_alpha_alone_is_a_dot():
 def test_where_every_solution_is_empty_the_reason_stands_in_the_picture():
     item = example_explanations()[2]
     (text,) = plot_continuum(item).child_axes[0].texts
-    assert "nothing to explain" in " ".join(text.get_text().split())
+    told = " ".join(text.get_text().split())
+    assert told.startswith("Nothing to explain: ") and item.status.advice in told
     item = explanation_of_game(lambda kept: float(len(kept)), Case(NAMES, size=0))
     (text,) = plot_continuum(item).child_axes[0].texts
     assert text.get_text() == "The empty set is the best at every α."

@@ -2,9 +2,11 @@
 
 import pytest
 
+import onlyif
 from onlyif.explanation.summary import summary
 from onlyif.plots.summary import plot_summary
-from onlyif.testing.explanations import example_explanations
+from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.games import game_of_table
 
 
 def test_bars_are_shares_and_lines_their_intervals():
@@ -23,6 +25,17 @@ def test_only_the_most_frequent_are_shown_and_that_is_said():
     ax = plot_summary(summary(example_explanations()), max_players=2)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["age", "income"]
     assert any("1 rarer feature left out." in " ".join(t.get_text().split()) for t in ax.texts)
+
+
+def test_what_speaks_against_the_prediction_is_hatched_and_verdicts_are_counted():
+    item = explanation_of_game(game_of_table([0.0, 0.8, -0.3, 0.5]), Case(("a", "b"), epsilon=0.1))
+    assert item.speaks_against(item.sufficient.directions[1])
+    ax = plot_summary(onlyif.Explanations((item, *[example_explanations()[2]] * 3)))
+    hatched = [patch for patch in ax.patches if patch.get_hatch()]
+    assert [patch.get_width() for patch in hatched] == [1.0] * 3
+    said = " ".join(" ".join(text.get_text().split()) for text in ax.texts)
+    assert "4 rows: nothing to explain 3, all features 1" in said
+    assert "Sufficient sets: holds 4; necessary sets: holds 4." in said
 
 
 def test_legend_names_the_three_sets():

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from onlyif.explanation.selection import Measure
 from onlyif.plots import style
 from onlyif.plots.tabular import plot_explanation
 from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
-from onlyif.testing.games import chain_subsets
+from onlyif.testing.games import chain_subsets, game_of_table
 
 COLOURS = {0: style.SUFFICIENT, 1: style.NECESSARY, 2: style.UNIFIED}
 
@@ -21,7 +22,7 @@ def cells(ax):
     found = {0: [], 1: [], 2: []}
     for patch in sets.patches:
         column = round(patch.get_x() + patch.get_width() / 2)
-        if to_hex(patch.get_facecolor()).upper() == COLOURS[column].upper():
+        if to_hex(patch.get_edgecolor()).upper() == COLOURS[column].upper():
             found[column].append(labels[round(patch.get_y() + patch.get_height() / 2)])
     return [sorted(found[column]) for column in range(3)]
 
@@ -58,9 +59,38 @@ def test_without_shapley_values_there_is_one_panel_in_the_order_of_the_table():
 def test_heads_give_size_and_gap_of_each_set():
     item = example_explanations()[1]
     ticks = [label.get_text() for label in plot_explanation(item).child_axes[0].get_xticklabels()]
-    assert ticks == ["KEEP: 3\nΔsuf 0", "HIDE: 3\nΔnec 0", "BOTH: 2\nΔuni 0.15"]
-    empty = plot_explanation(example_explanations()[2]).child_axes[0].get_xticklabels()
-    assert [label.get_text().split("\n")[0] for label in empty] == ["KEEP: none", "HIDE: none", "BOTH: none"]
+    assert ticks == ["KEEP: 3\nΔsuf 0\nholds", "HIDE: 3\nΔnec 0\nholds", "BOTH: 2\nΔuni 0.15\n"]
+
+
+def test_cells_say_what_their_member_speaks_for_and_only_that_is_in_full_colour():
+    # b speaks against what a says alone, and c for it only beside others.
+    table = [0.0, 0.8, -0.2, 0.6, 0.0, 0.9, -0.1, 1.0]
+    item = explanation_of_game(game_of_table(table), Case(("a", "b", "c"), epsilon=0.0))
+    sets = plot_explanation(item).child_axes[0]
+    said = {(t.get_position()[0], t.get_position()[1]): t.get_text() for t in sets.texts}
+    labels = [label.get_text().split(" = ")[0] for label in sets.get_yticklabels()]
+    for x, chosen in enumerate(item.sets.values()):
+        ways = dict(zip(chosen.names, chosen.directions, strict=True))
+        words = {name: said[x, labels.index(name)] for name in labels}
+        want = {
+            name: {"raises": "for", "lowers": "against", "none": "nothing"}.get(way.value, way.value)
+            for name, way in ways.items()
+        }
+        assert words == {name: want.get(name, "") for name in labels}
+    assert {"for", "depends"} <= set(said.values())
+    full = [patch for patch in sets.patches if to_hex(patch.get_facecolor()).upper() in COLOURS.values()]
+    assert len(full) == sum(word == "for" for word in said.values())
+
+
+def test_where_a_set_does_not_hold_no_title_says_that_it_does():
+    item = example_explanations()[0]
+    fresh = {"fresh_sufficiency": Measure(1.0, 0.01), "fresh_necessity": Measure(0.0, 0.0)}
+    chosen = replace(item.sufficient, measures={**item.sufficient.measures, **fresh})
+    moved = replace(item, sets={**item.sets, "sufficient": chosen})
+    ax = plot_explanation(moved)
+    assert "does not hold" in ax.child_axes[0].get_xticklabels()[0].get_text()
+    titles = {text.get_text().strip() for text in ax.texts if text.get_fontweight() == "bold"}
+    assert titles - {""} == {"The smallest sets: keep 2 features, hide 2"}
 
 
 def test_of_many_features_those_in_a_set_and_the_largest_are_shown():

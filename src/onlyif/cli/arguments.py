@@ -1,6 +1,10 @@
 """The arguments of the command line, and what --help says of them."""
 
 import argparse
+import sys
+from typing import NoReturn, final
+
+from typing_extensions import override
 
 from onlyif.cli.causal_arguments import add_causes
 from onlyif.cli.exits import EXIT_TEXT
@@ -36,6 +40,9 @@ examples:
     onlyif explain --model-from mypackage.models:predict --data rows.csv \\
         --background train.csv --json > results.json
 
+  why was each row decided as it was, and not as others were
+    onlyif explain model.skops --data rows.csv --background train.parquet --against "other decisions"
+
   which two columns are the most probable necessary and sufficient cause of each prediction
     onlyif explain model.skops --data rows.csv --background train.parquet --criterion pns --size 2
 
@@ -44,9 +51,24 @@ examples:
     onlyif show results/"""
 
 
+class WrongUsageError(SettingError):
+    """Arguments that are none of the command's; the user was shown its usage."""
+
+
+@final
+class _Parser(argparse.ArgumentParser):
+    """A parser that leaves it to its caller how the program ends."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self._print_message(f"{self.prog}: error: {message}\n", sys.stderr)
+        raise WrongUsageError(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="onlyif",
         description=_DESCRIPTION,
         epilog=f"{_MODELS}\n\n{_EXAMPLES}\n\n{EXIT_TEXT}",
@@ -59,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_explain(commands: "argparse._SubParsersAction[_Parser]") -> None:
     made = commands.add_parser(
         "explain",
         help="explain rows of a table",
@@ -75,7 +97,7 @@ def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_results(made)
 
 
-def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_show(commands: "argparse._SubParsersAction[_Parser]") -> None:
     made = commands.add_parser("show", help="print explanations that --out saved", epilog=EXIT_TEXT)
     made.set_defaults(command="show")
     made.add_argument("folder", metavar="DIR", help="the folder that was named with --out")
@@ -84,7 +106,9 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_inputs(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("model and tables (CSV, .csv.gz, Parquet or Feather)")
+    group = made.add_argument_group(
+        "model and tables (CSV, also .gz, .bz2, .xz or .zip; .xlsx, Parquet or Feather)"
+    )
     group.add_argument("model", metavar="MODEL", nargs="?", help="the file of the model")
     group.add_argument(
         "--model-from",
@@ -102,6 +126,13 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
         help="rows like those the model was trained on: what is hidden takes its values from them",
     )
     group.add_argument("--rows", metavar="ROWS", help="positions of rows of --data: 0,5-9 (default: all)")
+    _add_columns(group)
+    group.add_argument(
+        "--groups", metavar="FILE", help='TOML file with [groups] and lines like city = ["city_a", "city_b"]'
+    )
+
+
+def _add_columns(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--drop", metavar="COLUMN", action="append", default=[], help="a column that the model does not use"
     )
@@ -120,7 +151,10 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
         help="a column of CSV files that holds numbers, also where they have leading zeros",
     )
     group.add_argument(
-        "--groups", metavar="FILE", help='TOML file with [groups] and lines like city = ["city_a", "city_b"]'
+        "--delimiter",
+        metavar="MARK",
+        type=_delimiter,
+        help="what divides the values in CSV files: one character, or tab (default: a comma, in .tsv a tab)",
     )
 
 
@@ -131,6 +165,13 @@ def _add_question(made: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         help="class label, or number of the output; a number that is a label is the label "
         "(default: the class that the model predicts)",
+    )
+    group.add_argument(
+        "--against",
+        metavar="ROWS",
+        help='give the reasons for the model\'s decision: "other decisions" hides columns by the values of '
+        "background rows that the model decides otherwise, a class label by those of rows that it decides so "
+        "(default: all background rows)",
     )
     group.add_argument(
         "--output",
@@ -253,6 +294,13 @@ def _add_printing(made: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     group.add_argument("--quiet", action="store_true", help="no progress, notes or warnings on stderr")
     group.add_argument("--debug", action="store_true", help="show where an error comes from")
     return group
+
+
+def _delimiter(text: str) -> str:
+    mark = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(mark) != 1 or mark in '\r\n"' or mark.isalnum() or not mark.isascii():
+        raise argparse.ArgumentTypeError(f"need one character such as ; or |, or tab, got {text!r}")
+    return mark
 
 
 def _count_or_all(text: str) -> int | None:

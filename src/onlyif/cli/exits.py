@@ -22,6 +22,17 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     OSError: 5,
     MemoryError: 7,
 }
+# What kinds of errors are called in JSON, by their codes.
+KINDS: Mapping[int, str] = {
+    UNEXPECTED: "unexpected",
+    2: "arguments",
+    3: "data",
+    4: "model",
+    5: "files",
+    6: "package",
+    7: "limit",
+    INTERRUPTED: "interrupted",
+}
 EXIT_TEXT = """\
 exit codes:
   0 done            1 unexpected error (please report it)

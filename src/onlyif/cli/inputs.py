@@ -16,7 +16,7 @@ from onlyif.cli.streams import tell
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.files.model_columns import Known, known_columns
 from onlyif.files.models import read_model
-from onlyif.files.tables import csv_columns, is_csv, listed, read_table, same_columns
+from onlyif.files.tables import csv_columns, is_csv, listed, need_columns, read_table
 from onlyif.modalities.groups import read_groups
 from onlyif.modalities.table_fit import Sort
 
@@ -75,8 +75,9 @@ def read_inputs(arguments: Namespace) -> Inputs:
     data, background = tables[arguments.data], tables.get(arguments.background)
     baseline = tables.get(arguments.baseline)
     if background is not None:
-        data = _ordered(data, background, arguments.data, arguments)
-        baseline = None if baseline is None else _ordered(baseline, background, arguments.baseline, arguments)
+        for table, path in ((data, arguments.data), (baseline, arguments.baseline)):
+            if table is not None:
+                need_columns(table, background, (_name(path), _name(arguments.background)))
     positions = chosen_rows(arguments.rows, len(data))
     rows, groups, here = take_rows(data, positions), read_groups(arguments.groups), Path.cwd()
     files = {} if arguments.out is None else file_digests(arguments)
@@ -88,15 +89,11 @@ def _read(path: str, arguments: Namespace, like: Any, model: Any, seen: set[str]
     """A table without the columns that are left out, read by what is known of its types."""
     known = dict[str, Known]()
     if is_csv(path):
-        columns = [name for name in csv_columns(path) if name not in arguments.drop]
+        columns = [name for name in csv_columns(path, arguments.delimiter) if name not in arguments.drop]
         known = {} if model is None else known_columns(model, columns)
         known |= {name: Known(Sort.TEXT) for name in (*arguments.text, *arguments.drop)}
         known |= {name: Known(Sort.REAL) for name in arguments.number}
-    return _without(read_table(path, like, known), arguments.drop, seen)
-
-
-def _ordered(table: Any, background: Any, path: str, arguments: Namespace) -> Any:
-    return same_columns(table, background, (_name(path), _name(arguments.background)))
+    return _without(read_table(path, like, known, arguments.delimiter), arguments.drop, seen)
 
 
 def _without(table: Any, drop: Sequence[str], seen: set[str]) -> Any:

@@ -9,12 +9,14 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
-from onlyif.cli.arguments import need_together, parser
+from onlyif.cli.arguments import WrongUsageError, need_together, parser
 from onlyif.cli.digests import code_digests
 from onlyif.cli.exits import INTERRUPTED, OK, OUT_OF_TIME, PIPE_CLOSED, UNEXPECTED, exit_code
 from onlyif.cli.inputs import Inputs, read_inputs
 from onlyif.cli.printing import (
     Progress,
+    error_json,
+    fault_of,
     forecast_json,
     full_text,
     json_text,
@@ -25,20 +27,19 @@ from onlyif.cli.record import record_of
 from onlyif.cli.rows import chosen_rows
 from onlyif.cli.saving import Folder
 from onlyif.cli.settings import need_use, options_of, unused
+from onlyif.cli.spoken import spoken
 from onlyif.cli.streams import Results, results_apart, tell
 from onlyif.core.errors import Interrupted, ModelError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.progress import Meter, meter_of
-from onlyif.explainer import rows_left
-from onlyif.explainer import run as run_work
 from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.progress_bar import progress_bar
-from onlyif.setup.forecast import forecast_of
+from onlyif.runs import Run, run_against, run_of
+from onlyif.setup.foundation import Source
 from onlyif.setup.jobs import count_jobs
 from onlyif.setup.prepare import prepare
-from onlyif.setup.work import Work
 
 
 def run() -> NoReturn:
@@ -60,11 +61,16 @@ def main(argv: Sequence[str]) -> int:
     Args:
         argv: The arguments, without the program's name.
     """
+    results = Results(sys.stdout)
     try:
         arguments = parser().parse_args(argv)
     except SystemExit as left:
         return int(left.code or OK)
-    arguments.results = Results(sys.stdout)
+    except WrongUsageError as error:
+        if "--json" in argv:
+            results.write(error_json(error, exit_code(error)))
+        return exit_code(error)
+    arguments.results, arguments.told = results, False
     code = _code_of(arguments)
     if code != OK:
         arguments.results.let_go()
@@ -111,16 +117,16 @@ def explain_command(arguments: Namespace) -> None:
     folder = None if arguments.out is None else Folder.named(arguments.out)
     inputs = read_inputs(arguments)
     bar = progress_bar(False if arguments.quiet else None)
-    work = _work(arguments, inputs, meter_of(arguments.time_limit, bar))
+    rows = _run(arguments, inputs, meter_of(arguments.time_limit, bar))
     if arguments.estimate:
-        told = forecast_of(work)
+        told = rows.forecast()
         arguments.results.write(forecast_json(told) if arguments.json else str(told))
         return
-    total, found = len(work), _begun(arguments, inputs, work, folder)
+    total, found = len(rows), _begun(arguments, inputs, rows, folder)
     if folder is not None and pictures is not None:
         pictures.save_missing_pictures(found, folder.place)
     try:
-        for part in bar.over(run_work(work, len(found), jobs), total, len(found)):
+        for part in bar.over(rows.parts(len(found), jobs), total, len(found)):
             first = len(found)
             if folder is not None:
                 folder.add(part, first)
@@ -133,7 +139,7 @@ def explain_command(arguments: Namespace) -> None:
         if isinstance(stopped, KeyboardInterrupt):
             raise Interrupted(found) from stopped
         raise
-    rest = rows_left(work, len(found))
+    rest = rows.rows_left(len(found))
     _print(found, arguments, Progress(len(found), total))
     if rest:
         again = "" if folder is None else f"; what is there is saved in {folder.path}, go on with --resume"
@@ -153,19 +159,17 @@ def _kept(found: Explanations, folder: Folder | None) -> Explanations:
     return found
 
 
-def _begun(arguments: Namespace, inputs: Inputs, work: Work, folder: Folder | None) -> Explanations:
+def _begun(arguments: Namespace, inputs: Inputs, rows: Run, folder: Folder | None) -> Explanations:
     """What the folder holds of this run already."""
     if not arguments.quiet:
-        for sentence in unused(arguments, work):
+        for sentence in unused(arguments, rows.portions[0].work):
             tell(f"note: {sentence}")
     if folder is None:
         return Explanations(())
     # Code that is imported when the model is first asked is loaded by now.
     code = code_digests(arguments.model_from, inputs.here)
-    found = folder.begin(
-        record_of(arguments, inputs.positions, work, (inputs.files, code)), resume=arguments.resume
-    )
-    _need_same_rows(found, work)
+    found = folder.begin(record_of(arguments, inputs, rows.answers, code), resume=arguments.resume)
+    _need_same_rows(found, rows)
     return found
 
 
@@ -180,8 +184,12 @@ def show_command(arguments: Namespace) -> None:
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {"explain": explain_command, "show": show_command}
 
 
-def _work(arguments: Namespace, inputs: Inputs, meter: Meter) -> Work:
-    return prepare(inputs.model, inputs.rows, inputs.background, options_of(arguments, inputs), meter)
+def _run(arguments: Namespace, inputs: Inputs, meter: Meter) -> Run:
+    options = options_of(arguments, inputs)
+    if arguments.against is None:
+        return run_of(prepare(inputs.model, inputs.rows, inputs.background, options, meter))
+    source = Source(inputs.model, inputs.background, options)
+    return run_against(source, inputs.rows, arguments.against, meter)
 
 
 def _pictures() -> Any:
@@ -191,17 +199,20 @@ def _pictures() -> Any:
         raise missing("matplotlib", "plots", "--plots") from error
 
 
-def _need_same_rows(found: Explanations, work: Work) -> None:
-    labels = [str(subject.row) for subject in work.whole.subjects]
+def _need_same_rows(found: Explanations, rows: Run) -> None:
+    labels = [str(label) for label in rows.labels]
     if [str(item.row) for item in found] != labels[: len(found)]:
         raise StorageError("the saved explanations are not of the first rows; name another folder with --out")
 
 
-def _print(found: Explanations, arguments: Namespace, progress: Progress) -> None:
+def _print(
+    found: Explanations, arguments: Namespace, progress: Progress, stopped: BaseException | None = None
+) -> None:
     results: Results = arguments.results
     if arguments.json:
-        text = json_text(found, progress)
-        results.write(text if results.holds(text) else json_text(found, progress, ascii_only=True))
+        fault = {} if stopped is None else fault_of(stopped, exit_code(stopped))
+        text = json_text(found, progress, fault)
+        results.write(text if results.holds(text) else json_text(found, progress, fault, ascii_only=True))
     elif len(found):
         width = terminal_width()
         whole = arguments.details or len(found) == 1
@@ -219,8 +230,9 @@ def _print_unfinished(
         return
     # The error that stopped the run is the one to tell, not that its results cannot be printed.
     with suppress(OSError):
-        _print(found, arguments, progress)
+        _print(found, arguments, progress, stopped)
         arguments.results.flush()
+        arguments.told = True
     saved = "" if arguments.out is None else f"; they are saved in {arguments.out}, go on with --resume"
     word = "interrupted" if interrupted else "stopped by an error"
     tell(f"{word} after {len(found)} of {progress.asked} rows{saved if len(found) else ''}")
@@ -230,10 +242,13 @@ def _failed(error: BaseException, arguments: Namespace) -> int:
     code = exit_code(error)
     if arguments.debug:
         traceback.print_exception(error)
+    if arguments.json and not arguments.told:
+        with suppress(OSError):
+            arguments.results.write(error_json(error, code))
     if code == UNEXPECTED:
         tell(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
     else:
-        tell(str(error) or type(error).__name__)
+        tell(spoken(str(error)) or type(error).__name__)
     return code
 
 
@@ -244,7 +259,7 @@ def _told(left: SystemExit) -> str:
 @contextmanager
 def _warnings_as_lines(*, quiet: bool) -> Iterator[None]:
     def line(message: Warning | str, *_: object, **__: object) -> None:
-        tell(f"note: {' '.join(str(message).split())}")
+        tell(f"note: {spoken(' '.join(str(message).split()))}")
 
     with warnings.catch_warnings():
         if quiet:

@@ -5,17 +5,20 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from enum import Enum
 from typing import Any, final
 
 import numpy as np
 
+from onlyif.cli.exits import INTERRUPTED, KINDS
+from onlyif.cli.spoken import spoken
+from onlyif.core.visible import on_one_line
 from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import aligned, clipped, error, number, sentence, wrapped
-from onlyif.explanation.selection import Measure, Selection
+from onlyif.explanation.selection import LONGEST_LIST, Direction, Measure, Selection
 from onlyif.explanation.summary import SYMBOLS
 from onlyif.explanation.text import explanation_text
 from onlyif.setup.forecast import Forecast
@@ -58,7 +61,16 @@ def terminal_width() -> int:
 
 def full_text(found: Explanations, width: int) -> str:
     """All of every explanation, one below the other."""
-    return ("\n\n" + "─" * width + "\n\n").join(explanation_text(item, width) for item in found)
+    return ("\n\n" + "─" * width + "\n\n").join(_whole(item, width) for item in found)
+
+
+def _whole(item: Explanation, width: int) -> str:
+    """All of an explanation, with what it says of arguments in words of the command line."""
+    text = explanation_text(item, width)
+    for said in (*(sentence(str(status)) for status in item.statuses), *item.notes):
+        old, new = (wrapped(one, width, "  ! ", "    ") for one in (said, spoken(said)))
+        text = text.replace(old, new, 1)
+    return text
 
 
 def table_text(found: Explanations, width: int) -> str:
@@ -67,8 +79,8 @@ def table_text(found: Explanations, width: int) -> str:
     heads = ["PNS", "mean"] if "cause" in first.sets else ["set", *_heads(first)]
     header = ["row", "f(x)", first.base_word, "target", *heads, "columns"]
     rows = [line for item in found for line in _lines(item)]
-    said = [f"! row {item.row}: {item.reason}" for item in found if item.reason]
-    shared = [f"! {note}" for note in dict.fromkeys(note for item in found for note in item.notes)]
+    said = [f"! row {item.row}: {spoken(str(status))}" for item in found for status in item.statuses]
+    shared = [f"! {spoken(note)}" for note in dict.fromkeys(note for item in found for note in item.notes)]
     notes = [wrapped(text, width, "", "  ") for text in (*said, *shared, *_told(first))]
     return "\n".join([*aligned(header, rows, indent="", width=width), "", *notes])
 
@@ -99,18 +111,30 @@ def _told(item: Explanation) -> list[str]:
         ]
     if item.details.continua is not None:
         basis = sentence(item.certificate.basis.sentence)
-        return [
-            f"{sentence(made.sentences['reference'])} {basis}",
-            "sufficient: keeping only these columns leaves the prediction within ε of f(x); "
+        both = f"both: the best compromise at α = {number(item.alpha)}."
+        meant = (
+            "sufficient: with only these columns kept the decision stays; "
+            "necessary: with only these hidden it is gone; "
+            if item.compares_decisions
+            else "sufficient: keeping only these columns leaves the prediction within ε of f(x); "
             "necessary: hiding only these brings it within ε of the average f_0; "
-            f"both: the best compromise at α = {number(item.alpha)}.",
+        )
+        against = made.sentences.get("against")
+        compared = [sentence(f"f_0 is of {against}")] if against else []
+        ways = "(against): the column moves the prediction away from f(x); (depends): alone otherwise than "
+        return [
+            *compared,
+            f"{sentence(made.sentences['reference'])} {basis}",
+            meant + both,
+            f"{ways}beside the others.",
         ]
     return [sentence(said) for said in made.sentences.values()]
 
 
 def _lines(item: Explanation) -> list[list[str]]:
     label = clipped(item.target_label, _LABEL_WIDTH)
-    start = [clipped(str(item.row), _LABEL_WIDTH), number(item.prediction), number(item.base), label]
+    values = (clipped(item.value_text(value), _LABEL_WIDTH) for value in (item.prediction, item.base))
+    start = [clipped(str(item.row), _LABEL_WIDTH), *values, label]
     if "cause" in item.sets:
         cause = item.cause
         typical = "" if cause.typical is None else number(cause.typical)
@@ -118,21 +142,52 @@ def _lines(item: Explanation) -> list[list[str]]:
         return [[*start, pns, typical, "none" if item.reason else str(cause)]]
     starts = [start, *([""] * len(start) for _ in item.sets)]
     return [
-        [*first, "both" if name == "unified" else name, *_numbers(item, chosen), str(chosen)]
+        [
+            *first,
+            "both" if name == "unified" else name,
+            *_numbers(item, chosen),
+            f"{_members(item, chosen)}{_verdict(item, name)}",
+        ]
         for first, (name, chosen) in zip(starts, item.sets.items(), strict=False)
     ]
+
+
+def _verdict(item: Explanation, name: str) -> str:
+    return f": {item.verdicts[name].finding.value}" if name in item.verdicts else ""
+
+
+def _members(item: Explanation, chosen: Selection) -> str:
+    """The members of a set, those marked that do not simply speak for the prediction."""
+    ways = dict(zip(chosen.names, chosen.directions, strict=False))
+    marked = [f"{name}{_mark(item, ways.get(name))}" for name in chosen.names]
+    return str(chosen) if chosen.size > LONGEST_LIST else "{" + on_one_line(", ".join(marked)) + "}"
+
+
+def _mark(item: Explanation, way: Direction | None) -> str:
+    if way is None:
+        return ""
+    if item.speaks_against(way):
+        return " (against)"
+    return f" ({way.value})" if way in {Direction.DEPENDS, Direction.UNCLEAR} else ""
 
 
 def _numbers(item: Explanation, chosen: Selection) -> list[str]:
     return [number(chosen.measures[name].value) for name in _shown(item)]
 
 
-def json_text(found: Explanations, progress: Progress, *, ascii_only: bool = False) -> str:
+def json_text(
+    found: Explanations,
+    progress: Progress,
+    fault: Mapping[str, Any] | None = None,
+    *,
+    ascii_only: bool = False,
+) -> str:
     """One strict JSON document; what is not finite is null.
 
     Args:
         found: The explanations.
         progress: How far the run came.
+        fault: What ended it, from `fault_of`; None where nothing did.
         ascii_only: Whether all other characters are escaped.
     """
     document = {
@@ -140,8 +195,35 @@ def json_text(found: Explanations, progress: Progress, *, ascii_only: bool = Fal
         "complete": progress.complete,
         "n_finished": progress.finished,
         "n_rows": progress.asked,
+        **(fault or {}),
         "explanations": [_record(item) for item in found],
     }
+    return _strict(document, ascii_only=ascii_only)
+
+
+def error_json(error: BaseException, code: int) -> str:
+    """A run that gave no explanation, as strict JSON in ASCII.
+
+    Args:
+        error: What ended it.
+        code: The exit code.
+    """
+    return _strict({"onlyif": __version__, "complete": False, **fault_of(error, code)}, ascii_only=True)
+
+
+def fault_of(error: BaseException, code: int) -> Mapping[str, Any]:
+    """What ended a run, for JSON: the exit code, what kind of error it was, and the sentence.
+
+    Args:
+        error: The error.
+        code: The exit code.
+    """
+    code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else code
+    message = spoken(str(error)) or type(error).__name__
+    return {"error": {"code": code, "kind": KINDS[code], "message": message}}
+
+
+def _strict(document: Mapping[str, Any], *, ascii_only: bool) -> str:
     text = json.dumps(document, ensure_ascii=ascii_only, allow_nan=False)
     # JSON reads its own escapes of control characters as these, and a terminal does not obey them.
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -176,7 +258,8 @@ def _record(item: Explanation) -> dict[str, Any]:
     plain |= {"provenance": _provenance(item.provenance), **plain_value(dict(item.settings))}
     plain |= {
         "statuses": [
-            {"kind": one.kind.value, "sentence": one.sentence, "advice": one.advice} for one in item.statuses
+            {"kind": one.kind.value, "sentence": one.sentence, "advice": spoken(one.advice)}
+            for one in item.statuses
         ],
         "verdicts": {kind: verdict.finding.value for kind, verdict in item.verdicts.items()},
     }

@@ -1,9 +1,11 @@
 """What a run is: settings, files, code, versions, rows and what the model answers; kept in `run.json`.
 
-A run goes on in a folder only if all of these are the same. A digest cannot see everything that decides
-what a model answers, so that the answers to all rows are compared too, whatever the model is.
+A run goes on in a folder only if all of these are the same; more rows may follow those that it began with.
+A digest cannot see everything that decides what a model answers, so that the answers to all rows are
+compared too, whatever the model is.
 """
 
+import hashlib
 import json
 import sys
 from argparse import Namespace
@@ -11,16 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import narwhals as nw
 import numpy as np
 
+from onlyif.cli.inputs import Inputs
 from onlyif.cli.settings import recorded
 from onlyif.core.errors import StorageError
 from onlyif.explanation.checked import converted
 from onlyif.explanation.sealed import need_seal
-from onlyif.setup.work import Work
+from onlyif.models.own_answers import OwnAnswers
 from onlyif.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 _LIBRARIES = "numpy scipy torch pandas polars sklearn xgboost lightgbm catboost onnxruntime tensorflow jax"
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 # More rounding than two equal calls may differ by: another processor's kernels.
@@ -30,31 +34,29 @@ Record = dict[str, Any]
 
 
 def record_of(
-    arguments: Namespace,
-    positions: Sequence[int],
-    work: Work,
-    digests: tuple[Mapping[str, str], Mapping[str, str]],
+    arguments: Namespace, inputs: Inputs, own: OwnAnswers | None, code: Mapping[str, str]
 ) -> Record:
     """What a run is, as values for strict JSON.
 
     Args:
         arguments: The arguments.
-        positions: The rows.
-        work: The work, whose model was asked for all rows.
-        digests: Those of the files and of the code.
+        inputs: What was read.
+        own: What the model answers to the rows; None where it was not asked.
+        code: The digests of the user's code.
     """
-    files, code = dict(digests[0]), dict(digests[1])
+    files, code = dict(inputs.files), dict(code)
     if arguments.model_from is not None:
         files["model_from"] = code.pop(arguments.model_from.partition(":")[0], "")
     # An answer that is never the same twice can tell nothing.
-    own = None if "random" in arguments.tolerate else work.whole.own
+    own = None if "random" in arguments.tolerate else own
     return {
         "format": FORMAT,
         "settings": json.loads(json.dumps(recorded(arguments))),
         "files": files,
         "code": code,
         "versions": _versions(),
-        "rows": list(positions),
+        "rows": list(inputs.positions),
+        "values": _row_digests(inputs.rows),
         "answers": None if own is None else own.outputs.tolist(),
         "digits": None if own is None else own.digits,
     }
@@ -71,6 +73,7 @@ class _Stored:
     code: dict[str, str]
     versions: dict[str, str]
     rows: list[int]
+    values: list[str]
     answers: list[Any] | None
     digits: int | None
     sha256: str
@@ -87,9 +90,9 @@ def rows_of(document: Any, where: str) -> int:
         StorageError: if it is none.
     """
     number = _format_of(document, where)
-    if number not in {1, FORMAT}:
+    if number not in {1, 2, FORMAT}:
         raise StorageError(f"{where} is of no format that onlyif {__version__} reads")
-    if number == FORMAT:
+    if number > 1:
         need_seal(document, where)
     rows = document.get("rows")
     if not (isinstance(rows, list) and all(type(row) is int for row in rows)):
@@ -124,6 +127,12 @@ def differences(document: Any, record: Mapping[str, Any], where: str) -> list[st
     need_seal(document, where)
     stored = converted(document, _Stored, where)
     found = []
+    # The same rows, of a table or a selection that may have more after them.
+    begun = (
+        stored.rows == record["rows"][: len(stored.rows)]
+        and stored.values == (record["values"][: len(stored.rows)])
+    )
+    free = {("settings", "rows"), ("files", "data")} if begun else set()
     groups = {"settings": stored.settings, "files": stored.files, "code": stored.code}
     for group, there in groups.items():
         here = record[group]
@@ -131,13 +140,14 @@ def differences(document: Any, record: Mapping[str, Any], where: str) -> list[st
             f"{group.removesuffix('s')} {name if group == 'code' else name.replace('_', '-')}"
             for name in dict.fromkeys([*here, *there])
             if (name in there, there.get(name)) != (name in here, here.get(name))
+            and (group, name) not in free
         ]
     found += [
         f"version of {name}: {stored.versions[name]} there, {now} here"
         for name, now in record["versions"].items()
         if name in stored.versions and stored.versions[name] != now
     ]
-    if stored.rows != record["rows"]:
+    if not begun:
         found.append("the rows")
     elif stored.answers is not None and record["answers"] is not None:
         found += _other_answers(stored.answers, record, where)
@@ -146,7 +156,7 @@ def differences(document: Any, record: Mapping[str, Any], where: str) -> list[st
 
 def _other_answers(stored: Sequence[Any], record: Mapping[str, Any], where: str) -> list[str]:
     """The first row that the model answers otherwise, beyond rounding."""
-    now = np.array(record["answers"], dtype=np.float64)
+    now = np.array(record["answers"], dtype=np.float64)[: len(stored)]
     try:
         before = np.array(stored)
     except ValueError as error:
@@ -162,6 +172,18 @@ def _other_answers(stored: Sequence[Any], record: Mapping[str, Any], where: str)
     row, output = apart[0]
     told = f"{before[row, output]:.6g} there, {now[row, output]:.6g} here"
     return [f"f(x) of row {record['rows'][row]}: {told}"]
+
+
+def _row_digests(rows: Any) -> list[str]:
+    """A digest of the values of each row, with the names and types of its columns."""
+    table = nw.from_native(rows, eager_only=True)
+    begun = hashlib.sha256(repr([*map(str, table.columns), *map(str, table.schema.values())]).encode())
+    found = []
+    for row in table.iter_rows():
+        digest = begun.copy()
+        digest.update(repr(row).encode("utf-8", "surrogatepass"))
+        found.append(digest.hexdigest()[:16])
+    return found
 
 
 def _versions() -> dict[str, str]:

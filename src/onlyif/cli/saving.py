@@ -11,7 +11,7 @@ from typing import Any, final
 
 from onlyif.cli.record import Record, differences, rows_of
 from onlyif.core.errors import SettingError, StorageError
-from onlyif.core.whole_files import checked_path, create_whole, remove_drafts
+from onlyif.core.whole_files import checked_path, create_whole, remove_drafts, write_whole
 from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.sealed import parsed, sealed_text
 from onlyif.explanation.storage import SUFFIX, load, save, saved_in
@@ -73,6 +73,7 @@ class Folder:
             stored = self._read()
         if stored is not None:
             self._compare(stored, record)
+            self._lengthen(stored, record)
         return self.held()
 
     def add(self, part: Explanations, first: int) -> None:
@@ -117,6 +118,14 @@ class Folder:
                 f"cannot go on in {self.path}: it holds another run (different: {', '.join(differing)}); "
                 "use the same arguments, files, code and versions, or name another folder with --out"
             )
+
+    def _lengthen(self, stored: Record, record: Mapping[str, Any]) -> None:
+        """Write down that the run has more rows than it had."""
+        if len(record["rows"]) > len(stored["rows"]):
+            try:
+                write_whole(self.place / RUN_FILE, sealed_text(record).encode("utf-8", "surrogatepass"))
+            except OSError as error:
+                raise StorageError(f"cannot write {self.path / RUN_FILE}: {error.strerror}") from error
 
     def _created(self, record: Mapping[str, Any]) -> bool:
         """Write what the run is; False if another run has done so in this moment."""

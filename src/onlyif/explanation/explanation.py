@@ -14,6 +14,7 @@ from onlyif.core.labels import Row
 from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
+from onlyif.explanation.layout import number
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Direction, Measure, Selection
 from onlyif.explanation.sentences import ENGLISH, Templates, sentences_of
@@ -36,8 +37,8 @@ class Provenance:
         seed: The one seed.
         versions: Names and versions of the packages that matter.
         sentences: What the criterion chose, each a sentence by its name: `reference`, `restriction` and
-            `distance` for sets; `baseline`, `sample`, `boundary`, `threshold`, `events`, `distance` and
-            `abduction` for causes.
+            `distance` for sets, and `class 0` and so on, the names of classes, where f is the number of one;
+            `baseline`, `sample`, `boundary`, `threshold`, `events`, `distance` and `abduction` for causes.
         values: The same as numbers: `max_rows`, `budget`; `is_metric` and `of_decisions` of a distance; `b`,
             `c`, `n_sample`, `p_replace`, `weight_necessity` and `weight_sufficiency` for causes.
     """
@@ -369,9 +370,28 @@ class Explanation:
         return direction is against
 
     @property
+    def of_decisions(self) -> bool:
+        """Whether f is the number of the class that is decided for, which is no amount."""
+        return bool(self.provenance.values.get("of_decisions"))
+
+    @property
+    def compares_decisions(self) -> bool:
+        """Whether a gap says first of all if the decision is the same."""
+        return self.of_decisions or ("against" in self.provenance.sentences and "decided" in self.settings)
+
+    def value_text(self, value: float) -> str:
+        """A value of f for a reader: a number, or the class where f is the number of one.
+
+        Args:
+            value: The value, as `prediction` or `base`.
+        """
+        name = f"class {int(value)}" if self.of_decisions else ""
+        return self.provenance.sentences.get(name, number(value))
+
+    @property
     def _is_above(self) -> bool:
         # Decisions are compared as 1 for that of f(x), whatever the number of its class.
-        return bool(self.provenance.values.get("of_decisions")) or self.prediction >= self.base
+        return self.of_decisions or self.prediction >= self.base
 
     def of(self, size: int) -> Selection:
         """The subset of one size with the highest PNS.
@@ -408,7 +428,8 @@ class Explanation:
     def __repr__(self) -> str:
         sets = ", ".join(f"{name}={chosen}" for name, chosen in self.sets.items())
         pns = f", PNS={self.cause.pns.value:.4g}" if "cause" in self.sets else ""
-        numbers = f"f(x)={self.prediction:.4g}, {self.base_word}={self.base:.4g}"
+        values = self.value_text(self.prediction), self.value_text(self.base)
+        numbers = f"f(x)={values[0]}, {self.base_word}={values[1]}"
         return f"Explanation(row={self.row!r}, target={self.target_label!r}, {numbers}, {sets}{pns})"
 
     @property
@@ -424,7 +445,11 @@ class Explanation:
     @property
     def verdicts(self) -> Mapping[str, Verdict]:
         """Of the smallest ε-sufficient and ε-necessary sets, whether they hold on rows never seen."""
-        return {kind: verdict_of(self.sets[kind], kind, self.epsilon) for kind in GAPS if kind in self.sets}
+        return {
+            kind: verdict_of(self.sets[kind], kind, self.epsilon)
+            for kind in GAPS
+            if kind in self.sets and "epsilon" in self.settings
+        }
 
     @property
     def base_word(self) -> str:

@@ -24,6 +24,9 @@ from onlyif.explanation.records import (
     player_layout,
     reasons_layout,
     set_layout,
+    short_layout,
+    short_path_layout,
+    short_player_layout,
 )
 from onlyif.explanation.shap_values import shap_values
 
@@ -135,20 +138,26 @@ class Explanations:
         """
         return np.stack([item.hard for item in self.items])
 
-    def to_frame(self) -> Any:
+    def to_frame(self, *, full: bool = False) -> Any:
         """One row for each explained row and set (sufficient, necessary, unified; cause; mask).
 
-        `players` are the members' names, joined by ", "; `players_frame` has one boolean a
-        player instead. Columns that end with `_stderr` hold standard errors, those that end with
-        `_sample_stderr` the ones over E. `delta_uni` is Δuni at the explanation's own α, and its standard
-        error an upper bound, since the two gaps share their draws. Columns that start with
-        `fresh` hold the gaps on draws that the search never saw, NaN where gaps are exact;
-        `pns_searched` is the PNS that the search saw, `pns_typical` the mean over all subsets of that size.
+        `row` is the label in the user's own index, so that it joins the user's table. `players` are the
+        members' names, joined by ", "; `members_frame` has one row a member, with its value and direction,
+        `players_frame` one boolean a player. `verdict` says whether a smallest set holds on rows that the
+        search never saw, `status` what kind of answer it is.
+
+        Args:
+            full: Whether all that is known is a column: target, size rule, settings, provenance and cost too.
+                Columns that end with `_stderr` hold standard errors, those that end with `_sample_stderr` the
+                ones over E. `delta_uni` is Δuni at the explanation's own α, and its standard error an upper
+                bound, since the two gaps share their draws. Columns that start with `fresh` hold the gaps on
+                draws that the search never saw, NaN where gaps are exact; `pns_searched` is the PNS that the
+                search saw, `pns_typical` the mean over all subsets of that size.
 
         Raises:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
         """
-        return frame(*set_layout(self.items), self.backend)
+        return frame(*(set_layout if full else short_layout)(self.items), self.backend)
 
     def to_shap(self) -> Any:
         """The Shapley values as a `shap.Explanation`, one row an explanation: for shap's pictures.
@@ -164,7 +173,7 @@ class Explanations:
         return shap_values(self.items)
 
     def rows(self) -> list[dict[str, object]]:
-        """The rows of `to_frame` as dictionaries, without any library of frames."""
+        """The rows of `to_frame(full=True)` as dictionaries, without any library of frames."""
         columns, records = set_layout(self.items)
         return [dict(zip(columns, record, strict=True)) for record in records]
 
@@ -217,26 +226,32 @@ class Explanations:
         """
         return frame(*alternatives_layout(self.items), self.backend)
 
-    def path_frame(self) -> Any:
+    def path_frame(self, *, full: bool = False) -> Any:
         """One row for each explained row and size: the subset of that size with the highest PNS.
+
+        Args:
+            full: Whether all that is known of the subset is a column.
 
         Raises:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
             AbsentError: if the explanations have no path.
         """
-        return frame(*path_layout(self.items), self.backend)
+        return frame(*(path_layout if full else short_path_layout)(self.items), self.backend)
 
-    def players_frame(self) -> Any:
+    def players_frame(self, *, full: bool = False) -> Any:
         """One row for each explained row and player: its value, in which sets it is, its scores.
 
-        The Shapley value is NaN where f_S(x) is not known for all subsets. With causes it has all
-        numbers of the player alone, and the baseline's value.
+        The Shapley value is NaN where f_S(x) is not known for all subsets. With causes it has the PNS of the
+        player alone, and the baseline's value.
+
+        Args:
+            full: Whether all that is known of the player alone is a column, where causes are looked for.
 
         Raises:
             ExtraError: if neither pandas, polars nor pyarrow is installed.
             AbsentError: if the players are pixels.
         """
-        return frame(*player_layout(self.items), self.backend)
+        return frame(*(player_layout if full else short_player_layout)(self.items), self.backend)
 
     @override
     def __repr__(self) -> str:
@@ -315,7 +330,8 @@ def _header(item: Explanation) -> list[str]:
 
 def _line(item: Explanation) -> list[str]:
     label = item.target_label or str(item.target)
-    start = [clipped(str(item.row), 12), clipped(label, 16), number(item.prediction), number(item.base)]
+    values = (clipped(item.value_text(value), 16) for value in (item.prediction, item.base))
+    start = [clipped(str(item.row), 12), clipped(label, 16), *values]
     if isinstance(item.names, PixelNames):
         return [*start, *_pixels(item)]
     if "cause" in item.sets:

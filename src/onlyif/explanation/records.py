@@ -62,6 +62,13 @@ _COST: _Readers = {
     "seconds": (float, lambda item, _: item.seconds),
 }
 _SEARCH: _Readers = {"search": (str, lambda item, _: item.provenance.search)}
+_STATUS: _Readers = {"status": (str, lambda item, _: item.status.kind.value)}
+_VERDICT: _Readers = {
+    "verdict": (
+        str,
+        lambda item, which: item.verdicts[which].finding.value if which in item.verdicts else "",
+    )
+}
 _GAPS: _Readers = {
     **_ROW,
     **_BASE,
@@ -75,6 +82,8 @@ _GAPS: _Readers = {
     "delta_uni_stderr": (float, lambda item, which: _unified_error(item.sets[which], item.alpha)),
     **_errors("fresh_suf", "fresh_sufficiency"),
     **_errors("fresh_nec", "fresh_necessity"),
+    **_VERDICT,
+    **_STATUS,
     **_TIES,
     "epsilon": (float, lambda item, _: item.epsilon),
     "alpha": (float, lambda item, _: item.alpha),
@@ -108,6 +117,7 @@ _CAUSE_ROW: _Readers = {**_ROW, "baseline_prediction": (float, lambda item, _: i
 _CAUSES: _Readers = {
     **_CAUSE_ROW,
     **_CAUSE,
+    **_STATUS,
     "b": (float, lambda item, _: item.provenance.values["b"]),
     "c": (float, lambda item, _: item.provenance.values["c"]),
     "n_sample": (int, lambda item, _: item.provenance.values["n_sample"]),
@@ -149,21 +159,52 @@ _REASONS: _Readers = {
     "prediction": _ROW["prediction"],
     "base": _BASE["base"],
     "reasons": (str, lambda item, _: ", ".join(reasons_of(item))),
-    "verdict": (str, lambda item, _: _verdict(item)),
-    "status": (str, lambda item, _: item.status.kind.value),
+    # That on the sufficient set, whose members are the reasons.
+    "verdict": (str, lambda item, _: _VERDICT["verdict"][1](item, "sufficient")),
+    **_STATUS,
 }
 # What a member adds to the others that are kept, and alone; what hiding it takes away, likewise.
 _CHANGES = ("kept_beside_others", "kept_alone", "hidden_beside_others", "hidden_alone")
 
 
-def _verdict(item: Explanation) -> str:
-    """The verdict on the sufficient set, whose members are the reasons; "" where there is none."""
-    bounded = "sufficient" in item.sets and "epsilon" in item.settings
-    return item.verdicts["sufficient"].finding.value if bounded else ""
-
-
 def _unified_error(chosen: Selection, alpha: float) -> float:
     return alpha * chosen.sufficiency.stderr + (1.0 - alpha) * chosen.necessity.stderr
+
+
+# The columns that are read first; all others are there in full.
+_FIRST = (
+    *("row", "target_label", "prediction", "base", "baseline_prediction", "selection", "players"),
+    *("size", "delta_suf", "delta_nec", "verdict", "stability", "pn", "ps", "pns", "pns_stderr"),
+    *("pns_sample_stderr", "soft_size", "soft_sufficiency", "soft_necessity", "hard_size"),
+    *("hard_sufficiency", "hard_necessity", "status", "chosen"),
+)
+_FIRST_OF_PLAYERS = (
+    *("row", "player", "value", "baseline", "in_cause", "pn", "ps", "pns", "pns_stderr"),
+    "pns_sample_stderr",
+)
+MOST_COLUMNS = 12
+
+
+def _shortened(layout: Layout, first: Sequence[str]) -> Layout:
+    """A dozen columns at most: those that are read first."""
+    columns, rows = layout
+    kept = [place for place, name in enumerate(columns) if name in first][:MOST_COLUMNS]
+    names = [*columns]
+    return {names[k]: columns[names[k]] for k in kept}, [tuple(row[k] for k in kept) for row in rows]
+
+
+def short_layout(items: Sequence[Explanation]) -> Layout:
+    """As `set_layout`, with the columns alone that are read first.
+
+    Args:
+        items: The explanations, all by one criterion.
+    """
+    own = [item for item in items[:1] if item.details.continua is None and "cause" not in item.sets]
+    measured = [name for item in own for one in item.sets.values() for name in one.measures]
+    alone = [name for item in own if not item.sets for name in item.measures]
+    # α is told where each row is explained for several.
+    several = ["alpha"] if own else []
+    return _shortened(set_layout(items), (*_FIRST, *measured, *alone, *several))
 
 
 def set_layout(items: Sequence[Explanation]) -> Layout:
@@ -191,7 +232,7 @@ def _readers(items: Sequence[Explanation]) -> _Readers:
     measured = dict.fromkeys(name for item in items for one in item.sets.values() for name in one.measures)
     numbers = {column: read for name in measured for column, read in _errors(name, name).items()}
     which: _Readers = {"selection": _GAPS["selection"]}
-    return {**_ROW, **_BASE, **which, **_MEMBERS, **numbers, **_TIES, **_SEARCH, **_COST}
+    return {**_ROW, **_BASE, **which, **_MEMBERS, **numbers, **_STATUS, **_TIES, **_SEARCH, **_COST}
 
 
 def continuum_layout(items: Sequence[Explanation]) -> Layout:
@@ -224,6 +265,11 @@ def alternatives_layout(items: Sequence[Explanation]) -> Layout:
                 gaps = [x for gap in (one.sufficiency, one.necessity) for x in (gap.value, gap.stderr)]
                 rows.append((item.row, kind, ", ".join(one.names), one.size, *gaps))
     return columns, rows
+
+
+def short_path_layout(items: Sequence[Explanation]) -> Layout:
+    """As `path_layout`, with the columns alone that are read first."""
+    return _shortened(path_layout(items), _FIRST)
 
 
 def path_layout(items: Sequence[Explanation]) -> Layout:
@@ -292,6 +338,16 @@ def _changes(item: Explanation, which: str, effect: Effect) -> dict[str, float]:
 def _check_features(items: Sequence[Explanation], what: str) -> None:
     if any(isinstance(item.names, PixelNames) for item in items):
         raise AbsentError(f"a frame of {what} needs features, got pixels; read the arrays in `scores`")
+
+
+def short_player_layout(items: Sequence[Explanation]) -> Layout:
+    """As `player_layout`, with the columns alone that are read first.
+
+    Raises:
+        AbsentError: if players are pixels: their scores are arrays.
+    """
+    whole = player_layout(items)
+    return _shortened(whole, _FIRST_OF_PLAYERS) if items and items[0].details.singles else whole
 
 
 def player_layout(items: Sequence[Explanation]) -> Layout:

@@ -306,17 +306,6 @@ class _Telling:
         return text
 
     @property
-    def of_decisions(self) -> bool:
-        """Whether numbers of classes are compared, which are no amounts."""
-        return bool(self.item.provenance.values.get("of_decisions"))
-
-    @property
-    def compares_decisions(self) -> bool:
-        """Whether a gap says first of all if the decision is the same."""
-        item = self.item
-        return self.of_decisions or ("against" in item.provenance.sentences and "decided" in item.settings)
-
-    @property
     def has_cause(self) -> bool:
         """Whether there is a cause with its probabilities."""
         return "cause" in self.item.sets and "pns" in self.item.cause.measures
@@ -324,7 +313,7 @@ class _Telling:
     @property
     def decided(self) -> int | float | None:
         """1 where the label is decided for, -1 where it is decided against, None where nothing decides."""
-        return 1 if self.of_decisions else self.item.settings.get("decided")
+        return 1 if self.item.of_decisions else self.item.settings.get("decided")
 
     @property
     def first(self) -> str:
@@ -339,7 +328,7 @@ class _Telling:
         against = self.item.provenance.sentences.get("against")
         if self.item.details.baseline:
             return self.say("baseline")
-        kind = "usual_decision" if self.of_decisions else "average"
+        kind = "usual_decision" if self.item.of_decisions else "average"
         return self.say(kind) if against is None else self.say(f"{kind}_against", {"against": against})
 
     def joined(self, parts: Sequence[str]) -> str:
@@ -426,7 +415,7 @@ def _doubt(telling: _Telling) -> str:
         return "undirected"
     stays = _kept_decision(telling)
     sure = item.verdicts["sufficient"].finding is Finding.HOLDS and stays is not Finding.FAILS
-    if not sure or (telling.compares_decisions and stays is not Finding.HOLDS):
+    if not sure or (telling.item.compares_decisions and stays is not Finding.HOLDS):
         return "unsure"
     return "" if telling.in_favour(item.sufficient) else "undirected"
 
@@ -441,13 +430,13 @@ def _is_sure(cause: Selection) -> bool:
 def _kept_decision(telling: _Telling) -> Finding:
     """Whether the decision stays with the sufficient set alone, as far as the numbers tell."""
     item, way = telling.item, telling.item.settings.get("decided")
-    if telling.compares_decisions:
+    if telling.item.compares_decisions:
         gap = item.verdicts["sufficient"].gap
         if gap.interval()[1] > SAME_DECISION:
             return Finding.FAILS if gap.value > SAME_DECISION else Finding.UNKNOWN
     threshold, kept = item.settings.get("threshold"), item.sufficient.measures.get("kept")
     if way is None or threshold is None or kept is None:
-        return Finding.HOLDS if telling.compares_decisions else Finding.UNKNOWN
+        return Finding.HOLDS if telling.item.compares_decisions else Finding.UNKNOWN
     # A prediction within its error of the threshold may decide otherwise, however small its gap is.
     beyond, error = (kept.value - threshold) * way, NORMAL_95 * kept.stderr
     if beyond > error:
@@ -458,7 +447,7 @@ def _kept_decision(telling: _Telling) -> Finding:
 def _for_analyst(telling: _Telling) -> Iterator[str]:
     """What was compared, and what holds."""
     item = telling.item
-    tells_output = "decided" in item.settings and not telling.of_decisions
+    tells_output = "decided" in item.settings and not telling.item.of_decisions
     yield telling.say(
         "compared" if tells_output else "compared_prediction", {"comparison": telling.comparison}
     )
@@ -487,7 +476,7 @@ def _smallest(telling: _Telling, kind: str, verdict: Verdict) -> str:
         "members": telling.members(chosen),
         "verdict": telling.say(_VERDICTS[verdict.finding, verdict.fresh]),
     }
-    if not telling.compares_decisions:
+    if not telling.item.compares_decisions:
         return telling.say(kind, {**given, "gap": verdict.gap.value, "epsilon": verdict.epsilon})
     within, beyond = _OUTCOMES[kind]
     outcome = within if verdict.gap.value <= SAME_DECISION else beyond

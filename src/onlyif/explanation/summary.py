@@ -1,8 +1,9 @@
 """Summary over rows: how often each player is in which set, and the mean of what was measured of the sets."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any, final
 
@@ -14,7 +15,6 @@ from onlyif.explanation.explanations import Explanations, collected
 from onlyif.explanation.frames import frame
 from onlyif.explanation.layout import aligned, clipped, counted, error, number, sentence
 from onlyif.explanation.pixels import PixelNames
-from onlyif.explanation.selection import Selection
 
 # Squares of what is larger overflow.
 _ENORMOUS = 1e150
@@ -87,11 +87,14 @@ class PlayerSummary:
         name: The player.
         shares: For each kind of set the rows in whose set it is; where nothing is a cause, it is in none.
         scores: The mean of each of its scores, as of its PNS alone.
+        against: For each kind of set the number of rows in whose set it is and speaks against what is
+            explained.
     """
 
     name: str
     shares: Mapping[str, Share]
     scores: Mapping[str, Mean]
+    against: Mapping[str, int] = field(default_factory=dict)
 
 
 @final
@@ -103,11 +106,14 @@ class SetSummary:
         selection: Its name, as "sufficient" or "cause".
         size: Mean number of members.
         measures: Mean of each of its measures; of gaps those of fresh draws where there are any.
+        verdicts: In how many rows the set holds, does not hold, or this cannot be told; empty where sets have
+            no verdict.
     """
 
     selection: str
     size: Mean
     measures: Mapping[str, Mean]
+    verdicts: Mapping[str, int] = field(default_factory=dict)
 
 
 @final
@@ -123,6 +129,7 @@ class Summary:
         sets: One entry a kind of set.
         sentences: What hidden features are replaced by, or go to.
         backend: The data frame library of the frames.
+        statuses: How many explanations are of each status, the most frequent first.
     """
 
     n_rows: int
@@ -131,6 +138,7 @@ class Summary:
     sets: tuple[SetSummary, ...]
     sentences: tuple[str, ...]
     backend: str = ""
+    statuses: Mapping[str, int] = field(default_factory=dict)
 
     def to_frame(self) -> Any:
         """One row for each player and kind of set: count, share and its 95 % interval, mean scores.
@@ -198,10 +206,12 @@ class Summary:
         return "\n".join(
             [
                 f"{counted(self.n_rows, 'row')}, {self.n_informative} of them informative",
+                f"Status of the explanations: {counts_text(self.statuses)}",
                 *players,
                 "",
                 "Means over rows (± standard error):",
                 *aligned(["set", "size", *heads], means),
+                *(f"  {one.selection}: {counts_text(one.verdicts)}" for one in self.sets if one.verdicts),
                 "",
                 *(sentence(said) for said in self.sentences),
             ]
@@ -239,11 +249,12 @@ def summary(explanations: Explanation | Explanations) -> Summary:
         players=tuple(
             _player(name, [item for item in features if name in item.names], kinds) for name in names
         ),
-        sets=tuple(_set(kind, [item.sets[kind] for item in items if kind in item.sets]) for kind in kinds),
+        sets=tuple(_set(kind, [item for item in items if kind in item.sets]) for kind in kinds),
         sentences=tuple(
             dict.fromkeys(one[key] for one in said for key in ("reference", "baseline") if key in one)
         ),
         backend=whole.backend,
+        statuses=dict(Counter(item.status.kind.value for item in items).most_common()),
     )
 
 
@@ -259,7 +270,8 @@ def _player(name: str, items: Sequence[Explanation], kinds: Sequence[str]) -> Pl
     means = {
         key: mean_of([float(item.scores[key][item.names.index(name)]) for item in items]) for key in named
     }
-    return PlayerSummary(name, shares, means)
+    against = {kind: sum(_speaks_against(name, item, kind) for item in items) for kind in kinds}
+    return PlayerSummary(name, shares, means, against)
 
 
 def _is_in(name: str, item: Explanation, kind: str) -> bool:
@@ -267,7 +279,16 @@ def _is_in(name: str, item: Explanation, kind: str) -> bool:
     return kind in item.sets and name in item.sets[kind].names and not nothing
 
 
-def _set(kind: str, chosen: Sequence[Selection]) -> SetSummary:
+def _speaks_against(name: str, item: Explanation, kind: str) -> bool:
+    if not _is_in(name, item, kind):
+        return False
+    chosen = item.sets[kind]
+    ways = dict(zip(chosen.names, chosen.directions, strict=False))
+    return name in ways and item.speaks_against(ways[name])
+
+
+def _set(kind: str, items: Sequence[Explanation]) -> SetSummary:
+    chosen = [item.sets[kind] for item in items]
     names = [name for name in chosen[0].measures if all(name in one.measures for one in chosen)]
     plain = [name for name in names if name not in _OF_ONE_ROW and not name.startswith("fresh_")]
     values = {
@@ -275,7 +296,14 @@ def _set(kind: str, chosen: Sequence[Selection]) -> SetSummary:
         for name in plain
     }
     sizes = mean_of([float(one.size) for one in chosen])
-    return SetSummary(kind, sizes, {name: mean_of(column) for name, column in values.items()})
+    means = {name: mean_of(column) for name, column in values.items()}
+    given = [item.verdicts[kind].finding.value for item in items if kind in item.verdicts]
+    return SetSummary(kind, sizes, means, dict(Counter(given).most_common()))
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """How often each of some words was said, as "holds 5, cannot tell 2"."""
+    return ", ".join(f"{word} {count}" for word, count in counts.items())
 
 
 def mean_of(values: Sequence[float]) -> Mean:

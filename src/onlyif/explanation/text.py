@@ -31,10 +31,7 @@ Lines = Iterator[str]
 _LONGEST = 40
 _MOST_SCORES = 20
 _MOST_SETS = 5
-KEEP, HIDE = (
-    "KEEP THESE AND THE PREDICTION STAYS",
-    "HIDE THESE AND THE PREDICTION IS GONE, BACK TO THE AVERAGE",
-)
+_TITLES = {"sufficient": "KEEP THESE AND THE {} STAYS", "necessary": "HIDE THESE AND THE {} IS GONE"}
 
 
 def explanation_text(item: Explanation, width: int = 100) -> str:
@@ -110,16 +107,19 @@ def base_text(item: Explanation) -> str:
     if item.details.baseline:
         return "the prediction at the baseline"
     against = item.provenance.sentences.get("against")
-    if against is not None:
-        return f"the average when {everything(len(item.names))} as in {against}"
     if isinstance(item.names, PixelNames):
         return "the average prediction, when all pixels are hidden"
-    return f"the average prediction, when {everything(len(item.names))} hidden"
+    average = "what is decided most often" if item.of_decisions else "the average"
+    if against is not None:
+        return f"{average} when {everything(len(item.names))} as in {against}"
+    word = average if item.of_decisions else f"{average} prediction"
+    return f"{word}, when {everything(len(item.names))} hidden"
 
 
 def _heading(item: Explanation, width: int) -> Lines:
     made = item.provenance
-    prediction, base = number(item.prediction), number(item.base) + error(item.base_stderr)
+    prediction = item.value_text(item.prediction)
+    base = item.value_text(item.base) + error(item.base_stderr)
     pad, wide = max(len(prediction), len(base)), max(4, len(item.base_word))
     named = f" of '{item.target_label}'" if item.target_label else ""
     what = "Image" if isinstance(item.names, PixelNames) else "Row"
@@ -139,10 +139,8 @@ def _heading(item: Explanation, width: int) -> Lines:
 
 def _set(item: Explanation, name: str, chosen: Selection, width: int) -> Lines:
     match name:
-        case "sufficient":
-            return _smallest(item, chosen, KEEP, name, width)
-        case "necessary":
-            return _smallest(item, chosen, HIDE, name, width)
+        case "sufficient" | "necessary":
+            return _smallest(item, chosen, name, width)
         case "unified":
             return _unified(item, chosen, width)
         case "cause":
@@ -151,9 +149,11 @@ def _set(item: Explanation, name: str, chosen: Selection, width: int) -> Lines:
             return _named(item, name, chosen, width)
 
 
-def _smallest(item: Explanation, chosen: Selection, title: str, kind: str, width: int) -> Lines:
+def _smallest(item: Explanation, chosen: Selection, kind: str, width: int) -> Lines:
     what = f"smallest{_found(item)} ε-{kind} set: {chosen.size} of {len(item.names)}"
-    yield wrapped(f"{title} ({what})", width, "")
+    back = "" if item.compares_decisions or kind == "sufficient" else ", BACK TO THE AVERAGE"
+    said = _TITLES[kind].format("DECISION" if item.compares_decisions else "PREDICTION") + back
+    yield wrapped(f"{said} ({what})", width, "")
     yield from _members(item, chosen, width)
     yield from _gaps(item, chosen, width)
     yield wrapped(f"verdict: {item.verdicts[kind].sentence}", width, "  ", "    ")
@@ -238,11 +238,11 @@ def _at(item: Explanation, chosen: Selection, name: str) -> str:
     if name not in chosen.measures:
         return ""
     symbol, gap = ("f_S", chosen.sufficiency) if name == "kept" else ("f_Sc", chosen.necessity)
-    said = ""
-    if "against" in item.provenance.sentences and "decided" in item.settings:
+    told = [] if item.of_decisions else [f"{symbol} = {measure_text(chosen.measures[name])}"]
+    if item.compares_decisions:
         as_asked, else_ = ("stays", "changes") if name == "kept" else ("is gone", "stays")
-        said = f": the decision {as_asked if gap.value <= SAME_DECISION else else_}"
-    return f" ({symbol} = {measure_text(chosen.measures[name])}{said})"
+        told.append(f"the decision {as_asked if gap.value <= SAME_DECISION else else_}")
+    return f" ({': '.join(told)})"
 
 
 def _alternatives(item: Explanation, width: int) -> Lines:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,20 @@ _EXACT: Mapping[str, Any] = (
 Opened = tuple[list[str], Callable[[], Any]]
 
 
-def read_csv(file: Path, text: Sequence[str]) -> Any:
+def read_csv(stream: BufferedReader, text: Sequence[str], delimiter: str) -> Any:
     """A CSV file, with some columns kept as the text they are; an empty cell is missing, and no word is."""
     kinds = dict.fromkeys(text, str)
     # A word such as NA or None may be a level of the model.
     return pd.read_csv(
-        file, dtype=kinds, index_col=False, low_memory=False, keep_default_na=False, na_values=[""], **_EXACT
+        stream,
+        sep=delimiter,
+        encoding="utf-8-sig",
+        dtype=kinds,
+        index_col=False,
+        low_memory=False,
+        keep_default_na=False,
+        na_values=[""],
+        **_EXACT,
     )
 
 

@@ -1,6 +1,7 @@
 """Reading and casting tables with polars."""
 
 from collections.abc import Callable, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from onlyif.modalities.table_fit import Sort
 Opened = tuple[list[str], Callable[[], Any]]
 
 
-def read_csv(file: Path, text: Sequence[str]) -> Any:
+def read_csv(stream: BufferedReader, text: Sequence[str], delimiter: str) -> Any:
     """A CSV file, with some columns kept as the text they are."""
     kinds = dict.fromkeys(text, pl.String())
-    return pl.read_csv(file, schema_overrides=kinds, infer_schema_length=None)
+    return pl.read_csv(stream, separator=delimiter, schema_overrides=kinds, infer_schema_length=None)
 
 
 def as_text(columns: Sequence[str], like: Any) -> list[str]:

@@ -1,6 +1,5 @@
 """How large a table may become, by the size of its file: packed ones may hold a thousand times as much."""
 
-import gzip
 from pathlib import Path
 
 from onlyif.core.errors import StorageError
@@ -45,12 +44,3 @@ def need_bytes(file: Path, n_bytes: int) -> None:
         raise StorageError(
             f"{file.name} unpacks to more than {most} bytes, too many for a file of {size}; unpack it first"
         )
-
-
-def need_unpacked(file: Path) -> None:
-    """A gzip file unpacks to what is in proportion to its size; nothing of it is kept."""
-    n_bytes = 0
-    with gzip.open(file, "rb") as stream:
-        while block := stream.read(2**20):
-            n_bytes += len(block)
-            need_bytes(file, n_bytes)

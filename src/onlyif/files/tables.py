@@ -1,15 +1,15 @@
-"""Tables from files: CSV (also .csv.gz), Parquet and Feather.
+"""Tables from files: CSV (also packed), spreadsheets, Parquet and Feather.
 
-A CSV file says nothing of types. Where another table of the same columns does
-(the background a model was trained on), the file is read with that one's types:
-text stays text, so that "01234" keeps its zero, and the rest is cast where nothing
-is lost by it.
+A CSV file says nothing of types, and a spreadsheet is read as one. Where another table of the same
+columns does (the background a model was trained on), the file is read with that one's types: text stays
+text, so that "01234" keeps its zero, and the rest is cast where nothing is lost by it.
 """
 
 import csv
-import gzip
 import io
+import lzma
 import math
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,17 +22,21 @@ from onlyif.core.errors import InputError, OnlyIfError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.players import duplicates
 from onlyif.files.model_columns import Known
-from onlyif.files.table_limits import need_unpacked
+from onlyif.files.text_streams import TEXT_SUFFIXES, TextTable, text_table
 from onlyif.modalities.table_fit import Sort
 
-_CSV = (".csv", ".csv.gz")
 _PARQUET = (".parquet", ".pq")
 _FEATHER = (".feather", ".arrow", ".ipc")
 MOST_NAMED = 8
 _MISSING_WORDS = frozenset({"na", "n/a", "#n/a", "#na", "nan", "-nan", "none", "null", "nil", "<na>", "nat"})
 
 
-def read_table(path: str | Path, like: Any = None, known: Mapping[str, Known] | None = None) -> Any:
+def read_table(
+    path: str | Path,
+    like: Any = None,
+    known: Mapping[str, Known] | None = None,
+    delimiter: str | None = None,
+) -> Any:
     """The table in a file, as a pandas frame, or a polars frame where pandas is not installed.
 
     Args:
@@ -40,6 +44,7 @@ def read_table(path: str | Path, like: Any = None, known: Mapping[str, Known] | 
         like: A frame whose column types a CSV file is read with, or None.
         known: What is known of columns that `like` has not. The types of all others are those of
             their content, where it leaves no doubt.
+        delimiter: What divides the values of a line of a CSV file; None for what its suffix says.
 
     Raises:
         StorageError: if the file is missing, cut short or damaged.
@@ -52,7 +57,7 @@ def read_table(path: str | Path, like: Any = None, known: Mapping[str, Known] | 
     _need_file(file)
     frames = _frames()
     if kind == "csv":
-        table = _read_csv(file, like, known or {})
+        table = _read_csv(file, like, known or {}, delimiter)
     else:
         with _told(file):
             names, read = frames.BINARY[kind](file)
@@ -78,21 +83,32 @@ def is_csv(path: str | Path) -> bool:
     return kind == "csv"
 
 
-def csv_columns(path: str | Path) -> list[str]:
-    """The column names of a CSV file, after all of its lines were checked."""
-    return _checked_csv(Path(path))[0]
+def csv_columns(path: str | Path, delimiter: str | None = None) -> list[str]:
+    """The column names of a CSV file, after all of its lines were checked.
+
+    Args:
+        path: The file.
+        delimiter: What divides the values of a line; None for what its suffix says.
+    """
+    file = Path(path)
+    with _told(file):
+        return _checked_csv(file, text_table(file, delimiter))[0]
 
 
-def _read_csv(file: Path, like: Any, known: Mapping[str, Known]) -> Any:
+def _read_csv(file: Path, like: Any, known: Mapping[str, Known], delimiter: str | None) -> Any:
     frames = _frames()
-    columns, zeros = _checked_csv(file)
+    with _told(file):
+        held = text_table(file, delimiter)
+    columns, zeros = _checked_csv(file, held)
+    known = {**{name: Known(Sort.TEXT) for name in held.texts}, **known}
     typed = [] if like is None else [name for name in columns if name in like.columns]
     told = {name: one for name, one in known.items() if name in columns and name not in typed}
     model = frames.empty_like(told)
     with _told(file):
         text = frames.as_text(columns, like) + frames.as_text(columns, model)
         text += [name for name, one in told.items() if one.sort is Sort.FLAG]
-        table = frames.read_csv(file, text)
+        with held.opened() as stream:
+            table = frames.read_csv(stream, text, held.delimiter)
     table = frames.cast_like(table, model, file.name)
     _need_no_doubt(file, table, {*columns} - {*typed}, told, zeros)
     return table if like is None else frames.cast_like(table, like, file.name)
@@ -130,8 +146,8 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def same_columns(table: Any, background: Any, files: tuple[str, str]) -> Any:
-    """The table with its columns in the background's order.
+def need_columns(table: Any, background: Any, files: tuple[str, str]) -> None:
+    """Refuse a table that lacks columns of the background; more of them, or another order, are no matter.
 
     Args:
         table: The rows to explain.
@@ -139,17 +155,13 @@ def same_columns(table: Any, background: Any, files: tuple[str, str]) -> Any:
         files: Names of both, for the error.
 
     Raises:
-        InputError: if one of them has columns that the other has not, with what to drop.
+        InputError: naming the columns, with what to drop.
     """
     have, need = ([str(column) for column in one.columns] for one in (table, background))
-    more, less = [c for c in have if c not in need], [c for c in need if c not in have]
+    less = [name for name in need if name not in have]
     if less:
         advice = f"if the model does not use them, add {_drops(less)}"
         raise InputError(f"{files[0]} lacks columns of {files[1]}: {listed(less)}; {advice}")
-    if more:
-        advice = f"leave them out with {_drops(more)}"
-        raise InputError(f"{files[0]} has columns that {files[1]} lacks: {listed(more)}; {advice}")
-    return table[list(background.columns)]
 
 
 def listed(names: Sequence[str]) -> str:
@@ -164,10 +176,10 @@ def _drops(names: Sequence[str]) -> str:
 
 def _kind(file: Path) -> str:
     name = file.name.lower()
-    for kind, suffixes in (("csv", _CSV), ("parquet", _PARQUET), ("feather", _FEATHER)):
+    for kind, suffixes in (("csv", TEXT_SUFFIXES), ("parquet", _PARQUET), ("feather", _FEATHER)):
         if name.endswith(suffixes):
             return kind
-    known = ", ".join((*_CSV, *_PARQUET, *_FEATHER))
+    known = ", ".join((*TEXT_SUFFIXES, *_PARQUET, *_FEATHER))
     raise StorageError(f"{file.name} is no table of a known kind; need a file named {known}")
 
 
@@ -201,14 +213,14 @@ def _told(file: Path) -> Iterator[None]:
         raise StorageError(f"{file.name} is cut short, damaged or of another kind: {reason}") from error
 
 
-def _checked_csv(file: Path) -> tuple[list[str], dict[str, str]]:
+def _checked_csv(file: Path, held: TextTable) -> tuple[list[str], dict[str, str]]:
     """The column names, after every line proved as long as the first; and columns with a number like 007."""
     zeros: dict[str, str] = {}
     try:
-        with _opened(file) as stream:
-            lines = csv.reader(stream, strict=True)
+        with io.TextIOWrapper(held.opened(), encoding="utf-8-sig", newline="") as stream:
+            lines = csv.reader(stream, strict=True, delimiter=held.delimiter)
             header = next(lines, [])
-            _need_header(file, header)
+            _need_header(file, header, held.delimiter)
             for fields in lines:
                 if fields and len(fields) != len(header):
                     raise InputError(
@@ -224,22 +236,20 @@ def _checked_csv(file: Path) -> tuple[list[str], dict[str, str]]:
         raise InputError(f"line {lines.line_num} of {file.name} is no CSV: {error}") from error
     except StorageError:
         raise
-    except (EOFError, OSError, zlib.error) as error:
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
         raise StorageError(f"{file.name} is cut short or damaged: {error}") from error
     return header, zeros
 
 
-def _opened(file: Path) -> io.TextIOBase:
-    if file.name.lower().endswith(".gz"):
-        need_unpacked(file)
-        return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
-    return file.open(encoding="utf-8-sig", newline="")
-
-
-def _need_header(file: Path, header: Sequence[str]) -> None:
+def _need_header(file: Path, header: Sequence[str], delimiter: str) -> None:
     _need_distinct(file, header)
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        raise InputError(f"{file.name} is not divided by commas: its first line is {header[0][:60]!r}")
+    others = [mark for mark in ",;\t|" if mark in header[0]]
+    if len(header) == 1 and others:
+        said = "'tab'" if others[0] == "\t" else f"'{others[0]}'"
+        raise InputError(
+            f"{file.name} is not divided by {delimiter!r}: its first line is {header[0][:60]!r}; say what "
+            f"divides it with --delimiter, as --delimiter {said}"
+        )
     if "" in header:
         raise InputError(
             f"column {header.index('') + 1} of {file.name} has no name; "

@@ -128,18 +128,29 @@ class Schema:
         """
         if not self.form.of_tables:
             return
+        lacking = [] if names is None else [str(one) for one in names if str(one) not in self._as(blank)]
+        if self.named and lacking:
+            raise InputError(
+                f"the table lacks columns {some(lacking)} that {model} was fitted on; it has "
+                f"{some(self.columns)}"
+            )
         if count is not None and count != len(self.columns):
             raise InputError(
                 f"{model} was fitted on {count} columns, the table has {len(self.columns)}: "
                 f"{some(self.columns)}"
             )
-        fitted = self.columns if names is None else tuple(str(name) for name in names)
-        if fitted == tuple(name.replace(" ", blank) for name in self.columns) or names is None:
+        own = self._as(blank)
+        fitted = own if names is None else tuple(str(name) for name in names)
+        if fitted == own:
             return
         hint = "" if self.named else "; pass a data frame with these columns, the table is a plain array"
         raise InputError(
             f"{model} was fitted on the columns {some(fitted)}, the table has {some(self.columns)}{hint}"
         )
+
+    def _as(self, blank: str) -> tuple[str, ...]:
+        """The columns' names as a library writes them."""
+        return tuple(name.replace(" ", blank) for name in self.columns)
 
     def need_numbers(self, user: str) -> None:
         """Refuse columns that are no numbers.
@@ -202,8 +213,8 @@ def fit_schema(
         frames = fit_frame(tables, roles)
         notes = _novelties(frames.columns, tables, roles)
         pairs = zip(others, roles[1:], strict=True)
-        ordered = tuple(order_note(role) for other, role in pairs if frames.in_other_order(other))
-        return Schema(frames.columns, frames, (*ordered, *notes), named=True)
+        told = [note for other, role in pairs for note in frames.column_notes(other, role)]
+        return Schema(frames.columns, frames, (*told, *notes), named=True)
     for other, role in zip(others, roles[1:], strict=True):
         if _is_frame(other) or is_torch_array(other) or nw.dependencies.is_pandas_series(other):
             raise InputError(
@@ -213,15 +224,6 @@ def fit_schema(
     arrays = fit_array(tables, names, roles)
     notes = _novelties(arrays.columns, tables, roles)
     return Schema(arrays.columns, arrays, notes, named=names is not None)
-
-
-def order_note(role: str) -> str:
-    """A sentence on columns that were put in the background's order.
-
-    Args:
-        role: What the table is.
-    """
-    return f"the {role} have the background's columns in another order and were put in its order"
 
 
 def row_labels(data: Any) -> tuple[Row, ...]:

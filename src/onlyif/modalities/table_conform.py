@@ -38,8 +38,8 @@ def conform(data: Any, background: Any, role: str) -> Any:
     """Rows with the columns, order, dtypes and levels of the background.
 
     Whatever loses nothing by it is taken: a dictionary or a pandas Series as one row, a list of
-    dictionaries as rows, columns in another order, and values of other dtypes that the
-    background's dtypes hold exactly.
+    dictionaries as rows, columns in another order or beside others, which are left out, and values of other
+    dtypes that the background's dtypes hold exactly.
 
     Args:
         data: The rows.
@@ -47,7 +47,7 @@ def conform(data: Any, background: Any, role: str) -> Any:
         role: What the rows are, for messages.
 
     Raises:
-        InputError: for another kind of table, other columns, or a value that would change.
+        InputError: for another kind of table, columns that are not there, or a value that would change.
     """
     named = _named_rows(data, background, role)
     if named is not None:
@@ -73,11 +73,49 @@ def conform(data: Any, background: Any, role: str) -> Any:
     return nw.from_native(data, eager_only=True).with_columns(*columns).to_native()
 
 
-def in_other_order(data: Any, background: Any) -> bool:
-    """Whether a frame has the background's columns in another order."""
-    if not nw.dependencies.is_into_dataframe(data):
-        return False
-    return list(data.columns) != list(background.columns)
+def column_notes(data: Any, background: Any, role: str) -> tuple[str, ...]:
+    """What `conform` does to the columns of a table, each a sentence for the reader.
+
+    Args:
+        data: The table.
+        background: A frame with the columns that are wanted.
+        role: What the table is.
+    """
+    names, wanted = _names_in(data), [str(name) for name in background.columns]
+    shared, extra = [name for name in names if name in wanted], [name for name in names if name not in wanted]
+    ordered = nw.dependencies.is_into_dataframe(data) and shared != wanted
+    return (*([order_note(role)] if ordered else []), *extra_notes(extra, role, "the background has not"))
+
+
+def order_note(role: str, whose: str = "background") -> str:
+    """A sentence on columns that were put in order.
+
+    Args:
+        role: What the table is.
+        whose: What has them in another order.
+    """
+    return f"the columns of the {role} are in another order than those of the {whose} and were put in it"
+
+
+def extra_notes(names: Sequence[str], role: str, why: str) -> tuple[str, ...]:
+    """A sentence on columns that were left out, if there are any.
+
+    Args:
+        names: The columns.
+        role: What their table is.
+        why: What is so of these columns, as "the background has not".
+    """
+    return (f"columns {some(names)} of the {role}, which {why}, were ignored",) if names else ()
+
+
+def _names_in(data: Any) -> list[str]:
+    """The names of a table's columns, or of a row's values, where it has any."""
+    if nw.dependencies.is_pandas_series(data):
+        return [str(label) for label in data.index]
+    if isinstance(data, list | tuple) and data and all(isinstance(row, Mapping) for row in data):
+        return [str(name) for name in dict.fromkeys(name for row in data for name in row)]
+    named = data if isinstance(data, Mapping) else getattr(data, "columns", ())
+    return [str(name) for name in named]
 
 
 def row_names(data: Any) -> tuple[Row, ...] | None:
@@ -128,11 +166,8 @@ def _frame_of(rows: Sequence[Mapping[str, Any]], background: Any, role: str) -> 
 
 def _check_names(got: list[Any], needed: list[Any], role: str) -> None:
     lacking = [name for name in needed if name not in got]
-    extra = [name for name in got if name not in needed]
-    if lacking or extra:
-        lack = [f"lack columns {some(lacking)} of the background"] if lacking else []
-        have = [f"have columns {some(extra)} that the background has not"] if extra else []
-        raise InputError(f"the {role} {' and '.join(lack + have)}; need {some(needed)}")
+    if lacking:
+        raise InputError(f"the {role} lack columns {some(lacking)} of the background; need {some(needed)}")
 
 
 def cast_column(got: Any, needed: Any, role: str) -> Any:

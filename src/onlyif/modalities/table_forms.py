@@ -57,13 +57,14 @@ class Form(ABC):
         """The form in which a finished predictor takes batches of such tables: coded, as they are."""
         return BatchForm()
 
-    def in_other_order(self, data: Any) -> bool:
-        """Whether a table has these columns in another order, in which `encode` takes it too.
+    def column_notes(self, data: Any, role: str) -> tuple[str, ...]:
+        """What `encode` does to the columns of a table, each a sentence: puts them in order, leaves some out.
 
         Args:
             data: The table.
+            role: What it is.
         """
-        return False
+        return ()
 
     def of_given(self) -> "Form":
         """The same form for batches that are given away: what it decodes may share their memory."""

@@ -17,7 +17,7 @@ from typing_extensions import override
 from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import InputError
 from onlyif.modalities.table_columns import Column, level_codes, level_column, number_column
-from onlyif.modalities.table_conform import checked_frame, conform, in_other_order
+from onlyif.modalities.table_conform import checked_frame, column_notes, conform
 from onlyif.modalities.table_forms import Form
 from onlyif.modalities.table_values import EXACT_INTEGER, Values, as_codes, as_numbers, check_finite
 
@@ -42,8 +42,8 @@ class PandasForm(Form):
         return _encode(conform(data, self.empty, "rows"), self.columns, exact=exact)
 
     @override
-    def in_other_order(self, data: Any) -> bool:
-        return in_other_order(data, self.empty)
+    def column_notes(self, data: Any, role: str) -> tuple[str, ...]:
+        return column_notes(data, self.empty, role)
 
     @override
     def decode(self, batch: Float64[Array, "r c"]) -> Any:
@@ -80,8 +80,8 @@ class PolarsForm(Form):
         return _encode(conform(data, self.empty, "rows"), self.columns, exact=exact)
 
     @override
-    def in_other_order(self, data: Any) -> bool:
-        return in_other_order(data, self.empty)
+    def column_notes(self, data: Any, role: str) -> tuple[str, ...]:
+        return column_notes(data, self.empty, role)
 
     @override
     def decode(self, batch: Float64[Array, "r c"]) -> Any:

@@ -4,7 +4,7 @@ A library is imported only when the model is its own, so that `import onlyif` an
 other models never need it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -23,6 +23,8 @@ from onlyif.models.outputs import Head, HeadKind, Heads, Output
 from onlyif.models.own_methods import is_of_library, parts_of
 
 Detected = tuple[Heads, Form]
+# The names of the columns that a model was fitted on, if it knows them, and what stands for a blank in them.
+Names = tuple[Sequence[Any] | None, str]
 
 
 def detect(model: Any, schema: Schema, output: Output) -> Predictor:
@@ -78,10 +80,41 @@ def _detected(model: Any, schema: Schema, output: Output) -> Predictor:
     return predictor_of(function, output, schema.form)
 
 
+def column_places(model: Any, columns: Sequence[str]) -> list[int] | None:
+    """Where the columns that a model was fitted on stand among those of a table, in the model's order.
+
+    None where the model does not know their names, or one of them is not there.
+
+    Args:
+        model: The user's model.
+        columns: The names of the table's columns.
+    """
+    kinds = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(model).__mro__)
+    reader = next((NAMES[kind] for kind in kinds if kind in NAMES), None)
+    names, blank = (None, " ") if reader is None else reader(model)
+    places = {name.replace(" ", blank): place for place, name in enumerate(columns)}
+    if names is None or len(places) < len(columns) or not all(str(name) in places for name in names):
+        return None
+    return [places[str(name)] for name in names]
+
+
+def _fitted_names(model: Any) -> Names:
+    return getattr(model, "feature_names_in_", None), " "
+
+
+def _xgboost_names(booster: Any) -> Names:
+    return booster.feature_names, " "
+
+
+def _lightgbm_names(booster: Any) -> Names:
+    names: Sequence[str] | None = import_module("onlyif.models.lightgbm_booster").trained_columns(booster)
+    return names, "_"
+
+
 def _sklearn(model: Any, schema: Schema) -> Detected:
     file = import_module("onlyif.models.sklearn_estimator")
     heads: Heads = file.estimator_heads(model)
-    names = getattr(model, "feature_names_in_", None)
+    names, _ = _fitted_names(model)
     schema.need_columns(heads.model, getattr(model, "n_features_in_", None), names)
     return _as_fitted(model, heads, schema)
 
@@ -89,7 +122,7 @@ def _sklearn(model: Any, schema: Schema) -> Detected:
 def _xgboost_model(model: Any, schema: Schema) -> Detected:
     file = import_module("onlyif.models.xgboost_booster")
     heads: Heads = file.xgboost_heads(model)
-    names = getattr(model, "feature_names_in_", None)
+    names, _ = _fitted_names(model)
     schema.need_columns(heads.model, model.n_features_in_, names)
     return _as_fitted(model, heads, schema)
 
@@ -97,24 +130,26 @@ def _xgboost_model(model: Any, schema: Schema) -> Detected:
 def _xgboost_booster(model: Any, schema: Schema) -> Detected:
     file = import_module("onlyif.models.xgboost_booster")
     heads: Heads = file.booster_heads(model)
-    schema.need_columns(heads.model, model.num_features(), model.feature_names)
+    names, blank = _xgboost_names(model)
+    schema.need_columns(heads.model, model.num_features(), names, blank)
     return heads, schema.form
 
 
 def _lightgbm_model(model: Any, schema: Schema) -> Detected:
     file = import_module("onlyif.models.lightgbm_booster")
     heads: Heads = file.lightgbm_heads(model)
-    return heads, _lightgbm_form(file, model.booster_, heads, schema)
+    return heads, _lightgbm_form(model.booster_, heads, schema)
 
 
 def _lightgbm_booster(model: Any, schema: Schema) -> Detected:
     file = import_module("onlyif.models.lightgbm_booster")
     heads: Heads = file.booster_heads(model)
-    return heads, _lightgbm_form(file, model, heads, schema)
+    return heads, _lightgbm_form(model, heads, schema)
 
 
-def _lightgbm_form(file: Any, booster: Any, heads: Heads, schema: Schema) -> Form:
-    schema.need_columns(heads.model, booster.num_feature(), file.trained_columns(booster), blank="_")
+def _lightgbm_form(booster: Any, heads: Heads, schema: Schema) -> Form:
+    names, blank = _lightgbm_names(booster)
+    schema.need_columns(heads.model, booster.num_feature(), names, blank)
     return schema.form
 
 
@@ -185,6 +220,13 @@ READERS: dict[tuple[str, str], Callable[[Any, Schema], Detected]] = {
     ("lightgbm", "Booster"): _lightgbm_booster,
     ("torch", "Module"): _torch,
     ("onnxruntime", "InferenceSession"): _onnx,
+}
+# How each kind of model tells the names of the columns that it was fitted on.
+NAMES: dict[tuple[str, str], Callable[[Any], Names]] = {
+    ("lightgbm", "LGBMModel"): lambda model: _lightgbm_names(model.booster_),
+    ("lightgbm", "Booster"): _lightgbm_names,
+    ("xgboost", "Booster"): _xgboost_names,
+    ("sklearn", "BaseEstimator"): _fitted_names,
 }
 SUPPORTED = (
     "a scikit-learn estimator or pipeline, an XGBoost or LightGBM model, a torch.nn.Module, "

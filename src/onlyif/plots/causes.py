@@ -4,9 +4,9 @@ from matplotlib.axes import Axes
 
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import counted, number, sentence
+from onlyif.explanation.layout import counted, number
 from onlyif.explanation.selection import Selection
-from onlyif.plots import style
+from onlyif.plots import captions, style
 
 
 def plot_causes(item: Explanation | Explanations, ax: Axes | None = None, *, max_players: int = 20) -> Axes:
@@ -25,25 +25,29 @@ def plot_causes(item: Explanation | Explanations, ax: Axes | None = None, *, max
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    one = style.one_row(item, "plot_causes", "singles")
+    one = captions.one_row(item, "plot_causes", "singles")
+    if one.reason:
+        return _no_cause(one, style.axes_or_new(ax, 8.0, 3.0))
     shown = _shown(one, max_players)
     ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.4)
     style.plain(ax)
     singles = [one.singles[i] for i in shown]
     _bars(ax, singles)
-    inside = set(one.cause.players) if not one.reason else set()
+    inside = set(one.cause.players)
     for y, player in enumerate(shown):
         if player in inside:
             ax.axhspan(y - 0.46, y + 0.46, color=style.FAINT, zorder=0)
     ax.set_ylim(len(shown) - 0.5, -0.5)
-    ax.set_yticks(range(len(shown)), style.named_values(one, shown))
+    ax.set_yticks(range(len(shown)), captions.named_values(one, shown))
     for tick, player in zip(ax.get_yticklabels(), shown, strict=True):
         tick.set_fontweight("bold" if player in inside else "normal")
     ax.set_xlabel("PNS of the feature alone", fontsize=style.LABEL, color=style.INK)
     style.legend_above(ax, 2)
     left_out = len(one.names) - len(shown)
     rest = f" {counted(left_out, 'feature')} with a lower PNS left out." if left_out else ""
-    style.words(ax, _title(one), style.heading(one), f"{_reading(one)}{rest} {style.credit(one)}")
+    title = f"Most probable cause of {counted(one.size, 'feature')}: PNS {number(one.cause.pns.value)}"
+    caption = f"{_reading(one)}{rest} {captions.credit(one)}"
+    style.words(ax, title, captions.heading(one), caption, captions.warning(one))
     return ax
 
 
@@ -60,7 +64,9 @@ def plot_path(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    one = style.one_row(item, "plot_path", "singles")
+    one = captions.one_row(item, "plot_path", "singles")
+    if one.reason:
+        return _no_cause(one, style.axes_or_new(ax, 7.0, 3.0))
     ax = style.axes_or_new(ax, 7.0, 4.4)
     style.plain(ax)
     sizes = [cause.size for cause in one.path]
@@ -91,7 +97,15 @@ def plot_path(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
     caption = (
         "Larger sets usually have the higher PNS: compare sets of one size. Bars: one standard error over E."
     )
-    style.words(ax, "The best set of each size", style.heading(one), f"{caption} {style.credit(one)}")
+    told = f"{caption} {captions.credit(one)}"
+    style.words(ax, "The best set of each size", captions.heading(one), told, captions.warning(one))
+    return ax
+
+
+def _no_cause(item: Explanation, ax: Axes) -> Axes:
+    """Axes that say why nothing is a cause, and what to do."""
+    style.blank(ax, captions.no_answer(item))
+    style.words(ax, "No set of features is a cause", captions.heading(item), captions.credit(item))
     return ax
 
 
@@ -123,15 +137,7 @@ def _shown(item: Explanation, max_players: int) -> list[int]:
     return [i for i in order if i in inside or i in outside]
 
 
-def _title(item: Explanation) -> str:
-    if item.reason:
-        return "No set of features is a cause"
-    return f"Most probable cause of {counted(item.size, 'feature')}: PNS {number(item.cause.pns.value)}"
-
-
 def _reading(item: Explanation) -> str:
-    if item.reason:
-        return sentence(item.reason)
     c = number(float(item.provenance.values["c"]))
     return (
         "Shaded: members of the most probable cause, which counts what features do together. "

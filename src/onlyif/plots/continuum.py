@@ -10,7 +10,7 @@ from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted, number
 from onlyif.explanation.selection import NORMAL_95, Selection
 from onlyif.explanation.text import size_rule
-from onlyif.plots import style
+from onlyif.plots import captions, style
 
 CLOSEST = 0.07
 MOST_LISTED = 8
@@ -33,22 +33,33 @@ def plot_continuum(item: Explanation | Explanations, ax: Axes | None = None) -> 
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    one = style.one_row(item, "plot_continuum", "continua")
+    one = captions.one_row(item, "plot_continuum", "continua")
     held = one.continuum
     shown = sorted({i for chosen in (*held.pieces, *held.corners) for i in chosen.players})
+    if not shown and one.reason:
+        ax = style.axes_or_new(ax, 8.0, 3.0)
+        (panel,) = style.panels(ax, (1.0,), 0.0)
+        style.blank(panel, captions.no_answer(one))
+        style.words(ax, _title(one), captions.heading(one), captions.credit(one))
+        return ax
     height = 0.28 * max(len(shown), 3)
     ax = style.axes_or_new(ax, 8.0, height + 3.3)
     upper, lower = style.panels(ax, (height, 1.2), max(0.55 / (height + 1.75), style.inches(ax, 0.5)))
     _draw_members(upper, one, held, shown)
     _draw_gaps(lower, one)
-    style.label_alpha(lower, ax, "hiding these undoes the prediction", "keeping these preserves it")
+    what = "decision" if one.compares_decisions else "prediction"
+    style.label_alpha(lower, ax, f"hiding these undoes the {what}", "keeping these preserves it")
     for panel in (upper, lower):
         panel.set_xlim(0.0, 1.0)
         for alpha in held.breakpoints[1:-1]:
             panel.axvline(alpha, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)
-    title = f"Best sets of {size_rule(one)}, from necessary to sufficient"
-    style.words(ax, title, style.heading(one), f"{_reading(one, held, len(shown))} {style.credit(one)}")
+    caption = f"{_reading(one, held, len(shown))} {captions.credit(one)}"
+    style.words(ax, _title(one), captions.heading(one), caption, captions.warning(one))
     return ax
+
+
+def _title(item: Explanation) -> str:
+    return f"Best sets of {size_rule(item)}, from necessary to sufficient"
 
 
 def _draw_members(ax: Axes, item: Explanation, held: Continuum, shown: list[int]) -> None:
@@ -62,10 +73,11 @@ def _draw_members(ax: Axes, item: Explanation, held: Continuum, shown: list[int]
         heights = [place[i] for i in corner.players]
         ax.scatter([alpha] * corner.size, heights, 30, style.INK, zorder=4, clip_on=False)
     ax.set_ylim(max(len(shown), 1) - 0.5, -0.5)
-    ax.set_yticks(range(len(shown)), style.named_values(item, shown))
+    ways = [captions.stances(item, player) for player in shown]
+    labels = zip(captions.named_values(item, shown), ways, strict=True)
+    ax.set_yticks(range(len(shown)), [f"{label} ({way})" if way else label for label, way in labels])
     if not shown:
-        reason = item.reason or "The empty set is the best at every α."
-        style.message(ax, reason)
+        style.message(ax, "The empty set is the best at every α.")
 
 
 def _draw_gaps(ax: Axes, item: Explanation) -> None:
@@ -73,6 +85,11 @@ def _draw_gaps(ax: Axes, item: Explanation) -> None:
     held = item.continuum
     spans = list(zip(pairwise(held.breakpoints), held.pieces, strict=True))
     words = "Δsuf: moved when only these are kept", "Δnec: off the average when only these are hidden"
+    if item.compares_decisions:
+        words = (
+            "Δsuf: up to ½ the decision stays with only these kept",
+            "Δnec: up to ½ the decision is gone with only these hidden",
+        )
     for name, colour, dash, nth in (
         (words[0], style.SUFFICIENT, "-", 0),
         (words[1], style.NECESSARY, (0, (5, 2)), 1),
@@ -122,4 +139,6 @@ def _reading(item: Explanation, held: Continuum, n_shown: int) -> str:
     at = " Dots: more sets tie at that α alone; the dots mark the first of them." if dots else ""
     sampled = any(piece.sufficiency.stderr or piece.necessity.stderr for piece in held.pieces)
     bands = " Bands: 95 % intervals." if sampled else ""
-    return f"A bar: the feature is in the best set over these α; {inner}.{left_out}{at}{bands}"
+    ways = captions.ways_meaning(item)
+    told = f"A bar: the feature is in the best set over these α; {inner}.{left_out}{at}{bands}"
+    return f"{told} {ways}".strip()

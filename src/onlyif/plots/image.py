@@ -10,7 +10,7 @@ from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import number, sentence, share_text
-from onlyif.plots import style
+from onlyif.plots import captions, style
 
 # What lies outside a mask keeps this much of its brightness.
 DIMMED = 0.4
@@ -55,7 +55,7 @@ def plot_masks(
     for panel, (name, item, colour) in zip(rest, sets, strict=True):
         _overlay(panel, picture, item, colour)
         _label(panel, name, _gaps(item))
-    style.words(ax, "What is enough, what is needed, and both", style.heading(unified), _caption(unified))
+    style.words(ax, "What is enough, what is needed, and both", captions.heading(unified), _caption(unified))
     return ax
 
 
@@ -92,7 +92,7 @@ def plot_mask_montage(
         _bare(bottom)
         _label(bottom, "", _gaps(item))
     caption = f"Above: the sets, to which the numbers belong. Below: the soft masks S. {_caption(items[0])}"
-    style.words(ax, "From necessary (α = 0) to sufficient (α = 1)", style.heading(items[0]), caption)
+    style.words(ax, "From necessary (α = 0) to sufficient (α = 1)", captions.heading(items[0]), caption)
     return ax
 
 
@@ -133,7 +133,7 @@ def plot_kept_and_hidden(
     ax = style.axes_or_new(ax, 9.0, 3.4)
     for panel, (part, title, below) in zip(_row(ax, 4, 1), shown, strict=True):
         _show(panel, _rgb(part, low, high), title, below)
-    style.words(ax, "What the model says to what is kept and hidden", style.heading(item), _caption(item))
+    style.words(ax, "What the model says to what is kept and hidden", captions.heading(item), _caption(item))
     return ax
 
 
@@ -191,7 +191,7 @@ def _picture(
 
 def _check(image: Array, items: tuple[Explanation, ...]) -> None:
     for item in items:
-        style.one_row(item, "a picture of masks", "soft")
+        captions.one_row(item, "a picture of masks", "soft")
         if item.hard.shape != image.shape[-2:]:
             raise SettingError(
                 f"a mask has {tuple(item.hard.shape)} pixels, "

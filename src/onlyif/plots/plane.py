@@ -7,12 +7,20 @@ from matplotlib.axes import Axes
 from onlyif.core.errors import SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.subsets import code_of, subset_sizes
-from onlyif.criteria.distances import AbsoluteDistance, Distance
+from onlyif.criteria.distances import (
+    AbsoluteDistance,
+    DiscreteDistance,
+    Distance,
+    LogitDistance,
+    SideDistance,
+)
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import number
+from onlyif.explanation.status import StatusKind
 from onlyif.explanation.text import size_rule
-from onlyif.plots import style
+from onlyif.explanation.verdicts import SAME_DECISION
+from onlyif.plots import captions, style
 
 MOST_POINTS = 50_000
 AGREEMENT = 1e-6
@@ -30,7 +38,8 @@ def plot_plane(
     Args:
         item: The explanation of one row.
         ax: Where to draw; None makes a figure.
-        distance: ρ of the explanation; None means |a - b|.
+        distance: ρ of the explanation; None means the one that its name says, which one of your own must be
+            given as.
 
     Returns:
         The axes given, or the new ones.
@@ -39,19 +48,35 @@ def plot_plane(
         SettingError: if it is not the explanation of one row, or the gaps under this distance are
             not those of the explanation.
     """
-    one = style.one_row(item, "plot_plane", "continua")
-    ax = style.axes_or_new(ax, 7.0, 6.2)
+    one = captions.one_row(item, "plot_plane", "continua")
+    ax, title = style.axes_or_new(ax, 7.0, 6.2), "Sets by their two gaps: the nearer to 0, 0 the better"
+    if one.status.kind is StatusKind.NOTHING:
+        style.blank(ax, captions.no_answer(one))
+        style.words(ax, title, captions.heading(one), captions.credit(one))
+        return ax
     style.plain(ax)
     if one.table is not None:
-        _draw_sets(ax, one, one.table, distance or AbsoluteDistance())
+        _draw_sets(ax, one, one.table, distance or _distance(one))
     _draw_hull(ax, one)
     _draw_epsilon(ax, one)
-    ax.set_xlabel("Δsuf: moved when only these are kept", fontsize=style.LABEL, color=style.INK)
-    ax.set_ylabel("Δnec: off the average\nwhen only these are hidden", fontsize=style.LABEL, color=style.INK)
+    x, y = "Δsuf: moved when only these are kept", "Δnec: off the average\nwhen only these are hidden"
+    if one.compares_decisions:
+        x = "Δsuf: up to ½ the decision stays with only these kept"
+        y = "Δnec: up to ½ the decision is gone\nwith only these hidden"
+    ax.set_xlabel(x, fontsize=style.LABEL, color=style.INK)
+    ax.set_ylabel(y, fontsize=style.LABEL, color=style.INK)
     style.legend_above(ax, 2)
-    title = "Sets by their two gaps: the nearer to 0, 0 the better"
-    style.words(ax, title, style.heading(one), f"{_reading(one)} {style.credit(one)}")
+    caption = f"{_reading(one)} {captions.credit(one)}"
+    style.words(ax, title, captions.heading(one), caption, captions.warning(one))
     return ax
+
+
+def _distance(item: Explanation) -> Distance:
+    """ρ by its name in the explanation; |a - b| where it is none of these, and then it is found out."""
+    known = [AbsoluteDistance(), DiscreteDistance(), LogitDistance()]
+    known += [SideDistance(float(item.settings[name])) for name in ("threshold",) if name in item.settings]
+    named = [one for one in known if one.kind.name == item.provenance.sentences["distance"]]
+    return named[0] if named else AbsoluteDistance()
 
 
 def _draw_sets(
@@ -127,4 +152,14 @@ def _reading(item: Explanation) -> str:
         drawn = " The other sets are not drawn: their predictions were not kept."
     elif count > MOST_POINTS:
         drawn = f" {MOST_POINTS} of {count} sets are drawn."
-    return f"Shaded: ε-sufficient (left) and ε-necessary (below) sets, ε = {number(item.epsilon)}.{drawn}"
+    verdicts = "; ".join(f"{kind}: {one.finding.value}" for kind, one in item.verdicts.items())
+    if item.compares_decisions and item.epsilon == SAME_DECISION:
+        half = f"A gap is half the change of the {item.provenance.output}, and 1 where the decision changes. "
+        shaded = (
+            "Shaded: with the set alone the decision stays (left), without it the decision is gone (below)."
+        )
+        shaded = shaded if item.of_decisions else half + shaded
+    else:
+        shaded = f"Shaded: ε-sufficient (left) and ε-necessary (below) sets, ε = {number(item.epsilon)}."
+    told = f"{shaded}{drawn} {captions.verdict_meaning(item)}"
+    return f"{told} {verdicts[:1].upper()}{verdicts[1:]}."

@@ -13,27 +13,16 @@ from matplotlib.axis import Axis
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-from onlyif.core.errors import SettingError
 from onlyif.core.visible import on_one_line, visible
-from onlyif.explanation.certificate import Basis
-from onlyif.explanation.explanation import Explanation
-from onlyif.explanation.explanations import one_of
-from onlyif.explanation.layout import clipped, number, sentence
-from onlyif.explanation.pixels import PixelNames
 
 # Okabe and Ito's colours.
 SUFFICIENT, NECESSARY, UNIFIED = "#0072B2", "#D55E00", "#009E73"
-NEUTRAL, FAINT, INK = "#8C8C8C", "#E6E6E6", "#222222"
+NEUTRAL, FAINT, INK, WARNING = "#8C8C8C", "#E6E6E6", "#222222", "#A33B00"
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 3)))
 TITLE, LABEL, SMALL = 11.0, 9.5, 8.5
 LONGEST_NAME = 34
 WIDE = 6.8
-CREDIT = {
-    Basis.EXACT: "Exact: all sets were compared.",
-    Basis.SAMPLED: "Estimated from draws (± is one standard error); all sets were compared.",
-    Basis.HEURISTIC: "Not certified: only some sets were compared.",
-}
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
@@ -100,80 +89,32 @@ def whole_ticks(last: int) -> list[int]:
     return list(range(0, last + 1, 1 + last // 10))
 
 
+def blank(ax: Axes, text: str) -> None:
+    """A sentence in axes that have nothing else to show, and so no scales."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_color(FAINT)
+    message(ax, text)
+
+
 def message(ax: Axes, text: str) -> None:
-    """A sentence in the middle of axes that have nothing else to show."""
+    """A sentence in the middle of axes."""
     lines = _wrapped(text, ax.get_window_extent().width * 0.9, ax, LABEL)
     ax.text(0.5, 0.5, lines, transform=ax.transAxes, ha="center", va="center", fontsize=LABEL, color=INK)
 
 
-# What a picture needs, by the name of the detail or score, and which pictures draw explanations without it.
-PICTURES = {
-    "continua": "plot_explanation, plot_continuum or plot_plane",
-    "singles": "plot_causes or plot_path",
-    "soft": "plot_masks or plot_mask_montage",
-}
-
-OF_PIXELS = "matplotlib's imshow on the arrays in `scores`"
-
-
-def one_row(given: Any, user: str, needed: str = "") -> Explanation:
-    """The explanation of one row that a picture is of; of a collection of one row, that row's.
-
-    Args:
-        given: What was given.
-        user: What draws it.
-        needed: What the picture shows, a key of `PICTURES`; "" for any sets of features.
-
-    Raises:
-        SettingError: if it is several rows, none, or does not hold what is needed.
-    """
-    one = one_of(given, user)
-    held = {
-        "continua": one.details.continua is not None,
-        "singles": bool(one.details.singles),
-        "soft": "soft" in one.scores,
-    }
-    of_pixels = isinstance(one.names, PixelNames)
-    if held[needed] if needed else not of_pixels:
-        return one
-    others = [pictures for name, pictures in PICTURES.items() if held[name]] or [
-        OF_PIXELS if of_pixels else "plot_explanation"
-    ]
-    what = f"{needed}" if needed else "features"
-    raise SettingError(
-        f"{user} needs an explanation with {what}, got one by the criterion {one.criterion!r}; "
-        f"use {others[0]}"
-    )
-
-
-def heading(item: Explanation) -> str:
-    """Which row and prediction a picture is about."""
-    label = f" of '{clipped(item.target_label, 24)}'" if item.target_label else ""
-    base = number(item.base) + (f" ± {item.base_stderr:.2g}" if item.base_stderr else "")
-    what = "Image" if isinstance(item.names, PixelNames) else "Row"
-    at = "at the baseline" if item.details.baseline else "on average"
-    return (
-        f"{what} {item.row}: {item.provenance.output}{label}, "
-        f"f(x) = {number(item.prediction)}, {at} {item.base_word} = {base}"
-    )
-
-
-def credit(item: Explanation) -> str:
-    """What hiding means and what the picture rests on: below every picture."""
-    made = item.provenance.sentences
-    lead = " ".join(sentence(made[name]) for name in ("reference", "baseline") if name in made)
-    if item.details.certificate is not None:
-        return f"{lead} {CREDIT[item.certificate.basis]}"
-    if "cause" in item.sets:
-        exact = "Exact given the sample E" if item.cause.exact else "Estimated from random perturbations"
-        return f"{lead} {exact}: {made['sample']}."
-    return f"{lead} {sentence(item.provenance.search)}".strip()
-
-
-def words(ax: Axes, title: str, subtitle: str, caption: str) -> None:
+def words(ax: Axes, title: str, subtitle: str, caption: str, warning: str = "") -> None:
     """A title above and a caption below all that the axes show, wrapped to its width.
 
     Call it last: it measures what has been drawn. From here on no text of the axes is a formula.
+
+    Args:
+        ax: The axes.
+        title: In bold, on top.
+        subtitle: Below it.
+        caption: Below all that is drawn, in small letters.
+        warning: What a reader should know before anything else, between subtitle and axes.
     """
     plain_text(ax)
     ax.figure.figure.draw_without_rendering()
@@ -184,10 +125,11 @@ def words(ax: Axes, title: str, subtitle: str, caption: str) -> None:
     above, below = (box.y1 - frame.y1) / pixels + 6.0, (box.y0 - frame.y0) / pixels - 8.0
     under = {"va": "top", "fontsize": SMALL, "color": "#555555"}
     _write(ax, 0.0, (left, below), _wrapped(caption, width, ax, SMALL), under)
-    if subtitle:
-        lines = _wrapped(subtitle, width, ax, LABEL)
-        _write(ax, 1.0, (left, above), lines, {"va": "bottom", "fontsize": LABEL, "color": INK})
-        above += (lines.count("\n") + 1) * LABEL * 1.25 + 3.0
+    for text, colour in ((warning, WARNING), (subtitle, INK)):
+        if text:
+            lines = _wrapped(text, width, ax, LABEL)
+            _write(ax, 1.0, (left, above), lines, {"va": "bottom", "fontsize": LABEL, "color": colour})
+            above += (lines.count("\n") + 1) * LABEL * 1.25 + 3.0
     bold = {"va": "bottom", "fontsize": TITLE, "color": INK, "fontweight": "bold"}
     _write(ax, 1.0, (left, above), _wrapped(title, width, ax, TITLE * 1.08), bold)
     plain_text(ax)
@@ -238,15 +180,6 @@ def label_alpha(ax: Axes, whole: Axes, zero: str, one: str) -> None:
 def _wrapped(text: str, width: float, ax: Axes, size: float) -> str:
     points = width / ax.figure.figure.dpi * 72.0
     return textwrap.fill(visible(text), max(24, int(points / (size * 0.54))))
-
-
-def named_values(item: Explanation, players: list[int]) -> list[str]:
-    """Labels of players, as "age = 39", not longer than fits beside a picture."""
-    values = [clipped(item.values[i], LONGEST_NAME // 2) for i in players]
-    return [
-        f"{shortened(item.names[i], LONGEST_NAME - len(value))} = {value}"
-        for i, value in zip(players, values, strict=True)
-    ]
 
 
 def shortened(name: str, width: int) -> str:

@@ -6,7 +6,7 @@ from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import counted, sentence
-from onlyif.explanation.summary import Share, Summary, summary
+from onlyif.explanation.summary import Share, Summary, counts_text, summary
 from onlyif.plots import style
 
 KINDS = {
@@ -49,19 +49,42 @@ def plot_summary(
         word, colour = KINDS.get(kind, (kind, style.LINES[nth % len(style.LINES)]))
         shift = (nth - (len(kinds) - 1) / 2) * height
         _draw_shares(ax, (shift, height), [player.shares[kind] for player in shown], colour, word)
+        against = [player.against.get(kind, 0) / player.shares[kind].total for player in shown]
+        _draw_against(ax, (shift, height), against, colour)
     ax.set_xlim(0.0, 1.0)
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.set_yticks(range(len(shown)), [style.shortened(player.name, style.LONGEST_NAME) for player in shown])
     ax.set_xlabel("share of rows", fontsize=style.LABEL, color=style.INK)
-    rows = f"{counted(told.n_rows, 'row')}, {told.n_informative} of them informative"
+    rows = f"{counted(told.n_rows, 'row')}: {counts_text(told.statuses)}"
     style.legend_above(ax, 3)
     rest = len(order) - len(shown)
     left_out = f" {counted(rest, 'rarer feature')} left out." if rest else ""
-    hiding = " ".join(sentence(said) for said in told.sentences)
     style.words(
-        ax, "How often each feature is in the set", rows, f"Lines: 95 % intervals.{left_out} {hiding}"
+        ax, "How often each feature is in the set", rows, f"{_reading(told)}{left_out} {_hiding(told)}"
     )
     return ax
+
+
+def _reading(told: Summary) -> str:
+    """What the marks are, and how many sets hold."""
+    opposed = any(count for player in told.players for count in player.against.values())
+    against = " Hatched: it speaks against what is explained there." if opposed else ""
+    verdicts = [f"{one.selection} sets: {counts_text(one.verdicts)}" for one in told.sets if one.verdicts]
+    hold = f" {sentence('; '.join(verdicts))}" if verdicts else ""
+    return f"Lines: 95 % intervals.{against}{hold}"
+
+
+def _hiding(told: Summary) -> str:
+    return " ".join(sentence(said) for said in told.sentences)
+
+
+def _draw_against(ax: Axes, at: tuple[float, float], shares: list[float], colour: str) -> None:
+    """The part of the bars in which the feature speaks against what is explained."""
+    shift, height = at
+    drawn = [(i + shift, share) for i, share in enumerate(shares) if share]
+    if drawn:
+        places, widths = zip(*drawn, strict=True)
+        ax.barh(places, widths, 0.93 * height, color="white", edgecolor=colour, hatch="////", linewidth=1.0)
 
 
 def _draw_shares(ax: Axes, at: tuple[float, float], shares: list[Share], colour: str, word: str) -> None:

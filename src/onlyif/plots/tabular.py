@@ -10,7 +10,7 @@ from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import clipped, counted, number
 from onlyif.explanation.selection import Measure, Selection
 from onlyif.explanation.text import size_rule
-from onlyif.plots import style
+from onlyif.plots import captions, style
 
 SCORES = {"shapley": "Shapley value: share in f(x) - f_0", "pns": "PNS of the feature alone"}
 
@@ -34,17 +34,34 @@ def plot_explanation(
     Raises:
         SettingError: if it is not the explanation of one row.
     """
-    one = style.one_row(item, "plot_explanation")
+    one = captions.one_row(item, "plot_explanation")
+    if _is_empty(one):
+        ax = style.axes_or_new(ax, 8.0, 3.0)
+        (panel,) = style.panels(ax, (1.0,), 0.0)
+        style.blank(panel, captions.no_answer(one))
+        style.words(ax, _title(one), captions.heading(one), captions.credit(one))
+        return ax
     shown = _shown(one, max_players)
-    ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.6)
-    if one.scores:
-        sets, bars = style.columns(ax, (1.0, 1.15), 0.04)
+    ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.9)
+    if _has_scores(one):
+        sets, bars = style.columns(ax, (1.25, 1.0), 0.04)
         _draw_scores(bars, one, shown)
     else:
         (sets,) = style.columns(ax, (1.0,), 0.0)
     _draw_sets(sets, one, shown)
-    style.words(ax, _title(one), style.heading(one), f"{_reading(one, len(shown))} {style.credit(one)}")
+    caption = f"{_reading(one, len(shown))} {captions.credit(one)}"
+    style.words(ax, _title(one), captions.heading(one), caption, captions.warning(one))
     return ax
+
+
+def _has_scores(item: Explanation) -> bool:
+    """Whether there are scores to draw: shares in numbers of classes tell nothing."""
+    return bool(item.scores) and not item.of_decisions
+
+
+def _is_empty(item: Explanation) -> bool:
+    """Whether there is nothing to draw, and something to say instead."""
+    return bool(item.reason) and not any(chosen.size for chosen in item.sets.values())
 
 
 def _shown(item: Explanation, max_players: int) -> list[int]:
@@ -56,44 +73,56 @@ def _shown(item: Explanation, max_players: int) -> list[int]:
     return [i for i in order if i in inside or i in outside]
 
 
-def _head(item: Explanation, name: str, chosen: Selection) -> tuple[str, str, float, str]:
-    """What stands above the column of a set: its name, a symbol with its value, a colour."""
+def _head(item: Explanation, name: str, chosen: Selection) -> tuple[str, str, str]:
+    """What stands above the column of a set, its name and what was measured of it, and a colour."""
     match name:
         case "sufficient":
-            return "KEEP", "Δsuf", chosen.sufficiency.value, style.SUFFICIENT
+            return "KEEP", captions.gap_text(item, name), style.SUFFICIENT
         case "necessary":
-            return "HIDE", "Δnec", chosen.necessity.value, style.NECESSARY
+            return "HIDE", captions.gap_text(item, name), style.NECESSARY
         case "unified":
-            return "BOTH", "Δuni", chosen.unified(item.alpha), style.UNIFIED
+            return "BOTH", f"Δuni {chosen.unified(item.alpha):.2g}", style.UNIFIED
         case "cause":
-            return "CAUSE", "PNS", chosen.pns.value, style.UNIFIED
+            return "CAUSE", f"PNS {chosen.pns.value:.2g}", style.UNIFIED
         case _:
             key, measure = next(iter(chosen.measures.items()), ("", Measure(math.nan)))
             colour = style.LINES[[*item.sets].index(name) % len(style.LINES)]
-            return clipped(name.upper(), 12), clipped(key, 12), measure.value, colour
+            return clipped(name.upper(), 12), f"{clipped(key, 12)} {measure.value:.2g}", colour
 
 
 def _draw_sets(ax: Axes, item: Explanation, shown: list[int]) -> None:
     style.plain(ax)
     ticks = []
     for x, (name, chosen) in enumerate(item.sets.items()):
-        title, symbol, value, colour = _head(item, name, chosen)
-        _draw_set(ax, x, chosen, shown, colour)
-        ticks.append(f"{title}: {chosen.size or 'none'}\n{symbol} {value:.2g}")
+        title, measured, colour = _head(item, name, chosen)
+        _draw_set(ax, x, item, chosen, (shown, colour))
+        told = (
+            f"\n{item.verdicts[name].finding.value}" if name in item.verdicts else "\n" * bool(item.verdicts)
+        )
+        ticks.append(f"{title}: {chosen.size or 'none'}\n{measured}{told}")
     ax.set_xlim(-0.5, max(len(ticks), 1) - 0.5)
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.xaxis.tick_top()
     ax.set_xticks(range(len(ticks)), ticks)
-    ax.set_yticks(range(len(shown)), style.named_values(item, shown))
+    ax.set_yticks(range(len(shown)), captions.named_values(item, shown))
     ax.tick_params(length=0)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
 
 
-def _draw_set(ax: Axes, x: int, held: Selection, shown: list[int], colour: str) -> None:
+def _draw_set(ax: Axes, x: int, item: Explanation, chosen: Selection, look: tuple[list[int], str]) -> None:
+    """One column: members in the set's colour, each with what it says to the prediction."""
+    shown, colour = look
+    ways = dict(zip(chosen.players, chosen.directions, strict=False))
     for y, player in enumerate(shown):
-        inside = player in held.players
-        ax.barh(y, 0.86, 0.76, x - 0.43, color=colour if inside else style.FAINT)
+        said = captions.stance(item, ways[player]) if player in ways else ""
+        face = colour if player in chosen.players else style.FAINT
+        # Only what speaks for it is in full colour.
+        filled = said in {"", "for"}
+        edge = colour if player in chosen.players else "none"
+        ax.barh(y, 0.86, 0.76, x - 0.43, color=face if filled else "white", edgecolor=edge, linewidth=1.5)
+        text = ax.text(x, y, said, fontsize=style.SMALL, ha="center", va="center", fontweight="bold")
+        text.set_color("white" if filled else colour)
 
 
 def _draw_scores(ax: Axes, item: Explanation, shown: list[int]) -> None:
@@ -112,18 +141,33 @@ def _title(item: Explanation) -> str:
         return f"Sets by the criterion {item.criterion}"
     sufficient, necessary = item.sufficient.size, item.necessary.size
     if not (sufficient or necessary):
-        return "Nothing needs to be kept or hidden"
+        return item.status.kind.value.capitalize()
+    if not captions.is_sure(item):
+        return f"The smallest sets: keep {counted(sufficient, 'feature')}, hide {necessary}"
+    if item.compares_decisions:
+        kept = f"With {counted(sufficient, 'feature')} kept the decision stays"
+        return f"{kept}; with {necessary} hidden it is gone"
     return f"Keeping {counted(sufficient, 'feature')} is enough; hiding {necessary} undoes it"
 
 
 def _reading(item: Explanation, n_shown: int) -> str:
     rest = len(item.names) - n_shown
     left_out = f" {counted(rest, 'feature')} in none of the sets left out." if rest else ""
-    meaning = ""
-    if item.details.certificate is not None:
-        meaning = (
-            "KEEP: keep only these and the prediction stays within ε. HIDE: hide only these and it is back "
-            f"at the average within ε = {number(item.epsilon)}. BOTH: the best "
-            f"of both at α = {number(item.alpha)} with {size_rule(item)}."
+    meaning = _meaning(item) if item.details.certificate is not None else ""
+    told = meaning, captions.ways_meaning(item), captions.verdict_meaning(item)
+    return " ".join(filter(None, told)) + left_out
+
+
+def _meaning(item: Explanation) -> str:
+    """What the columns are."""
+    both = f"BOTH: the best of both at α = {number(item.alpha)} with {size_rule(item)}."
+    if item.compares_decisions:
+        rest = "hidden" if "against" not in item.provenance.sentences else "as in the rows compared with"
+        return (
+            f"KEEP: with these features of the row alone, all others {rest}, the decision stays. HIDE: with "
+            f"these alone {rest} it is gone. {both}"
         )
-    return f"{item.reason or meaning}{left_out}"
+    return (
+        "KEEP: keep only these and the prediction stays within ε. HIDE: hide only these and it is back at "
+        f"the average within ε = {number(item.epsilon)}. {both}"
+    )

@@ -17,6 +17,7 @@ from onlyif.explanation.verdicts import SAME_DECISION
 from onlyif.models.base import Meaning
 from onlyif.setup.checked_model import CheckedModel, checked_model
 from onlyif.setup.decisions import decisions_of
+from onlyif.setup.foundation import Source
 from onlyif.setup.options import Options, criterion_of, own_criterion_of, recipe_of
 from onlyif.setup.tables import CodedRows, coded_rows
 
@@ -68,24 +69,24 @@ class _Decided:
     numbers: Int64[np.ndarray, "b"] | None
 
 
-def pieces_against(model: Any, rows: Any, background: Any, options: Options, against: Any) -> Pieces:
+def pieces_against(source: Source, rows: Any, against: Any, meter: Meter) -> Pieces:
     """The rows in pieces, each with the background that it is explained against.
 
     Args:
-        model: The user's model.
+        source: The model, the background, which may be None where `against` is a table, and the options.
         rows: The rows to explain.
-        background: The background; may be None where `against` is a table.
-        options: All that can be chosen.
         against: "other decisions"; a class, whose rows in the background are taken; a mask of booleans over
             the background; or a table of rows.
+        meter: What counts the rows that the model is asked for their decisions.
 
     Raises:
         SettingError: if an option has no use with it, it decides nothing, or no row is left.
     """
+    options, background = source.options, source.background
     _check_unused(options)
     given, chosen = _given(background, against)
-    coded = coded_rows(rows, given, options)
-    base = checked_model(model, coded.tables, options, Meter())
+    coded = coded_rows(rows, given, options, model=source.model)
+    base = checked_model(source.model, coded.tables, options, meter)
     ours, theirs = (_decided(base, x, options) for x in (coded.x, coded.values))
     names = _names(base.meaning, ours.outputs.shape[1])
     if given is not background or chosen is not None:
@@ -270,4 +271,5 @@ def _piece(
         f"{count:,} of {total:,} rows {group.said}" if count < total else f"{total:,} rows {group.said}"
     )
     rows, background = coded.schema.decode(coded.x[places]), coded.schema.decode(coded.values[which])
-    return Piece(tuple(places.tolist()), rows, background, options, sentence, notes)
+    told = (*coded.notes, *coded.schema.notes, *notes)
+    return Piece(tuple(places.tolist()), rows, background, options, sentence, told)

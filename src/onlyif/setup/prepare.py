@@ -86,12 +86,11 @@ def _coded(rows: Any, source: Source) -> CodedRows:
     options, causes = source.options, criterion_of(source.options.criterion)
     if causes is not None:
         check_unused(options)
-        return coded_rows(rows, source.background, options, baseline=causes.baseline)
+        return coded_rows(rows, source.background, options, model=source.model, baseline=causes.baseline)
     own_criterion_of(options)
     recipe = recipe_of(options.reference)
-    return coded_rows(
-        rows, source.background, options, needed=recipe.needs_background, baseline=recipe.own_row
-    )
+    needed, row = recipe.needs_background, recipe.own_row
+    return coded_rows(rows, source.background, options, model=source.model, needed=needed, baseline=row)
 
 
 def _setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[str, ...] = ()) -> Setup:

@@ -22,8 +22,8 @@ from onlyif.setup.options import Options
 from onlyif.setup.tables import CodedRows
 from onlyif.setup.targets import targets_of
 
-# What the reader is told of outputs when decisions are compared: their numbers, not one output.
-DECISION = Meaning("any", "decision", ("any class",) * 1000)
+# Classes whose names are told in every explanation of a decision.
+MOST_CLASSES = 100
 
 
 @final
@@ -150,9 +150,8 @@ class Ready:
 
     def _subjects(self, notes: tuple[str, ...]) -> tuple[Subject, ...]:
         """What the reader is told of each row: label, values of the players, target, notes."""
-        foundation, tables = self.foundation, self.tables
-        labels = (DECISION if self.of_decisions else self.asked.meaning).labels
-        asked, targets = self.asked, self.targets
+        foundation, tables, asked, targets = self.foundation, self.tables, self.asked, self.targets
+        labels = self._classes if self.of_decisions else asked.meaning.labels
         of_rows = tables.labels, tables.x, targets.tolist(), asked.row_notes, asked.row_settings
         return tuple(
             Subject(
@@ -166,16 +165,28 @@ class Ready:
             for label, row, target, own, settings in zip(*of_rows, strict=True)
         )
 
+    @property
+    def _classes(self) -> tuple[str, ...]:
+        """What the classes are called that decisions are for."""
+        n_classes = self.asked.outputs.shape[1]
+        return self.asked.meaning.labels or tuple(f"class {number}" for number in range(n_classes))
+
+    @property
+    def _class_names(self) -> Mapping[str, str]:
+        """The classes by their numbers, where f is such a number and a reader can survey them."""
+        told = self.of_decisions and len(self._classes) <= MOST_CLASSES
+        return {f"class {number}": name for number, name in enumerate(self._classes) if told}
+
     def _provenance(self, choice: Choice) -> Provenance:
         meaning, options = self.asked.meaning, self.options
         return Provenance(
             criterion=choice.name,
             predictor=meaning.model,
-            output="number of the decided class" if self.of_decisions else meaning.output,
+            output="decision" if self.of_decisions else meaning.output,
             search=choice.search.plan.sentence,
             seed=options.seed,
             versions=self.foundation.versions,
-            sentences=choice.sentences,
+            sentences={**choice.sentences, **self._class_names},
             values={**choice.values, "max_rows": options.max_rows, "budget": options.budget},
         )
 
@@ -200,6 +211,8 @@ def ready_of(foundation: Foundation, rows: CodedRows, meter: Meter) -> Ready:
     answers = explained.answers(x, options) if base.of_decisions else plain
     numbers = answers.outputs.argmax(1) if base.of_decisions else decided.numbers
     targets = targets_of(options.target, answers.outputs, explained.meaning, numbers)
+    if base.of_decisions and numbers is not None:
+        targets = numbers  # one that was named has no use: the decision itself is explained
     notes = tuple(dict.fromkeys((*explained.notes, *plain.notes, *answers.notes, *decided.notes)))
     known = (
         decided_as(decided, plain.outputs, model.meaning, targets) if not base.of_decisions else [{}] * len(x)

@@ -1,7 +1,7 @@
 """The user's tables, coded: the background once, the rows to explain whenever there are some."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import narwhals as nw
@@ -14,7 +14,9 @@ from onlyif.core.players import Players, column_players
 from onlyif.modalities.background import Background
 from onlyif.modalities.groups import read_groups
 from onlyif.modalities.rendered import RenderedRows
-from onlyif.modalities.table import Schema, fit_schema, order_note, row_labels
+from onlyif.modalities.table import Schema, fit_schema, row_labels
+from onlyif.modalities.table_conform import extra_notes, order_note
+from onlyif.models.detect import column_places
 from onlyif.samples.masked import MaskedSample
 from onlyif.setup.options import Options
 
@@ -55,6 +57,14 @@ class Tables:
         places = np.arange(max(2, min(N_PROBE, len(self.values)))) % len(self.values)
         return self.values[places][: options.max_rows]
 
+    def noting(self, notes: tuple[str, ...]) -> "Tables":
+        """The same, with more that the reader should know of all rows.
+
+        Args:
+            notes: What is noted, each a sentence.
+        """
+        return replace(self, schema=replace(self.schema, notes=(*notes, *self.schema.notes)))
+
     def coded(self, rows: Any) -> "CodedRows":
         """Rows to explain.
 
@@ -73,7 +83,7 @@ class Tables:
         except InputError as error:
             raise OtherRowsError(str(error)) from error
         self._check_seen(x)
-        notes = (order_note("rows"),) if self.schema.form.in_other_order(rows) else ()
+        notes = self.schema.form.column_notes(rows, "rows")
         return CodedRows(self, x, row_labels(rows), notes, self._backend(rows))
 
     def _check_seen(self, x: Float64[np.ndarray, "b c"]) -> None:
@@ -125,7 +135,13 @@ class CodedRows:
 
 
 def coded_rows(
-    rows: Any, background: Any, options: Options, *, needed: bool = True, baseline: Any = None
+    rows: Any,
+    background: Any,
+    options: Options,
+    *,
+    model: Any,
+    needed: bool = True,
+    baseline: Any = None,
 ) -> CodedRows:
     """Rows to explain, coded by the background alone where it holds all that they hold, else by both.
 
@@ -133,6 +149,7 @@ def coded_rows(
         rows: The rows to explain.
         background: The background, or None.
         options: All that can be chosen.
+        model: The user's model: the columns that it was fitted on, in its order, are those of the tables.
         needed: Whether there must be a background.
         baseline: One more row whose levels must be known, or None.
 
@@ -150,13 +167,30 @@ def coded_rows(
         )
     row = [] if baseline is None else [("baseline", baseline)]
     if background is None:
-        return _tables([("rows", rows), ("rows", rows), *row], options, alone=False).coded(rows)
+        known, notes = _of_model(model, rows, "rows")
+        tables = _tables([("rows", known), ("rows", known), *row], options, alone=False)
+        return tables.noting(notes).coded(known)
+    known, notes = _of_model(model, background, "background")
     try:
-        return _tables([("background", background), *row], options, alone=True).coded(rows)
+        return _tables([("background", known), *row], options, alone=True).noting(notes).coded(rows)
     except OtherRowsError:
         # Read together they say what is wrong, if anything is.
-        both = [("background", background), ("rows", rows), *row]
-        return _tables(both, options, alone=False).coded(rows)
+        both = [("background", known), ("rows", rows), *row]
+        return _tables(both, options, alone=False).noting(notes).coded(rows)
+
+
+def _of_model(model: Any, table: Any, role: str) -> tuple[Any, tuple[str, ...]]:
+    """A frame with the columns that a model was fitted on, in its order, and what was done for it."""
+    if not (nw.dependencies.is_pandas_dataframe(table) or nw.dependencies.is_polars_dataframe(table)):
+        return table, ()
+    names = [str(name) for name in table.columns]
+    places = column_places(model, names)
+    if places is None or places == [*range(len(names))]:
+        return table, ()
+    extra = [name for place, name in enumerate(names) if place not in places]
+    ordered = [order_note(role, "model")] if places != sorted(places) else []
+    notes = (*ordered, *extra_notes(extra, role, "the model was not fitted on"))
+    return nw.from_native(table, eager_only=True)[:, places].to_native(), notes
 
 
 def _tables(named: Sequence[tuple[str, Any]], options: Options, *, alone: bool) -> Tables:
