@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool
 
 from onlyif.explanation.selection import Effect, Measure, Selection
 from onlyif.restrictions.base import Estimate
 from onlyif.restrictions.set_function import SetFunction
 
-Subset = Bool[np.ndarray, "d"]
-# A change is f of the first subset minus f of the second.
-Change = tuple[Subset, Subset]
+# A change is f of the first subset minus f of the second, each by its code: bit i is player i.
+Change = tuple[int, int]
 
 
 @final
@@ -25,12 +23,12 @@ class Changes:
     Args:
         sets: For each set and each of its members the changes, as numbers of subsets.
         sides: For each set the numbers of the set itself and of its complement.
-        subsets: The subsets that these numbers mean.
+        subsets: The codes of the subsets that these numbers mean.
     """
 
     sets: tuple[tuple[tuple[tuple[int, int], ...], ...], ...]
     sides: tuple[tuple[int, int], ...]
-    subsets: tuple[Subset, ...]
+    subsets: tuple[int, ...]
 
 
 def of_sufficient(chosen: Selection) -> Iterator[tuple[Change, ...]]:
@@ -39,9 +37,10 @@ def of_sufficient(chosen: Selection) -> Iterator[tuple[Change, ...]]:
     Args:
         chosen: A set that is kept.
     """
-    none = np.zeros(len(chosen.among), dtype=np.bool_)
+    code = chosen.code
     for player in chosen.players:
-        yield (chosen.keep, flipped(chosen.keep, player)), (flipped(none, player), none)
+        one = 1 << player
+        yield (code, code ^ one), (one, 0)
 
 
 def of_necessary(chosen: Selection) -> Iterator[tuple[Change, ...]]:
@@ -50,9 +49,11 @@ def of_necessary(chosen: Selection) -> Iterator[tuple[Change, ...]]:
     Args:
         chosen: A set that is hidden.
     """
-    everything = np.ones(len(chosen.among), dtype=np.bool_)
+    everything = (1 << len(chosen.among)) - 1
+    shown = everything ^ chosen.code
     for player in chosen.players:
-        yield (flipped(~chosen.keep, player), ~chosen.keep), (everything, flipped(everything, player))
+        one = 1 << player
+        yield (shown ^ one, shown), (everything, everything ^ one)
 
 
 def of_unified(chosen: Selection, alpha: float) -> Iterator[tuple[Change, ...]]:
@@ -66,13 +67,6 @@ def of_unified(chosen: Selection, alpha: float) -> Iterator[tuple[Change, ...]]:
         yield (*(kept if alpha > 0.0 else ()), *(hidden if alpha < 1.0 else ()))
 
 
-def flipped(subset: Subset, player: int) -> Subset:
-    """The subset with one player put in or taken out."""
-    other = subset.copy()
-    other[player] = not other[player]
-    return other
-
-
 def numbered(chosen: Sequence[Selection], members: Sequence[Iterator[tuple[Change, ...]]]) -> Changes:
     """Changes as numbers of subsets, each subset once.
 
@@ -80,21 +74,17 @@ def numbered(chosen: Sequence[Selection], members: Sequence[Iterator[tuple[Chang
         chosen: The sets of one instance.
         members: For each set the changes of its members.
     """
-    numbers: dict[bytes, int] = {}
-    subsets: list[Subset] = []
+    numbers: dict[int, int] = {}
 
-    def number(subset: Subset) -> int:
-        place = numbers.setdefault(subset.tobytes(), len(subsets))
-        if place == len(subsets):
-            subsets.append(subset)
-        return place
+    def number(code: int) -> int:
+        return numbers.setdefault(code, len(numbers))
 
-    sides = tuple((number(one.keep), number(~one.keep)) for one in chosen)
+    sides = tuple((number(one.code), number((1 << len(one.among)) - 1 ^ one.code)) for one in chosen)
     sets = tuple(
         tuple(tuple((number(high), number(low)) for high, low in changes) for changes in of_set)
         for of_set in members
     )
-    return Changes(sets, sides, tuple(subsets))
+    return Changes(sets, sides, tuple(numbers))
 
 
 def asked(function: SetFunction, changes: Sequence[Changes], *, of_decisions: bool) -> Estimate:
@@ -105,11 +95,13 @@ def asked(function: SetFunction, changes: Sequence[Changes], *, of_decisions: bo
         changes: One an instance.
         of_decisions: Whether f_S(x) is the number of a class.
     """
-    full = np.ones(function.n_players, dtype=np.bool_)
-    most = max(len(one.subsets) for one in changes)
+    d, most = function.n_players, max(len(one.subsets) for one in changes)
+    full, n_bytes = (1 << d) - 1, -(-d // 8)
     # Instances with fewer subsets are asked for f(x) again.
-    keep = np.array([[*one.subsets, *[full] * (1 + most - len(one.subsets))] for one in changes])
-    estimate = function.predict(keep)
+    codes = [code for one in changes for code in (*one.subsets, *[full] * (1 + most - len(one.subsets)))]
+    bits = np.frombuffer(b"".join(code.to_bytes(n_bytes, "little") for code in codes), dtype=np.uint8)
+    keep = np.unpackbits(bits.reshape(len(codes), n_bytes), axis=1, count=d, bitorder="little").astype(bool)
+    estimate = function.predict(keep.reshape(len(changes), most + 1, d))
     if not of_decisions:
         return estimate
     same = (estimate.mean == estimate.mean[:, -1:]).astype(np.float64)
@@ -132,7 +124,7 @@ def with_effects(
         column[instance].tolist() for column in (estimate.mean, estimate.stderr, estimate.stderr_from_base)
     )
     nothing = max(map(abs, mean)) * 2.0**-digits
-    empty = next((number for number, subset in enumerate(changes.subsets) if not subset.any()), None)
+    empty = changes.subsets.index(0) if 0 in changes.subsets else None
 
     def change(high: int, low: int) -> Measure:
         value = mean[high] - mean[low]

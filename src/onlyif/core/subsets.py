@@ -7,6 +7,7 @@ indices), the rule by which every tie is broken.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -81,14 +82,23 @@ def canonical_rank(codes: Int64[np.ndarray, "m"], n_players: int) -> Int64[np.nd
         >>> codes[canonical_rank(codes, 4).argsort()].tolist()
         [1, 9, 6]
     """
-    size, reversed_code = np.zeros_like(codes), np.zeros_like(codes)
-    for i in range(n_players):
-        bit = (codes >> i) & 1
-        size += bit
-        reversed_code <<= 1
-        reversed_code |= bit
+    sizes, turned = _of_sixteen()
+    low, high = codes & 0xFFFF, codes >> 16
+    size, reversed_code = sizes[low] + sizes[high], (turned[low] << 16 | turned[high]) >> (32 - n_players)
     rank: np.ndarray = (size << n_players) + ((1 << n_players) - 1 - reversed_code)
     return rank
+
+
+@cache
+def _of_sixteen() -> tuple[Int64[np.ndarray, "n"], Int64[np.ndarray, "n"]]:
+    """The number of ones in each whole number of 16 bits, and the number that is read backwards."""
+    codes = np.arange(2**16)
+    sizes, turned = np.zeros_like(codes), np.zeros_like(codes)
+    for i in range(16):
+        bit = codes >> i & 1
+        sizes += bit
+        turned |= bit << (15 - i)
+    return sizes, turned
 
 
 def canonical_order(n_players: int) -> tuple[Int64[np.ndarray, "_"], ...]:

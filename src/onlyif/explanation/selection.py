@@ -184,6 +184,11 @@ class Selection:
         return keep
 
     @property
+    def code(self) -> int:
+        """S as a whole number: bit i is player i."""
+        return sum(1 << player for player in self.players)
+
+    @property
     def directions(self) -> tuple[Direction, ...]:
         """Which way each member moves the prediction, in the order of `players`; empty where not asked."""
         return tuple(effect.direction for effect in self.effects)
