@@ -47,6 +47,7 @@ def explain(
     modality: Modality | Images | None = None,
     n_jobs: int | None = None,
     against: Any = None,
+    stability: int | None = None,
 ) -> Explanations:
     """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
@@ -107,6 +108,10 @@ def explain(
             default such that a set is sufficient exactly if the decision stays, necessary exactly if it is
             gone. `target`, `distance`, causes and finished references have no use then. Of a model without
             classes only the background is another one.
+        stability: How many resamples of the background say how sure the sets are (at least 2, 50 serves
+            well): the share of resamples that give each set, and in whose sets each player is. Resamples
+            differ from the background as much as independent backgrounds of as many rows do. They need a
+            marginal reference and a search through all subsets, and ask the model for nothing.
 
     Returns:
         One explanation a row, in order: `Explanations`, whatever the criterion.
@@ -134,6 +139,6 @@ def explain(
         groups=groups, seed=seed, max_rows=max_rows, budget=budget, progress=progress, time_limit=time_limit,
         output=output, reference=reference, restriction=restriction, search=search, distance=distance,
         keep_table=keep_table, tolerate=tolerate, criterion=criterion, modality=modality, n_jobs=n_jobs,
-        against=against,
+        against=against, stability=stability,
     )  # fmt: skip
     return explanations_of(explainer, X)

@@ -77,6 +77,7 @@ class Explainer:
         modality: What kind of data is explained.
         n_jobs: How many blocks of rows are explained at once.
         against: The rows that decisions are explained against.
+        stability: How many resamples of the background say how sure the sets are.
 
     Example:
         >>> import numpy as np
@@ -113,6 +114,7 @@ class Explainer:
     modality: Modality | Images | None = None
     n_jobs: int | None = None
     against: Any = None
+    stability: int | None = None
     # At most one: what was prepared in an earlier call.
     _setups: list[Setup] = field(default_factory=list, init=False)
 
@@ -211,7 +213,7 @@ class Explainer:
             groups=self.groups, seed=self.seed, max_rows=self.max_rows, budget=self.budget,
             output=self.output, reference=self.reference, restriction=self.restriction, search=self.search,
             distance=self.distance, keep_table=self.keep_table, tolerate=self.tolerate,
-            criterion=self.criterion, modality=self.modality,
+            criterion=self.criterion, modality=self.modality, stability=self.stability,
         )  # fmt: skip
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 from typing_extensions import override
 
 from onlyif.answers.case import Answer, AnsweringCriterion, Case, Question, Seen
@@ -15,6 +15,7 @@ from onlyif.answers.in_time import told_of, whole_sizes
 from onlyif.answers.sets_in_time import compare_in_time
 from onlyif.answers.shapley import shapley_values
 from onlyif.answers.solutions import alternatives_of, continua_of, smallest_selection
+from onlyif.answers.stability import KINDS, Resampled, Rule, resampled_sets, shares_of, with_stability
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
@@ -29,7 +30,8 @@ from onlyif.explanation.selection import Measure, Selection, gap_selection
 from onlyif.explanation.status import LOW_SAMPLE_SIZE
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Reference
-from onlyif.restrictions.base import Estimate
+from onlyif.restrictions.base import Estimate, GroupedTable
+from onlyif.restrictions.groups import Groups
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Cloud
 
@@ -95,7 +97,9 @@ class SetsCriterion(AnsweringCriterion):
         question: What is asked.
         keep_table: Whether the explanations keep f_S(x) of all subsets.
         conditions: What the reference is conditioned on; None where that is not looked at.
+        groups: Background rows in groups, with resamples of these; None where stability is not asked for.
         table: f_S(x) of all subsets, once it is known.
+        grouped: The same over the groups, too.
 
     Raises:
         SettingError: if the size that is asked for is larger than the number of players.
@@ -110,7 +114,9 @@ class SetsCriterion(AnsweringCriterion):
     question: Question
     keep_table: bool = False
     conditions: Conditioning | None = None
+    groups: Groups | None = None
     table: Estimate | None = None
+    grouped: GroupedTable | None = None
 
     def __post_init__(self) -> None:
         size, n_players = self.question.size, self.set_function.n_players
@@ -140,8 +146,8 @@ class SetsCriterion(AnsweringCriterion):
 
     @override
     def compare(self, case: Case) -> Seen:
-        found = compare_in_time(case, self.of(self.set_function))
-        known = replace(self, set_function=found.function, table=found.table)
+        found = compare_in_time(case, self.of(self.set_function), self.groups)
+        known = replace(self, set_function=found.function, table=found.table, grouped=found.grouped)
         order = "by size, from both ends"
         return Seen(replace(case, criterion=known), found.clouds, found.model_rows, found.stopped, order)
 
@@ -215,14 +221,17 @@ class SetsCriterion(AnsweringCriterion):
 
     def _answer(self, seen: Seen, i: int, solved: Solved, base: Answer, hidden: float) -> Answer:
         question, cloud = self.question, seen.clouds[i]
+        sets, scores = self._with_stability(solved, cloud, i)
         certificate = certify(self._facts(solved, hidden), cloud)
         kept = self.table.mean[i].copy() if self.table is not None and self.keep_table else None
         return replace(
             base,
-            sets={"sufficient": solved.sufficient, "necessary": solved.necessary, "unified": solved.unified},
+            sets=sets,
+            scores={**base.scores, **scores},
             measures={"total_gap": solved.total_gap},
             settings={
                 **base.settings,
+                **({"resamples": len(self.groups.weights)} if scores and self.groups is not None else {}),
                 "alpha": question.alpha,
                 "epsilon": solved.epsilon,
                 "size": solved.size,
@@ -233,6 +242,20 @@ class SetsCriterion(AnsweringCriterion):
             reason=empty_reason(solved.sufficient, solved.necessary, solved.total_gap, certificate),
         )
 
+    def _with_stability(
+        self, solved: Solved, cloud: Cloud, i: int
+    ) -> tuple[dict[str, Selection], dict[str, Float64[np.ndarray, "d"]]]:
+        """The sets, and for each kind the share of resampled backgrounds in whose set each player is."""
+        chosen = dict(zip(KINDS, (solved.sufficient, solved.necessary, solved.unified), strict=True))
+        if self.grouped is None or self.groups is None:
+            return chosen, {}
+        outputs, prediction = self.grouped.of_groups(i), self.grouped.whole.mean[i, -1].item()
+        resampled = Resampled(outputs, self.groups.weights, self.readout, prediction)
+        rule = Rule(self.question, EPSILON_SHARE, self.distance, cloud.grid)
+        codes = resampled_sets(resampled, rule, cloud.by_size)
+        sets = {kind: with_stability(one, codes[kind]) for kind, one in chosen.items()}
+        return sets, {f"stability_{kind}": shares_of(codes[kind], cloud.n_players) for kind in KINDS}
+
     def _cut_short(self, seen: Seen, solved: Solved, cloud: Cloud) -> tuple[str, ...]:
         """What the reader should know of a search that time ended, and what is certain nevertheless."""
         certain = whole_sizes(cloud) + 1
@@ -242,7 +265,8 @@ class SetsCriterion(AnsweringCriterion):
         said = [f"no smaller set is {' and none is '.join(smallest)}"] if smallest else []
         said += [f"a smaller {' and a smaller '.join(left)} set may have been overlooked"] if left else []
         fresh = "" if self.fresh is None else "; gaps were not estimated again on fresh draws"
-        return (f"{told_of(cloud, seen.case.meter.limit)}; {', '.join(said)}{fresh}",)
+        sure = "" if self.groups is None else "; nor is it known how stable they are"
+        return (f"{told_of(cloud, seen.case.meter.limit)}; {', '.join(said)}{fresh}{sure}",)
 
     def _facts(self, solved: Solved, hidden_sufficiency: float) -> Facts:
         return Facts(

@@ -16,7 +16,8 @@ from onlyif.answers.in_time import has_ends, searched
 from onlyif.core.progress import TimeUpError
 from onlyif.core.subsets import canonical_order, canonical_rank, keep_of_codes
 from onlyif.criteria.unified import Unified, gaps_of_table
-from onlyif.restrictions.base import Estimate
+from onlyif.restrictions.base import Estimate, GroupedTable
+from onlyif.restrictions.groups import Groups
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.restrictions.tabulated import TabulatedRestriction
 from onlyif.searches.base import Cloud
@@ -33,6 +34,7 @@ class SetsSeen:
         clouds: The compared subsets of each instance.
         function: f_S(x) for what is asked from now on; read off the table where there is one.
         table: f_S(x) of all subsets, or None.
+        grouped: The same over groups of background rows too, where these were asked for; or None.
         model_rows: Model rows that this needs, equal ones counted each time, for one instance on average.
         stopped: Whether time was up before all that the search wanted was compared.
     """
@@ -42,37 +44,46 @@ class SetsSeen:
     table: Estimate | None
     model_rows: float
     stopped: bool = False
+    grouped: GroupedTable | None = None
 
 
-def compare_in_time(case: Case, criterion: Unified) -> SetsSeen:
+def compare_in_time(case: Case, criterion: Unified, groups: Groups | None = None) -> SetsSeen:
     """Compare the subsets that the case's search wants, or as many as time allows.
 
     Args:
         case: The block of instances.
         criterion: Δuni of the instances.
+        groups: Background rows in groups, over each of which a complete search is to know f_S(x), too.
 
     Raises:
         TimeUpError: if time is up before f(x) and f_0 are known.
     """
     if case.search.plan.complete:
-        return _by_table(case, criterion)
+        return _by_table(case, criterion, groups)
     rows = criterion.set_function.restriction.method.rows
     found = searched(case, criterion, rows, case.search.compare, has_ends)
     return SetsSeen(found.clouds, criterion.set_function, None, found.model_rows, found.stopped)
 
 
-def _by_table(case: Case, criterion: Unified) -> SetsSeen:
+def _by_table(case: Case, criterion: Unified, groups: Groups | None) -> SetsSeen:
     function = criterion.set_function
     if not case.meter.limited:
-        return _from_table(case, criterion, function.table())
+        return _from_whole(case, criterion, groups)
     if function.restriction.method.rows:
         return _by_size(case, criterion, *_asked_by_size(case, function))
     try:
-        return _from_table(case, criterion, function.table())
+        return _from_whole(case, criterion, groups)
     except TimeUpError:
         with case.meter.closing():
             ends = canonical_order(len(case.names))[0]
             return _by_size(case, criterion, ends, _with_complements(function, ends))
+
+
+def _from_whole(case: Case, criterion: Unified, groups: Groups | None) -> SetsSeen:
+    if groups is None:
+        return _from_table(case, criterion, criterion.set_function.table())
+    grouped = criterion.set_function.grouped_table(groups)
+    return replace(_from_table(case, criterion, grouped.whole), grouped=grouped)
 
 
 def _from_table(case: Case, criterion: Unified, table: Estimate) -> SetsSeen:

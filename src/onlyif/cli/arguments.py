@@ -266,6 +266,12 @@ def _add_limits(group: "argparse._ArgumentGroup") -> None:
         "--tolerate", choices=[*FAULTS], action="append", default=[], help="go on with a model that does this"
     )
     group.add_argument("--keep-table", action="store_true", help="save the prediction of every set too")
+    group.add_argument(
+        "--stability",
+        type=int,
+        metavar="N",
+        help="say how sure the sets are: the share of N resampled backgrounds that give each, such as 50",
+    )
 
 
 def _add_results(made: argparse.ArgumentParser) -> None:

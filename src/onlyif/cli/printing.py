@@ -279,6 +279,7 @@ def _record(item: Explanation) -> dict[str, Any]:
     continuum = {name: plain_value(getattr(held, name)) for name in ("size", "exact_size", "breakpoints")}
     continuum |= {name: [_set(one) for one in getattr(held, name)] for name in ("pieces", "corners")}
     more = {name: plain_value(getattr(item, name)) for name in ("certificate", "shapley", "table")}
+    more |= {name: plain_value(held) for name, held in item.scores.items() if name.startswith("stability_")}
     return plain | more | sets | {"continuum": continuum}
 
 
@@ -296,7 +297,8 @@ def _set(chosen: Selection) -> dict[str, Any]:
         gaps = {name: _measure(chosen.measure(name)) for name in ("sufficiency", "necessity")}
         sides = {name: _measure(chosen.measures[name]) for name in _SIDES if name in chosen.measures}
         ways = {"directions": plain_value(chosen.directions)} if chosen.effects else {}
-        return plain | gaps | {"fresh": fresh} | sides | ways
+        sure = {"stability": _measure(chosen.measure("stability"))} if "stability" in chosen.measures else {}
+        return plain | gaps | {"fresh": fresh} | sides | ways | sure
     return plain | {name: _measure(measure) for name, measure in chosen.measures.items()}
 
 

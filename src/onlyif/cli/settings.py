@@ -44,6 +44,7 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
         keep_table=arguments.keep_table,
         tolerate=tuple(FAULTS[name] for name in arguments.tolerate),
         criterion=causes or "sne",
+        stability=arguments.stability,
     )
 
 
@@ -135,8 +136,8 @@ def recorded(arguments: Namespace) -> dict[str, Any]:
     """The arguments that decide a result, for comparing two runs."""
     names = (
         "rows drop target output alpha size exact_size epsilon distance reference background_rows search seed"
-        " max_rows budget tolerate keep_table trust model_from criterion b c sample events text number"
-        " against delimiter"
+        " max_rows budget tolerate keep_table stability trust model_from criterion b c sample events text"
+        " number against delimiter"
     )
     return {name: getattr(arguments, name) for name in names.split()} | {"budget": _budget(arguments)}
 

@@ -18,6 +18,7 @@ from onlyif.explanation.layout import number
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Direction, Measure, Selection
 from onlyif.explanation.sentences import ENGLISH, Templates, sentences_of
+from onlyif.explanation.stability import Stability
 from onlyif.explanation.status import EXPLAINED, Status, statuses_of
 from onlyif.explanation.verdicts import GAPS, Verdict, verdict_of
 
@@ -129,12 +130,13 @@ class Explanation:
         sets: The named sets.
         provenance: What was chosen, and by which versions.
         scores: Numbers a player by name, with the shape of the image where players are pixels: `shapley`,
-            `pns` of each player alone, `soft` masks, ascended scores.
+            `pns` of each player alone, `soft` masks, ascended scores; `stability_sufficient` and the like,
+            the share of resampled backgrounds in whose set the player is.
         measures: Numbers about the whole prediction, by name: `total_gap`, ρ(f(x), f_0).
         settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`. Where the model decides:
             `decided`, 1 where a large output is what it decided for in this row and -1 where a small one is,
             and `threshold`, above which the output decides, where that is known. `stopped` where time was
-            up, `effective_rows` where few rows decide.
+            up, `effective_rows` where few rows decide, `resamples` where stability was asked for.
         details: What only some criteria say.
         model_rows: Model rows that this explanation needs: every subset with every draw, on fresh draws too,
             equal rows counted each time.
@@ -450,6 +452,26 @@ class Explanation:
             for kind in GAPS
             if kind in self.sets and "epsilon" in self.settings
         }
+
+    @property
+    def stability(self) -> Mapping[str, Stability]:
+        """How sure each set is, by its kind: the share of resampled backgrounds that give the same.
+
+        Raises:
+            AbsentError: if that was not asked for, with `stability=`.
+        """
+        if "resamples" not in self.settings:
+            raise AbsentError("stability was not asked for: explain with stability=50 resamples, say")
+        return {
+            kind: self._stability(kind, one) for kind, one in self.sets.items() if "stability" in one.measures
+        }
+
+    def _stability(self, kind: str, chosen: Selection) -> Stability:
+        pairs = zip(self.names, self.scores[f"stability_{kind}"].tolist(), strict=True)
+        shares = {name: share for name, share in pairs if share > 0 or name in chosen}
+        inside = {name: share for name, share in shares.items() if name in chosen}
+        outside = {name: share for name, share in shares.items() if name not in chosen}
+        return Stability(chosen.measure("stability"), inside, outside, int(self.settings["resamples"]))
 
     @property
     def base_word(self) -> str:

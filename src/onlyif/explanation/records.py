@@ -221,7 +221,8 @@ def set_layout(items: Sequence[Explanation]) -> Layout:
 
 def _readers(items: Sequence[Explanation]) -> _Readers:
     if not items or items[0].details.continua is not None:
-        return _GAPS
+        stable = any("resamples" in item.settings for item in items)
+        return {**_GAPS, "stability": _of("stability")} if stable else _GAPS
     if "cause" in items[0].sets:
         return _CAUSES
     if "soft" in items[0].scores:
@@ -362,7 +363,8 @@ def player_layout(items: Sequence[Explanation]) -> Layout:
     sets = list(dict.fromkeys(name for item in items for name in item.sets))
     scores = list(dict.fromkeys(name for item in items for name in item.scores))
     if not items or items[0].details.continua is not None:
-        sets, scores = ["sufficient", "necessary", "unified"], ["shapley"]
+        stable = [name for name in scores if name.startswith("stability_")]
+        sets, scores = ["sufficient", "necessary", "unified"], ["shapley", *stable]
     columns: dict[str, type] = {"row": object, "player": str, "value": str}
     columns |= dict.fromkeys(sets, bool) | dict.fromkeys(scores, float)
     return columns, [record for item in items for record in _players(item, sets, scores)]

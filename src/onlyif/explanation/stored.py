@@ -375,6 +375,10 @@ def check_item(item: Explanation, where: str) -> None:
         _check_causes(item, where)
     if "soft" in item.scores:
         _check_mask(item, where)
+    if "resamples" in item.settings:
+        _check_whole(item.settings, "resamples", where)
+        stable = (kind for kind, chosen in item.sets.items() if "stability" in chosen.measures)
+        need(item.scores, tuple(f"stability_{kind}" for kind in stable), "scores", where)
 
 
 def _check_sets(item: Explanation, where: str) -> None:

@@ -266,7 +266,8 @@ def _informative(item: Explanation) -> bool:
 def _player(name: str, items: Sequence[Explanation], kinds: Sequence[str]) -> PlayerSummary:
     shares = {kind: Share(sum(_is_in(name, item, kind) for item in items), len(items)) for kind in kinds}
     scores = [dict(item.scores) for item in items]
-    named = [key for key in scores[0] if key != "shapley" and all(key in one for one in scores)]
+    told = [key for key in scores[0] if key != "shapley" and not key.startswith("stability_")]
+    named = [key for key in told if all(key in one for one in scores)]
     means = {
         key: mean_of([float(item.scores[key][item.names.index(name)]) for item in items]) for key in named
     }

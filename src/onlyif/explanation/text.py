@@ -157,6 +157,7 @@ def _smallest(item: Explanation, chosen: Selection, kind: str, width: int) -> Li
     yield from _members(item, chosen, width)
     yield from _gaps(item, chosen, width)
     yield wrapped(f"verdict: {item.verdicts[kind].sentence}", width, "  ", "    ")
+    yield from _stability(item, kind, width)
 
 
 def _unified(item: Explanation, chosen: Selection, width: int) -> Lines:
@@ -169,6 +170,12 @@ def _unified(item: Explanation, chosen: Selection, width: int) -> Lines:
     least = f"the least{_found(item) or ' possible'}{ties}"
     delta = number(chosen.unified(item.alpha))
     yield wrapped(f"Δuni = α Δsuf + (1 - α) Δnec = {delta}, {least}", width, "  ", "    ")
+    yield from _stability(item, "unified", width)
+
+
+def _stability(item: Explanation, kind: str, width: int) -> Lines:
+    if "resamples" in item.settings and kind in item.stability:
+        yield wrapped(f"stability: {item.stability[kind].sentence}", width, "  ", "    ")
 
 
 def _cause(item: Explanation, chosen: Selection, width: int) -> Lines:
@@ -333,7 +340,8 @@ def _singles(item: Explanation, width: int) -> Lines:
 def _scores(item: Explanation, width: int) -> Lines:
     """Scores that no other section tells of: the highest of features, the spread of pixels."""
     for name, values in item.scores.items():
-        if name == "shapley" or (name == "pns" and item.details.singles):
+        told = name == "shapley" or name.startswith("stability_")
+        if told or (name == "pns" and item.details.singles):
             continue
         flat = values.ravel()
         spread = f"from {number(float(flat.min()))} to {number(float(flat.max()))}"

@@ -24,6 +24,27 @@ class Readout(ABC):
             mean: Averaged outputs.
         """
 
+    @property
+    def of_decisions(self) -> bool:
+        """Whether a decision is read, which jumps where outputs tie."""
+        return False
+
+    @abstractmethod
+    def counted(self, instance: int) -> slice:
+        """The outputs of one instance that its number depends on: no others need be averaged.
+
+        Args:
+            instance: Its number.
+        """
+
+    @abstractmethod
+    def of_counted(self, mean: Float64[np.ndarray, "*m c"]) -> Float64[np.ndarray, "*m"]:
+        """The explained number from these alone.
+
+        Args:
+            mean: Averages of the outputs that count.
+        """
+
     @abstractmethod
     def error(self, stderr: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
         """The standard error of that number, from those of the outputs; NaN when unknown."""
@@ -49,6 +70,15 @@ class TargetReadout(Readout):
         return mean[np.arange(len(mean)), :, self.target]
 
     @override
+    def counted(self, instance: int) -> slice:
+        number = int(self.target[instance])
+        return slice(number, number + 1)
+
+    @override
+    def of_counted(self, mean: Float64[np.ndarray, "*m c"]) -> Float64[np.ndarray, "*m"]:
+        return mean[..., 0]
+
+    @override
     def error(self, stderr: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
         return self.read(stderr)
 
@@ -67,9 +97,22 @@ class DecisionReadout(Readout):
 
     threshold: float = 0.5
 
+    @property
+    @override
+    def of_decisions(self) -> bool:
+        return True
+
     @override
     def read(self, mean: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
-        decided = mean.argmax(2) if mean.shape[2] > 1 else mean[..., 0] > self.threshold
+        return self.of_counted(mean)
+
+    @override
+    def counted(self, instance: int) -> slice:
+        return slice(None)
+
+    @override
+    def of_counted(self, mean: Float64[np.ndarray, "*m c"]) -> Float64[np.ndarray, "*m"]:
+        decided = mean.argmax(-1) if mean.shape[-1] > 1 else mean[..., 0] > self.threshold
         return decided.astype(np.float64)
 
     @override

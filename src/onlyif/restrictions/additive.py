@@ -19,7 +19,8 @@ from onlyif.models.base import Predictor
 from onlyif.models.links import Link
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Plan, Reference
-from onlyif.restrictions.base import Estimate, Method, Restriction, check_table_size
+from onlyif.restrictions.base import Estimate, GroupedTable, Method, Restriction, check_table_size
+from onlyif.restrictions.groups import Groups
 
 _BLOCK_ENTRIES = 2**18  # margins held at once: subsets times atoms times outputs
 
@@ -87,10 +88,30 @@ class AdditiveRestriction(Restriction):
         mean = np.empty((len(x), 2**d))
         self.meter.expect(len(x) * len(self.parts))
         for i, own in enumerate(self.parts_of(x)):
-            part = slice(i, i + 1)
-            outputs = self._sums(own) if self.link.additive else self._at_all(own)
-            mean[i] = readout.part(part).read(outputs[None])[0]
+            outputs = self._of_groups(own, np.zeros(len(self.parts), dtype=np.int64), np.ones(1))
+            mean[i] = readout.part(slice(i, i + 1)).read(outputs)[0]
         return self._exact(mean)
+
+    @override
+    def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
+        if self.reference.law.depends_on_x:
+            return super().grouped_table(x, readout, groups)
+        group, sizes, d = groups.group, groups.sizes / len(self.parts), self.players.count
+        check_table_size(len(x) * (1 + len(sizes)), d)
+        self.meter.expect(len(x) * len(self.parts))
+        outputs, mean = list[np.ndarray](), np.empty((len(x), 2**d))
+        for i, own in enumerate(self.parts_of(x)):
+            made = self._of_groups(own, group, sizes)
+            mean[i] = readout.part(slice(i, i + 1)).read(np.tensordot(sizes, made, 1)[None])[0]
+            outputs.append(made[..., readout.counted(i)].swapaxes(0, 1))
+        return GroupedTable(self._exact(mean), outputs.__getitem__)
+
+    def _of_groups(
+        self, own: Float64[np.ndarray, "d k"], group: Int64[np.ndarray, "n"], sizes: Float64[np.ndarray, "g"]
+    ) -> Float64[np.ndarray, "g two_to_d j"]:
+        """The outputs for every subset over each group of atoms, whose weights sum to its size."""
+        made = self._sums if self.link.additive else self._at_all
+        return made(own, group, sizes)
 
     def parts_of(self, x: Instances) -> Float64[np.ndarray, "b d k"]:
         """What each player of some instances adds to their margins.
@@ -115,20 +136,24 @@ class AdditiveRestriction(Restriction):
         mean: np.ndarray = (weights[:, None] @ self._linked(margins))[:, 0]
         return self.link.completed(mean)
 
-    def _sums(self, own: Float64[np.ndarray, "d k"]) -> Float64[np.ndarray, "two_to_d k"]:
+    def _sums(
+        self, own: Float64[np.ndarray, "d k"], group: Int64[np.ndarray, "n"], sizes: Float64[np.ndarray, "g"]
+    ) -> Float64[np.ndarray, "g two_to_d k"]:
         """Where the margins are the outputs, their mean is a sum too."""
-        hidden = np.tensordot(self.weights, self.parts, 1)
-        start = (self.base + hidden.sum(0))[None]
-        return self._linked(_all_sums(start, (own - hidden)[None])[0])
+        shares = np.where(group == np.arange(len(sizes))[:, None], self.weights, 0.0) / sizes[:, None]
+        hidden = np.tensordot(shares, self.parts, 1)
+        return self._linked(_all_sums(self.base + hidden.sum(1), own - hidden))
 
-    def _at_all(self, own: Float64[np.ndarray, "d k"]) -> Float64[np.ndarray, "two_to_d j"]:
+    def _at_all(
+        self, own: Float64[np.ndarray, "d k"], group: Int64[np.ndarray, "n"], sizes: Float64[np.ndarray, "g"]
+    ) -> Float64[np.ndarray, "g two_to_d j"]:
         # Players in which most atoms differ have the lowest bits: what is added then lies close together.
         differ = (own != self.parts).any(2)
         order = np.argsort(-differ.sum(0), kind="stable")
         differ, steps = differ[:, order], (own - self.parts)[:, order]
         counts, masks = differ.sum(1), codes_of_keep(differ)
-        total = np.zeros((0, 2 ** len(own)))
-        by_mask = np.lexsort((masks, counts))
+        total = np.zeros((len(sizes), 0, 2 ** len(own)))
+        by_mask = np.lexsort((group, masks, counts))
         for count in np.unique(counts).tolist():
             atoms = by_mask[slice(*np.searchsorted(counts[by_mask], [count, count + 1]))]
             for some in slices(len(atoms), max(1, _BLOCK_ENTRIES // self.parts.shape[2] >> count)):
@@ -136,11 +161,14 @@ class AdditiveRestriction(Restriction):
                 part = atoms[some]
                 moved = steps[part][differ[part]].reshape(len(part), count, steps.shape[2])
                 outputs = self._linked(_all_sums(self.base + self.parts[part].sum(1), moved))
-                if not len(total):
-                    total = np.zeros((outputs.shape[2], total.shape[1]))
-                _add(total, outputs * self.weights[part, None, None], differ[part], masks[part])
+                if not total.shape[1]:
+                    total = np.zeros((len(sizes), outputs.shape[2], total.shape[2]))
+                _add(
+                    total, outputs * self.weights[part, None, None], (differ[part], masks[part], group[part])
+                )
                 self.meter.count(len(part))
-        return self.link.completed(_in_order(total, order).T)
+        means = [_in_order(one / size, order) for one, size in zip(total, sizes, strict=True)]
+        return np.stack([self.link.completed(one.T) for one in means])
 
     def _linked(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
         """What is averaged.
@@ -231,18 +259,25 @@ def compile_additive(  # noqa: PLR0917 - as the restriction
 
 
 def _add(
-    total: Float64[np.ndarray, "j two_to_d"],
-    outputs: Float64[np.ndarray, "g e j"],
-    differ: Bool[np.ndarray, "g d"],
-    masks: Int64[np.ndarray, "g"],
+    total: Float64[np.ndarray, "g j two_to_d"],
+    outputs: Float64[np.ndarray, "n e j"],
+    atoms: tuple[Bool[np.ndarray, "n d"], Int64[np.ndarray, "n"], Int64[np.ndarray, "n"]],
 ) -> None:
-    """Add outputs to the tables of all subsets, those of atoms with the same differences at once."""
-    first = np.flatnonzero(np.diff(masks, prepend=-1))
+    """Add outputs to the tables of their groups, those of atoms with the same differences at once.
+
+    Args:
+        total: One table an output and group.
+        outputs: Those of some atoms, for all subsets of the players in which they differ from x.
+        atoms: For each atom these players, the same as a code, and its group.
+    """
+    differ, masks, group = atoms
+    fresh = (np.diff(masks, prepend=-1) != 0) | (np.diff(group, prepend=-1) != 0)
+    first = np.flatnonzero(fresh)
     for start, summed in zip(first.tolist(), np.add.reduceat(outputs, first), strict=True):
         # The last player first, those that follow each other and all differ or all agree on one axis.
         runs = [(different, len(list(run))) for different, run in groupby(differ[start, ::-1].tolist())]
         shape = [1 << length if different else 1 for different, length in runs]
-        for table, output in zip(total, summed.T, strict=True):
+        for table, output in zip(total[group[start]], summed.T, strict=True):
             whole = table.reshape([1 << length for _, length in runs])
             whole += output.reshape(shape)
 

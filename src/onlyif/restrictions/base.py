@@ -1,15 +1,17 @@
 """The restricted prediction f_S(x) = E[f(x_S, X_Sc)], X_Sc ~ V_Sc."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from jaxtyping import Float64
 
-from onlyif.core.errors import LimitError
+from onlyif.core.errors import LimitError, SettingError
 from onlyif.core.shapes import Instances, Keep
 from onlyif.models.readouts import Readout
+from onlyif.restrictions.groups import Groups
 
 
 @final
@@ -29,6 +31,21 @@ class Estimate:
     stderr: Float64[np.ndarray, "b m"]
     stderr_from_base: Float64[np.ndarray, "b m"]
     model_rows: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class GroupedTable:
+    """f_S(x) of all subsets, and over each group of the reference's atoms alone.
+
+    Args:
+        whole: f_S(x).
+        of_groups: For the number of an instance the averaged outputs that are read, of every subset over each
+            group; it may compute them only then.
+    """
+
+    whole: Estimate
+    of_groups: Callable[[int], Float64[np.ndarray, "two_to_d g c"]]
 
 
 @final
@@ -73,6 +90,22 @@ class Restriction(ABC):
         Raises:
             LimitError: if the table would not fit the memory limit.
         """
+
+    def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
+        """The same table, with what it would be over each group of the reference's atoms alone.
+
+        Args:
+            x: The instances.
+            readout: Which number is explained.
+            groups: The atoms of the reference in groups.
+
+        Raises:
+            SettingError: if f_S(x) is no exact mean over atoms of equal weight.
+        """
+        raise SettingError(
+            "stability needs f_S(x) as an exact mean over background rows of equal weight, here it is "
+            f"computed as: {self.method.sentence}"
+        )
 
     @property
     @abstractmethod

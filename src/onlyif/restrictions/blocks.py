@@ -23,7 +23,8 @@ from onlyif.engine.distinct import Blends, Differences
 from onlyif.engine.engine import PAIRS_AT_ONCE, Engine, slices
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Draws, Plan, Reference
-from onlyif.restrictions.base import Estimate
+from onlyif.restrictions.base import Estimate, GroupedTable
+from onlyif.restrictions.groups import Groups
 
 # At least this many subsets share one evaluation of the base draws, which their errors are paired with.
 SUBSETS_A_PASS = 2048
@@ -134,7 +135,7 @@ class Walk:
             for part in passes:
                 keep = subsets.part(instances, part)
                 if self.exact:
-                    outputs = self._exact(x[instances], keep, m_call, own)
+                    outputs = self._exact(x[instances], keep, m_call, own)[:, :, 0]
                 else:
                     moments = self._sampled(x[instances], keep, m_call, own)
                     outputs = moments.mean[0]
@@ -143,6 +144,38 @@ class Walk:
                 mean[instances, part] = numbers.read(outputs)
         asked = subsets.count + (0 if self.exact else len(passes))
         return Estimate(mean, errors[0], errors[1], float(asked * self.plan.total))
+
+    def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
+        """f_S(x) of all subsets, and over each group of the atoms alone; the model is asked once for all.
+
+        Args:
+            x: The instances.
+            readout: Which number is explained.
+            groups: The atoms in groups.
+        """
+        with self.engine.opened() as engine:
+            opened, n_subsets = replace(self, engine=engine), 2**engine.players.count
+            shares = np.concatenate([opened._weights(x)[None], groups.shares])
+            made = [opened._grouped(x[i : i + 1], shares) for i in range(len(x))]
+        mean = np.stack([readout.part(slice(i, i + 1)).read(one[:1])[0] for i, one in enumerate(made)])
+        nothing = np.broadcast_to(0.0, mean.shape)
+        whole = Estimate(mean, nothing, nothing, float(n_subsets * self.plan.total))
+        outputs = [one[1:, :, readout.counted(i)].swapaxes(0, 1) for i, one in enumerate(made)]
+        return GroupedTable(whole, outputs.__getitem__)
+
+    def _grouped(self, x: Instances, shares: Float64[np.ndarray, "s n"]) -> Float64[np.ndarray, "s m k"]:
+        """The outputs of one instance for all subsets, averaged with each row of weights."""
+        seen = self._repeats(x)
+        if seen is not None and seen.affordable:
+            whole: np.ndarray = self._sum_of_draws(x, seen, shares)[0]
+            return whole
+        subsets = Subsets(None, self.engine.players.count)
+        at_once = self.engine.rows_a_call if seen is None else max(self.engine.rows_a_call, PAIRS_AT_ONCE)
+        m_call = max(1, at_once // self.plan.total)
+        passes = slices(subsets.count, m_call * -(-SUBSETS_A_PASS // m_call))
+        keeps = (subsets.part(slice(0, 1), part) for part in passes)
+        parts = [self._exact(x, keep, m_call, seen, shares)[0].swapaxes(0, 1) for keep in keeps]
+        return np.concatenate(parts, axis=1)
 
     def distinct_share(self, x: Instances) -> float:
         """The share of the rows of all subsets that the model is asked for."""
@@ -158,17 +191,24 @@ class Walk:
         return self.plan.seed is None
 
     def _exact(
-        self, x: Instances, keep: Keep, m_call: int, seen: "_Repeats | None"
-    ) -> Float64[np.ndarray, "b m k"]:
+        self,
+        x: Instances,
+        keep: Keep,
+        m_call: int,
+        seen: "_Repeats | None",
+        shares: Float64[np.ndarray, "s n"] | None = None,
+    ) -> Float64[np.ndarray, "b m s k"]:
+        """Averaged with the law's own weights, or with each row of shares."""
         # Filled in place: many small results kept between large ones would tear the heap.
         total = np.zeros(0)
         for plan in self._chunks(seen):
             shared = self._shared(x, plan)
             for part in slices(keep.shape[1], m_call):
                 outputs, weights = self._outputs(x, keep[:, part], plan, shared, seen)
+                each = weights[:, :, None] if shares is None else shares[:, plan.start : plan.stop]
                 if not len(total):
-                    total = np.zeros((len(x), keep.shape[1], outputs.shape[3]))
-                total[:, part] += (weights[:, :, None] @ outputs)[:, :, 0]
+                    total = np.zeros((len(x), keep.shape[1], each.shape[-2], outputs.shape[3]))
+                total[:, part] += each @ outputs
         return total
 
     def _sampled(self, x: Instances, keep: Keep, m_call: int, seen: "_Repeats | None") -> Moments:
@@ -229,6 +269,11 @@ class Walk:
         differ = self.engine.differing(x, values)
         return None if differ is None else _Repeats(values, differ)
 
+    def _weights(self, x: Instances) -> Float64[np.ndarray, "n"]:
+        """The weight of each draw, of one with nothing kept where it depends on that."""
+        weights: np.ndarray = self.reference.draw(x[:1], self._nothing(x), self._whole_plan).weights[0, 0]
+        return weights
+
     @property
     def _whole_plan(self) -> Plan:
         return replace(self.plan, start=0, stop=self.plan.total)
@@ -238,30 +283,34 @@ class Walk:
         d = self.engine.players.count
         mean = np.empty((len(x), 2**d))
         # Instances with few blends share a call; with weights of their own they take turns.
+        shares = self._weights(x)[None]
         fitting = min(self.engine.rows_a_call // int(seen.differ.rows.max()), PLACES_AT_ONCE >> d)
         for part in slices(len(x), 1 if self.reference.law.depends_on_x else max(1, fitting)):
-            total = self._sum_of_draws(x[part], seen.part(part))
+            own = seen.part(part)
+            if self.reference.law.depends_on_x:
+                by_call = [*self.engine.all_blends(x[part], own.values, own.differ)]
+                total = self._weighted(x[part], by_call)[None]
+            else:
+                total = self._sum_of_draws(x[part], own, shares)[:, 0]
             mean[part] = readout.part(part).read(total)
         nothing = np.broadcast_to(0.0, mean.shape)
         return Estimate(mean, nothing, nothing, float(mean.shape[1] * self.plan.total))
 
-    def _sum_of_draws(self, x: Instances, seen: "_Repeats") -> Float64[np.ndarray, "b two_to_d k"]:
-        """The weighted sum over the draws."""
+    def _sum_of_draws(
+        self, x: Instances, seen: "_Repeats", shares: Float64[np.ndarray, "s n"]
+    ) -> Float64[np.ndarray, "b s two_to_d k"]:
+        """The sums over the draws, weighted with each row of shares."""
         n_subsets = 2**self.engine.players.count
-        by_call = self.engine.all_blends(x, seen.values, seen.differ)
-        if self.reference.law.depends_on_x:
-            return self._weighted(x, [*by_call])[None]
-        weights = self.reference.draw(x, self._nothing(x), self._whole_plan).weights[0, 0]
-        total = np.zeros((0, 0, 0))
-        for blends in by_call:
+        total = np.zeros((0, 0, 0, 0))
+        for blends in self.engine.all_blends(x, seen.values, seen.differ):
             if not len(total):
-                total = np.zeros((len(x), n_subsets, blends.outputs.shape[1]))
-            for codes in _blocks(n_subsets, len(blends.first) * total.shape[2]):
+                total = np.zeros((len(x), len(shares), n_subsets, blends.outputs.shape[1]))
+            for codes in _blocks(n_subsets, len(blends.first) * total.shape[3]):
                 values = blends.outputs[blends.places(codes)]
                 for i in np.unique(blends.instance).tolist():
                     own = slice(*np.searchsorted(blends.instance, (i, i + 1)).tolist())
-                    summed = weights[blends.other[own]] @ values[own].reshape(own.stop - own.start, -1)
-                    total[i, codes] += summed.reshape(-1, total.shape[2])
+                    summed = shares[:, blends.other[own]] @ values[own].reshape(own.stop - own.start, -1)
+                    total[i, :, codes] += summed.reshape(len(shares), -1, total.shape[3])
         return total
 
     def _weighted(self, x: Instances, every: list[Blends]) -> Float64[np.ndarray, "two_to_d k"]:

@@ -10,7 +10,8 @@ from typing_extensions import override
 from onlyif.core.arrays import Array
 from onlyif.core.shapes import Instances, Keep
 from onlyif.models.readouts import Readout
-from onlyif.restrictions.base import Estimate, Method, Restriction
+from onlyif.restrictions.base import Estimate, GroupedTable, Method, Restriction
+from onlyif.restrictions.groups import Groups
 
 
 @final
@@ -39,6 +40,10 @@ class EncodedRestriction(Restriction):
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
         return self.inner.table(self.encode(x), readout)
+
+    @override
+    def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
+        return self.inner.grouped_table(self.encode(x), readout, groups)
 
     @property
     @override

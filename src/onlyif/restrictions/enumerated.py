@@ -12,8 +12,9 @@ from onlyif.engine.engine import Engine
 from onlyif.models.base import Predictor
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Plan, Reference
-from onlyif.restrictions.base import Estimate, Method, Restriction, check_table_size
+from onlyif.restrictions.base import Estimate, GroupedTable, Method, Restriction, check_table_size
 from onlyif.restrictions.blocks import Subsets, Walk
+from onlyif.restrictions.groups import Groups
 
 
 @final
@@ -59,6 +60,13 @@ class EnumeratedRestriction(Restriction):
     def table(self, x: Instances, readout: Readout) -> Estimate:
         check_table_size(len(x), self.players.count)
         return self._walk().run(x, Subsets(None, self.players.count), readout)
+
+    @override
+    def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
+        if self.reference.law.depends_on_x:
+            return super().grouped_table(x, readout, groups)
+        check_table_size((1 + len(groups.members)) * len(x), self.players.count)
+        return self._walk().grouped_table(x, readout, groups)
 
     @override
     def distinct_share(self, x: Instances) -> float:

@@ -5,7 +5,8 @@ from typing import final
 
 from onlyif.core.shapes import Instances, Keep
 from onlyif.models.readouts import Readout
-from onlyif.restrictions.base import Estimate, Restriction
+from onlyif.restrictions.base import Estimate, GroupedTable, Restriction
+from onlyif.restrictions.groups import Groups
 
 
 @final
@@ -32,6 +33,17 @@ class SetFunction:
     def table(self) -> Estimate:
         """f_S(x) for all 2^d subsets, by bit code."""
         return self.restriction.table(self.x, self.readout)
+
+    def grouped_table(self, groups: Groups) -> GroupedTable:
+        """The same, and over each group of the reference's atoms alone.
+
+        Args:
+            groups: The atoms of the reference in groups.
+
+        Raises:
+            SettingError: if f_S(x) is no exact mean over atoms of equal weight.
+        """
+        return self.restriction.grouped_table(self.x, self.readout, groups)
 
     def part(self, instances: slice) -> "SetFunction":
         """The restricted predictions of some of the instances."""

@@ -231,6 +231,7 @@ def check_unused(options: Options) -> None:
         "restriction": options.restriction is not None,
         "distance": options.distance is not None,
         "keep_table": options.keep_table,
+        "stability": options.stability is not None,
     }
     for name, given in used.items():
         if given:

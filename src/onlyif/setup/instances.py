@@ -50,6 +50,8 @@ def pieces_of(data: Any, background: Any, options: Options) -> list[tuple[Render
 
 
 def _modality(data: Any, background: Any, options: Options) -> tuple[Modality, Any]:
+    if options.stability is not None:
+        raise SettingError("stability resamples background rows, and has no use with a modality")
     if options.groups is not None:
         raise SettingError("groups are of columns, and have no use with a modality")
     match options.modality:

@@ -35,6 +35,8 @@ from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts, choose_restriction, choose_search
 from onlyif.setup.names import CRITERIA, DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
 
+# Their answers are held, a number each for each of a row's sets.
+MOST_RESAMPLES = 100_000
 # A label of any type, the number of an output, one of these a row, or None.
 Target: TypeAlias = Any
 
@@ -59,6 +61,7 @@ class Options:
     tolerate: tuple[Fault, ...] = ()
     criterion: PNS | OwnCriterion | str = "sne"
     modality: Modality | Images | None = None
+    stability: int | None = None
 
     def __post_init__(self) -> None:
         settle(self, _KINDS)
@@ -78,6 +81,7 @@ _KINDS: Mapping[str, Kind] = {
     "tolerate": Several(Made((Fault,))),
     "criterion": Either(named_or(CRITERIA, "criterion", PNS, OwnCriterion)),
     "modality": Either((Made((Modality, Images)), None)),
+    "stability": Either((Whole(least=2, most=MOST_RESAMPLES), None)),
 }
 
 
@@ -99,6 +103,7 @@ def own_criterion_of(options: "Options") -> OwnCriterion | None:
         return None
     given = {f.name: getattr(options.question, f.name) != getattr(plain, f.name) for f in fields(plain)}
     given |= {"distance": options.distance is not None, "keep_table": options.keep_table}
+    given |= {"stability": options.stability is not None}
     for name, there in given.items():
         if there:
             raise SettingError(

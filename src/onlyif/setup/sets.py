@@ -10,6 +10,7 @@ from typing_extensions import override
 from onlyif.answers.case import AnsweringCriterion
 from onlyif.answers.own import BoundCriterion
 from onlyif.answers.sets import Conditioning, SetsCriterion
+from onlyif.core.errors import SettingError
 from onlyif.core.progress import Meter
 from onlyif.models.base import Predictor
 from onlyif.models.metered import MeteredPredictor
@@ -17,6 +18,7 @@ from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.additive import AdditiveRestriction
 from onlyif.restrictions.base import Restriction
+from onlyif.restrictions.groups import Groups, groups_of
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
 from onlyif.setup.additive import additive_restriction
@@ -62,6 +64,7 @@ class SetsSetup(Setup):
         fresh: An independent one of the same kind, or None.
         route: The model's own trees, where they do.
         parts: What the restriction is chosen for.
+        groups: The rows of the reference in groups; None where stability is not asked for.
     """
 
     base: Foundation
@@ -69,6 +72,7 @@ class SetsSetup(Setup):
     fresh: Reference | None
     route: TreeRoute
     parts: Parts
+    groups: Groups | None
 
     @property
     @override
@@ -87,10 +91,15 @@ class SetsSetup(Setup):
         search = search_of(options, players.count, restriction)
         n_tables = max(restriction.method.tables, ready.asked.outputs.shape[1])
         check_search(search, players.count, n_tables)
+        if self.groups is not None:
+            _check_resampled(search, restriction, meter)
+            n_tables += (1 + ready.asked.outputs.shape[1]) * len(self.groups.members)
+            check_search(search, players.count, n_tables)
         function = SetFunction(restriction, rows.x, _readout(ready), players.count)
         again = fresh_restriction(parts, self.fresh, restriction)
         fresh = None if again is None else replace(function, restriction=again)
-        criterion = _criterion(options, function, fresh, Conditioning(reference, players))
+        conditions = Conditioning(reference, players)
+        criterion = _criterion(options, function, fresh, conditions, self.groups)
         choice = self._choice(predictor, restriction, search, criterion)
         more = () if route.restriction else (*once.notes, *_rounded(self.base, reference))
         told = replace(choice, notes=(*route.notes, *more), sentences={**choice.sentences, **once.sentences})
@@ -134,7 +143,8 @@ def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[s
     recipe, of_decisions = recipe_of(options.reference), distance_of(options.distance).kind.of_decisions
     base = foundation_of(source, tables, meter, call_notes, of_decisions=of_decisions)
     reference = recipe.build(base.background)
-    route = _route(base, reference)
+    groups = _groups(options, reference)
+    route = _route(base, reference, groups)
     parts = Parts(
         model=source.model,
         predictor=base.explained.predictor,
@@ -146,17 +156,51 @@ def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[s
     )
     if options.restriction is None:
         parts = replace(parts, linear=linear_restriction(parts, reference))
-    return SetsSetup(base, reference, recipe.fresh(base.background), route, parts)
+    return SetsSetup(base, reference, recipe.fresh(base.background), route, parts, groups)
+
+
+def _groups(options: Options, reference: Reference) -> Groups | None:
+    """The rows of the reference in groups, where stability is asked for.
+
+    Raises:
+        SettingError: if the reference is no set of rows that weigh the same whatever is kept.
+    """
+    if options.stability is None:
+        return None
+    law = reference.law
+    if law.n_atoms is None or law.depends_on_x:
+        raise SettingError(
+            "stability resamples background rows that weigh the same whatever is kept, as those of "
+            f"reference='marginal'; got {type(reference).__name__}"
+        )
+    return groups_of(law.n_atoms, options.stability, options.seed)
+
+
+def _check_resampled(search: Search, restriction: Restriction, meter: Meter) -> None:
+    if not search.plan.complete:
+        raise SettingError(
+            "stability needs all subsets compared under every resample, which is not so here "
+            f"({search.plan.sentence}); group columns, raise budget, or leave stability out"
+        )
+    if meter.limited and restriction.method.rows:
+        raise SettingError(
+            "stability asks the model for all subsets of a row together, which time_limit cannot end; leave "
+            "one of them out"
+        )
 
 
 def _criterion(
-    options: Options, function: SetFunction, fresh: SetFunction | None, conditions: Conditioning
+    options: Options,
+    function: SetFunction,
+    fresh: SetFunction | None,
+    conditions: Conditioning,
+    groups: Groups | None,
 ) -> AnsweringCriterion:
     own = own_criterion_of(options)
     if own is not None:
         return BoundCriterion(own, function, fresh)
     distance = distance_of(options.distance)
-    return SetsCriterion(function, fresh, distance, options.question, options.keep_table, conditions)
+    return SetsCriterion(function, fresh, distance, options.question, options.keep_table, conditions, groups)
 
 
 def _rows_a_block(ready: Ready, choice: Choice) -> int:
@@ -182,7 +226,7 @@ def _readout(ready: Ready) -> Readout:
     return DecisionReadout(0.5 if threshold is None else threshold)
 
 
-def _route(base: Foundation, reference: Reference) -> TreeRoute:
+def _route(base: Foundation, reference: Reference, groups: Groups | None) -> TreeRoute:
     """The model's own trees, where the restriction was left open and they do for the reference."""
     options, explained = base.source.options, base.explained
     if options.restriction is not None:
@@ -191,7 +235,7 @@ def _route(base: Foundation, reference: Reference) -> TreeRoute:
         base.source.model, explained.predictor, explained.form, output_of(options.output),
         base.tables.values, options.max_rows, base.of_decisions,
     )  # fmt: skip
-    return tree_route(question, base.tables.players, reference)
+    return tree_route(question, base.tables.players, reference, groups)
 
 
 def _without_trees(

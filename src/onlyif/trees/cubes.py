@@ -4,6 +4,7 @@
 coefficients, and one transform over the subsets adds up those of all cubes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias, final
@@ -13,7 +14,7 @@ from jaxtyping import Float64, Int, Int64, UInt8
 
 from onlyif.trees.leaves import Masks
 from onlyif.trees.patterns import Patterns
-from onlyif.trees.transform import add_subsets
+from onlyif.trees.transform import add_subsets, add_subsets_beside
 
 Coefficients: TypeAlias = Float64[np.ndarray, "k two_to_d"]
 _BLOCK_TERMS = 2**18  # coefficients written at once: 4 MiB
@@ -92,6 +93,43 @@ def sum_all(patterns: Patterns, barred: Masks, table: Coefficients) -> None:
     np.add(both[:, 0], both[:, 1, ::-1], out=table)
 
 
+def sum_groups(
+    patterns: Patterns, barred: Masks, size: int, outputs: Sequence[int]
+) -> Float64[np.ndarray, "two_to_d g k"]:
+    """For every subset the sum over the cubes of one instance that it lies in, of each group alone.
+
+    The coefficients of a cube are the same for all groups but for a factor: they are one sparse matrix,
+    times a dense one of the factors. To multiply each out over the smaller of its sets does not pay here,
+    for a second table a group costs more than it saves.
+
+    Args:
+        patterns: What the background asks.
+        barred: For each leaf, the players that keep the instance from it.
+        size: How many subsets there are.
+        outputs: The numbers of the outputs that are wanted.
+    """
+    from scipy.sparse import csc_array  # here, for nothing else of trees needs it
+
+    rest, alive = _alive(patterns, barred)
+    sizes = bit_counts(rest)
+    order = np.argsort(sizes, kind="stable")
+    alive, needed, rest = alive.take(order), patterns.needed.take(alive.take(order)), rest.take(order)
+    ends = np.cumsum(np.bincount(sizes, minlength=1)).tolist()
+    terms = [
+        _terms(needed[start:end], rest[start:end], n) for n, (start, end) in enumerate(pairwise([0, *ends]))
+    ]
+    codes = np.concatenate([code.T.ravel() for code, _ in terms])
+    signs = np.concatenate([np.tile(sign, code.shape[1]) for code, sign in terms])
+    starts = np.append(0, np.cumsum(np.left_shift(1, sizes.take(order).astype(np.int64))))
+    coefficients = csc_array((signs, codes, starts), shape=(size, len(alive)))
+    shares, n_groups = patterns.by_group.take(alive, axis=0), patterns.by_group.shape[1]
+    values = patterns.value[list(outputs)].take(alive, axis=1)
+    factors = (shares[:, :, None] * values.T[:, None]).reshape(len(alive), -1)
+    table: np.ndarray = coefficients @ factors
+    add_subsets_beside(table)
+    return table.reshape(size, n_groups, len(outputs))
+
+
 def add_cubes(cubes: Cubes, table: Coefficients) -> None:
     """Add the Möbius coefficients of cubes to a table, in place.
 
@@ -129,7 +167,19 @@ def _add_block(
     size: int,
     table: Coefficients,
 ) -> None:
-    """Cubes that all bar `size` players: their subsets T by doubling, one barred player after another."""
+    """Add cubes that all bar `size` players."""
+    codes, signs = _terms(needed, barred, size)
+    for row, value in zip(table, values, strict=True):
+        np.add.at(row, codes.ravel(), np.multiply.outer(signs, value).ravel())
+
+
+def _terms(
+    needed: Int[np.ndarray, "n"], barred: Int[np.ndarray, "n"], size: int
+) -> tuple[Int64[np.ndarray, "m n"], Float64[np.ndarray, "m"]]:
+    """The codes and signs of the coefficients of cubes that all bar `size` players.
+
+    Their subsets T by doubling, one barred player after another.
+    """
     codes = np.empty((1 << size, len(needed)), dtype=np.int64)
     signs = np.ones(1 << size)
     codes[0], left = needed, barred.copy()
@@ -138,8 +188,7 @@ def _add_block(
         left ^= lowest
         np.add(codes[: 1 << j], lowest, out=codes[1 << j : 2 << j])
         signs[1 << j : 2 << j] = -signs[: 1 << j]
-    for row, value in zip(table, values, strict=True):
-        np.add.at(row, codes.ravel(), np.multiply.outer(signs, value).ravel())
+    return codes, signs
 
 
 def bit_counts(masks: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n"]:

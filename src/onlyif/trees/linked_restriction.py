@@ -14,14 +14,15 @@ from onlyif.core.players import Players
 from onlyif.core.progress import Meter
 from onlyif.core.shapes import Instances, Keep
 from onlyif.models.readouts import Readout
-from onlyif.restrictions.base import Estimate, Method, Restriction
+from onlyif.restrictions.base import Estimate, GroupedTable, Method, Restriction, check_table_size
+from onlyif.restrictions.groups import Groups
 from onlyif.trees.cubes import Cubes, add_cubes, bit_counts
 from onlyif.trees.ensemble import TreeEnsemble
 from onlyif.trees.leaves import Leaves, Masks, compile_leaves
 from onlyif.trees.memory import check_held
 from onlyif.trees.patterns import check_background, equal_weights
 from onlyif.trees.subsets import inside_each
-from onlyif.trees.tables import predict_of, table_of
+from onlyif.trees.tables import barred_each, exact_estimate, predict_of, table_of
 from onlyif.trees.transform import add_subsets
 
 _BLOCK_ENTRIES = 2**20  # margins held at once: subsets times background rows times outputs
@@ -69,6 +70,19 @@ class TreeLinkedRestriction(Restriction):
         self.meter.expect(len(x) * len(self.needed))
         return table_of(x, self.leaves, readout, self._at_all, n_held=self.method.tables)
 
+    @override
+    def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
+        group, sizes, d = groups.group, groups.sizes / len(groups.group), self.leaves.players.count
+        check_table_size(len(x) * (1 + len(sizes)) + len(sizes) * self.method.tables, d)
+        outputs, mean = list[np.ndarray](), np.empty((len(x), 2**d))
+        for i, barred in enumerate(barred_each(x, self.leaves)):
+            made = self._of_groups(barred, group, sizes)
+            # An average decision may be a tie, which rounding breaks: it is added up as ever.
+            plain = self._at_all(barred) if readout.of_decisions else np.tensordot(sizes, made, 1)
+            mean[i] = readout.part(slice(i, i + 1)).read(plain.T[None])[0]
+            outputs.append(made[:, readout.counted(i)].transpose(2, 0, 1))
+        return GroupedTable(exact_estimate(mean), outputs.__getitem__)
+
     @property
     @override
     def method(self) -> Method:
@@ -84,21 +98,35 @@ class TreeLinkedRestriction(Restriction):
         )
 
     def _at_all(self, barred: Masks) -> Float64[np.ndarray, "k two_to_d"]:
+        whole: np.ndarray = self._of_groups(barred, self._together, np.ones(1))[0]
+        return whole
+
+    def _of_groups(
+        self, barred: Masks, group: Int64[np.ndarray, "n"], sizes: Float64[np.ndarray, "g"]
+    ) -> Float64[np.ndarray, "g k two_to_d"]:
+        """The outputs for every subset over each group of background rows, whose weights sum to its size."""
         d, k = self.leaves.players.count, self.leaves.value.shape[1]
         link = self.leaves.ensemble.link
-        total = np.zeros((link.averaged(np.zeros((1, k))).shape[1], 2**d))
+        total = np.zeros((len(sizes), link.averaged(np.zeros((1, k))).shape[1], 2**d))
         for part in self._parts(1):
-            for rows in self._beside(barred, part).blocks(_BLOCK_ENTRIES // k):
+            for rows in self._beside(barred, part, group).blocks(_BLOCK_ENTRIES // k):
                 self.meter.check()
                 self._add(rows, barred, total)
                 self.meter.count(len(rows.number))
-        return link.completed(total.T).T
+        means = [link.completed((one / size).T).T for one, size in zip(total, sizes, strict=True)]
+        whole: np.ndarray = np.stack(means)
+        return whole
+
+    @property
+    def _together(self) -> Int64[np.ndarray, "n"]:
+        """All background rows in one group."""
+        return np.zeros(len(self.needed), dtype=np.int64)
 
     def _at_subsets(self, barred: Masks, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
         link = self.leaves.ensemble.link
         total = np.zeros(())
         for part in self._parts(len(keep) * self.leaves.value.shape[1]):
-            rows = self._beside(barred, part)
+            rows = self._beside(barred, part, self._together)
             cubes, place = self._cubes(rows, barred)
             margins = np.empty((len(cubes.value), len(rows.number), len(keep)))
             for i, inside in enumerate(inside_each(cubes, self.leaves, keep)):
@@ -115,8 +143,8 @@ class TreeLinkedRestriction(Restriction):
         size = min(_BLOCK_ENTRIES // max(entries, 1), _BLOCK_CUBES // self.leaves.count)
         return (slice(first, first + max(size, 1)) for first in range(0, len(self.needed), max(size, 1)))
 
-    def _beside(self, barred: Masks, part: slice) -> "_Beside":
-        """Some background rows, those with few differences first."""
+    def _beside(self, barred: Masks, part: slice, group: Int64[np.ndarray, "n"]) -> "_Beside":
+        """Some background rows, those with few differences first; of those with equal ones group by group."""
         needed = self.needed[part]
         reached = (needed & barred) == 0
         at, count = np.flatnonzero(reached), np.count_nonzero(reached, axis=1)
@@ -126,13 +154,14 @@ class TreeLinkedRestriction(Restriction):
         # Whatever a background row is, x itself reaches a leaf of every tree: no row is without one.
         differs = np.bitwise_or.reduceat(asked | barred.take(at), first).astype(np.int64)
         width = np.left_shift(1, bit_counts(differs).astype(np.int64))
-        order = np.lexsort((differs, width))
+        order = np.lexsort((group[part], differs, width))
         count = count[order]
         moved = np.repeat(first[order] - (np.cumsum(count) - count), count)
         moved += np.arange(len(at))
         return _Beside(
-            order + part.start, differs[order], width[order], count, at.take(moved), asked.take(moved)
-        )
+            order + part.start, group[part][order], differs[order], width[order], count, at.take(moved),
+            asked.take(moved),
+        )  # fmt: skip
 
     def _cubes(self, rows: "_Beside", barred: Masks) -> tuple[Cubes, Int64[np.ndarray, "q"]]:
         """The cubes of some background rows, and each one's place among these rows."""
@@ -140,9 +169,10 @@ class TreeLinkedRestriction(Restriction):
         value = np.stack([column.take(rows.leaf) for column in self.leaves.value.T])
         return Cubes(rows.leaf, rows.needed, barred.take(rows.leaf), value), place
 
-    def _add(self, rows: "_Beside", barred: Masks, total: Float64[np.ndarray, "j two_to_d"]) -> None:
-        """Add the weighted outputs of some background rows for every subset, in place."""
+    def _add(self, rows: "_Beside", barred: Masks, total: Float64[np.ndarray, "g j two_to_d"]) -> None:
+        """Add the weighted outputs of some background rows for every subset to their groups', in place."""
         fresh = np.concatenate([[True], rows.differs[1:] != rows.differs[:-1]])
+        fresh[1:] |= rows.group[1:] != rows.group[:-1]
         first = np.flatnonzero(fresh)
         packing = _packing(rows.differs[first], self.leaves.players.count)
         outputs = self._outputs(rows, barred, packing, np.cumsum(fresh) - 1)
@@ -152,13 +182,16 @@ class TreeLinkedRestriction(Restriction):
         def spread(kind: int) -> Float64[np.ndarray, "j some two_to_low"]:
             alike = slice(first[kind], stops[kind])
             weights = self.weights[rows.number[alike]]
-            each = outputs[ends[alike.start] : ends[alike.stop]].T.reshape(len(total), len(weights), -1)
+            each = outputs[ends[alike.start] : ends[alike.stop]].T.reshape(total.shape[1], len(weights), -1)
             return packing.spread_low(weights @ each, kind)
 
-        # Tables with the same players in their high half are summed before they are spread over the others.
-        by_high = groupby(np.argsort(packing.alike, kind="stable").tolist(), packing.alike.__getitem__)
-        for high, kinds in by_high:
-            total += packing.spread_high(reduce(np.add, map(spread, kinds)), high)
+        # Tables of a group with the same players in their high half are summed before they are spread over
+        # the others.
+        groups = rows.group[first].tolist()
+        pairs = [*zip(groups, packing.alike, strict=True)]
+        by_high = groupby(np.lexsort((packing.alike, groups)).tolist(), pairs.__getitem__)
+        for (group, high), kinds in by_high:
+            total[group] += packing.spread_high(reduce(np.add, map(spread, kinds)), high)
 
     def _outputs(
         self, rows: "_Beside", barred: Masks, packing: "_Packing", kind: Int64[np.ndarray, "n"]
@@ -184,6 +217,7 @@ class _Beside:
 
     Args:
         number: The number of each row.
+        group: Its group.
         differs: The players on which some leaf that matters tells the two apart.
         width: The number of subsets of these players.
         count: How many leaves some mixture of the two reaches.
@@ -192,6 +226,7 @@ class _Beside:
     """
 
     number: Int64[np.ndarray, "n"]
+    group: Int64[np.ndarray, "n"]
     differs: Int64[np.ndarray, "n"]
     width: Int64[np.ndarray, "n"]
     count: Int64[np.ndarray, "n"]
@@ -207,6 +242,7 @@ class _Beside:
             cubes = slice(reached[first] - self.count[first], reached[part.stop - 1])
             yield _Beside(
                 self.number[part],
+                self.group[part],
                 self.differs[part],
                 self.width[part],
                 self.count[part],

@@ -11,14 +11,15 @@ from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances, Keep
 from onlyif.models.readouts import Readout
-from onlyif.restrictions.base import Estimate, Method, Restriction
-from onlyif.trees.cubes import cubes_of, sum_all
+from onlyif.restrictions.base import Estimate, GroupedTable, Method, Restriction, check_table_size
+from onlyif.restrictions.groups import Groups
+from onlyif.trees.cubes import cubes_of, sum_all, sum_groups
 from onlyif.trees.ensemble import TreeEnsemble
 from onlyif.trees.leaves import Leaves, Masks, compile_leaves
 from onlyif.trees.outputs import AddedOutputs, added_outputs, computed_values
 from onlyif.trees.patterns import Patterns, check_background, compile_patterns, equal_weights
 from onlyif.trees.subsets import sum_cubes
-from onlyif.trees.tables import predict_of, table_of
+from onlyif.trees.tables import barred_each, predict_of, table_of
 
 
 @final
@@ -73,6 +74,30 @@ class TreeMarginalRestriction(Restriction):
     def table(self, x: Instances, readout: Readout) -> Estimate:
         return table_of(x, self.leaves, readout, self._at_all, n_held=self.method.tables)
 
+    @override
+    def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
+        """The same table, with that over each group of background rows alone.
+
+        Args:
+            x: The instances.
+            readout: Which number is explained.
+            groups: The groups that the patterns were compiled with.
+
+        Raises:
+            SettingError: if they were compiled with none.
+        """
+        if self.patterns.by_group.shape[1] != len(groups.members):
+            raise SettingError(
+                f"the background was compiled with {self.patterns.by_group.shape[1]} groups of rows, "
+                f"got {len(groups.members)}; give them to compile_tree_marginal"
+            )
+        check_table_size(len(x) + 3 * len(self.outputs.base) * len(groups.members), self.leaves.players.count)
+
+        def of_groups(i: int) -> Float64[np.ndarray, "two_to_d g c"]:
+            return self._of_groups(next(barred_each(x[i : i + 1], self.leaves)), readout.counted(i))
+
+        return GroupedTable(self.table(x, readout), of_groups)
+
     @property
     @override
     def method(self) -> Method:
@@ -91,6 +116,18 @@ class TreeMarginalRestriction(Restriction):
         self.outputs.complete(outputs)
         return outputs
 
+    def _of_groups(self, barred: Masks, wanted: slice) -> Float64[np.ndarray, "two_to_d g c"]:
+        n, every = len(self.outputs.base), 2**self.leaves.players.count
+        numbers = range(n)[wanted]
+        if self.outputs.total is None or numbers.stop < n:
+            tables = sum_groups(self.patterns, barred, every, numbers)
+            tables += self.outputs.base[wanted]
+            return tables
+        # The last output is what all others leave.
+        tables = sum_groups(self.patterns, barred, every, range(n - 1)) + self.outputs.base[:-1]
+        last = self.outputs.total - tables.sum(2, keepdims=True)
+        return np.concatenate([tables, last], axis=2)[:, :, wanted]
+
     def _at_subsets(self, barred: Masks, keep: Bool[np.ndarray, "m d"]) -> Float64[np.ndarray, "k m"]:
         outputs = self.outputs.empty(len(keep))
         outputs[: self.outputs.n_computed] = sum_cubes(cubes_of(self.patterns, barred), self.leaves, keep)
@@ -103,6 +140,7 @@ def compile_tree_marginal(
     players: Players,
     rows: Float64[np.ndarray, "n c"],
     weights: Float64[np.ndarray, "w"] | None = None,
+    groups: Groups | None = None,
 ) -> TreeMarginalRestriction:
     """Work out what a background asks of every leaf, once for all instances.
 
@@ -111,6 +149,7 @@ def compile_tree_marginal(
         players: How players tile the columns.
         rows: The atoms of the reference: background rows, or one baseline.
         weights: The weight of each, of sum 1; equal ones by default.
+        groups: The atoms in groups, where tables over each of these are wanted; weights are then equal.
 
     Raises:
         InputError: if there is no row, or rows have other columns than the trees.
@@ -135,5 +174,6 @@ def compile_tree_marginal(
     check_background(rows, share)
     leaves = compile_leaves(ensemble, players)
     outputs = added_outputs(ensemble)
-    patterns = compile_patterns(leaves, computed_values(outputs, leaves), rows, share)
+    group = None if groups is None else groups.group
+    patterns = compile_patterns(leaves, computed_values(outputs, leaves), rows, share, group)
     return TreeMarginalRestriction(leaves, patterns, outputs, len(rows))

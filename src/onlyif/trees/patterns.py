@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64, Integer
+from jaxtyping import Float32, Float64, Int, Int64, Integer
 
 from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.trees.leaves import Leaves
@@ -27,6 +27,8 @@ class Patterns:
         weight: Weight of the background rows with this A.
         value: That weight times the leaf's values, one row an output.
         count: How many patterns each leaf has.
+        by_group: How often the pattern is among the rows of each group, over how often it is among all; of
+            no group where rows are in none.
     """
 
     leaf: Int64[np.ndarray, "q"]
@@ -34,6 +36,7 @@ class Patterns:
     weight: Float64[np.ndarray, "q"]
     value: Float64[np.ndarray, "k q"]
     count: Int64[np.ndarray, "leaves"]
+    by_group: Float32[np.ndarray, "q g"]
 
 
 def equal_weights(rows: Float64[np.ndarray, "n c"]) -> Float64[np.ndarray, "n"]:
@@ -61,6 +64,7 @@ def compile_patterns(
     values: Float64[np.ndarray, "leaves k"],
     rows: Float64[np.ndarray, "n c"],
     weights: Float64[np.ndarray, "n"],
+    group: Int64[np.ndarray, "n"] | None = None,
 ) -> Patterns:
     """The patterns of a background.
 
@@ -72,6 +76,7 @@ def compile_patterns(
         values: What each leaf adds to each output.
         rows: The atoms of the reference.
         weights: The weight of each.
+        group: The group of each, where they are in groups; then all weigh the same.
 
     Raises:
         LimitError: if a set of players on a path and a row number do not fit 63 bits together, or if
@@ -83,31 +88,43 @@ def compile_patterns(
         )
     seen, size = leaves.see(rows), max(1, _BLOCK_ENTRIES // len(rows))
     parts, n_patterns = [], 0
-    each = 8 * (2 + values.shape[1]) + np.dtype(leaves.mask_type).itemsize
+    sizes = np.zeros(0, dtype=np.int64) if group is None else np.bincount(group)
+    each = 8 * (2 + values.shape[1]) + np.dtype(leaves.mask_type).itemsize + 4 * len(sizes)
     for first in range(0, leaves.count, size):
         part = slice(first, min(first + size, leaves.count))
-        parts.append(_distinct(leaves.unsatisfied_places(seen, part), weights, leaves.path.shape[1], first))
+        codes = leaves.unsatisfied_places(seen, part)
+        parts.append(_distinct(codes, weights, leaves.path.shape[1], first, group))
         n_patterns += len(parts[-1].leaf)
         check_held(leaves.n_bytes + each * n_patterns, f"{leaves.count:,} leaves and their patterns")
     leaf = np.concatenate([part.leaf for part in parts])
     needed = leaves.masks_of_places(leaf, np.concatenate([part.code for part in parts]))
     weight = np.concatenate([part.weight for part in parts])
     value = np.ascontiguousarray((weight[:, None] * values[leaf]).T)
-    return Patterns(leaf, needed, weight, value, np.bincount(leaf, minlength=leaves.count))
+    by_group = np.concatenate([part.by_group for part in parts])
+    by_group *= (len(rows) / np.maximum(sizes, 1)).astype(np.float32)
+    return Patterns(leaf, needed, weight, value, np.bincount(leaf, minlength=leaves.count), by_group)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class _Weighed:
-    """Distinct sets of places on the paths of some leaves, with the weight of the rows that have each."""
+    """Distinct sets of places on the paths of some leaves, with the weight of the rows that have each.
+
+    `by_group` has the share of each group in these rows.
+    """
 
     leaf: Int64[np.ndarray, "q"]
     code: Int64[np.ndarray, "q"]
     weight: Float64[np.ndarray, "q"]
+    by_group: Float32[np.ndarray, "q g"]
 
 
 def _distinct(
-    codes: Integer[np.ndarray, "leaves n"], weights: Float64[np.ndarray, "n"], n_places: int, first: int
+    codes: Integer[np.ndarray, "leaves n"],
+    weights: Float64[np.ndarray, "n"],
+    n_places: int,
+    first: int,
+    group: Int64[np.ndarray, "n"] | None,
 ) -> _Weighed:
     """The distinct codes of each leaf, with the summed weights of their rows.
 
@@ -118,7 +135,8 @@ def _distinct(
         bins = (np.arange(len(codes)) << n_places)[:, None] + codes
         summed = np.bincount(bins.ravel(), np.tile(weights, len(codes)))
         at = np.flatnonzero(summed)
-        return _Weighed((at >> n_places) + first, at & ((1 << n_places) - 1), summed[at])
+        shares = _of_groups((np.cumsum(summed != 0) - 1)[bins], len(at), group)
+        return _Weighed((at >> n_places) + first, at & ((1 << n_places) - 1), summed[at], shares)
     row_bits = codes.shape[1].bit_length()
     # The row rides in the low bits, so that a plain sort does: numpy's is far faster than its argsort.
     keys = codes.astype(np.int64) << row_bits
@@ -129,5 +147,26 @@ def _distinct(
     fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     starts = np.flatnonzero(fresh)
     keys &= (1 << row_bits) - 1
-    summed = np.add.reduceat(weights.take(keys.ravel()), starts)
-    return _Weighed(starts // codes.shape[1] + first, ordered.ravel()[starts], summed)
+    rows = keys.ravel()
+    summed = np.add.reduceat(weights.take(rows), starts)
+    shares = _of_groups(np.cumsum(fresh) - 1, len(starts), None if group is None else group.take(rows))
+    return _Weighed(starts // codes.shape[1] + first, ordered.ravel()[starts], summed, shares)
+
+
+def _of_groups(
+    pattern: Int64[np.ndarray, "..."], n_patterns: int, group: Int64[np.ndarray, "_"] | None
+) -> Float32[np.ndarray, "q g"]:
+    """The share of each group in the rows of each pattern.
+
+    Args:
+        pattern: The pattern of each leaf and row.
+        n_patterns: How many there are.
+        group: The group of each leaf and row, or of each row; None where rows are in none.
+    """
+    if group is None:
+        return np.zeros((n_patterns, 0), dtype=np.float32)
+    n_groups = int(group.max()) + 1
+    at = pattern.reshape(-1, len(group)) * n_groups + group
+    counts = np.bincount(at.ravel(), minlength=n_patterns * n_groups).reshape(n_patterns, n_groups)
+    shares: np.ndarray = (counts / counts.sum(1, keepdims=True)).astype(np.float32)
+    return shares

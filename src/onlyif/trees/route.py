@@ -12,6 +12,7 @@ from onlyif.core.progress import Meter
 from onlyif.models.output_links import DecisionLink
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.encoded import EncodedRestriction
+from onlyif.restrictions.groups import Groups
 from onlyif.trees.comparison import compare_on
 from onlyif.trees.linked_restriction import TreeLinkedRestriction, compile_tree_linked
 from onlyif.trees.marginal_restriction import compile_tree_marginal
@@ -71,13 +72,16 @@ class TreeRoute:
         return replace(self, restriction=replace(self.restriction, inner=counted))
 
 
-def tree_route(question: TreeQuestion, players: Players, reference: Reference) -> TreeRoute:
+def tree_route(
+    question: TreeQuestion, players: Players, reference: Reference, groups: Groups | None = None
+) -> TreeRoute:
     """f_S(x) from the trees of a model, where it has some and the reference is a fixed set of rows.
 
     Args:
         question: The model.
         players: How players tile the table's columns.
         reference: What a hidden player is replaced by.
+        groups: Its rows in groups, where tables over each of these are wanted.
 
     Raises:
         SettingError: if the reference needs trees that cannot be had.
@@ -88,7 +92,7 @@ def tree_route(question: TreeQuestion, players: Players, reference: Reference) -
     try:
         trees = trees_of(question)
         if trees is not None:
-            return TreeRoute(_restriction(trees, players, reference), question=question, trees=trees)
+            return TreeRoute(_restriction(trees, players, reference, groups), question=question, trees=trees)
     except (UnreadableTreesError, LimitError) as error:
         return _without(question, str(error), by_cover=by_cover)
     if by_cover:
@@ -103,7 +107,9 @@ def _without(question: TreeQuestion, reason: str, *, by_cover: bool) -> TreeRout
     return TreeRoute(None, (f"{model} is asked row by row instead of tree by tree: {reason}",))
 
 
-def _restriction(trees: TreeModel, players: Players, reference: Reference) -> EncodedRestriction:
+def _restriction(
+    trees: TreeModel, players: Players, reference: Reference, groups: Groups | None
+) -> EncodedRestriction:
     ensemble, own = trees.ensemble, trees.players(players)
     if isinstance(reference, TreePathReference):
         if isinstance(ensemble.link, DecisionLink):
@@ -115,7 +121,7 @@ def _restriction(trees: TreeModel, players: Players, reference: Reference) -> En
         return EncodedRestriction(compile_tree_path(ensemble, own), trees.encode, MOST_PLAYERS_ADDED)
     rows, weights = _atoms(trees, players, reference)
     if ensemble.link.additive:
-        added = compile_tree_marginal(ensemble, own, rows, weights)
+        added = compile_tree_marginal(ensemble, own, rows, weights, groups)
         return EncodedRestriction(added, trees.encode, MOST_PLAYERS_ADDED)
     linked = compile_tree_linked(ensemble, own, rows, weights)
     return EncodedRestriction(linked, trees.encode, MOST_PLAYERS_LINKED)

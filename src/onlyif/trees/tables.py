@@ -43,11 +43,11 @@ def table_of(
         )
     check_table_size(len(x) + n_held, d)
     if len(x) == 1:
-        return _exact(readout.read(one(next(_barred(x, leaves))).T[None]))
+        return exact_estimate(readout.read(one(next(barred_each(x, leaves))).T[None]))
     mean = np.empty((len(x), 2**d))
-    for i, barred in enumerate(_barred(x, leaves)):
+    for i, barred in enumerate(barred_each(x, leaves)):
         mean[i] = readout.part(slice(i, i + 1)).read(one(barred).T[None])[0]
-    return _exact(mean)
+    return exact_estimate(mean)
 
 
 def predict_of(
@@ -68,13 +68,21 @@ def predict_of(
     """
     shared = np.broadcast_to(keep, (len(x), *keep.shape[1:]))
     mean = np.empty(shared.shape[:2])
-    for i, barred in enumerate(_barred(x, leaves)):
+    for i, barred in enumerate(barred_each(x, leaves)):
         mean[i] = readout.part(slice(i, i + 1)).read(one(barred, shared[i]).T[None])[0]
-    return _exact(mean)
+    return exact_estimate(mean)
 
 
-def _barred(x: Instances, leaves: Leaves) -> Iterator[Masks]:
-    """For each instance the players that keep it from each leaf; a few instances are looked at together."""
+def barred_each(x: Instances, leaves: Leaves) -> Iterator[Masks]:
+    """For each instance the players that keep it from each leaf; a few instances are looked at together.
+
+    Args:
+        x: The instances.
+        leaves: The leaves.
+
+    Raises:
+        InputError: if they are no rows of columns.
+    """
     if x.ndim != 2:
         raise InputError(f"trees take rows of columns, got instances of shape {tuple(x.shape[1:])}")
     rows, size = leaves.see(doubled(x)), max(1, _BLOCK_ENTRIES // leaves.count)
@@ -82,7 +90,12 @@ def _barred(x: Instances, leaves: Leaves) -> Iterator[Masks]:
         yield from np.ascontiguousarray(leaves.unsatisfied(rows.part(slice(first, first + size))).T)
 
 
-def _exact(mean: Float64[np.ndarray, "b m"]) -> Estimate:
+def exact_estimate(mean: Float64[np.ndarray, "b m"]) -> Estimate:
+    """An estimate without errors, for which no model was asked.
+
+    Args:
+        mean: f_S(x).
+    """
     # One zero for all entries: the errors take no memory.
     zero = np.broadcast_to(np.zeros(()), mean.shape)
     return Estimate(mean, zero, zero, 0.0)

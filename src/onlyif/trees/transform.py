@@ -33,6 +33,34 @@ def add_subsets(table: Float64[np.ndarray, "rows two_to_d"]) -> None:
         _add_high(flat, start, min(start + _HIGH_BITS, n_bits))
 
 
+def add_subsets_beside(table: Float64[np.ndarray, "two_to_d columns"]) -> None:
+    """The same for many tables that stand beside each other, one a column, in place.
+
+    Args:
+        table: The tables, contiguous.
+
+    Example:
+        >>> table = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 0.0]])
+        >>> add_subsets_beside(table)
+        >>> table.T
+        array([[ 1.,  3.,  4., 10.],
+               [ 0.,  1.,  0.,  1.]])
+    """
+    (size, columns), flat = table.shape, table.reshape(-1)
+    in_cache = min(size, 1 << max(0, (2**_CACHE_BITS // columns).bit_length() - 1))
+    for first in range(0, size, in_cache):
+        part, half = flat[first * columns : (first + in_cache) * columns], columns
+        while half < len(part):
+            pairs = part.reshape(-1, 2, half)
+            pairs[:, 1] += pairs[:, 0]
+            half *= 2
+    half = in_cache * columns
+    while half < len(flat):
+        pairs = flat.reshape(-1, 2, half)
+        pairs[:, 1] += pairs[:, 0]
+        half *= 2
+
+
 def _add_low(flat: Float64[np.ndarray, "n"], n_bits: int) -> None:
     """Sum over bits 0 to n_bits - 1."""
     low = min(n_bits, _LOW_BITS)
