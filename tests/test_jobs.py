@@ -36,12 +36,13 @@ CASES = {
     "search": (squared, ROWS, 5, {"search": "greedy"}),
     "sampled": (squared, ROWS, 40, {"reference": "gaussian"}),
     "causes": (squared, ROWS[:30], 20, {"criterion": "pns", "size": 1}),
+    "decisions": (FOREST, TABLE, 70, {"against": "other decisions"}),
     "lambda": (lambda table: table[:, 0] - table[:, 3], ROWS, 70, {}),
 }
 
 
 # Functions inside functions cannot be sent where every call's types are checked, as in this suite.
-SENT = [("loky", name) for name in CASES if name != "trees"]
+SENT = [("loky", name) for name in CASES if name not in {"trees", "decisions"}]
 
 
 @pytest.mark.parametrize(("backend", "name"), [*SENT, *(("threading", name) for name in CASES)])

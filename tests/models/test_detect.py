@@ -415,3 +415,11 @@ def test_a_background_gives_the_columns_that_the_model_was_fitted_on_in_its_orde
     notes = found[0].notes
     assert any("in another order than those of the model" in note for note in notes)
     assert "columns ['label'] of the background, which the model was not fitted on, were ignored" in notes
+
+
+@pytest.mark.parametrize(
+    "model", [lightgbm.LGBMClassifier(), LogisticRegression()], ids=["lightgbm", "sklearn"]
+)
+def test_a_model_that_is_not_fitted_is_told_so_by_explain_too(model):
+    with pytest.raises(SettingError, match="is not fitted"):
+        onlyif.explain(model, FRAME[:1], background=FRAME)

@@ -1,5 +1,7 @@
 """What the pictures of masks show, read off their artists."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,11 @@ def test_empty_and_full_sets_have_no_outline(value):
     assert all(not panel.collections for panel in ax.child_axes)
     said = "all pixels" if value else "empty: no pixel"
     assert said in ax.child_axes[1].get_xlabel()
+
+
+def test_what_a_reader_should_know_first_stands_above_the_images():
+    item = replace(_mask(0.5), settings={**_mask(0.5).settings, "stopped": True})
+    assert item.status.advice in " ".join(_texts(plot_masks(IMAGE, item, item, item)).split())
 
 
 def test_given_axes_are_used_and_given_back():

@@ -4,7 +4,8 @@ A library is imported only when the model is its own, so that `import onlyif` an
 other models never need it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -52,8 +53,15 @@ def detect(model: Any, schema: Schema, output: Output) -> Predictor:
     """
     if isinstance(model, Predictor):
         return formed(model, schema.form)
-    try:
+    with _looked_at(model):
         return _detected(model, schema, output)
+
+
+@contextmanager
+def _looked_at(model: Any) -> Iterator[None]:
+    """While a model is looked at, whatever it raises is an error of its own."""
+    try:
+        yield
     except (OnlyIfError, MemoryError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # whatever a library or the user's class raises when it is looked at
@@ -88,10 +96,14 @@ def column_places(model: Any, columns: Sequence[str]) -> list[int] | None:
     Args:
         model: The user's model.
         columns: The names of the table's columns.
+
+    Raises:
+        ModelError: if the model raises when it is looked at.
     """
     kinds = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(model).__mro__)
     reader = next((NAMES[kind] for kind in kinds if kind in NAMES), None)
-    names, blank = (None, " ") if reader is None else reader(model)
+    with _looked_at(model):
+        names, blank = (None, " ") if reader is None else reader(model)
     places = {name.replace(" ", blank): place for place, name in enumerate(columns)}
     if names is None or len(places) < len(columns) or not all(str(name) in places for name in names):
         return None
@@ -109,6 +121,11 @@ def _xgboost_names(booster: Any) -> Names:
 def _lightgbm_names(booster: Any) -> Names:
     names: Sequence[str] | None = import_module("onlyif.models.lightgbm_booster").trained_columns(booster)
     return names, "_"
+
+
+def _lightgbm_model_names(model: Any) -> Names:
+    booster = getattr(model, "booster_", None)  # there is none before it is fitted
+    return (None, "_") if booster is None else _lightgbm_names(booster)
 
 
 def _sklearn(model: Any, schema: Schema) -> Detected:
@@ -223,7 +240,7 @@ READERS: dict[tuple[str, str], Callable[[Any, Schema], Detected]] = {
 }
 # How each kind of model tells the names of the columns that it was fitted on.
 NAMES: dict[tuple[str, str], Callable[[Any], Names]] = {
-    ("lightgbm", "LGBMModel"): lambda model: _lightgbm_names(model.booster_),
+    ("lightgbm", "LGBMModel"): _lightgbm_model_names,
     ("lightgbm", "Booster"): _lightgbm_names,
     ("xgboost", "Booster"): _xgboost_names,
     ("sklearn", "BaseEstimator"): _fitted_names,

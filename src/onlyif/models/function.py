@@ -114,7 +114,9 @@ class FunctionPredictor(Predictor):
             after = self.form.encode(native)
         except InputError:
             return Watched(outputs, changed=True)
-        return Watched(outputs, changed=not np.array_equal(before, after, equal_nan=True))
+        # Columns that were added are left out where a table is coded.
+        added = bool(self.form.column_notes(native, "rows"))
+        return Watched(outputs, changed=added or not np.array_equal(before, after, equal_nan=True))
 
 
 def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:

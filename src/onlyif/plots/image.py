@@ -55,7 +55,7 @@ def plot_masks(
     for panel, (name, item, colour) in zip(rest, sets, strict=True):
         _overlay(panel, picture, item, colour)
         _label(panel, name, _gaps(item))
-    style.words(ax, "What is enough, what is needed, and both", captions.heading(unified), _caption(unified))
+    _words(ax, "What is enough, what is needed, and both", unified, _caption(unified))
     return ax
 
 
@@ -92,7 +92,7 @@ def plot_mask_montage(
         _bare(bottom)
         _label(bottom, "", _gaps(item))
     caption = f"Above: the sets, to which the numbers belong. Below: the soft masks S. {_caption(items[0])}"
-    style.words(ax, "From necessary (α = 0) to sufficient (α = 1)", captions.heading(items[0]), caption)
+    _words(ax, "From necessary (α = 0) to sufficient (α = 1)", items[0], caption)
     return ax
 
 
@@ -133,8 +133,12 @@ def plot_kept_and_hidden(
     ax = style.axes_or_new(ax, 9.0, 3.4)
     for panel, (part, title, below) in zip(_row(ax, 4, 1), shown, strict=True):
         _show(panel, _rgb(part, low, high), title, below)
-    style.words(ax, "What the model says to what is kept and hidden", captions.heading(item), _caption(item))
+    _words(ax, "What the model says to what is kept and hidden", item, _caption(item))
     return ax
+
+
+def _words(ax: Axes, title: str, item: Explanation, caption: str) -> None:
+    style.words(ax, title, captions.heading(item), caption, captions.warning(item))
 
 
 def _row(ax: Axes, n: int, n_lines: int) -> list[Axes]:
