@@ -180,15 +180,16 @@ def causes():
     return run
 
 
-def digits():
+def digits(times=1):
     import torch
     from sklearn.datasets import load_digits
 
     images = torch.as_tensor(load_digits().images[:200, None] / 16, dtype=torch.float32)
+    images = images.repeat_interleave(times, 2).repeat_interleave(times, 3)
     torch.manual_seed(0)
     net = torch.nn.Sequential(
         torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(16, 16, 3, padding=1),
-        torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(1024, 10), torch.nn.Softmax(1),
+        torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(1024 * times**2, 10), torch.nn.Softmax(1),
     )  # fmt: skip
     return net, images
 
@@ -209,6 +210,14 @@ def masks():
 
     net, images = digits()
     return lambda: SufficientNecessaryMask(net).attribute(images[:4], target=3).flatten().tolist()
+
+
+@work("masks: relaxed masks, convolutional network, 24 x 24 digits, 1 image")
+def larger_masks():
+    from onlyif.interop.captum_masks import SufficientNecessaryMask
+
+    net, images = digits(3)
+    return lambda: SufficientNecessaryMask(net).attribute(images[:1], target=3).flatten().tolist()
 
 
 def resident(key):
