@@ -47,6 +47,7 @@ OPTIONS = [
         "time_limit",
         "target",
         "n_jobs",
+        *("keep", "never", "costs", "order"),
     ),
 ]
 SETTINGS = [

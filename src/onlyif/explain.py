@@ -48,6 +48,10 @@ def explain(
     n_jobs: int | None = None,
     against: Any = None,
     stability: int | None = None,
+    keep: Any = None,
+    never: Any = None,
+    costs: Any = None,
+    order: Any = None,
 ) -> Explanations:
     """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
@@ -112,6 +116,12 @@ def explain(
             well): the share of resamples that give each set, and in whose sets each player is. Resamples
             differ from the background as much as independent backgrounds of as many rows do. They need a
             marginal reference and a search through all subsets, and ask the model for nothing.
+        keep: Players that every reported set must hold: names of columns or groups, or their numbers.
+        never: Players that no reported set may hold, such as an age that may not be given as a reason.
+        costs: What each player costs: a mapping from players to costs, those that it lacks cost 1, or one
+            cost a player in order. The cheapest sets are then sought instead of the smallest.
+        order: What a player needs: a mapping from players to one or more others; it is then in a set only
+            together with these.
 
     Returns:
         One explanation a row, in order: `Explanations`, whatever the criterion.
@@ -139,6 +149,6 @@ def explain(
         groups=groups, seed=seed, max_rows=max_rows, budget=budget, progress=progress, time_limit=time_limit,
         output=output, reference=reference, restriction=restriction, search=search, distance=distance,
         keep_table=keep_table, tolerate=tolerate, criterion=criterion, modality=modality, n_jobs=n_jobs,
-        against=against, stability=stability,
+        against=against, stability=stability, keep=keep, never=never, costs=costs, order=order,
     )  # fmt: skip
     return explanations_of(explainer, X)

@@ -27,6 +27,7 @@ from onlyif.restrictions.base import Restriction
 from onlyif.runs import Run, run_against, run_of
 from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts
+from onlyif.setup.constraints import Constraints
 from onlyif.setup.forecast import Forecast, forecast_of, joined_forecasts
 from onlyif.setup.foundation import Source
 from onlyif.setup.instances import pieces_of
@@ -78,6 +79,10 @@ class Explainer:
         n_jobs: How many blocks of rows are explained at once.
         against: The rows that decisions are explained against.
         stability: How many resamples of the background say how sure the sets are.
+        keep: Players that every reported set must hold.
+        never: Players that no reported set may hold.
+        costs: What each player costs.
+        order: What a player needs beside it.
 
     Example:
         >>> import numpy as np
@@ -115,6 +120,10 @@ class Explainer:
     n_jobs: int | None = None
     against: Any = None
     stability: int | None = None
+    keep: Any = None
+    never: Any = None
+    costs: Any = None
+    order: Any = None
     # At most one: what was prepared in an earlier call.
     _setups: list[Setup] = field(default_factory=list, init=False)
 
@@ -214,6 +223,7 @@ class Explainer:
             output=self.output, reference=self.reference, restriction=self.restriction, search=self.search,
             distance=self.distance, keep_table=self.keep_table, tolerate=self.tolerate,
             criterion=self.criterion, modality=self.modality, stability=self.stability,
+            constraints=Constraints(self.keep, self.never, self.costs, self.order),
         )  # fmt: skip
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

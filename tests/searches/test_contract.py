@@ -14,11 +14,13 @@ from onlyif.searches.base import Search
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.searches.greedy import BackwardGreedySearch, ForwardGreedySearch
+from onlyif.searches.listing import ListingSearch
 from onlyif.testing.restrictions import game_of_tables
 from onlyif.testing.searches_contract import check_search
 
 MEMBERS = [
     ExhaustiveSearch(),
+    ListingSearch(),
     BeamSearch(),
     BeamSearch(width=1, swaps=0),
     ForwardGreedySearch(),

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -10,12 +11,13 @@ from jaxtyping import Float
 
 from onlyif.core.arguments import Either, Flag, Number, Whole, settle
 from onlyif.core.labels import Row
+from onlyif.core.permitted import EVERY_SUBSET, Permitted
 from onlyif.core.progress import Meter
-from onlyif.explanation.explanation import Details, Provenance
+from onlyif.explanation.explanation import Details, Provenance, Setting
 from onlyif.explanation.selection import Measure, Selection
 from onlyif.models.own_answers import OwnAnswers
 from onlyif.models.readouts import Readout
-from onlyif.searches.base import Cloud, Search
+from onlyif.searches.base import Cloud, Search, narrowed_together
 
 
 @final
@@ -63,7 +65,8 @@ class Subject:
         target: Number of the explained output.
         target_label: Its name.
         notes: What the reader should know, each a sentence.
-        settings: What is known of the model's decision, as `Explanation` has it.
+        settings: What is known of the model's decision, and which sets may be reported, as `Explanation` has
+            it.
     """
 
     row: Row
@@ -71,7 +74,7 @@ class Subject:
     target: int
     target_label: str
     notes: tuple[str, ...] = ()
-    settings: Mapping[str, bool | int | float] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
 @final
@@ -89,7 +92,7 @@ class Answer:
         settings: What was asked, by name.
         details: What only some criteria say.
         notes: What the reader should know, each a sentence.
-        reason: Why a set is empty or nothing is a cause, or "".
+        reason: Why a set is empty or missing or nothing is a cause, or "".
         model_rows: Model rows that the answer needs, beside those of the comparison.
     """
 
@@ -99,7 +102,7 @@ class Answer:
     sets: Mapping[str, Selection]
     scores: Mapping[str, Float[np.ndarray, "d"]] = field(default_factory=dict)
     measures: Mapping[str, Measure] = field(default_factory=dict)
-    settings: Mapping[str, bool | int | float] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     details: Details = field(default_factory=Details)
     notes: tuple[str, ...] = ()
     reason: str = ""
@@ -125,6 +128,11 @@ class Seen:
     model_rows: float
     stopped: bool = False
     order: str = ""
+
+    @cached_property
+    def choices(self) -> tuple[Cloud, ...]:
+        """The compared subsets of each instance, with those to choose from that may be reported."""
+        return narrowed_together(self.clouds, self.case.permitted)
 
 
 class AnsweringCriterion(ABC):
@@ -200,6 +208,7 @@ class Case:
         own: What the model answered to the instances when it was asked for nothing else, if it was.
         meter: What counts the work and ends it when time is up.
         counted: Whether the meter counts every row that the model receives.
+        permitted: Which subsets may be reported.
     """
 
     criterion: AnsweringCriterion
@@ -211,6 +220,7 @@ class Case:
     own: OwnAnswers | None = None
     meter: Meter = field(default_factory=Meter)
     counted: bool = False
+    permitted: Permitted = EVERY_SUBSET
 
     def part(self, instances: slice) -> "Case":
         """Some of the instances."""

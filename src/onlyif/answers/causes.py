@@ -16,6 +16,7 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.probabilities import Probabilities
 from onlyif.core.arrays import Array, doubled, like
 from onlyif.core.errors import SettingError
+from onlyif.core.permitted import EVERY_SUBSET, Permitted
 from onlyif.criteria.causation import PNS
 from onlyif.engine.engine import outputs_of
 from onlyif.explanation.explanation import Details
@@ -56,9 +57,11 @@ class CausesCriterion(AnsweringCriterion):
         baseline: The players' values at x', as text.
         measured: The probabilities of the subsets that were compared, once they are known.
         place: Where in `measured` a subset is, where time was up; else by bit code.
+        permitted: Which subsets may be causes.
 
     Raises:
-        SettingError: unless 1 <= size < number of players; a single player may be a cause alone.
+        SettingError: unless 1 <= size < number of players, a single player may be a cause alone; or if no
+            subset of such a size is permitted.
 
     References:
         [chen2024] section 4.
@@ -73,23 +76,34 @@ class CausesCriterion(AnsweringCriterion):
     baseline: tuple[str, ...]
     measured: Probabilities | None = None
     place: Mapping[int, int] = field(default_factory=dict)
+    permitted: Permitted = EVERY_SUBSET
 
     def __post_init__(self) -> None:
-        if self.size is not None and not 1 <= self.size <= self.largest:
+        d = len(self.baseline)
+        if self.least > self.largest:
+            raise SettingError(f"a cause leaves at least one of {d} players outside, but keep= asks for all")
+        if self.size is not None and not self.least <= self.size <= self.largest:
+            asked = "" if self.permitted.everything else ", and by what keep= and never= ask for"
             raise SettingError(
-                f"the size of a cause must be 1 to {self.largest}, for at least one of "
-                f"{len(self.baseline)} players stays outside; got {self.size}"
+                f"the size of a cause must be {self.least} to {self.largest}, for at least one of "
+                f"{d} players stays outside{asked}; got {self.size}"
             )
 
     @property
+    def least(self) -> int:
+        """The least size of a cause."""
+        return max(1, self.permitted.sizes(len(self.baseline))[0])
+
+    @property
     def largest(self) -> int:
-        """The largest size of a cause: all players but one."""
-        return max(1, len(self.baseline) - 1)
+        """The largest size of a cause: all players but one, of those that may be in it."""
+        d = len(self.baseline)
+        return min(max(1, d - 1), self.permitted.sizes(d)[1])
 
     @property
     def wanted(self) -> int:
         """The size of the cause that is asked for."""
-        return min(DEFAULT_SIZE, self.largest) if self.size is None else self.size
+        return max(self.least, min(DEFAULT_SIZE, self.largest)) if self.size is None else self.size
 
     @property
     def change(self) -> Change:
@@ -149,7 +163,7 @@ class CausesCriterion(AnsweringCriterion):
         return tuple(self._answer(seen, i, *predicted[i]) for i in range(len(seen.clouds)))
 
     def _answer(self, seen: Seen, i: int, prediction: float, base: float) -> Answer:
-        cloud, names = seen.clouds[i], seen.case.names
+        cloud, names = seen.choices[i], seen.case.names
         best = self.best_of_sizes(cloud)
         numbers = np.array([one.number for one in best])
         chosen, more = self._measured(seen, i, cloud, numbers)
@@ -159,7 +173,7 @@ class CausesCriterion(AnsweringCriterion):
         reason = _reason((*path, *singles), float(made["c"]))
         notes = [*self._at_baseline(names, i), *([] if seen.stopped else self._short(cause))]
         notes += [*_low(cause, len(names), int(made["n_sample"]), reason)]
-        notes += self._cut_short(seen, cloud) if seen.stopped else []
+        notes += self._cut_short(seen, i) if seen.stopped else []
         return Answer(
             prediction,
             base,
@@ -226,10 +240,11 @@ class CausesCriterion(AnsweringCriterion):
         base = np.take_along_axis(np.broadcast_to(at_baseline, outputs.shape), targets, 1)
         return [*zip(full.ravel().tolist(), base.ravel().tolist(), strict=True)]
 
-    def _cut_short(self, seen: Seen, cloud: Cloud) -> list[str]:
+    def _cut_short(self, seen: Seen, i: int) -> list[str]:
         """What is certain although time ended the search."""
-        told = told_of(cloud, seen.case.meter.limit)
-        beyond = sum(len(numbers) > 0 for numbers in cloud.by_size[1 : self.wanted + 1]) < self.wanted
+        told = told_of(seen.clouds[i], seen.case.meter.limit)
+        sizes = seen.choices[i].by_size[self.least : self.wanted + 1]
+        beyond = not all(map(len, sizes))
         reached = f"; sets of {self.wanted} features were not reached" if beyond else ""
         return [f"{told}; what was drawn was not estimated again on other perturbations{reached}"]
 

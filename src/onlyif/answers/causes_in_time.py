@@ -8,6 +8,7 @@ where these are too few, subsets are measured one by one, the smallest first.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NoReturn, final
 
 import numpy as np
@@ -16,6 +17,7 @@ from onlyif.answers.case import Case
 from onlyif.answers.in_time import searched
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.probabilities import Probabilities, of_subsets
+from onlyif.core.permitted import Permitted
 from onlyif.core.progress import TimeUpError
 from onlyif.core.subsets import canonical_order, keep_of_codes
 from onlyif.criteria.base import Criterion
@@ -23,6 +25,7 @@ from onlyif.criteria.causation import PNS, gaps_of
 from onlyif.samples.fewer import FewerSample
 from onlyif.searches.base import Cloud, Compared
 from onlyif.searches.visited import codes_of
+from onlyif.searches.within import compare_permitted
 
 MOST_AT_ONCE = 64
 # Of the time that is left a table may take so much by the speed so far, and players alone so much.
@@ -64,7 +67,7 @@ def compare_causes_in_time(case: Case, criterion: PNS) -> CausesSeen:
         TimeUpError: if time is up before every player alone was measured.
     """
     if not case.search.plan.complete:
-        return _searched(case, _affordable(case, criterion), case.search.compare)
+        return _searched(case, _affordable(case, criterion), _own_search(case))
     test, d = criterion.test, len(case.names)
     rows = test.sample.rows(criterion.x, test.seed)
     case.meter.expect((len(rows.shared) + rows.own.shape[1] * len(criterion.x)) << d)
@@ -77,7 +80,7 @@ def compare_causes_in_time(case: Case, criterion: PNS) -> CausesSeen:
         fewer = int(SHARE_OF_TABLE * case.meter.affordable) >> d
         by_size_is_cheaper = d * _rows_of_one(test, d) < 1 << d
         if fewer < min(FEWEST_INPUTS, rows.count) and by_size_is_cheaper:
-            return _searched(case, _affordable(case, criterion), _by_size)
+            return _searched(case, _affordable(case, criterion), partial(_by_size, case.permitted))
     few = _with_inputs(criterion, fewer)
     case.meter.restart(fewer << d)
     return _from_table(case, few)
@@ -124,7 +127,7 @@ def _searched(case: Case, criterion: PNS, search: Callable[[Criterion, int, int]
     inner, d = replace(criterion, measured=measured), len(case.names)
     n = criterion.test.sample.rows(criterion.x[:1], criterion.test.seed).count
     rows = n * _rows_of_one(criterion.test, d) // 2
-    found = searched(case, inner, rows, search, lambda cloud: len(cloud.by_size[1]) == d)
+    found = searched(case, inner, rows, search, partial(_has_answer, case.permitted))
     if not found.stopped or not measured:
         return CausesSeen(criterion, found.clouds, None, found.model_rows)
     asked = [code for one in found.asked for code in codes_of(one.subset[0])]
@@ -133,9 +136,30 @@ def _searched(case: Case, criterion: PNS, search: Callable[[Criterion, int, int]
     return CausesSeen(criterion, found.clouds, whole, whole.model_rows, stopped=True, place=place)
 
 
-def _by_size(criterion: Criterion, n_players: int, digits: int) -> NoReturn:
-    """All subsets of one player, of two, and so on, until time is up or nothing is left."""
-    for codes in canonical_order(n_players)[1:-1] or canonical_order(n_players)[1:]:
+def _has_answer(permitted: Permitted, cloud: Cloud) -> bool:
+    """Whether every player alone was compared, and a subset that may be reported."""
+    choices = cloud if permitted.everything else cloud.narrowed(permitted)
+    d = cloud.n_players
+    return len(cloud.by_size[1]) == d and any(map(len, choices.by_size[1 : max(2, d)]))
+
+
+def _own_search(case: Case) -> Callable[[Criterion, int, int], Compared]:
+    """The case's search among the permitted subsets; if it may be cut short, after every player alone."""
+    search = partial(compare_permitted, case.search, case.permitted)
+    if case.permitted.everything or not case.meter.limited:
+        return search
+
+    def after_singles(criterion: Criterion, n_players: int, digits: int) -> Compared:
+        criterion.gap(np.eye(n_players, dtype=np.bool_)[None])
+        return search(criterion, n_players, digits)
+
+    return after_singles
+
+
+def _by_size(permitted: Permitted, criterion: Criterion, n_players: int, digits: int) -> NoReturn:
+    """Every player alone, then the permitted subsets of two, and so on, until time is up or none is left."""
+    singles, *larger = canonical_order(n_players)[1:-1] or canonical_order(n_players)[1:]
+    for codes in (singles, *(codes[permitted.holds(keep_of_codes(codes, n_players))] for codes in larger)):
         for start in range(0, len(codes), MOST_AT_ONCE):
             criterion.gap(keep_of_codes(codes[start : start + MOST_AT_ONCE], n_players)[None])
     # What was asked is read off the record, all of it in this case.

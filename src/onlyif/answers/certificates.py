@@ -4,7 +4,7 @@ With exact restricted predictions and all subsets compared every statement is a
 fact about the model and the stated reference. With estimated ones, statements
 over all supersets hold with 95 % confidence, simultaneously over the supersets
 (Bonferroni). With some subsets compared, statements over all supersets are
-left open.
+left open. Supersets are all supersets, whichever sets may be reported.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Facts:
     """What a certificate is made from, for one instance.
 
     Args:
-        sufficient: The smallest ε-sufficient set.
-        necessary: The smallest ε-necessary set.
+        sufficient: The smallest ε-sufficient set; None where none is permitted.
+        necessary: The smallest ε-necessary set; None where none is permitted.
         unified: The solution of (P_uni).
         alpha: α of `unified`.
         epsilon: ε.
@@ -36,8 +36,8 @@ class Facts:
         exact: Whether all restricted predictions are exact.
     """
 
-    sufficient: Selection
-    necessary: Selection
+    sufficient: Selection | None
+    necessary: Selection | None
     unified: Selection
     alpha: float
     epsilon: float
@@ -67,14 +67,14 @@ def certify(facts: Facts, cloud: Cloud) -> Certificate:
         worst_sufficiency=worst_sufficiency,
         super_necessary=super_necessary,
         worst_necessity=worst_necessity,
-        n_sufficient=facts.sufficient.n_ties,
-        n_necessary=facts.necessary.n_ties,
+        n_sufficient=0 if facts.sufficient is None else facts.sufficient.n_ties,
+        n_necessary=0 if facts.necessary is None else facts.necessary.n_ties,
         bound_sufficiency=gap / facts.alpha if facts.alpha > 0 else float("inf"),
         bound_necessity=gap / (1 - facts.alpha) if facts.alpha < 1 else float("inf"),
         phi=phi,
         phi_bound=phi_bound,
         must_meet=_must_meet(facts, super_sufficient, super_necessary, cloud.grid),
-        meet=not set(facts.sufficient.players).isdisjoint(facts.necessary.players),
+        meet=_meet(facts),
         union_bound=facts.epsilon if both else None,
         tolerance=cloud.grid,
     )
@@ -95,14 +95,14 @@ def supersets(gaps: Float64[np.ndarray, "two_to_d"], players: tuple[int, ...]) -
 
 
 def _supersets(
-    cloud: Cloud, part: int, selection: Selection, epsilon: float
+    cloud: Cloud, part: int, selection: Selection | None, epsilon: float
 ) -> tuple[bool | None, float | None]:
     """Whether the gaps of all supersets are at most ε, and the largest of them.
 
     With estimates the largest is a simultaneous upper 95 % bound; "no" is said only where a
     simultaneous lower bound exceeds ε, and what lies between is left open.
     """
-    if not cloud.complete:
+    if selection is None or not cloud.complete:
         return None, None
     gaps = supersets(cloud.parts[:, part], selection.players)
     errors = supersets(cloud.stderr[:, part], selection.players)
@@ -116,7 +116,7 @@ def _supersets(
 
 
 def _basis(cloud: Cloud, exact: bool) -> Basis:
-    if not cloud.complete:
+    if not cloud.certain:
         return Basis.HEURISTIC
     return Basis.EXACT if exact else Basis.SAMPLED
 
@@ -136,9 +136,15 @@ def _two_player(facts: Facts) -> tuple[float | None, float | None]:
     return phi, facts.total_gap.value - facts.unified.unified(facts.alpha) / slack
 
 
+def _meet(facts: Facts) -> bool:
+    if facts.sufficient is None or facts.necessary is None:
+        return False
+    return not set(facts.sufficient.players).isdisjoint(facts.necessary.players)
+
+
 def _must_meet(facts: Facts, super_suf: bool | None, super_nec: bool | None, grid: float) -> bool | None:
     """Lemma 4.2: two sets, one of them super, share a player when ε < ρ(f(x), f_0) / 2."""
-    if not facts.is_metric:
+    if not facts.is_metric or facts.sufficient is None or facts.necessary is None:
         return None
     if not facts.epsilon + grid < facts.total_gap.value / 2:
         return False

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 from onlyif.answers.case import Case
+from onlyif.core.permitted import Permitted
 from onlyif.core.progress import TimeUpError
 from onlyif.criteria.base import Criterion
 from onlyif.criteria.recorded import AskedSubsets, RecordedCriterion
 from onlyif.searches.base import Cloud, Compared
 from onlyif.searches.in_step import recorded_cloud
+from onlyif.searches.within import compare_permitted
 
 
 @final
@@ -34,8 +37,8 @@ def searched(
     case: Case,
     criterion: Criterion,
     rows: int,
-    search: Callable[[RecordedCriterion, int, int], Compared],
-    enough: Callable[[Cloud], bool],
+    search: Callable[[RecordedCriterion, int, int], Compared] | None = None,
+    enough: Callable[[Cloud], bool] | None = None,
 ) -> Searched:
     """What a search compared; what it had compared so far if time was up.
 
@@ -43,15 +46,19 @@ def searched(
         case: The block of instances.
         criterion: What is to be made small.
         rows: Model rows that a subset takes; 0 where it takes none.
-        search: From a criterion, the number of players and of digits to what was compared.
-        enough: Whether something can be said from what was compared of an instance.
+        search: From a criterion, the number of players and of digits to what was compared; None for the
+            case's own search among the permitted subsets.
+        enough: Whether something can be said from what was compared of an instance; None where a subset that
+            may be reported is enough, or both ends if all may.
 
     Raises:
         TimeUpError: if time is up and of no instance enough was compared.
     """
     recorded, d = RecordedCriterion(criterion, case.meter, rows), len(case.names)
+    own = partial(compare_permitted, case.search, case.permitted)
+    enough = enough or partial(has_choice, case.permitted)
     try:
-        compared = search(recorded, d, case.digits)
+        compared = (search or own)(recorded, d, case.digits)
     except TimeUpError:
         clouds = [recorded_cloud(recorded.found, i, d, case.digits) for i in range(len(case.subjects))]
         known = tuple(cloud for cloud in clouds if cloud is not None and enough(cloud))
@@ -62,9 +69,16 @@ def searched(
     return Searched(compared.clouds, compared.model_rows, stopped=False, asked=())
 
 
-def has_ends(cloud: Cloud) -> bool:
-    """Whether the empty set and the set of all players were compared."""
-    return len(cloud.by_size[0]) > 0 and len(cloud.by_size[-1]) > 0
+def has_choice(permitted: Permitted, cloud: Cloud) -> bool:
+    """Whether a subset that may be reported was compared; where all may, both ends.
+
+    Args:
+        permitted: Which subsets may be reported.
+        cloud: What was compared.
+    """
+    if permitted.everything:
+        return len(cloud.by_size[0]) > 0 and len(cloud.by_size[-1]) > 0
+    return any(len(numbers) for numbers in cloud.narrowed(permitted).by_size)
 
 
 def whole_sizes(cloud: Cloud) -> int:

@@ -9,7 +9,8 @@ import numpy as np
 from typing_extensions import override
 
 from onlyif.answers.case import Answer, AnsweringCriterion, Case, Seen
-from onlyif.answers.in_time import has_ends, searched, told_of
+from onlyif.answers.in_time import searched, told_of
+from onlyif.core.errors import SettingError
 from onlyif.core.subsets import canonical_order, keep_of_codes
 from onlyif.criteria.base import Criterion
 from onlyif.criteria.recorded import RecordedCriterion
@@ -28,7 +29,7 @@ class ComparedSets:
     """The subsets of one instance that a search compared under a criterion.
 
     Args:
-        cloud: The subsets, with the parts of their gaps.
+        cloud: The subsets, with the parts of their gaps; its `by_size` has those that may be reported.
         names: The players' names.
         parts: The names of the parts.
         weights: The weights of the parts in the gap.
@@ -44,15 +45,23 @@ class ComparedSets:
     def best(self, size: int | None = None) -> Selection:
         """The subset with the least gap; ties go to the smallest, then the first, and are counted.
 
+        Where players have costs, ties go to the cheapest first.
+
         Args:
             size: At most so many players; None for any number.
+
+        Raises:
+            SettingError: if none of that size may be reported.
         """
         cloud, most = self.cloud, len(self.names) if size is None else size
         gaps = (cloud.parts @ np.array(self.weights) / cloud.grid).round()
         allowed = np.concatenate(cloud.by_size[: most + 1])
+        if not len(allowed):
+            raise SettingError(f"no subset of at most {most} players that may be reported was compared")
         least = gaps[allowed].min()
         tied = allowed[gaps[allowed] == least]
-        return self.selection(int(tied[0]), len(tied))
+        first = int(np.argmin(cloud.costs(tied))) if cloud.permitted.costs else 0
+        return self.selection(int(tied[first]), len(tied))
 
     def selection(self, number: int, n_ties: int = 0) -> Selection:
         """One of the subsets, with the parts of its gap as measures.
@@ -137,7 +146,7 @@ class BoundCriterion(AnsweringCriterion):
     def compare(self, case: Case) -> Seen:
         criterion, rows = self.own.of(self.set_function), self.set_function.restriction.method.rows
         in_time = case.search.plan.complete and case.meter.limited
-        found = searched(case, criterion, rows, _by_size if in_time else case.search.compare, has_ends)
+        found = searched(case, criterion, rows, _by_size if in_time else None)
         return Seen(case, found.clouds, found.model_rows, found.stopped, "by size, the smallest first")
 
     @override
@@ -146,8 +155,9 @@ class BoundCriterion(AnsweringCriterion):
         weights, parts = self.own.of(self.set_function).weights, tuple(self.own.parts)
         ends = self.set_function.predict(np.array([False, True])[None, :, None].repeat(len(names), axis=2))
         answers = []
-        for i, cloud in enumerate(seen.clouds):
+        for i, cloud in enumerate(seen.choices):
             sets = dict(self.own.answer(ComparedSets(cloud, names, parts, weights, method.exact)))
+            self._check_permitted(sets, cloud)
             notes = (told_of(cloud, seen.case.meter.limit),) if seen.stopped else ()
             mean = ends.mean[i]
             answers.append(
@@ -155,6 +165,15 @@ class BoundCriterion(AnsweringCriterion):
             )
         again = 0.0 if seen.stopped or self.fresh is None else self._refresh(answers, parts)
         return tuple(replace(answer, model_rows=ends.model_rows + again) for answer in answers)
+
+    def _check_permitted(self, sets: Mapping[str, Selection], cloud: Cloud) -> None:
+        for name, chosen in sets.items():
+            if not cloud.permitted.holds(chosen.keep[None])[0]:
+                raise SettingError(
+                    f"the criterion {self.own.name!r} gave {chosen} as {name!r}, which keep=, never= or "
+                    "order= do not permit; let its `answer` choose by `compared.best`, or among "
+                    "`compared.cloud.by_size`"
+                )
 
     def _refresh(self, answers: list[Answer], parts: tuple[str, ...]) -> float:
         """Add what is measured on draws that the search never saw; model rows for that."""

@@ -1,7 +1,8 @@
 """The criterion of sufficient and necessary sets, and what it answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -10,13 +11,22 @@ from typing_extensions import override
 
 from onlyif.answers.case import Answer, AnsweringCriterion, Case, Question, Seen
 from onlyif.answers.certificates import Facts, certify
-from onlyif.answers.effects import asked, numbered, of_necessary, of_sufficient, of_unified, with_effects
+from onlyif.answers.effects import (
+    Change,
+    asked,
+    numbered,
+    of_necessary,
+    of_sufficient,
+    of_unified,
+    with_effects,
+)
 from onlyif.answers.in_time import told_of, whole_sizes
 from onlyif.answers.sets_in_time import compare_in_time
 from onlyif.answers.shapley import shapley_values
-from onlyif.answers.solutions import alternatives_of, continua_of, smallest_selection
+from onlyif.answers.solutions import alternatives_of, continua_of, nearest_selection, smallest_selection
 from onlyif.answers.stability import KINDS, Resampled, Rule, resampled_sets, shares_of, with_stability
 from onlyif.core.errors import SettingError
+from onlyif.core.permitted import Permitted
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.criteria.base import Gaps
@@ -25,7 +35,7 @@ from onlyif.criteria.unified import Unified
 from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.continuum import Continua
 from onlyif.explanation.explanation import Details
-from onlyif.explanation.layout import empty_reason
+from onlyif.explanation.layout import empty_reason, measure_text, number
 from onlyif.explanation.selection import Measure, Selection, gap_selection
 from onlyif.explanation.status import LOW_SAMPLE_SIZE
 from onlyif.models.readouts import Readout
@@ -42,16 +52,20 @@ CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the u
 @final
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """The solutions of one instance."""
+    """The solutions of one instance; of `KINDS` those that a permitted set is."""
 
-    sufficient: Selection
-    necessary: Selection
-    unified: Selection
+    sets: Mapping[str, Selection]
     continua: Continua
     size: int
     epsilon: float
     total_gap: Measure
+    missing: str = ""
     alternatives: Mapping[str, Alternatives] = field(default_factory=dict)
+
+    @property
+    def filled(self) -> Bool[np.ndarray, "3 d"]:
+        """The members of the sets of all kinds; of what is missing those of the unified one."""
+        return np.stack([self.sets.get(kind, self.sets["unified"]).keep for kind in KINDS])
 
 
 @final
@@ -69,10 +83,13 @@ class Conditioning:
 
     def few(self, x: Instances, solved: Sequence[Solved]) -> list[tuple[float, str] | None]:
         """How many background rows stand for an instance's sets, and a warning; None where enough do."""
-        kept = np.array([[one.sufficient.keep, ~one.necessary.keep, one.unified.keep] for one in solved])
+        kept = np.stack([one.filled for one in solved])
+        kept[:, 1] ^= True
         size = self.reference.effective_sample_size(x, self.players.spread(kept))
         if size is None:
             return [None] * len(x)
+        there = np.array([[kind in one.sets for kind in KINDS] for one in solved])
+        size = np.where(there, size, np.inf)
         return [
             None
             if value >= LOW_SAMPLE_SIZE
@@ -164,11 +181,11 @@ class SetsCriterion(AnsweringCriterion):
         names, criterion, table = seen.case.names, self.of(self.set_function), self.table
         ends = self.set_function.predict(_ends(len(names)))
         total = _total_gaps(self.distance, ends)
-        continua = continua_of(seen.clouds, names)
-        solved = [_solve(self.question, *one) for one in zip(seen.clouds, continua, total, strict=True)]
-        others = alternatives_of(seen.clouds, names, [one.epsilon for one in solved])
+        continua = continua_of(seen.choices, names)
+        solved = [_solve(self.question, *one) for one in zip(seen.choices, continua, total, strict=True)]
+        others = alternatives_of(seen.choices, names, [one.epsilon for one in solved])
         solved = [replace(one, alternatives=sets) for one, sets in zip(solved, others, strict=True)]
-        chosen = np.stack([[s.sufficient.keep, s.necessary.keep, s.unified.keep] for s in solved])
+        chosen = np.stack([one.filled for one in solved])
         unified = criterion.gap(chosen[:, 2:])
         rows = ends.model_rows + unified.model_rows
         if self.fresh is not None and not seen.stopped:
@@ -206,22 +223,27 @@ class SetsCriterion(AnsweringCriterion):
     def _with_effects(self, solved: Sequence[Solved], digits: int) -> tuple[list[Solved], float]:
         """The same solutions with what each member does, and the model rows an instance that this took."""
         alpha = self.question.alpha
-        chosen = [(one.sufficient, one.necessary, one.unified) for one in solved]
+        told: Mapping[str, Callable[[Selection], Iterator[tuple[Change, ...]]]] = {
+            "sufficient": of_sufficient,
+            "necessary": of_necessary,
+            "unified": partial(of_unified, alpha=alpha),
+        }
+        chosen = [tuple(one.sets.values()) for one in solved]
         changes = [
-            numbered(sets, (of_sufficient(sets[0]), of_necessary(sets[1]), of_unified(sets[2], alpha)))
-            for sets in chosen
+            numbered(sets, [told[kind](chosen) for kind, chosen in one.sets.items()])
+            for one, sets in zip(solved, chosen, strict=True)
         ]
         estimate = asked(self.set_function, changes, of_decisions=self.distance.kind.of_decisions)
         sets = [with_effects(chosen[i], changes[i], estimate, i, digits) for i in range(len(solved))]
-        told = [
-            replace(one, sufficient=sufficient, necessary=necessary, unified=unified)
-            for one, (sufficient, necessary, unified) in zip(solved, sets, strict=True)
+        solved = [
+            replace(one, sets=dict(zip(one.sets, of_one, strict=True)))
+            for one, of_one in zip(solved, sets, strict=True)
         ]
-        return told, estimate.model_rows
+        return solved, estimate.model_rows
 
     def _answer(self, seen: Seen, i: int, solved: Solved, base: Answer, hidden: float) -> Answer:
-        question, cloud = self.question, seen.clouds[i]
-        sets, scores = self._with_stability(solved, cloud, i)
+        question, cloud = self.question, seen.choices[i]
+        sets, scores = self._with_stability(solved.sets, cloud, i)
         certificate = certify(self._facts(solved, hidden), cloud)
         kept = self.table.mean[i].copy() if self.table is not None and self.keep_table else None
         return replace(
@@ -238,41 +260,45 @@ class SetsCriterion(AnsweringCriterion):
                 "exact_size": question.exact_size,
             },
             details=Details(solved.continua, certificate, table=kept, alternatives=solved.alternatives),
-            notes=(*(self._cut_short(seen, solved, cloud) if seen.stopped else ()), *base.notes),
-            reason=empty_reason(solved.sufficient, solved.necessary, solved.total_gap, certificate),
+            notes=(*(self._cut_short(seen, solved, i) if seen.stopped else ()), *base.notes),
+            reason=solved.missing
+            or empty_reason(sets["sufficient"], sets["necessary"], solved.total_gap, certificate),
         )
 
     def _with_stability(
-        self, solved: Solved, cloud: Cloud, i: int
-    ) -> tuple[dict[str, Selection], dict[str, Float64[np.ndarray, "d"]]]:
+        self, sets: Mapping[str, Selection], cloud: Cloud, i: int
+    ) -> tuple[Mapping[str, Selection], dict[str, Float64[np.ndarray, "d"]]]:
         """The sets, and for each kind the share of resampled backgrounds in whose set each player is."""
-        chosen = dict(zip(KINDS, (solved.sufficient, solved.necessary, solved.unified), strict=True))
         if self.grouped is None or self.groups is None:
-            return chosen, {}
+            return sets, {}
         outputs, prediction = self.grouped.of_groups(i), self.grouped.whole.mean[i, -1].item()
         resampled = Resampled(outputs, self.groups.weights, self.readout, prediction)
         rule = Rule(self.question, EPSILON_SHARE, self.distance, cloud.grid)
         codes = resampled_sets(resampled, rule, cloud.by_size)
-        sets = {kind: with_stability(one, codes[kind]) for kind, one in chosen.items()}
-        return sets, {f"stability_{kind}": shares_of(codes[kind], cloud.n_players) for kind in KINDS}
+        shares = {f"stability_{kind}": shares_of(codes[kind], cloud.n_players) for kind in sets}
+        return {kind: with_stability(one, codes[kind]) for kind, one in sets.items()}, shares
 
-    def _cut_short(self, seen: Seen, solved: Solved, cloud: Cloud) -> tuple[str, ...]:
+    def _cut_short(self, seen: Seen, solved: Solved, i: int) -> tuple[str, ...]:
         """What the reader should know of a search that time ended, and what is certain nevertheless."""
-        certain = whole_sizes(cloud) + 1
-        chosen = {"sufficient": solved.sufficient, "necessary": solved.necessary}
-        smallest = [kind for kind, one in chosen.items() if one.size <= certain]
-        left = [kind for kind in chosen if kind not in smallest]
-        said = [f"no smaller set is {' and none is '.join(smallest)}"] if smallest else []
-        said += [f"a smaller {' and a smaller '.join(left)} set may have been overlooked"] if left else []
+        cloud, permitted = seen.clouds[i], seen.case.permitted
+        less, known = "cheaper" if permitted.costs else "smaller", whole_sizes(cloud) + 1
+        certain = [
+            kind
+            for kind in KINDS[:2]
+            if kind in solved.sets and _is_least(solved.sets[kind], permitted, known)
+        ]
+        left = [kind for kind in KINDS[:2] if kind not in certain]
+        said = [f"no {less} set is {' and none is '.join(certain)}"] if certain else []
+        said += [f"a {less} {f' and a {less} '.join(left)} set may have been overlooked"] if left else []
         fresh = "" if self.fresh is None else "; gaps were not estimated again on fresh draws"
         sure = "" if self.groups is None else "; nor is it known how stable they are"
         return (f"{told_of(cloud, seen.case.meter.limit)}; {', '.join(said)}{fresh}{sure}",)
 
     def _facts(self, solved: Solved, hidden_sufficiency: float) -> Facts:
         return Facts(
-            sufficient=solved.sufficient,
-            necessary=solved.necessary,
-            unified=solved.unified,
+            sufficient=solved.sets.get("sufficient"),
+            necessary=solved.sets.get("necessary"),
+            unified=solved.sets["unified"],
             alpha=self.question.alpha,
             epsilon=solved.epsilon,
             total_gap=solved.total_gap,
@@ -280,6 +306,13 @@ class SetsCriterion(AnsweringCriterion):
             is_metric=self.distance.kind.is_metric,
             exact=self.set_function.restriction.method.exact,
         )
+
+
+def _is_least(chosen: Selection, permitted: Permitted, known: int) -> bool:
+    """Whether no set can be smaller, or cheaper, if all with fewer than `known` players were compared."""
+    if not permitted.costs:
+        return chosen.size <= known
+    return permitted.cost(chosen.players) <= sum(sorted(permitted.costs)[:known])
 
 
 def _ends(n_players: int) -> Bool[np.ndarray, "1 2 d"]:
@@ -296,10 +329,35 @@ def _total_gaps(distance: Distance, ends: Estimate) -> list[Measure]:
 
 def _solve(question: Question, cloud: Cloud, continua: Continua, total_gap: Measure) -> Solved:
     epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
-    sufficient, necessary = (smallest_selection(cloud, part, epsilon, continua.names) for part in (0, 1))
-    size = max(sufficient.size, necessary.size, 1) if question.size is None else question.size
+    smallest = {kind: smallest_selection(cloud, part, epsilon, continua.names) for part, kind in _GAPS}
+    sets = {kind: chosen for kind, chosen in smallest.items() if chosen is not None}
+    # Where no permitted set is within ε, none of any size is: then all sizes are allowed.
+    sizes = [one.size for one in sets.values()] if len(sets) == len(_GAPS) else [_most(cloud)]
+    size = max(*sizes, 1) if question.size is None else question.size
     unified = continua.of(size, exact_size=question.exact_size).at(question.alpha)
-    return Solved(sufficient, necessary, unified, continua, size, epsilon, total_gap)
+    missing = [
+        _missing(cloud, part, kind, epsilon, continua.names) for part, kind in _GAPS if kind not in sets
+    ]
+    return Solved({**sets, "unified": unified}, continua, size, epsilon, total_gap, " ".join(missing))
+
+
+_GAPS = tuple(enumerate(KINDS[:2]))
+
+
+def _most(cloud: Cloud) -> int:
+    """The largest size of a subset to choose from."""
+    return max(size for size, numbers in enumerate(cloud.by_size) if len(numbers))
+
+
+def _missing(cloud: Cloud, part: int, kind: str, epsilon: float, names: tuple[str, ...]) -> str:
+    """What is said where no permitted set is within ε."""
+    nearest = nearest_selection(cloud, part, names)
+    gap = (nearest.sufficiency, nearest.necessity)[part]
+    found = "No" if cloud.certain else "No compared"
+    return (
+        f"{found} set that is permitted is {kind} within ε = {number(epsilon)}: the nearest, {nearest}, has "
+        f"a gap of {measure_text(gap)}."
+    )
 
 
 def _refreshed(solved: Solved, again: Gaps, i: int) -> Solved:
@@ -308,11 +366,10 @@ def _refreshed(solved: Solved, again: Gaps, i: int) -> Solved:
         (Measure(parts[0], errors[0]), Measure(parts[1], errors[1]))
         for parts, errors in zip(again.parts[i].tolist(), again.stderr[i].tolist(), strict=True)
     ]
+    pairs = zip(KINDS, fresh, strict=True)
     return replace(
         solved,
-        sufficient=_with_fresh(solved.sufficient, fresh[0]),
-        necessary=_with_fresh(solved.necessary, fresh[1]),
-        unified=_with_fresh(solved.unified, fresh[2]),
+        sets={kind: _with_fresh(solved.sets[kind], gaps) for kind, gaps in pairs if kind in solved.sets},
     )
 
 

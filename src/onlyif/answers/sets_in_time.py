@@ -5,6 +5,7 @@ by size, from none and from all players inward, so that whenever time is up what
 sets of at most k players were compared, and nothing smaller than k + 1 can have been overlooked.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -12,9 +13,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from onlyif.answers.case import Case
-from onlyif.answers.in_time import has_ends, searched
+from onlyif.answers.in_time import has_choice, searched
+from onlyif.core.permitted import Permitted
 from onlyif.core.progress import TimeUpError
-from onlyif.core.subsets import canonical_order, canonical_rank, keep_of_codes
+from onlyif.core.subsets import canonical_order, canonical_rank, code_of, keep_of_codes
 from onlyif.criteria.unified import Unified, gaps_of_table
 from onlyif.restrictions.base import Estimate, GroupedTable
 from onlyif.restrictions.groups import Groups
@@ -61,7 +63,7 @@ def compare_in_time(case: Case, criterion: Unified, groups: Groups | None = None
     if case.search.plan.complete:
         return _by_table(case, criterion, groups)
     rows = criterion.set_function.restriction.method.rows
-    found = searched(case, criterion, rows, case.search.compare, has_ends)
+    found = searched(case, criterion, rows)
     return SetsSeen(found.clouds, criterion.set_function, None, found.model_rows, found.stopped)
 
 
@@ -75,7 +77,7 @@ def _by_table(case: Case, criterion: Unified, groups: Groups | None) -> SetsSeen
         return _from_whole(case, criterion, groups)
     except TimeUpError:
         with case.meter.closing():
-            ends = canonical_order(len(case.names))[0]
+            ends = _ends(case.permitted, len(case.names))
             return _by_size(case, criterion, ends, _with_complements(function, ends))
 
 
@@ -101,7 +103,7 @@ def _asked_by_size(case: Case, function: SetFunction) -> tuple[Int64[np.ndarray,
     d, rows, found = len(case.names), function.restriction.method.rows, []
     asked: list[np.ndarray] = []
     try:
-        for codes in _outer_halves(d):
+        for codes in _permitted_first(case.permitted, d):
             start = 0
             while start < len(codes):
                 step = case.meter.step(2 * rows * len(case.subjects), MOST_AT_ONCE)
@@ -138,13 +140,40 @@ def _outer_halves(n_players: int) -> list[Int64[np.ndarray, "_"]]:
     return order
 
 
+def _ends(permitted: Permitted, n_players: int) -> Int64[np.ndarray, "_"]:
+    """The empty set, and with their complements the smallest and the largest that may be reported."""
+    everyone = (1 << n_players) - 1
+    codes = [0, code_of(permitted.keep), everyone - code_of(permitted.never)]
+    return np.array(sorted({min(code, everyone - code) for code in codes}), dtype=np.int64)
+
+
+def _permitted_first(permitted: Permitted, n_players: int) -> Iterator[Int64[np.ndarray, "_"]]:
+    """All subsets but for complements of earlier ones: both ends, those that may be reported, all others."""
+    if permitted.everything:
+        yield from _outer_halves(n_players)
+        return
+    ends, everyone = _ends(permitted, n_players), (1 << n_players) - 1
+    yield ends
+    inner = [
+        codes[~np.isin(codes, ends) & ~np.isin(everyone - codes, ends)] for codes in _outer_halves(n_players)
+    ]
+    for wanted in (True, False):
+        for codes in inner:
+            keep = keep_of_codes(codes, n_players)
+            yield codes[(permitted.holds(keep) | permitted.holds(~keep)) == wanted]
+
+
 def _with_complements(function: SetFunction, codes: Int64[np.ndarray, "m"]) -> Estimate:
     keep = keep_of_codes(codes, function.n_players)
     return function.predict(np.concatenate([keep, ~keep[::-1]])[None])
 
 
 def _by_size(case: Case, criterion: Unified, codes: Int64[np.ndarray, "m"], found: Estimate) -> SetsSeen:
-    """What is known when time is up; the table itself if all was asked by then."""
+    """What is known when time is up; the table itself if all was asked by then.
+
+    Raises:
+        TimeUpError: if that is no subset that may be reported.
+    """
     d, whole = len(case.names), 2 ** len(case.names)
     both = np.concatenate([codes, whole - 1 - codes[::-1]])
     if len(both) == whole:
@@ -160,4 +189,6 @@ def _by_size(case: Case, criterion: Unified, codes: Int64[np.ndarray, "m"], foun
         Cloud(parts[order], stderr[order], tuple(numbers), keep, case.digits)
         for parts, stderr in zip(gaps.parts, gaps.stderr, strict=True)
     )
+    if not all(has_choice(case.permitted, cloud) for cloud in clouds):
+        raise TimeUpError
     return SetsSeen(clouds, criterion.set_function, None, found.model_rows, stopped=True)

@@ -16,8 +16,10 @@ from onlyif.searches.minimal import Minimal, minimal_subsets
 MOST_LISTED = 50
 
 
-def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str, ...]) -> Selection:
+def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str, ...]) -> Selection | None:
     """The smallest ε-sufficient or ε-necessary subset; of that size the one with the least gap.
+
+    Where players have costs it is the cheapest one. None if no permitted subset is within ε.
 
     Args:
         cloud: The compared subsets.
@@ -26,15 +28,33 @@ def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str
         names: The players' names.
 
     Raises:
-        SettingError: if no compared subset qualifies, which takes a search that leaves out the full set.
+        SettingError: if all are permitted and none qualifies, which takes a search that leaves out the full
+            set.
     """
     found = smallest(cloud, part, epsilon)
-    if found is None:
+    if found is None and cloud.permitted.everything:
         raise SettingError("no compared subset is within epsilon; the full set must always be compared")
-    players = tuple(np.flatnonzero(cloud.keep_of(np.array([found.number]))[0]).tolist())
-    gaps, errors = cloud.parts[found.number].tolist(), cloud.stderr[found.number].tolist()
+    return None if found is None else _selection(cloud, found.number, found.count, names)
+
+
+def nearest_selection(cloud: Cloud, part: int, names: tuple[str, ...]) -> Selection:
+    """The permitted subset with the least gap, whatever it is; of these the smallest, then the first.
+
+    Args:
+        cloud: The compared subsets.
+        part: Which part of the gap: 0 for Δsuf, 1 for Δnec.
+        names: The players' names.
+    """
+    numbers = np.concatenate(cloud.by_size)
+    gaps = cloud.on_grid[part][numbers]
+    return _selection(cloud, int(numbers[gaps.argmin()]), int((gaps == gaps.min()).sum()), names)
+
+
+def _selection(cloud: Cloud, number: int, count: int, names: tuple[str, ...]) -> Selection:
+    players = tuple(np.flatnonzero(cloud.keep_of(np.array([number]))[0]).tolist())
+    gaps, errors = cloud.parts[number].tolist(), cloud.stderr[number].tolist()
     suf, nec = (Measure(*pair) for pair in zip(gaps, errors, strict=True))
-    return gap_selection(players, names, (suf, nec), found.count)
+    return gap_selection(players, names, (suf, nec), count)
 
 
 def alternatives_of(
@@ -61,7 +81,7 @@ def _alternatives(cloud: Cloud, found: Minimal, names: tuple[str, ...]) -> Alter
     gaps = np.stack([cloud.parts[found.numbers], cloud.stderr[found.numbers]], axis=2)
     core, union = (tuple(np.flatnonzero(players).tolist()) for players in (found.core, found.union))
     keep = cloud.keep_of(found.numbers)
-    return Alternatives(names, keep, gaps[:, 0], gaps[:, 1], found.count, core, union, cloud.complete)
+    return Alternatives(names, keep, gaps[:, 0], gaps[:, 1], found.count, core, union, cloud.certain)
 
 
 def continua_of(clouds: Sequence[Cloud], names: tuple[str, ...]) -> list[Continua]:

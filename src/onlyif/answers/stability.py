@@ -71,12 +71,13 @@ def resampled_sets(
 ) -> Mapping[str, Codes]:
     """The sets that each resampled background gives, by the rules of the sets that are reported.
 
-    Sizes are gone through from the empty set on, and no further than some resample needs.
+    Sizes are gone through from the empty set on, and no further than some resample needs. Where no subset to
+    choose from is within ε, the code is -1.
 
     Args:
         resampled: f_S(x) under the resamples.
         rule: How sets are chosen.
-        by_size: The codes of all subsets of each size, in canonical order.
+        by_size: The codes of the subsets of each size to choose from, in canonical order.
     """
     question, count, whole = rule.question, len(resampled.weights), len(resampled.outputs) - 1
     base = resampled.at(np.zeros(1, dtype=np.int64))
@@ -86,8 +87,11 @@ def resampled_sets(
         epsilon = np.full(count, question.epsilon)
     limit, sizes = rule.steps(epsilon), np.full((2, count), -1)
     least = 1 if question.size is None else question.size
-    smallest, best = np.zeros((2, count), dtype=np.int64), list[tuple[np.ndarray, Codes]]()
+    smallest, best = np.full((2, count), -1), list[tuple[np.ndarray, Codes]]()
     for size, codes in enumerate(by_size):
+        if not len(codes):
+            best.append((np.full(count, np.inf), np.full(count, -1)))
+            continue
         gaps = (
             rule.steps(rule.distance.between(full, resampled.at(codes))),
             rule.steps(rule.distance.between(resampled.at(whole - codes), base)),
@@ -100,7 +104,10 @@ def resampled_sets(
         best.append((score.min(1), codes[score.argmin(1)]))
         if sizes.min() >= 0 and size >= least:
             break
-    allowed = np.maximum(sizes.max(0), 1) if question.size is None else np.full(count, question.size)
+    # As for the set that is reported: all sizes are allowed where no subset is within ε.
+    most = max(size for size, codes in enumerate(by_size) if len(codes))
+    needed = np.where(sizes.min(0) < 0, most, np.maximum(sizes.max(0), 1))
+    allowed = needed if question.size is None else np.full(count, question.size)
     unified = _of_allowed(best, allowed, exact=question.exact_size)
     return dict(zip(KINDS, (*smallest, unified), strict=True))
 
@@ -123,7 +130,7 @@ def shares_of(codes: Codes, n_players: int) -> Float64[np.ndarray, "d"]:
         codes: The set that each resample gives.
         n_players: d.
     """
-    members: Bool[np.ndarray, "r d"] = keep_of_codes(codes, n_players)
+    members: Bool[np.ndarray, "r d"] = keep_of_codes(np.maximum(codes, 0), n_players)
     shares: np.ndarray = members.mean(0)
     return shares
 

@@ -46,6 +46,9 @@ examples:
   which two columns are the most probable necessary and sufficient cause of each prediction
     onlyif explain model.skops --data rows.csv --background train.parquet --criterion pns --size 2
 
+  an age that may not be given as a reason
+    onlyif explain model.json --data rows.csv --background train.parquet --never age
+
   go on after Ctrl-C, and read what was saved
     onlyif explain model.json ... --out results/ --resume
     onlyif show results/"""
@@ -201,6 +204,20 @@ def _add_question(made: argparse.ArgumentParser) -> None:
         choices=[*DISTANCES],
         default="absolute",
         help="how two predictions are compared (default: absolute)",
+    )
+    group.add_argument(
+        "--keep",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="a column (or group, by its name or number) that every set must hold",
+    )
+    group.add_argument(
+        "--never",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="a column (or group) that no set may hold, such as an age that may not be given as a reason",
     )
 
 

@@ -17,7 +17,16 @@ from onlyif.cli.spoken import spoken
 from onlyif.core.visible import on_one_line
 from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import aligned, clipped, error, number, sentence, wrapped
+from onlyif.explanation.layout import (
+    aligned,
+    basis_text,
+    clipped,
+    error,
+    number,
+    permitted_text,
+    sentence,
+    wrapped,
+)
 from onlyif.explanation.selection import LONGEST_LIST, Direction, Measure, Selection
 from onlyif.explanation.summary import SYMBOLS
 from onlyif.explanation.text import explanation_text
@@ -81,7 +90,8 @@ def table_text(found: Explanations, width: int) -> str:
     rows = [line for item in found for line in _lines(item)]
     said = [f"! row {item.row}: {spoken(str(status))}" for item in found for status in item.statuses]
     shared = [f"! {spoken(note)}" for note in dict.fromkeys(note for item in found for note in item.notes)]
-    notes = [wrapped(text, width, "", "  ") for text in (*said, *shared, *_told(first))]
+    limits = [f"Permitted sets: {text}." for text in [permitted_text(first.settings)] if text]
+    notes = [wrapped(text, width, "", "  ") for text in (*said, *shared, *_told(first), *limits)]
     return "\n".join([*aligned(header, rows, indent="", width=width), "", *notes])
 
 
@@ -110,7 +120,7 @@ def _told(item: Explanation) -> list[str]:
             "prediction; mean: of all sets of this size. Compare sets of one size only.",
         ]
     if item.details.continua is not None:
-        basis = sentence(item.certificate.basis.sentence)
+        basis = sentence(basis_text(item.certificate, constrained=item.constrained))
         both = f"both: the best compromise at α = {number(item.alpha)}."
         meant = (
             "sufficient: with only these columns kept the decision stays; "

@@ -15,6 +15,7 @@ from onlyif.references.base import ReferenceRecipe
 from onlyif.references.baseline import Baseline
 from onlyif.references.empirical import Empirical
 from onlyif.references.marginal import Marginal
+from onlyif.setup.constraints import Constraints
 from onlyif.setup.names import CRITERIA, FAULTS, REFERENCES, named
 from onlyif.setup.options import Options, Target
 from onlyif.setup.work import Work
@@ -45,6 +46,7 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
         tolerate=tuple(FAULTS[name] for name in arguments.tolerate),
         criterion=causes or "sne",
         stability=arguments.stability,
+        constraints=Constraints([*map(_player, arguments.keep)], [*map(_player, arguments.never)]),
     )
 
 
@@ -60,6 +62,11 @@ def target_of(text: str | None) -> Target:
     if text.startswith(_LABEL):
         return text.removeprefix(_LABEL)
     return int(text) if text.isdecimal() else text
+
+
+def _player(text: str) -> str | int:
+    """A player's name, or its number where the text is one; a name that looks like a number comes first."""
+    return int(text) if text.isdecimal() and str(int(text)) == text else text
 
 
 def _reference(arguments: Namespace, inputs: Inputs) -> ReferenceRecipe | None:
@@ -137,7 +144,7 @@ def recorded(arguments: Namespace) -> dict[str, Any]:
     names = (
         "rows drop target output alpha size exact_size epsilon distance reference background_rows search seed"
         " max_rows budget tolerate keep_table stability trust model_from criterion b c sample events text"
-        " number against delimiter"
+        " number against delimiter keep never"
     )
     return {name: getattr(arguments, name) for name in names.split()} | {"budget": _budget(arguments)}
 

@@ -5,7 +5,7 @@ import re
 _OPTIONS = (
     *("against", "alpha", "background", "baseline", "budget", "criterion", "distance", "epsilon"),
     *("exact_size", "groups", "keep_table", "max_rows", "n_jobs", "output", "reference", "sample", "search"),
-    *("seed", "size", "target", "time_limit", "tolerate"),
+    *("seed", "size", "target", "time_limit", "tolerate", "keep", "never"),
 )
 _NAMES = {"n_jobs": "jobs"}
 _FAULTS = re.compile(r"\btolerate(?:=\(Fault\.| )([A-Z_]+)(?:,\))?")

@@ -38,7 +38,8 @@ class Certificate:
 
     None stands for "cannot be said": a bound whose distance is no metric, or a
     statement about all supersets when not all of them were compared or the
-    estimates are too noisy to tell.
+    estimates are too noisy to tell. The smallest sets are those among the sets that may be
+    reported; supersets are all supersets.
 
     Args:
         basis: Exact, sampled or heuristic.
@@ -49,8 +50,9 @@ class Certificate:
             sampled f_S its simultaneous upper 95 % bound.
         super_necessary: Whether every superset of the smallest ε-necessary set is ε-necessary.
         worst_necessity: The largest Δnec among those supersets (likewise).
-        n_sufficient: How many ε-sufficient sets have the smallest size.
-        n_necessary: How many ε-necessary sets have the smallest size.
+        n_sufficient: How many permitted ε-sufficient sets have the smallest size, where players have costs
+            the least cost; 0 where there is none.
+        n_necessary: How many permitted ε-necessary sets do, likewise.
         bound_sufficiency: Δuni(S, α)/α >= Δsuf(S) for the unified set S; infinite at α = 0.
         bound_necessity: Δuni(S, α)/(1 - α) >= Δnec(S); infinite at α = 1.
         phi: φ_S of the unified set S in the two-player game of S against its complement.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
@@ -21,6 +21,10 @@ from onlyif.explanation.sentences import ENGLISH, Templates, sentences_of
 from onlyif.explanation.stability import Stability
 from onlyif.explanation.status import EXPLAINED, Status, statuses_of
 from onlyif.explanation.verdicts import GAPS, Verdict, verdict_of
+
+# What was asked: a number, or of players their names, their costs, or those that they need beside them.
+Setting: TypeAlias = bool | int | float | tuple[str, ...] | dict[str, float | tuple[str, ...]]
+CONSTRAINTS = ("keep", "never", "order")
 
 
 @final
@@ -133,7 +137,8 @@ class Explanation:
             `pns` of each player alone, `soft` masks, ascended scores; `stability_sufficient` and the like,
             the share of resampled backgrounds in whose set the player is.
         measures: Numbers about the whole prediction, by name: `total_gap`, ρ(f(x), f_0).
-        settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`. Where the model decides:
+        settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`; of the members of sets
+            `keep`, `never`, `order` and `costs`, by the players' names. Where the model decides:
             `decided`, 1 where a large output is what it decided for in this row and -1 where a small one is,
             and `threshold`, above which the output decides, where that is known. `stopped` where time was
             up, `effective_rows` where few rows decide, `resamples` where stability was asked for.
@@ -147,7 +152,8 @@ class Explanation:
             for its own answers, to compare its trees, to choose a threshold.
         seconds: Wall time spent on this instance.
         notes: What the reader should know, each a sentence.
-        reason: Why a set is empty or nothing is a cause, as one sentence; "" where that is not so.
+        reason: Why a set is empty, or missing since no permitted one is within ε, or nothing is a cause; ""
+            where that is not so.
     """
 
     row: Row
@@ -162,7 +168,7 @@ class Explanation:
     provenance: Provenance
     scores: Mapping[str, Float[np.ndarray, "..."]] = field(default_factory=dict)
     measures: Mapping[str, Measure] = field(default_factory=dict)
-    settings: Mapping[str, bool | int | float] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     details: Details = field(default_factory=Details)
     model_rows: int = 0
     asked_rows: int | None = field(default=None, compare=False)
@@ -180,13 +186,26 @@ class Explanation:
         return None if self.asked_rows is None else self.model_rows - self.asked_rows
 
     @property
+    def constrained(self) -> bool:
+        """Whether only some sets may be reported."""
+        return any(name in self.settings for name in CONSTRAINTS)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Which of the smallest sets within ε are not there, since no permitted set is within ε."""
+        return tuple(kind for kind in GAPS if kind not in self.sets) if self.details.certificate else ()
+
+    @property
     def criterion(self) -> str:
         """The name of the criterion."""
         return self.provenance.criterion
 
     @property
     def sufficient(self) -> Selection:
-        """The smallest ε-sufficient set; among those of that size the one with the smallest gap."""
+        """The smallest ε-sufficient set; among those of that size the one with the smallest gap.
+
+        With costs it is the cheapest. It is absent where no permitted set is within ε.
+        """
         return self.selection("sufficient")
 
     @property
@@ -411,13 +430,15 @@ class Explanation:
             f"no subset of size {size} was compared; sizes at hand: {[c.size for c in self.path]}"
         )
 
-    def _setting(self, name: str) -> bool | int | float:
+    def _setting(self, name: str) -> Any:
         if name not in self.settings:
             raise self._absent(name)
         return self.settings[name]
 
     def _absent(self, name: str) -> AbsentError:
         sets = ", ".join(self.sets) or "none"
+        if name in self.missing:
+            return AbsentError(f"there is no {name!r} set: {self.reason}")
         return AbsentError(
             f"an explanation by the criterion {self.criterion!r} has no {name!r}; it has the sets: {sets}"
         )

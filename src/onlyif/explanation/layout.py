@@ -2,7 +2,8 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from onlyif.core.labels import Row
 from onlyif.core.visible import on_one_line, visible
@@ -142,6 +143,36 @@ def share_text(size: int, n_pixels: int) -> str:
     near = min(percent, 100 - percent)  # the digits that tell it from nothing, or from everything
     digits = 1 if near >= 1 else 1 - math.floor(math.log10(near))
     return f"{percent:.{digits}f}% of pixels"
+
+
+def basis_text(certificate: Certificate, *, constrained: bool) -> str:
+    """On what a certificate rests, in words.
+
+    Args:
+        certificate: What is certain.
+        constrained: Whether only some sets may be reported.
+    """
+    said = certificate.basis.sentence
+    return said.replace("all subsets", "all permitted subsets") if constrained else said
+
+
+def permitted_text(settings: Mapping[str, Any]) -> str:
+    """Which sets may be reported, in words; "" where all may and the smallest are wanted.
+
+    Args:
+        settings: What was asked, as `Explanation` has it.
+
+    Example:
+        >>> permitted_text({"never": ("age",), "order": {"city": ("country",)}, "costs": {"age": 2.0}})
+        'none holds age; city only beside country; the least total cost counts, not the size (age 2)'
+    """
+    said = [f"{word} {', '.join(settings[name])}" for name, word in _HOLDS.items() if name in settings]
+    said += [f"{name} only beside {', '.join(needed)}" for name, needed in settings.get("order", {}).items()]
+    costs = ", ".join(f"{name} {number(cost)}" for name, cost in settings.get("costs", {}).items())
+    return "; ".join([*said, *([f"the least total cost counts, not the size ({costs})"] if costs else [])])
+
+
+_HOLDS = {"keep": "every set holds", "never": "none holds"}
 
 
 def empty_reason(

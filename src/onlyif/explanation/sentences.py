@@ -15,7 +15,7 @@ from onlyif.core.visible import on_one_line
 from onlyif.explanation.layout import number
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import NORMAL_95, Direction, Selection
-from onlyif.explanation.status import LOW_SAMPLE_SIZE, StatusKind, Told
+from onlyif.explanation.status import LOW_SAMPLE_SIZE, Status, StatusKind, Told
 from onlyif.explanation.verdicts import GAPS, SAME_DECISION, Finding, Verdict
 
 # What every template may name.
@@ -88,6 +88,12 @@ class Templates:
         "size",
         "members",
     )
+    cause_reasons_permitted: str = _says(
+        "Of the groups of {size} that may be named, none that was compared is more probably its cause than "
+        "{members}.",
+        "size",
+        "members",
+    )
     unchanged_cause: str = _says(
         "Where changing these changed the result, changing all else instead left it as it was in {pn:.0%} of "
         "cases.",
@@ -110,6 +116,8 @@ class Templates:
         "allowed: {verdict}.",
         *("members", "gap", "epsilon", "verdict"),
     )
+    none_sufficient: str = _says("Kept alone, no group of the features that may be named is enough.")
+    none_necessary: str = _says("Hidden alone, no group of the features that may be named is enough.")
     sufficient_decision: str = _says(
         "With only {members} kept, the decision {outcome}: {verdict}.", "members", "outcome", "verdict"
     )
@@ -127,6 +135,12 @@ class Templates:
         "size",
         "members",
     )
+    cause_permitted: str = _says(
+        "Of the groups of {size} that may be named, none that was compared is more probably the cause than "
+        "{members}.",
+        "size",
+        "members",
+    )
     cause_numbers: str = _says(
         "Where changing these changed the prediction, changing all else instead left it as it was with a "
         "probability of {pn}; where changing all else left it, changing these changed it with one of {ps}.",
@@ -137,9 +151,13 @@ class Templates:
     # Instead of reasons.
     status_nothing: str = _says("The result cannot be told apart from what it is compared with.")
     status_no_feature: str = _says("The result is already nearly the same with every feature hidden.")
+    status_not_permitted: str = _says("No group of the features that may be named accounts for it.")
     status_other_side: str = _says("Less speaks for this decision here than on average.")
     status_same_decision: str = _says("What it is compared with is on average decided in the same way.")
     status_everything: str = _says("No group smaller than all features together accounts for it in full.")
+    everything_permitted: str = _says(
+        "No group of features that may be named is smaller than all together and accounts for it in full."
+    )
     status_flat: str = _says("The best group is all features or none, however the question is weighed.")
     status_no_cause: str = _says("No cause of the result was found.")
     status_at_baseline: str = _says(
@@ -405,11 +423,12 @@ def _for_applicant(telling: _Telling) -> Iterator[str]:
 def _doubt(telling: _Telling) -> str:
     """The template that says why no reasons are named; "" where the numbers bear them."""
     item = telling.item
-    if item.status.kind is not StatusKind.EXPLAINED:
-        return f"status_{item.status.kind.name.lower()}"
+    others = _in_the_way(item)
+    if others or "sufficient" in item.missing:
+        return _template(item, others[0]) if others else "status_not_permitted"
     if telling.has_cause:
         if item.cause.size == len(item.names):
-            return "status_everything"
+            return "everything_permitted" if item.constrained else "status_everything"
         return "" if _is_sure(item.cause) else "unsure"
     if "sufficient" not in item.sets or "epsilon" not in item.settings:
         return "undirected"
@@ -418,6 +437,23 @@ def _doubt(telling: _Telling) -> str:
     if not sure or (telling.item.compares_decisions and stays is not Finding.HOLDS):
         return "unsure"
     return "" if telling.in_favour(item.sufficient) else "undirected"
+
+
+def _in_the_way(item: Told) -> Sequence[Status]:
+    """What keeps the sets from being an answer; that one of them is missing does not keep the other one."""
+    return [status for status in item.statuses if status.kind is not StatusKind.NOT_PERMITTED]
+
+
+def _template(item: Told, status: Status) -> str:
+    """The template that tells of a status."""
+    if status.kind is StatusKind.EVERYTHING and item.constrained:
+        return "everything_permitted"
+    return f"status_{status.kind.name.lower()}"
+
+
+def _permitted(item: Told) -> str:
+    """The end of the names of templates for explanations of which only some sets may be reported."""
+    return "_permitted" if item.constrained else ""
 
 
 def _is_sure(cause: Selection) -> bool:
@@ -451,14 +487,18 @@ def _for_analyst(telling: _Telling) -> Iterator[str]:
     yield telling.say(
         "compared" if tells_output else "compared_prediction", {"comparison": telling.comparison}
     )
-    if item.status.kind is not StatusKind.EXPLAINED:
-        yield telling.say(f"status_{item.status.kind.name.lower()}")
-        yield telling.say("advice", {"advice": item.status.advice})
+    others = _in_the_way(item)
+    if others:
+        yield telling.say(_template(item, others[0]))
+        yield telling.say("advice", {"advice": others[0].advice})
     elif telling.has_cause:
         yield from _cause(telling, "cause", "cause_numbers")
-    elif "epsilon" in item.settings and any(kind in item.sets for kind in GAPS):
+    elif "epsilon" in item.settings and any(kind in item.sets or kind in item.missing for kind in GAPS):
+        yield from (telling.say(f"none_{kind}") for kind in item.missing)
         yield from (_smallest(telling, kind, verdict) for kind, verdict in item.verdicts.items())
         yield from _cores(telling)
+        if item.missing:
+            yield telling.say("advice", {"advice": item.status.advice})
     elif item.sets:
         sets = [
             telling.say("named_set", {"name": name, "members": telling.members(chosen)})
@@ -505,6 +545,7 @@ def _cores(telling: _Telling) -> Iterator[str]:
 def _cause(telling: _Telling, which: str, numbers: str) -> Iterator[str]:
     """The most probable cause, and its probabilities where they are known."""
     cause = telling.item.cause
+    which += _permitted(telling.item)
     yield telling.say(which, {"size": cause.size, "members": telling.members(cause)})
     known = {"pn": cause.pn.value, "ps": cause.ps.value, "pns": cause.pns.value}
     if all(map(math.isfinite, known.values())):

@@ -23,6 +23,7 @@ class StatusKind(Enum):
     EXPLAINED = "explained"
     NOTHING = "nothing to explain"
     NO_FEATURE = "no feature needed"
+    NOT_PERMITTED = "no permitted set"
     OTHER_SIDE = "against the average"
     SAME_DECISION = "same decision as the average"
     EVERYTHING = "all features"
@@ -82,9 +83,13 @@ def _nothing(item: Told) -> str:
 
 
 def _no_feature(item: Told) -> str:
-    if _nothing(item) or "epsilon" not in item.settings or not item.reason:
+    if _nothing(item) or "epsilon" not in item.settings or not item.reason or item.missing:
         return ""
     return f"with every feature hidden the prediction is already within ε = {number(item.epsilon)}."
+
+
+def _not_permitted(item: Told) -> str:
+    return item.reason if item.missing else ""
 
 
 def _label(item: Told) -> str:
@@ -117,21 +122,29 @@ def _same_decision(item: Told) -> str:
 def _everything(item: Told) -> str:
     kinds = [kind for kind in ("sufficient", "necessary") if kind in item.sets]
     whole = [kind for kind in kinds if item.sets[kind].size == len(item.names) > 1]
-    if not whole:
+    if not whole or _all_kept(item):
         return ""
-    return f"no smaller set than all {len(item.names)} features is {' or '.join(whole)} within ε = " + (
-        f"{number(item.epsilon)}."
-    )
+    within = f"{' or '.join(whole)} within ε = {number(item.epsilon)}"
+    return f"no smaller{_permitted(item)} set than all {len(item.names)} features is {within}."
+
+
+def _all_kept(item: Told) -> bool:
+    return len(item.settings.get("keep", ())) == len(item.names)
+
+
+def _permitted(item: Told) -> str:
+    return " permitted" if item.constrained else ""
 
 
 def _flat(item: Told) -> str:
-    if item.details.continua is None or _nothing(item):
+    if item.details.continua is None or _nothing(item) or _all_kept(item):
         return ""
     sets = {one.players for one in (*item.continuum.pieces, *item.continuum.corners)}
     only = next(iter(sets))
     if len(item.names) == 1 or len(sets) > 1 or len(only) not in {0, len(item.names)}:
         return ""
-    return f"of {item.continuum.rule} the best set is {'all features' if only else 'empty'}, whatever α is."
+    best = f"the best{_permitted(item)} set is {'all features' if only else 'empty'}"
+    return f"of {item.continuum.rule} {best}, whatever α is."
 
 
 def _no_cause(item: Told) -> str:
@@ -159,6 +172,7 @@ def _time(item: Told) -> str:
 _RULES: Mapping[StatusKind, tuple[Callable[[Told], str], str]] = {
     StatusKind.NOTHING: (_nothing, f"Choose a background that differs from this row. {_OTHERWISE}"),
     StatusKind.NO_FEATURE: (_no_feature, f"A smaller epsilon= asks for more. {_OTHERWISE}"),
+    StatusKind.NOT_PERMITTED: (_not_permitted, "Permit more features, or allow a larger epsilon=."),
     StatusKind.NO_CAUSE: (_no_cause, "Choose another baseline=, or a smaller c."),
     StatusKind.OTHER_SIDE: (_other_side, _OTHERWISE),
     StatusKind.SAME_DECISION: (_same_decision, _OTHERWISE),

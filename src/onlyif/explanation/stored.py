@@ -17,7 +17,7 @@ from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.checked import converted, need, plain, plain_row, row_of
 from onlyif.explanation.continuum import Continua
-from onlyif.explanation.explanation import Details, Explanation, Provenance
+from onlyif.explanation.explanation import CONSTRAINTS, Details, Explanation, Provenance, Setting
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Effect, Measure, Selection
@@ -94,7 +94,7 @@ class StoredItem:
     provenance: Provenance
     scores: tuple[str, ...]
     measures: dict[str, Measure]
-    settings: dict[str, bool | int | float]
+    settings: dict[str, Setting]
     has_continua: bool
     has_table: bool
     certificate: Certificate | None
@@ -367,6 +367,7 @@ def check_item(item: Explanation, where: str) -> None:
         raise StorageError(
             f"{where}: need {len(item.names)} values, one for each name, got {len(item.values)}"
         )
+    _check_constraints(item, where)
     if not item.sets and not item.scores:
         raise StorageError(f"{where}: need at least one set or score")
     if item.details.continua is not None or item.details.certificate is not None:
@@ -381,8 +382,26 @@ def check_item(item: Explanation, where: str) -> None:
         need(item.scores, tuple(f"stability_{kind}" for kind in stable), "scores", where)
 
 
+def _check_constraints(item: Explanation, where: str) -> None:
+    """What was asked of the members of sets is of players; all else are numbers."""
+    names, shapes = set(item.names), {**dict.fromkeys(CONSTRAINTS, tuple), "order": dict, "costs": dict}
+    for name, value in item.settings.items():
+        if isinstance(value, tuple | dict) and not isinstance(value, shapes.get(name, ())):
+            raise StorageError(f"{where}: {name!r} must be a number, got {str(value)[:60]}")
+        if not isinstance(value, tuple | dict):
+            if name in shapes:
+                raise StorageError(f"{where}: {name!r} must tell of players, got {value}")
+            continue
+        inner = [one for one in value.values() if isinstance(one, tuple)] if isinstance(value, dict) else []
+        numbers = isinstance(value, dict) and len(inner) < len(value)
+        if not {*value}.union(*inner) <= names or numbers != (name == "costs"):
+            raise StorageError(f"{where}: {name!r} does not fit the names, got {str(value)[:60]}")
+
+
 def _check_sets(item: Explanation, where: str) -> None:
-    need(item.sets, ("sufficient", "necessary", "unified"), "sets", where)
+    # Where only some sets may be reported there may be none within ε.
+    kinds = ("unified",) if item.constrained and item.reason else ("sufficient", "necessary", "unified")
+    need(item.sets, kinds, "sets", where)
     for name, chosen in item.sets.items():
         need(chosen.measures, _GAPS, "measures", f"{where}: {name}")
         fresh = [f"fresh_{gap}" in chosen.measures for gap in _GAPS]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import one_of
 from onlyif.explanation.layout import (
     aligned,
+    basis_text,
     clipped,
     counted,
     error,
     everything,
     measure_text,
     number,
+    permitted_text,
     sentence,
     share_text,
     wrapped,
@@ -55,6 +58,7 @@ def explanation_text(item: Explanation, width: int = 100) -> str:
     whole, one = max(Whole().take("width", width), 60), one_of(item, "explanation_text")
     sections = [
         _heading(one, whole),
+        *(_none(one, kind, whole) for kind in one.missing),
         *(_set(one, name, chosen, whole) for name, chosen in one.sets.items()),
         _alternatives(one, whole),
         _continuum(one, whole),
@@ -149,11 +153,21 @@ def _set(item: Explanation, name: str, chosen: Selection, width: int) -> Lines:
             return _named(item, name, chosen, width)
 
 
-def _smallest(item: Explanation, chosen: Selection, kind: str, width: int) -> Lines:
-    what = f"smallest{_found(item)} ε-{kind} set: {chosen.size} of {len(item.names)}"
+def _none(item: Explanation, kind: str, width: int) -> Lines:
+    """What is said where no permitted set is within ε."""
+    yield wrapped(f"{_title(item, kind)} (no permitted ε-{kind} set)", width, "")
+    yield "    none of the permitted sets does"
+
+
+def _title(item: Explanation, kind: str) -> str:
     back = "" if item.compares_decisions or kind == "sufficient" else ", BACK TO THE AVERAGE"
-    said = _TITLES[kind].format("DECISION" if item.compares_decisions else "PREDICTION") + back
-    yield wrapped(f"{said} ({what})", width, "")
+    return _TITLES[kind].format("DECISION" if item.compares_decisions else "PREDICTION") + back
+
+
+def _smallest(item: Explanation, chosen: Selection, kind: str, width: int) -> Lines:
+    least = "cheapest" if "costs" in item.settings else "smallest"
+    what = f"{least}{_permitted(item)}{_found(item)} ε-{kind} set: {chosen.size} of {len(item.names)}"
+    yield wrapped(f"{_title(item, kind)} ({what})", width, "")
     yield from _members(item, chosen, width)
     yield from _gaps(item, chosen, width)
     yield wrapped(f"verdict: {item.verdicts[kind].sentence}", width, "  ", "    ")
@@ -166,8 +180,9 @@ def _unified(item: Explanation, chosen: Selection, width: int) -> Lines:
     yield wrapped(f"BEST OF BOTH{rule} α = {number(item.alpha)} ({ends})", width, "")
     yield from _members(item, chosen, width)
     yield from _gaps(item, chosen, width)
-    ties = f"; {chosen.n_ties} sets tie, the smallest and then first is shown" if chosen.n_ties > 1 else ""
-    least = f"the least{_found(item) or ' possible'}{ties}"
+    of_ties = "cheapest" if "costs" in item.settings else "smallest"
+    ties = f"; {chosen.n_ties} sets tie, the {of_ties} and then first is shown" if chosen.n_ties > 1 else ""
+    least = f"the least{_found(item) or _permitted(item) or ' possible'}{ties}"
     delta = number(chosen.unified(item.alpha))
     yield wrapped(f"Δuni = α Δsuf + (1 - α) Δnec = {delta}, {least}", width, "  ", "    ")
     yield from _stability(item, "unified", width)
@@ -179,7 +194,8 @@ def _stability(item: Explanation, kind: str, width: int) -> Lines:
 
 
 def _cause(item: Explanation, chosen: Selection, width: int) -> Lines:
-    title = f"THE MOST PROBABLE CAUSE of {counted(chosen.size, 'feature')}: the highest PNS of that size"
+    of_size = f"{counted(chosen.size, 'feature')}{' that is permitted' if item.constrained else ''}"
+    title = f"THE MOST PROBABLE CAUSE of {of_size}: the highest PNS of that size"
     yield wrapped(title, width, "")
     if item.reason:
         yield wrapped(f"none: {item.reason}", width, "    ", "    ")
@@ -221,11 +237,15 @@ def _found(item: Explanation) -> str:
     return " found" if sure is None or sure.basis is Basis.HEURISTIC else ""
 
 
+def _permitted(item: Explanation) -> str:
+    return " permitted" if item.constrained else ""
+
+
 def _members(item: Explanation, chosen: Selection, width: int) -> Lines:
     if chosen.size:
         yield from (wrapped(pair, width, "    ", "      ") for pair in value_pairs(item, chosen))
     else:
-        reason = item.reason or "No allowed set does better than the empty one."
+        reason = (not item.missing and item.reason) or "No allowed set does better than the empty one."
         yield wrapped(f"none: {reason}", width, "    ", "    ")
 
 
@@ -273,7 +293,7 @@ def _listed(names: Sequence[str]) -> str:
 def _continuum(item: Explanation, width: int) -> Lines:
     if item.details.continua is None:
         return
-    sets = f"the best sets{_found(item)} of {size_rule(item)}"
+    sets = f"the best{_permitted(item)} sets{_found(item)} of {size_rule(item)}"
     yield wrapped(f"FROM NECESSARY (α = 0) TO SUFFICIENT (α = 1): {sets}", width, "")
     rows = [
         [
@@ -361,9 +381,9 @@ def _certainty(item: Explanation, width: int) -> Lines:
     if sure is None:
         return
     said = [
-        sentence(sure.basis.sentence),
-        _superset("sufficient", "Δsuf", sure.super_sufficient, sure.worst_sufficiency, sure.epsilon),
-        _superset("necessary", "Δnec", sure.super_necessary, sure.worst_necessity, sure.epsilon),
+        sentence(basis_text(sure, constrained=item.constrained)),
+        *_among(item),
+        *_supersets(item, sure),
         *_many(item, sure),
         *_lemma(sure),
         *_two_players(sure),
@@ -371,6 +391,25 @@ def _certainty(item: Explanation, width: int) -> Lines:
     ]
     yield "HOW CERTAIN IS THIS"
     yield from (wrapped(line, width, "  - ", "    ") for line in said)
+
+
+def _among(item: Explanation) -> Lines:
+    """What the sets are the least of."""
+    said = permitted_text(item.settings)
+    if item.constrained:
+        yield f"What is smallest or best here is so among the permitted sets: {said}."
+    elif said:
+        yield sentence(said)
+
+
+def _supersets(item: Explanation, sure: Certificate) -> Lines:
+    told = {
+        "sufficient": ("Δsuf", sure.super_sufficient, sure.worst_sufficiency),
+        "necessary": ("Δnec", sure.super_necessary, sure.worst_necessity),
+    }
+    for kind, (symbol, whether, worst) in told.items():
+        if kind not in item.missing:
+            yield _superset(kind, symbol, whether, worst, sure.epsilon)
 
 
 def _superset(kind: str, symbol: str, whether: bool | None, worst: float | None, epsilon: float) -> str:
@@ -384,10 +423,14 @@ def _superset(kind: str, symbol: str, whether: bool | None, worst: float | None,
 
 def _many(item: Explanation, sure: Certificate) -> Lines:
     least = "At least " if sure.basis is Basis.HEURISTIC else ""
+    costs: Any = item.settings.get("costs", {})
     counts = {"sufficient": sure.n_sufficient, "necessary": sure.n_necessary}
     for kind, count in counts.items():
         if count > 1:
-            sets = f"{least}{count} sets of {counted(item.sets[kind].size, 'feature')}"
+            chosen = item.sets[kind]
+            total = number(math.fsum(costs[name] for name in chosen.names)) if costs else ""
+            of_all = f"cost {total}" if costs else counted(chosen.size, "feature")
+            sets = f"{least}{count}{_permitted(item)} sets of {of_all}"
             yield f"{sets} are {kind}; the one with the least gap is shown."
 
 
@@ -407,6 +450,8 @@ def _two_players(sure: Certificate) -> Lines:
 
 
 def _meeting(item: Explanation, sure: Certificate) -> Lines:
+    if item.missing:
+        return
     common = [name for name in item.sufficient.names if name in item.necessary.names]
     shared = f"share {', '.join(common)}" if sure.meet else "share no feature"
     forced = " (they must share one: Lemma 4.2)" if sure.must_meet else ""
@@ -423,7 +468,14 @@ def _provenance(item: Explanation, width: int) -> Lines:
     told = _of_causes(item, item.cause) if "cause" in item.sets else _of_sets(item)
     versions = ", ".join(f"{name} {version}" for name, version in made.versions)
     work = f"{number(item.seconds)} s, seed {made.seed}"
-    told = {**told, "sets": made.search, "model rows": _rows(item), "work": work, "versions": versions}
+    told = {
+        **told,
+        "permitted": permitted_text(item.settings),
+        "sets": made.search,
+        "model rows": _rows(item),
+        "work": work,
+        "versions": versions,
+    }
     yield "HOW IT WAS COMPUTED"
     lines = [*([sentence(lead)] if lead else []), *(f"{key}: {text}" for key, text in told.items() if text)]
     yield from (wrapped(line, width, "  ", "    ") for line in lines)

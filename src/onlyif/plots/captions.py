@@ -106,7 +106,8 @@ def credit(item: Explanation) -> str:
     made = item.provenance.sentences
     lead = " ".join(sentence(made[name]) for name in ("reference", "baseline") if name in made)
     if item.details.certificate is not None:
-        return f"{lead} {CREDIT[item.certificate.basis]}"
+        rests = CREDIT[item.certificate.basis]
+        return f"{lead} {rests.replace('ll sets', 'll permitted sets') if item.constrained else rests}"
     if "cause" in item.sets:
         exact = "Exact given the sample E" if item.cause.exact else "Estimated from random perturbations"
         return f"{lead} {exact}: {made['sample']}."

@@ -16,7 +16,7 @@ from onlyif.criteria.distances import (
 )
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import number
+from onlyif.explanation.layout import number, permitted_text
 from onlyif.explanation.status import StatusKind
 from onlyif.explanation.text import size_rule
 from onlyif.explanation.verdicts import SAME_DECISION
@@ -105,7 +105,7 @@ def _draw_sets(
 def _check(
     item: Explanation, suf: Float64[np.ndarray, "n"], nec: Float64[np.ndarray, "n"], distance: Distance
 ) -> None:
-    for chosen in (item.sufficient, item.necessary, item.unified):
+    for chosen in item.sets.values():
         code = code_of(chosen.players)
         apart = max(abs(suf[code] - chosen.sufficiency.value), abs(nec[code] - chosen.necessity.value))
         if not apart <= AGREEMENT * max(1.0, item.total_gap.value):
@@ -127,11 +127,15 @@ def _draw_hull(ax: Axes, item: Explanation) -> None:
     nec = [piece.necessity.value for piece in pieces]
     word = f"best sets over α, {size_rule(item)}"
     ax.plot(suf, nec, color=style.INK, linewidth=1.3, marker="o", markersize=5, label=word, clip_on=False)
-    for chosen, colour, marker, word in (
-        (item.sufficient, style.SUFFICIENT, "s", "smallest ε-sufficient set"),
-        (item.necessary, style.NECESSARY, "D", "smallest ε-necessary set"),
-        (item.unified, style.UNIFIED, "*", f"best at α = {number(item.alpha)}"),
+    least = "cheapest" if "costs" in item.settings else "smallest"
+    for name, colour, marker, word in (
+        ("sufficient", style.SUFFICIENT, "s", f"{least} ε-sufficient set"),
+        ("necessary", style.NECESSARY, "D", f"{least} ε-necessary set"),
+        ("unified", style.UNIFIED, "*", f"best at α = {number(item.alpha)}"),
     ):
+        if name in item.missing:
+            continue
+        chosen = item.sets[name]
         point = [chosen.sufficiency.value], [chosen.necessity.value]
         size = 15 if marker == "*" else 9
         (mark,) = ax.plot(*point, marker, markersize=size, color=colour, label=word, clip_on=False)
@@ -152,6 +156,8 @@ def _reading(item: Explanation) -> str:
         drawn = " The other sets are not drawn: their predictions were not kept."
     elif count > MOST_POINTS:
         drawn = f" {MOST_POINTS} of {count} sets are drawn."
+    if item.constrained:
+        drawn = f" The line and the marks are of permitted sets: {permitted_text(item.settings)}.{drawn}"
     verdicts = "; ".join(f"{kind}: {one.finding.value}" for kind, one in item.verdicts.items())
     if item.compares_decisions and item.epsilon == SAME_DECISION:
         half = f"A gap is half the change of the {item.provenance.output}, and 1 where the decision changes. "
@@ -162,4 +168,4 @@ def _reading(item: Explanation) -> str:
     else:
         shaded = f"Shaded: ε-sufficient (left) and ε-necessary (below) sets, ε = {number(item.epsilon)}."
     told = f"{shaded}{drawn} {captions.verdict_meaning(item)}"
-    return f"{told} {verdicts[:1].upper()}{verdicts[1:]}."
+    return f"{told} {verdicts[:1].upper()}{verdicts[1:]}." if verdicts else told

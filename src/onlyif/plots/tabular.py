@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import clipped, counted, number
+from onlyif.explanation.layout import clipped, counted, number, permitted_text
 from onlyif.explanation.selection import Measure, Selection
 from onlyif.explanation.text import size_rule
 from onlyif.plots import captions, style
@@ -139,6 +139,8 @@ def _draw_scores(ax: Axes, item: Explanation, shown: list[int]) -> None:
 def _title(item: Explanation) -> str:
     if item.details.certificate is None:
         return f"Sets by the criterion {item.criterion}"
+    if item.missing:
+        return f"No permitted set is {' or '.join(item.missing)}"
     sufficient, necessary = item.sufficient.size, item.necessary.size
     if not (sufficient or necessary):
         return item.status.kind.value.capitalize()
@@ -154,7 +156,8 @@ def _reading(item: Explanation, n_shown: int) -> str:
     rest = len(item.names) - n_shown
     left_out = f" {counted(rest, 'feature')} in none of the sets left out." if rest else ""
     meaning = _meaning(item) if item.details.certificate is not None else ""
-    told = meaning, captions.ways_meaning(item), captions.verdict_meaning(item)
+    limits = f"Permitted: {permitted_text(item.settings)}." if item.constrained else ""
+    told = meaning, limits, captions.ways_meaning(item), captions.verdict_meaning(item)
     return " ".join(filter(None, told)) + left_out
 
 

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
@@ -10,11 +10,14 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
 from onlyif.core.errors import ModelError, SettingError
+from onlyif.core.permitted import EVERY_SUBSET, Permitted
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.base import Criterion
 
 # Products of two differences of gaps in grid units must fit 63 bits.
 MOST_DIGITS = 30
+# Subsets whose members are laid out together.
+MEMBERS_AT_ONCE = 1 << 16
 
 
 @final
@@ -25,10 +28,13 @@ class Cloud:
     Args:
         parts: The gap's parts of each subset; (Δsuf, Δnec) for the unified criterion.
         stderr: Their standard errors; 0 when exact.
-        by_size: For each size 0 to d, the numbers of the subsets of that size, in canonical order.
+        by_size: For each size 0 to d, the numbers of the subsets of that size to choose from, in canonical
+            order; where players have costs the cheaper first.
         keep: The members of each subset, or None where subset number v is the one with bit code v
             and all 2^d of them are there.
         digits: Binary digits of the gaps that can be trusted, 1 to 30.
+        permitted: What all compared subsets were narrowed down by in `by_size`, and what players cost.
+        whole: Whether all subsets that may be reported are there, though not all 2^d.
 
     Raises:
         ModelError: if a gap is NaN or infinite.
@@ -40,6 +46,8 @@ class Cloud:
     by_size: tuple[Int64[np.ndarray, "_"], ...]
     keep: Bool[np.ndarray, "v d"] | None
     digits: int
+    permitted: Permitted = EVERY_SUBSET
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.digits <= MOST_DIGITS:
@@ -56,6 +64,11 @@ class Cloud:
     def complete(self) -> bool:
         """Whether all 2^d subsets are there."""
         return self.keep is None
+
+    @property
+    def certain(self) -> bool:
+        """Whether all subsets that may be reported are there."""
+        return self.complete or self.whole
 
     @cached_property
     def grid(self) -> float:
@@ -85,6 +98,48 @@ class Cloud:
         keep: np.ndarray
         keep = keep_of_codes(numbers, self.n_players) if self.keep is None else self.keep[numbers]
         return keep
+
+    def costs(self, numbers: Int64[np.ndarray, "m"]) -> Int64[np.ndarray, "m"]:
+        """The total costs of some subsets as whole numbers, where players have costs."""
+        return np.concatenate(
+            [self.permitted.costs_on_grid(self.keep_of(part)) for part in _parts(numbers)], dtype=np.int64
+        )
+
+    def narrowed(self, permitted: Permitted) -> "Cloud":
+        """The same compared subsets, with only those to choose from that are permitted.
+
+        Args:
+            permitted: Which they are, and what they cost.
+        """
+        if permitted == EVERY_SUBSET:
+            return self
+        by_size = [
+            np.concatenate([part[permitted.holds(self.keep_of(part))] for part in _parts(numbers)])
+            for numbers in self.by_size
+        ]
+        cloud = replace(self, by_size=tuple(by_size), permitted=permitted)
+        if not permitted.costs:
+            return cloud
+        by_cost = [numbers[np.argsort(cloud.costs(numbers), kind="stable")] for numbers in by_size]
+        return replace(cloud, by_size=tuple(by_cost))
+
+
+def narrowed_together(clouds: tuple[Cloud, ...], permitted: Permitted) -> tuple[Cloud, ...]:
+    """The compared subsets of some instances, each with those to choose from that are permitted.
+
+    Args:
+        clouds: The compared subsets; where all 2^d are there they are the same for all instances.
+        permitted: Which may be reported, and what they cost.
+    """
+    if permitted == EVERY_SUBSET or not all(cloud.complete for cloud in clouds):
+        return tuple(cloud.narrowed(permitted) for cloud in clouds)
+    by_size = clouds[0].narrowed(permitted).by_size
+    return tuple(replace(cloud, by_size=by_size, permitted=permitted) for cloud in clouds)
+
+
+def _parts(numbers: Int64[np.ndarray, "m"]) -> list[Int64[np.ndarray, "_"]]:
+    """Numbers in parts, so that the members of few subsets are held at once."""
+    return np.split(numbers, range(MEMBERS_AT_ONCE, len(numbers), MEMBERS_AT_ONCE))
 
 
 @final
@@ -134,3 +189,17 @@ class Search(ABC):
     @abstractmethod
     def plan(self) -> SearchPlan:
         """How subsets are chosen."""
+
+    def together(self, needs: tuple[tuple[int, int], ...]) -> "Search":
+        """The same search among the subsets that hold with a player those that it needs.
+
+        Args:
+            needs: Pairs (i, j) of players: i is in a subset only together with j.
+
+        Raises:
+            SettingError: if it knows no way to.
+        """
+        raise SettingError(
+            f"{type(self).__name__} cannot obey order=, for it has no `together`; "
+            "choose an exhaustive, a beam or a greedy search"
+        )

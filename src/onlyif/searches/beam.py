@@ -36,6 +36,7 @@ class BeamSearch(Search):
             Where f_S(x) is computed without asking the model, a subset counts as 100 rows.
         seconds: Most time for the instances that are searched together, or None. With a
             time limit results may differ from run to run.
+        needs: Pairs (i, j) of players, without a circle: i is in a subset only together with j.
 
     Raises:
         SettingError: unless width >= 1, swaps >= 0, budget >= 1 and seconds > 0.
@@ -45,13 +46,19 @@ class BeamSearch(Search):
     swaps: int = 8
     budget: int = 2_000_000
     seconds: float | None = None
+    needs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         settle(self, {"width": Whole(least=1), "swaps": Whole(least=0), **LIMITS})
 
     @override
     def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:
-        return walk_in_step(criterion, n_players, digits, self._path, Limits(self.budget, self.seconds))
+        limits = Limits(self.budget, self.seconds)
+        return walk_in_step(criterion, n_players, digits, self._path, limits, needs=self.needs)
+
+    @override
+    def together(self, needs: tuple[tuple[int, int], ...]) -> Search:
+        return replace(self, needs=needs)
 
     @property
     @override

@@ -45,3 +45,7 @@ class ExhaustiveSearch(Search):
     @override
     def plan(self) -> SearchPlan:
         return SearchPlan("exhaustive: all 2^d subsets were compared", complete=True)
+
+    @override
+    def together(self, needs: tuple[tuple[int, int], ...]) -> Search:
+        return self

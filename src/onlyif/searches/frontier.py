@@ -68,7 +68,7 @@ class _Spots:
     group: Int64[np.ndarray, "p"]
     s: Int64[np.ndarray, "p"]  # Δsuf in grid units
     n: Int64[np.ndarray, "p"]  # Δnec in grid units
-    first: Int64[np.ndarray, "p"]  # the first of them, by its place in the canonical order
+    first: Int64[np.ndarray, "p"]  # the first of them, by its place in the order that breaks ties
     number: Int64[np.ndarray, "p"]  # its number in the cloud
     count: Int64[np.ndarray, "p"]  # how many they are
 
@@ -101,8 +101,8 @@ def frontier(clouds: Sequence[Cloud]) -> Frontier:
     batches = np.cumsum(lengths[groups]) // SUBSETS_AT_ONCE
     parts = np.split(groups, np.flatnonzero(np.diff(batches)) + 1)
     found = [_of_sizes(clouds, part) for part in parts]
-    near, left, right = (_joined(spots) for spots in zip(*found, strict=True))
-    of_sizes = _chains(replace(near, first=np.arange(len(near.first))))
+    near, left, right = (_in_order(clouds, _joined(spots)) for spots in zip(*found, strict=True))
+    of_sizes = _chains(near)
     of_rules, left, right = (_under_rules(spots, n_sizes) for spots in (of_sizes, left, right))
     return _records(_chains(of_rules), _least(left, left.n), _least(right, right.s), n_sizes)
 
@@ -115,7 +115,7 @@ class Smallest:
     Args:
         number: Its number in the cloud.
         size: Its size.
-        count: How many subsets of that size have a gap of at most ε.
+        count: How many subsets of that size, where players have costs of that cost, have a gap of at most ε.
     """
 
     number: int
@@ -126,6 +126,7 @@ class Smallest:
 def smallest(cloud: Cloud, part: int, epsilon: float) -> Smallest | None:
     """The smallest subset with a gap of at most ε; of that size the one with the least gap.
 
+    Where players have costs it is the cheapest, of these the smallest, of these the one with the least gap.
     Further ties are broken by the canonical order. None if no compared subset qualifies.
 
     Args:
@@ -135,6 +136,8 @@ def smallest(cloud: Cloud, part: int, epsilon: float) -> Smallest | None:
     """
     gap = cloud.on_grid[part]
     limit = min(cloud.steps(epsilon), BEYOND)
+    if cloud.permitted.costs:
+        return _cheapest(cloud, gap, limit)
     for size, numbers in enumerate(cloud.by_size):
         if len(numbers):
             gaps = gap[numbers]
@@ -145,9 +148,37 @@ def smallest(cloud: Cloud, part: int, epsilon: float) -> Smallest | None:
     return None
 
 
+def _cheapest(cloud: Cloud, gap: Integer[np.ndarray, "v"], limit: int) -> Smallest | None:
+    # The smaller first, of one size and cost in canonical order.
+    numbers = np.concatenate(cloud.by_size)
+    sizes = np.repeat(np.arange(len(cloud.by_size)), [len(one) for one in cloud.by_size])
+    within = gap[numbers] <= limit
+    if not within.any():
+        return None
+    numbers, sizes = numbers[within], sizes[within]
+    costs = cloud.costs(numbers)
+    cheapest = costs == costs.min()
+    numbers, sizes = numbers[cheapest], sizes[cheapest]
+    candidates = numbers[sizes == sizes[0]]
+    return Smallest(int(candidates[gap[candidates].argmin()]), int(sizes[0]), len(numbers))
+
+
 def _joined(parts: Iterable[_Spots]) -> _Spots:
     columns = zip(*(part.columns for part in parts), strict=True)
     return _Spots(*(np.concatenate(column) for column in columns))
+
+
+def _in_order(clouds: Sequence[Cloud], spots: _Spots) -> _Spots:
+    """The same with the order that breaks ties: as they stand; if players have costs the cheapest first."""
+    place = np.arange(len(spots.number))
+    if not clouds[0].permitted.costs:
+        return replace(spots, first=place)
+    instance, costs = spots.group // len(clouds[0].by_size), np.empty_like(place)
+    for i, cloud in enumerate(clouds):
+        costs[instance == i] = cloud.costs(spots.number[instance == i])
+    first = np.empty_like(place)
+    first[np.argsort(costs, kind="stable")] = place
+    return replace(spots, first=first)
 
 
 def _of_sizes(clouds: Sequence[Cloud], groups: Int64[np.ndarray, "g"]) -> tuple[_Spots, _Spots, _Spots]:
@@ -268,7 +299,7 @@ def _under_rules(spots: _Spots, n_sizes: int) -> _Spots:
 
 def _least(ends: _Spots, gap: Int64[np.ndarray, "p"]) -> _Spots:
     """What attains the least of a gap in each group: the first of it, with how many there are."""
-    order = np.lexsort((gap, ends.group))
+    order = np.lexsort((ends.first, gap, ends.group))
     ends, gap = ends.take(order), gap[order]
     starts = np.flatnonzero(np.append(True, np.diff(ends.group) != 0))
     lengths = np.diff(np.append(starts, len(gap)))

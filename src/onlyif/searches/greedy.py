@@ -1,7 +1,7 @@
 """Adding or removing the best player, one at a time: the simplest searches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from typing_extensions import override
@@ -27,6 +27,7 @@ class ForwardGreedySearch(Search):
         budget: Most model rows an instance; the subsets next to both ends are always compared.
             Where f_S(x) is computed without asking the model, a subset counts as 100 rows.
         seconds: Most time for the instances that are searched together, or None.
+        needs: Pairs (i, j) of players, without a circle: i is in a subset only together with j.
 
     Raises:
         SettingError: unless budget >= 1 and seconds > 0.
@@ -34,13 +35,19 @@ class ForwardGreedySearch(Search):
 
     budget: int = 2_000_000
     seconds: float | None = None
+    needs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         settle(self, LIMITS)
 
     @override
     def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:
-        return walk_in_step(criterion, n_players, digits, _add, Limits(self.budget, self.seconds))
+        limits = Limits(self.budget, self.seconds)
+        return walk_in_step(criterion, n_players, digits, _add, limits, needs=self.needs)
+
+    @override
+    def together(self, needs: tuple[tuple[int, int], ...]) -> Search:
+        return replace(self, needs=needs)
 
     @property
     @override
@@ -60,6 +67,7 @@ class BackwardGreedySearch(Search):
         budget: Most model rows an instance; the subsets next to both ends are always compared.
             Where f_S(x) is computed without asking the model, a subset counts as 100 rows.
         seconds: Most time for the instances that are searched together, or None.
+        needs: Pairs (i, j) of players, without a circle: i is in a subset only together with j.
 
     Raises:
         SettingError: unless budget >= 1 and seconds > 0.
@@ -67,13 +75,19 @@ class BackwardGreedySearch(Search):
 
     budget: int = 2_000_000
     seconds: float | None = None
+    needs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         settle(self, LIMITS)
 
     @override
     def compare(self, criterion: Criterion, n_players: int, digits: int) -> Compared:
-        return walk_in_step(criterion, n_players, digits, _remove, Limits(self.budget, self.seconds))
+        limits = Limits(self.budget, self.seconds)
+        return walk_in_step(criterion, n_players, digits, _remove, limits, needs=self.needs)
+
+    @override
+    def together(self, needs: tuple[tuple[int, int], ...]) -> Search:
+        return replace(self, needs=needs)
 
     @property
     @override
@@ -90,6 +104,7 @@ def _add(seen: Visited, allowance: Allowance) -> Iterator[list[int]]:
     reached = 0
     for _ in range(seen.n_players):
         larger = [reached | seen.player(i) for i in range(seen.n_players) if not reached & seen.player(i)]
+        larger = [code for code in larger if seen.allows(code)]
         yield from allowance.asks(seen.fresh(larger))
         reached = min(larger, key=lambda code: (seen.scores[code][OWN], -code))
 
@@ -98,5 +113,6 @@ def _remove(seen: Visited, allowance: Allowance) -> Iterator[list[int]]:
     reached = seen.everyone
     for _ in range(seen.n_players):
         smaller = [reached ^ seen.player(i) for i in range(seen.n_players) if reached & seen.player(i)]
+        smaller = [code for code in smaller if seen.allows(code)]
         yield from allowance.asks(seen.fresh(smaller))
         reached = min(smaller, key=lambda code: (seen.scores[code][OWN], -code))

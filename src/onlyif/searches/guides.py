@@ -13,7 +13,8 @@ from typing import final
 
 from onlyif.searches.visited import Visited
 
-Move = Callable[[dict[int, int], int, int], Iterable[tuple[int, int]]]
+Allows = Callable[[int], bool]
+Move = Callable[[dict[int, int], int, int, Allows], Iterable[tuple[int, int]]]
 
 
 @final
@@ -78,7 +79,7 @@ class Guides:
             promised = [
                 (seen.scores[start][guide.direction] + change, -code)
                 for start in codes
-                for code, change in move(guide.gains, start, most)
+                for code, change in move(guide.gains, start, most, seen.allows)
             ]
             lists.append([-code for _, code in sorted(promised)])
         return lists
@@ -101,44 +102,54 @@ def _gain(item: tuple[int, int]) -> int:
     return item[1]
 
 
-def added(gains: dict[int, int], start: int, most: int) -> Iterator[tuple[int, int]]:
+def added(gains: dict[int, int], start: int, most: int, allows: Allows) -> Iterator[tuple[int, int]]:
     """One player added: neighbours and the promised changes of the score, the most promising first.
 
     Args:
         gains: What each player promises, the most promising first.
         start: The subset.
         most: At most how many neighbours.
+        allows: Which neighbours are wanted.
     """
     outside = ((start | player, gain) for player, gain in gains.items() if not start & player)
-    return islice(outside, most)
+    return islice((move for move in outside if allows(move[0])), most)
 
 
-def removed(gains: dict[int, int], start: int, most: int) -> Iterator[tuple[int, int]]:
+def removed(gains: dict[int, int], start: int, most: int, allows: Allows) -> Iterator[tuple[int, int]]:
     """One player removed: neighbours and the promised changes of the score, the most promising first.
 
     Args:
         gains: What each player promises, the most promising first.
         start: The subset.
         most: At most how many neighbours.
+        allows: Which neighbours are wanted.
     """
     inside = ((start ^ player, -gain) for player, gain in reversed(gains.items()) if start & player)
-    return islice(inside, most)
+    return islice((move for move in inside if allows(move[0])), most)
 
 
-def any_move(gains: dict[int, int], start: int, most: int) -> Iterator[tuple[int, int]]:
+def any_move(gains: dict[int, int], start: int, most: int, allows: Allows) -> Iterator[tuple[int, int]]:
     """One player added, removed or exchanged: neighbours and the promised changes of the score.
 
     Args:
         gains: What each player promises, the most promising first.
         start: The subset.
         most: At most how many neighbours of each kind, about.
+        allows: Which neighbours are wanted.
     """
-    yield from added(gains, start, most)
-    yield from removed(gains, start, most)
+    yield from added(gains, start, most, allows)
+    yield from removed(gains, start, most, allows)
     reach = math.isqrt(most) + 1
-    for larger, gain in added(gains, start, reach):
-        for smaller, loss in removed(gains, start, reach):
-            yield larger ^ start ^ smaller, gain + loss
+    # What lies between may be unwanted.
+    for larger, gain in added(gains, start, reach, _any):
+        for smaller, loss in removed(gains, start, reach, _any):
+            exchanged = larger ^ start ^ smaller
+            if allows(exchanged):
+                yield exchanged, gain + loss
+
+
+def _any(code: int) -> bool:
+    return True
 
 
 def in_turn(small: list[list[int]], large: list[list[int]]) -> list[int]:

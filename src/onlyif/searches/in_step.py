@@ -74,7 +74,15 @@ class Limits:
 Path = Callable[[Visited, Allowance], Iterator[list[int]]]
 
 
-def walk_in_step(criterion: Criterion, n_players: int, digits: int, path: Path, limits: Limits) -> Compared:
+def walk_in_step(
+    criterion: Criterion,
+    n_players: int,
+    digits: int,
+    path: Path,
+    limits: Limits,
+    *,
+    needs: tuple[tuple[int, int], ...] = (),
+) -> Compared:
     """Walk the paths of all instances, round by round, until all have ended or a limit is reached.
 
     Every round costs what its longest ask costs: the other instances repeat an ask.
@@ -86,9 +94,10 @@ def walk_in_step(criterion: Criterion, n_players: int, digits: int, path: Path, 
         digits: Binary digits of the gaps that can be trusted.
         path: From what an instance has visited, and its allowance, to its asks.
         limits: When to stop.
+        needs: Pairs (i, j) of players: i is in a subset that paths go through only together with j.
     """
     until = math.inf if limits.seconds is None else time.monotonic() + limits.seconds
-    visited, allowance, rows = _start(criterion, n_players, digits, limits.budget)
+    visited, allowance, rows = _start(criterion, n_players, digits, limits.budget, needs)
     paths = [path(seen, allowance) for seen in visited]
     for _ in range(allowance.rounds):
         asks = [next(one, []) for one in paths] if time.monotonic() < until else []
@@ -99,7 +108,7 @@ def walk_in_step(criterion: Criterion, n_players: int, digits: int, path: Path, 
 
 
 def _start(
-    criterion: Criterion, n_players: int, digits: int, budget: int
+    criterion: Criterion, n_players: int, digits: int, budget: int, needs: tuple[tuple[int, int], ...]
 ) -> tuple[list[Visited], Allowance, float]:
     """Both ends and what is next to them, and from their costs the allowance for the rest."""
     everyone = (1 << n_players) - 1
@@ -111,12 +120,13 @@ def _start(
     asked = [(first, [0])]
     if rest:
         asked.append((criterion.gap(keep_of(rest, n_players)[None]), rest))
+    pairs = tuple((singles[player], singles[needed]) for player, needed in needs)
     visited = []
     for number in range(len(first.parts)):
         found = [one for gaps, codes in asked for one in _found(gaps, number, codes, everyone)]
         grid = max(2.0**-900, *(part for _, parts, _ in found for part in parts)) * 2.0**-digits
         sizes: tuple[list[int], ...] = tuple([] for _ in range(n_players + 1))
-        seen = Visited(n_players, _own_first(criterion), grid, mirrored, {}, {}, sizes)
+        seen = Visited(n_players, _own_first(criterion), grid, mirrored, {}, {}, sizes, pairs)
         seen.add(found)
         visited.append(seen)
     return visited, _allowance(budget, asked), sum(gaps.model_rows for gaps, _ in asked)

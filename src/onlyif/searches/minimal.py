@@ -20,8 +20,8 @@ class Minimal:
     """The minimal subsets of one instance, of those that were compared.
 
     Args:
-        numbers: Their numbers in the cloud, the smallest first, in canonical order; the first ones, as many
-            as are listed.
+        numbers: Their numbers in the cloud, the cheapest first where players have costs, then the smallest,
+            in canonical order; the first ones, as many as are listed.
         count: How many there are.
         core: The players that are in every one of them.
         union: The players that are in any of them.
@@ -39,7 +39,8 @@ def minimal_subsets(
     """The minimal ε-sufficient or ε-necessary subsets of each instance.
 
     The property need not be monotone: a subset is minimal if it is within ε and no proper subset of it is, be
-    it by one player smaller or by several. With all 2^d subsets that takes d passes over flags.
+    it by one player smaller or by several; those that are not permitted do not count. With all 2^d subsets
+    that takes d passes over flags.
 
     Args:
         clouds: The compared subsets of each instance.
@@ -47,9 +48,7 @@ def minimal_subsets(
         epsilons: ε of each instance, in the units of the gap.
         most: How many are listed of an instance; the others are counted.
     """
-    within = [
-        cloud.on_grid[part] <= cloud.steps(epsilon) for cloud, epsilon in zip(clouds, epsilons, strict=True)
-    ]
+    within = [_within(cloud, part, epsilon) for cloud, epsilon in zip(clouds, epsilons, strict=True)]
     if not all(cloud.complete for cloud in clouds):
         return [_of_some(cloud, ok, most) for cloud, ok in zip(clouds, within, strict=True)]
     step = max(1, FLAGS_AT_ONCE >> clouds[0].n_players)
@@ -61,6 +60,16 @@ def minimal_subsets(
             for cloud, row in zip(clouds[first : first + step], flags, strict=True)
         ]
     return found
+
+
+def _within(cloud: Cloud, part: int, epsilon: float) -> Bool[np.ndarray, "v"]:
+    """Which of the subsets to choose from are within ε."""
+    within: np.ndarray = cloud.on_grid[part] <= cloud.steps(epsilon)
+    if not cloud.permitted.everything:
+        to_choose = np.zeros_like(within)
+        to_choose[np.concatenate(cloud.by_size)] = True
+        within &= to_choose
+    return within
 
 
 def _minimal_flags(within: Bool[np.ndarray, "b v"], d: int) -> Bool[np.ndarray, "b v"]:
@@ -79,8 +88,16 @@ def _minimal_flags(within: Bool[np.ndarray, "b v"], d: int) -> Bool[np.ndarray, 
 
 def _described(cloud: Cloud, codes: Int64[np.ndarray, "m"], most: int) -> Minimal:
     ordered = codes[np.argsort(canonical_rank(codes, cloud.n_players))]
-    keep = cloud.keep_of(ordered)
-    return Minimal(ordered[:most], len(ordered), np.logical_and.reduce(keep), np.logical_or.reduce(keep))
+    return _in_order(cloud, ordered, most)
+
+
+def _in_order(cloud: Cloud, numbers: Int64[np.ndarray, "m"], most: int) -> Minimal:
+    """Minimal subsets, in canonical order; the cheapest first where players have costs."""
+    if cloud.permitted.costs:
+        numbers = numbers[np.argsort(cloud.costs(numbers), kind="stable")]
+    keep = cloud.keep_of(numbers)
+    core = np.logical_and.reduce(keep) if len(keep) else np.zeros(cloud.n_players, dtype=np.bool_)
+    return Minimal(numbers[:most], len(numbers), core, np.logical_or.reduce(keep))
 
 
 def _of_some(cloud: Cloud, within: Bool[np.ndarray, "v"], most: int) -> Minimal:
@@ -93,7 +110,4 @@ def _of_some(cloud: Cloud, within: Bool[np.ndarray, "v"], most: int) -> Minimal:
         if (chosen[: len(places)] & ~members).any(1).all():
             chosen[len(places)] = members
             places.append(place)
-    chosen = chosen[: len(places)]
-    return Minimal(
-        numbers[places][:most], len(places), np.logical_and.reduce(chosen), np.logical_or.reduce(chosen)
-    )
+    return _in_order(cloud, numbers[places], most)

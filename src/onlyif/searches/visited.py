@@ -31,6 +31,8 @@ class Visited:
         points: Parts and standard errors of every visited subset.
         scores: The weighted gaps of every visited subset on the grid, one a direction.
         by_size: The visited subsets of each size 0 to d, in the order of their visits.
+        needs: Pairs of sets of one player: what the search goes through holds the first only together with
+            the second.
     """
 
     n_players: int
@@ -40,6 +42,7 @@ class Visited:
     points: dict[int, tuple[list[float], list[float]]]
     scores: dict[int, tuple[int, ...]]
     by_size: tuple[list[int], ...]
+    needs: tuple[tuple[int, int], ...] = ()
 
     @property
     def everyone(self) -> int:
@@ -49,6 +52,10 @@ class Visited:
     def player(self, number: int) -> int:
         """The set of one player."""
         return 1 << (self.n_players - 1 - number)
+
+    def allows(self, code: int) -> bool:
+        """Whether a subset holds with each player those that it needs."""
+        return all(code & needed or not code & player for player, needed in self.needs)
 
     def add(self, found: Iterable[Found]) -> None:
         """Remember subsets and their gaps."""
@@ -66,16 +73,15 @@ class Visited:
         return unvisited(candidates, self.points, self.everyone if self.mirrored else None)
 
     def best(self, size: int, direction: int, count: int) -> list[int]:
-        """The visited subsets of a size with the least score; ties in canonical order.
+        """The visited subsets of a size with the least score, of those it allows; ties in canonical order.
 
         Args:
             size: Their size.
             direction: The number of the direction whose scores are compared.
             count: At most how many.
         """
-        return heapq.nsmallest(
-            count, self.by_size[size], key=lambda code: (self.scores[code][direction], -code)
-        )
+        of_size = filter(self.allows, self.by_size[size]) if self.needs else self.by_size[size]
+        return heapq.nsmallest(count, of_size, key=lambda code: (self.scores[code][direction], -code))
 
     def cloud(self, digits: int) -> Cloud:
         """All visited subsets, in canonical order."""

@@ -18,6 +18,7 @@ from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.samples import PlacedDifference
 from onlyif.causation.settings import EVENTS, PNS, SAID_ABDUCTIONS, SAID_EVENTS, TOTALS
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.permitted import Permitted
 from onlyif.core.progress import Meter
 from onlyif.core.seeds import child_seed
 from onlyif.modalities.rendered import RenderedForm
@@ -28,7 +29,7 @@ from onlyif.restrictions.base import MAX_TABLE_BYTES
 from onlyif.searches.base import Search
 from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.searches.greedy import ForwardGreedySearch
-from onlyif.setup.choose import MOST_PLAYERS
+from onlyif.setup.choose import MOST_PLAYERS, check_together
 from onlyif.setup.foundation import Foundation, Source, foundation_of
 from onlyif.setup.names import SEARCHES, named
 from onlyif.setup.once import transformed_once
@@ -70,6 +71,7 @@ class CausesSetup(Setup):
         baseline: x'.
         built: The dual-stage test.
         search: Which subsets are compared.
+        permitted: Which subsets may be causes.
     """
 
     base: Foundation
@@ -77,6 +79,7 @@ class CausesSetup(Setup):
     baseline: BaselineReference
     built: Built
     search: Search
+    permitted: Permitted
 
     @property
     @override
@@ -103,12 +106,14 @@ class CausesSetup(Setup):
             weights=(necessity, sufficiency),
             size=ready.options.question.size,
             baseline=self.base.values(self.baseline.value),
+            permitted=self.permitted,
         )
         choice = Choice(
             criterion, search, "pns", {**built.sentences, **once.sentences}, built.values,
             rows_a_subset=built.n_sample,
             predictor=test.predictor,
             table_bytes=table_bytes(*size) if search.plan.complete else 0,
+            permitted=self.permitted,
             notes=once.notes,
         )  # fmt: skip
         # Rows of a block share the inputs of E; those whose sets are searched would wait for each other.
@@ -133,11 +138,13 @@ def causes_setup(
         SettingError: if an option is out of range.
         ModelError: if the model fails on a small sample of the background.
     """
+    permitted = source.options.constraints.of(tables.players, tables.schema.columns)
     base = foundation_of(source, tables, meter, call_notes)
     baseline = Baseline(chosen.baseline).build(base.background)
     built = _built(chosen, base, baseline)
     search = _search(source.options, tables.players.count, built.n_sample)
-    return CausesSetup(base, chosen, baseline, built, search)
+    check_together(search, permitted)
+    return CausesSetup(base, chosen, baseline, built, search, permitted)
 
 
 def _built(chosen: PNS, base: Foundation, baseline: BaselineReference) -> Built:
@@ -232,6 +239,7 @@ def check_unused(options: Options) -> None:
         "distance": options.distance is not None,
         "keep_table": options.keep_table,
         "stability": options.stability is not None,
+        "costs": "costs" in options.constraints.given,
     }
     for name, given in used.items():
         if given:
@@ -244,5 +252,6 @@ _INSTEAD = {
     "alpha": "weigh its parts by PNS(weights=...)",
     "epsilon": "what counts as a change is c: PNS(c=...)",
     "reference": "features are set to a baseline: PNS(baseline=...)",
+    "costs": "sets of one size are compared, and the size is size=",
     "distance": "rows are compared by PNS(distance=...)",
 }

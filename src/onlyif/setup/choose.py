@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from onlyif.core.errors import LimitError
+from onlyif.core.permitted import EVERY_SUBSET, Permitted
 from onlyif.core.players import Players
 from onlyif.core.seeds import child_seed
+from onlyif.criteria.recorded import ROWS_OF_A_FREE_SUBSET
 from onlyif.models.base import Predictor
 from onlyif.models.linear import affine_of
 from onlyif.references.base import Reference
@@ -22,6 +24,7 @@ from onlyif.restrictions.sampled import SampledRestriction
 from onlyif.searches.base import Search
 from onlyif.searches.beam import BeamSearch
 from onlyif.searches.exhaustive import ExhaustiveSearch
+from onlyif.searches.listing import ListingSearch
 
 N_DRAWS = 100
 MOST_ATOMS = 10_000
@@ -111,12 +114,26 @@ def _sampled(parts: Parts, reference: Reference, seed: int, n_draws: int = N_DRA
     )
 
 
-def choose_search(n_players: int, restriction: Restriction, budget: int) -> Search:
-    """Exhaustive where all subsets fit the budget, else beam."""
+def choose_search(
+    n_players: int, restriction: Restriction, budget: int, permitted: Permitted = EVERY_SUBSET
+) -> Search:
+    """Exhaustive where all subsets fit the budget, or all that may be reported; else beam.
+
+    Args:
+        n_players: d.
+        restriction: How f_S(x) is computed.
+        budget: Most model rows an instance.
+        permitted: Which subsets may be reported.
+    """
     most = restriction.most_players if isinstance(restriction, EncodedRestriction) else MOST_PLAYERS
     fits = n_players <= most and 2**n_players * restriction.method.rows <= budget
     if fits and search_bytes(n_players, restriction.method.tables) <= MAX_TABLE_BYTES:
         return ExhaustiveSearch()
+    free = len(permitted.free(n_players))
+    # A subset and its complement; where the model is not asked they count as in other searches.
+    rows = (2 * restriction.method.rows or ROWS_OF_A_FREE_SUBSET) << free
+    if free < n_players and free <= MOST_PLAYERS and rows <= budget:
+        return ListingSearch(rows if restriction.method.rows else 0)
     return BeamSearch(budget=budget)
 
 
@@ -145,6 +162,20 @@ def check_search(search: Search, n_players: int, n_tables: int) -> None:
     """
     if search.plan.complete:
         check_memory(search_bytes(n_players, n_tables), n_players, "group columns into fewer players")
+
+
+def check_together(search: Search, permitted: Permitted) -> None:
+    """Refuse a search that cannot obey what players need, before anything is asked.
+
+    Args:
+        search: The search, of whoever's choice.
+        permitted: Which sets may be reported.
+
+    Raises:
+        SettingError: if players need others, and the search knows no way to keep them together.
+    """
+    if permitted.needs and not search.plan.complete:
+        search.together(permitted.needs)
 
 
 def check_memory(n_bytes: int, n_players: int, instead: str) -> None:

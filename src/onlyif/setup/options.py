@@ -21,6 +21,7 @@ from onlyif.core.arguments import (
     settled,
 )
 from onlyif.core.errors import OnlyIfError, SettingError
+from onlyif.core.permitted import Permitted
 from onlyif.core.plain_values import shown
 from onlyif.criteria.distances import Distance
 from onlyif.modalities.base import Modality
@@ -33,6 +34,7 @@ from onlyif.references.marginal import Marginal
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts, choose_restriction, choose_search
+from onlyif.setup.constraints import Constraints
 from onlyif.setup.names import CRITERIA, DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
 
 # Their answers are held, a number each for each of a row's sets.
@@ -62,6 +64,7 @@ class Options:
     criterion: PNS | OwnCriterion | str = "sne"
     modality: Modality | Images | None = None
     stability: int | None = None
+    constraints: Constraints = field(default_factory=Constraints)
 
     def __post_init__(self) -> None:
         settle(self, _KINDS)
@@ -161,10 +164,10 @@ def restriction_of(
     return made
 
 
-def search_of(options: Options, n_players: int, restriction: Restriction) -> Search:
+def search_of(options: Options, n_players: int, restriction: Restriction, permitted: Permitted) -> Search:
     """Which subsets are compared; all of them where the budget allows by default."""
     if isinstance(options.search, str):
         return named(SEARCHES, options.search, "search")(options.budget)
     if options.search is not None:
         return options.search
-    return choose_search(n_players, restriction, options.budget)
+    return choose_search(n_players, restriction, options.budget, permitted)

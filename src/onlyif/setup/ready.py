@@ -8,14 +8,16 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from onlyif.answers.case import AnsweringCriterion, Case, Subject
+from onlyif.core.permitted import EVERY_SUBSET, Permitted
 from onlyif.core.progress import Meter
-from onlyif.explanation.explanation import Provenance
+from onlyif.explanation.explanation import Provenance, Setting
 from onlyif.modalities.table_forms import Form
 from onlyif.models.base import Meaning, Predictor
 from onlyif.models.checked import CheckedPredictor
 from onlyif.models.own_answers import OwnAnswers
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
+from onlyif.setup.constraints import settings_of
 from onlyif.setup.decisions import decided_as, decisions_of
 from onlyif.setup.foundation import Foundation, Source
 from onlyif.setup.options import Options
@@ -41,6 +43,7 @@ class Choice:
         predictor: The model as it is asked.
         table_bytes: What is held of all subsets at once; 0 where only some are compared.
         meets_large_calls: Whether f(x) is itself asked for in calls as large as all others.
+        permitted: Which sets may be reported.
         notes: What the reader should know, each a sentence.
     """
 
@@ -53,6 +56,7 @@ class Choice:
     predictor: Predictor
     table_bytes: int = 0
     meets_large_calls: bool = False
+    permitted: Permitted = EVERY_SUBSET
     notes: tuple[str, ...] = ()
 
 
@@ -134,13 +138,14 @@ class Ready:
             criterion=choice.criterion,
             search=choice.search,
             names=tables.players.names,
-            subjects=self._subjects(notes),
+            subjects=self._subjects(notes, settings_of(choice.permitted, tables.players.names)),
             digits=meaning.digits,
             provenance=self._provenance(choice),
             own=own,
             meter=self.meter,
             # A finished restriction of the user's has a predictor of its own.
             counted=not isinstance(self.options.restriction, Restriction),
+            permitted=choice.permitted,
         )
 
     def planned_rows(self, choice: Choice) -> int:
@@ -148,7 +153,7 @@ class Ready:
         plan = choice.search.plan
         return choice.rows_a_subset << self.tables.players.count if plan.complete else plan.most_rows
 
-    def _subjects(self, notes: tuple[str, ...]) -> tuple[Subject, ...]:
+    def _subjects(self, notes: tuple[str, ...], asked_of_all: Mapping[str, Setting]) -> tuple[Subject, ...]:
         """What the reader is told of each row: label, values of the players, target, notes."""
         foundation, tables, asked, targets = self.foundation, self.tables, self.asked, self.targets
         labels = self._classes if self.of_decisions else asked.meaning.labels
@@ -160,7 +165,7 @@ class Ready:
                 target,
                 labels[target] if target < len(labels) else f"output {target}",
                 (*notes, *own, *foundation.call_notes),
-                settings,
+                {**asked_of_all, **settings},
             )
             for label, row, target, own, settings in zip(*of_rows, strict=True)
         )

@@ -11,6 +11,7 @@ from onlyif.answers.case import AnsweringCriterion
 from onlyif.answers.own import BoundCriterion
 from onlyif.answers.sets import Conditioning, SetsCriterion
 from onlyif.core.errors import SettingError
+from onlyif.core.permitted import Permitted
 from onlyif.core.progress import Meter
 from onlyif.models.base import Predictor
 from onlyif.models.metered import MeteredPredictor
@@ -26,6 +27,7 @@ from onlyif.setup.choose import (
     MOST_ATOMS,
     Parts,
     check_search,
+    check_together,
     fresh_restriction,
     linear_restriction,
     search_bytes,
@@ -65,6 +67,7 @@ class SetsSetup(Setup):
         route: The model's own trees, where they do.
         parts: What the restriction is chosen for.
         groups: The rows of the reference in groups; None where stability is not asked for.
+        permitted: Which sets may be reported.
     """
 
     base: Foundation
@@ -73,6 +76,7 @@ class SetsSetup(Setup):
     route: TreeRoute
     parts: Parts
     groups: Groups | None
+    permitted: Permitted
 
     @property
     @override
@@ -88,7 +92,8 @@ class SetsSetup(Setup):
         predictor = MeteredPredictor(once.predictor, meter)
         parts = replace(self.parts, predictor=predictor, trees=route.restriction, additive=additive)
         restriction = restriction_of(options.restriction, parts, reference)
-        search = search_of(options, players.count, restriction)
+        search = search_of(options, players.count, restriction, self.permitted)
+        check_together(search, self.permitted)
         n_tables = max(restriction.method.tables, ready.asked.outputs.shape[1])
         check_search(search, players.count, n_tables)
         if self.groups is not None:
@@ -123,6 +128,7 @@ class SetsSetup(Setup):
             rows_a_subset=rows,
             predictor=predictor,
             meets_large_calls=search.plan.complete or not rows,
+            permitted=self.permitted,
         )  # fmt: skip
 
 
@@ -139,7 +145,11 @@ def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[s
         SettingError: if an option is out of range or does not fit another one.
         ModelError: if the model fails on a small sample of the background.
     """
-    options = source.options
+    options, asked = source.options, source.options.constraints
+    permitted = asked.of(tables.players, tables.schema.columns)
+    if own_criterion_of(options) is None:
+        question = options.question
+        asked.check_size(permitted, tables.players.count, question.size, exact_size=question.exact_size)
     recipe, of_decisions = recipe_of(options.reference), distance_of(options.distance).kind.of_decisions
     base = foundation_of(source, tables, meter, call_notes, of_decisions=of_decisions)
     reference = recipe.build(base.background)
@@ -156,7 +166,7 @@ def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[s
     )
     if options.restriction is None:
         parts = replace(parts, linear=linear_restriction(parts, reference))
-    return SetsSetup(base, reference, recipe.fresh(base.background), route, parts, groups)
+    return SetsSetup(base, reference, recipe.fresh(base.background), route, parts, groups, permitted)
 
 
 def _groups(options: Options, reference: Reference) -> Groups | None:
@@ -167,6 +177,10 @@ def _groups(options: Options, reference: Reference) -> Groups | None:
     """
     if options.stability is None:
         return None
+    if "costs" in options.constraints.given:
+        raise SettingError(
+            "stability has no use with costs: resamples are told the smallest sets; leave one out"
+        )
     law = reference.law
     if law.n_atoms is None or law.depends_on_x:
         raise SettingError(
