@@ -17,7 +17,6 @@ from onlyif.core.errors import AbsentError, SettingError, StorageError
 from onlyif.core.progress import meter_of
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.unified import Unified
-from onlyif.explainer import run
 from onlyif.explanation.sealed import sealed_text
 from onlyif.explanation.sentences import ENGLISH
 from onlyif.explanation.status import StatusKind
@@ -25,6 +24,7 @@ from onlyif.explanation.storage import load, save
 from onlyif.explanation.text import explanation_text
 from onlyif.plots.plane import plot_plane
 from onlyif.plots.tabular import plot_explanation
+from onlyif.runs import explained
 from onlyif.setup.constraints import Constraints
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
@@ -277,7 +277,7 @@ def test_time_ends_no_search_without_a_permitted_set():
             meter = meter_of(limit, None, lambda: now[0])
             work = prepare(slow, FRAME[:1], FRAME[5:], Options(constraints=asked, **others), meter)
             row_s[0] = 1e-3
-            for item in (item for part in run(work) for item in part):
+            for item in (item for part in explained(work) for item in part):
                 ended += "stopped" in item.settings
                 for one in (*item.sets.values(), *item.details.path):
                     assert "age" not in one and {"city_a", "city_b"} <= {*one}
