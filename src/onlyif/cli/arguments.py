@@ -205,6 +205,10 @@ def _add_question(made: argparse.ArgumentParser) -> None:
         default="absolute",
         help="how two predictions are compared (default: absolute)",
     )
+    _add_members(group)
+
+
+def _add_members(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--keep",
         metavar="COLUMN",

@@ -492,7 +492,7 @@ class Explanation:
         shares = {name: share for name, share in pairs if share > 0 or name in chosen}
         inside = {name: share for name, share in shares.items() if name in chosen}
         outside = {name: share for name, share in shares.items() if name not in chosen}
-        return Stability(chosen.measure("stability"), inside, outside, int(self.settings["resamples"]))
+        return Stability(chosen.measure("stability"), inside, outside, int(self._setting("resamples")))
 
     @property
     def base_word(self) -> str:

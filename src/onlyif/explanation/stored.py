@@ -385,17 +385,17 @@ def check_item(item: Explanation, where: str) -> None:
 def _check_constraints(item: Explanation, where: str) -> None:
     """What was asked of the members of sets is of players; all else are numbers."""
     names, shapes = set(item.names), {**dict.fromkeys(CONSTRAINTS, tuple), "order": dict, "costs": dict}
-    for name, value in item.settings.items():
-        if isinstance(value, tuple | dict) and not isinstance(value, shapes.get(name, ())):
-            raise StorageError(f"{where}: {name!r} must be a number, got {str(value)[:60]}")
+    for key, value in item.settings.items():
+        if isinstance(value, tuple | dict) and not isinstance(value, shapes.get(key, ())):
+            raise StorageError(f"{where}: {key!r} must be a number, got {str(value)[:60]}")
         if not isinstance(value, tuple | dict):
-            if name in shapes:
-                raise StorageError(f"{where}: {name!r} must tell of players, got {value}")
+            if key in shapes:
+                raise StorageError(f"{where}: {key!r} must tell of players, got {value}")
             continue
         inner = [one for one in value.values() if isinstance(one, tuple)] if isinstance(value, dict) else []
         numbers = isinstance(value, dict) and len(inner) < len(value)
-        if not {*value}.union(*inner) <= names or numbers != (name == "costs"):
-            raise StorageError(f"{where}: {name!r} does not fit the names, got {str(value)[:60]}")
+        if not {*value}.union(*inner) <= names or numbers != (key == "costs"):
+            raise StorageError(f"{where}: {key!r} does not fit the names, got {str(value)[:60]}")
 
 
 def _check_sets(item: Explanation, where: str) -> None:

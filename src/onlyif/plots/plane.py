@@ -74,7 +74,8 @@ def plot_plane(
 def _distance(item: Explanation) -> Distance:
     """ρ by its name in the explanation; |a - b| where it is none of these, and then it is found out."""
     known = [AbsoluteDistance(), DiscreteDistance(), LogitDistance()]
-    known += [SideDistance(float(item.settings[name])) for name in ("threshold",) if name in item.settings]
+    threshold = item.settings.get("threshold")
+    known += [SideDistance(float(threshold))] if isinstance(threshold, int | float) else []
     named = [one for one in known if one.kind.name == item.provenance.sentences["distance"]]
     return named[0] if named else AbsoluteDistance()
 
