@@ -535,6 +535,11 @@ def test_columns_in_another_order_and_beside_others_are_no_matter_and_noted(fold
     found = onlyif.explain(model, FRAME.head(3), background=FRAME)
     assert [one["sufficient"]["names"] for one in told] == [[*item.sufficient.names] for item in found]
     assert told[0]["names"] == ["age", "zip", "job"]
+    # Nor is a label that only the background has.
+    turned.drop(columns="label").to_csv("turned.csv", index=False, sep=";")
+    assert main([*MODEL, *tables, "--json"]) == 0
+    again = strict(capsys.readouterr().out)["explanations"]
+    assert [one["sufficient"] for one in again] == [one["sufficient"] for one in told]
     notes = " ".join(told[0]["notes"])
     assert "columns ['label'] of the background, which the model was not fitted on, were ignored" in notes
     assert "another order" in notes and "['label', 'more'] of the rows, which the background has not" in notes

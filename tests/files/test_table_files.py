@@ -179,10 +179,9 @@ def test_no_library_of_frames(tmp_path, monkeypatch):
 
 
 def test_columns_that_are_lacking_are_named_and_others_may_be_there_in_any_order():
-    rows, background = pd.DataFrame({"income level": [2], "a": [1]}), pd.DataFrame({"a": [0]})
-    need_columns(rows, background, ("rows", "background"))
+    need_columns(pd.DataFrame({"income level": [2], "a": [1]}), ["a"], ("rows", "background"))
     with pytest.raises(InputError, match=r"lacks columns of background.*--drop 'income level'"):
-        need_columns(background, rows, ("rows", "background"))
+        need_columns(pd.DataFrame({"a": [1]}), ["a", "income level"], ("rows", "background"))
 
 
 PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}

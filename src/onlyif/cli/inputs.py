@@ -19,6 +19,7 @@ from onlyif.files.models import read_model
 from onlyif.files.tables import csv_columns, is_csv, listed, need_columns, read_table
 from onlyif.modalities.groups import read_groups
 from onlyif.modalities.table_fit import Sort
+from onlyif.models.detect import column_places
 
 
 @final
@@ -75,9 +76,10 @@ def read_inputs(arguments: Namespace) -> Inputs:
     data, background = tables[arguments.data], tables.get(arguments.background)
     baseline = tables.get(arguments.baseline)
     if background is not None:
+        used = _used(known, background)
         for table, path in ((data, arguments.data), (baseline, arguments.baseline)):
             if table is not None:
-                need_columns(table, background, (_name(path), _name(arguments.background)))
+                need_columns(table, used, (_name(path), _name(arguments.background)))
     positions = chosen_rows(arguments.rows, len(data))
     rows, groups, here = take_rows(data, positions), read_groups(arguments.groups), Path.cwd()
     files = {} if arguments.out is None else file_digests(arguments)
@@ -94,6 +96,13 @@ def _read(path: str, arguments: Namespace, like: Any, model: Any, seen: set[str]
         known |= {name: Known(Sort.TEXT) for name in (*arguments.text, *arguments.drop)}
         known |= {name: Known(Sort.REAL) for name in arguments.number}
     return _without(read_table(path, like, known, arguments.delimiter), arguments.drop, seen)
+
+
+def _used(model: Any, background: Any) -> list[str]:
+    """The columns of the background that a model was fitted on; all where that is not known."""
+    names = [str(name) for name in background.columns]
+    places = None if model is None else column_places(model, names)
+    return names if places is None else [names[place] for place in places]
 
 
 def _without(table: Any, drop: Sequence[str], seen: set[str]) -> Any:

@@ -146,19 +146,19 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def need_columns(table: Any, background: Any, files: tuple[str, str]) -> None:
+def need_columns(table: Any, needed: Sequence[str], files: tuple[str, str]) -> None:
     """Refuse a table that lacks columns of the background; more of them, or another order, are no matter.
 
     Args:
         table: The rows to explain.
-        background: The background.
+        needed: The columns of the background that are used.
         files: Names of both, for the error.
 
     Raises:
         InputError: naming the columns, with what to drop.
     """
-    have, need = ([str(column) for column in one.columns] for one in (table, background))
-    less = [name for name in need if name not in have]
+    have = {str(column) for column in table.columns}
+    less = [name for name in needed if name not in have]
     if less:
         advice = f"if the model does not use them, add {_drops(less)}"
         raise InputError(f"{files[0]} lacks columns of {files[1]}: {listed(less)}; {advice}")
