@@ -27,12 +27,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import onlyif
 from onlyif.answers.explained import explain_case
 from onlyif.answers.shapley import shapley_values
 from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes
+from onlyif.explainer import run
 from onlyif.models.links import TwoClassLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.restrictions.set_function import SetFunction
@@ -357,6 +361,38 @@ def whole(data, repeats, n_rows=200):
         )
 
 
+def sure(data, repeats, n_rows=20):
+    """Explanations over the usual and over many background rows, and with 50 resamples of each."""
+    import lightgbm
+
+    x, y = data
+    order = np.random.default_rng(0).permutation(len(x))
+    model = lightgbm.LGBMClassifier(n_estimators=100, n_jobs=1, verbose=-1).fit(x, y)
+    forest = RandomForestClassifier(100, max_depth=8, random_state=0, n_jobs=1).fit(x, y)
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y)
+    many = min(30_000, len(x) - n_rows)
+    cases = [("LightGBM margin", model, "margin", (100, many)), ("forest", forest, None, (100, many))]
+    cases += [("LightGBM probability", model, None, (100,)), ("logistic regression", linear, None, (100,))]
+    cases += [("a function", linear.predict_proba, None, (100,))]
+    for name, asked, output, sizes in cases:
+        times = {}
+        for n, resamples in [(n, count) for n in sizes for count in (None, 50)]:
+            options = Options(output=output, reference=onlyif.Marginal(None), stability=resamples)
+            before, work = timed(
+                lambda a=asked, n=n, o=options: prepare(a, x[order[:n_rows]], x[order[-n:]], o)
+            )
+            spent, _ = timed(lambda w=work: [list(part) for part in run(w)], repeats)
+            times[n, resamples] = spent / n_rows, before
+        usual = times[sizes[0], None][0]
+        for (n, resamples), (each, before) in times.items():
+            beside = times[n, None][0]
+            say(
+                f"{name}, {n:,} background rows, {resamples or 'no'} resamples: {each * 1e3:.1f} ms a row, "
+                f"{each / usual:.1f} times {sizes[0]} rows, {each / beside:.1f} times no resamples; "
+                f"preparation {before:.2f} s"
+            )
+
+
 def linked(d, n_background):
     """Probabilities of boosted trees, where every background row has a table of its own."""
     import lightgbm
@@ -390,6 +426,7 @@ def main():
     parser.add_argument("--large", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--linked", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--background", type=int, default=1_000, help=argparse.SUPPRESS)
+    parser.add_argument("--sure", action="store_true", help="only larger backgrounds and resamples")
     parser.add_argument("--whole", action="store_true", help="only whole explanations of models of trees")
     options = parser.parse_args()
     if options.rows_for_memory:
@@ -400,6 +437,9 @@ def main():
         return
     if options.linked:
         linked(options.linked, options.background)
+        return
+    if options.sure:
+        sure(adult(options.data) if options.data else breast_cancer(14), 3)
         return
     if options.whole:
         whole(adult(options.data) if options.data else breast_cancer(14), 3)
@@ -417,6 +457,7 @@ def main():
     boosted(widest, repeats)
     whole(widest, repeats)
     background_growth(widest, repeats)
+    sure(widest, repeats)
     beside_shap(repeats)
     large(20, repeats)
     found = []

@@ -86,8 +86,9 @@ def explain(
             and in the attribute `left_out`. A call of the model under way is finished.
         output: What is explained: "probability", "margin", "logit", "value", or an object. By default the
             probability where the model has one, else its value.
-        reference: What a hidden player is replaced by: "marginal" (the default, over at most 100 rows),
-            "baseline", "gaussian", "empirical", a recipe such as `Marginal(n_rows=None)`, or an object.
+        reference: What a hidden player is replaced by: "marginal" (the default, over as many rows as
+            are affordable), "baseline", "gaussian", "empirical", a recipe such as
+            `Marginal(n_rows=None)`, or an object.
         restriction: How f_S(x) is computed; by default in closed form, enumerated or sampled,
             whichever fits first.
         search: "exhaustive", "beam", "greedy" or an object; by default exhaustive where the budget allows.

@@ -57,8 +57,10 @@ def test_tables_are_those_of_the_models_own_predictions(adult, model, tolerance)
     table, target = adult
     model.fit(table[:1500], target[:1500])
     rows = table[1500:1503]
-    found = onlyif.explain(model, rows, background=table, keep_table=True)
-    asked = onlyif.explain(model.predict_proba, rows, background=table, keep_table=True)
+    found = onlyif.explain(model, rows, background=table, reference=onlyif.Marginal(100), keep_table=True)
+    asked = onlyif.explain(
+        model.predict_proba, rows, background=table, reference=onlyif.Marginal(100), keep_table=True
+    )
     assert found[0].notes == asked[0].notes
     assert found[0].provenance.restriction.startswith("exactly, from the")
     for one, other in zip(found, asked, strict=True):

@@ -122,9 +122,16 @@ def test_models_are_explained_from_their_trees():
     catboost = pytest.importorskip("catboost", reason="CatBoost is no dependency of the tests")
     for model, rows in _models(catboost):
         function = getattr(model, "predict_proba", model.predict)
-        found = onlyif.explain(model, rows[:3], background=rows, keep_table=True)
+        found = onlyif.explain(
+            model, rows[:3], background=rows, reference=onlyif.Marginal(100), keep_table=True
+        )
         asked = onlyif.explain(
-            function, rows[:3], background=rows, keep_table=True, target=[each.target for each in found]
+            function,
+            rows[:3],
+            background=rows,
+            reference=onlyif.Marginal(100),
+            keep_table=True,
+            target=[each.target for each in found],
         )
         assert found[0].notes == ()
         for each, other in zip(found, asked, strict=True):

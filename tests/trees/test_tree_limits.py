@@ -140,8 +140,10 @@ def test_categories_beyond_the_models_range_are_as_the_model_takes_them(code):
     model = lgb.train(settings, lgb.Dataset(x, y, categorical_feature=[2]), 10)
     row = x[:1].copy()
     row[0, 2] = code
-    found = onlyif.explain(model, row, background=x, keep_table=True)[0]
-    asked = onlyif.explain(model.predict, row, background=x, keep_table=True)[0]
+    found = onlyif.explain(model, row, background=x, reference=onlyif.Marginal(100), keep_table=True)[0]
+    asked = onlyif.explain(model.predict, row, background=x, reference=onlyif.Marginal(100), keep_table=True)[
+        0
+    ]
     assert found.provenance.restriction.startswith(BY_TREES)
     np.testing.assert_allclose(found.table, asked.table, rtol=0, atol=1e-9)
 

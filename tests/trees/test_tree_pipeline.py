@@ -43,8 +43,12 @@ def _frame(n=250):
 
 
 def _by_both_ways(model, frame, rows=3):
-    found = onlyif.explain(model, frame[:rows], background=frame, keep_table=True)
-    asked = onlyif.explain(model.predict_proba, frame[:rows], background=frame, keep_table=True)
+    found = onlyif.explain(
+        model, frame[:rows], background=frame, reference=onlyif.Marginal(100), keep_table=True
+    )
+    asked = onlyif.explain(
+        model.predict_proba, frame[:rows], background=frame, reference=onlyif.Marginal(100), keep_table=True
+    )
     difference = max(
         float(abs(one.table - other.table).max()) for one, other in zip(found, asked, strict=True)
     )
@@ -116,10 +120,12 @@ def test_steps_that_may_mix_columns_ask_the_whole_pipeline(step, reason):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(150, 4))
     model = make_pipeline(StandardScaler(), step, FOREST).fit(x, x[:, 0] + x[:, 1] > 0)
-    found = onlyif.explain(model, x[:2], background=x, keep_table=True)
+    found = onlyif.explain(model, x[:2], background=x, reference=onlyif.Marginal(100), keep_table=True)
     assert not found[0].provenance.restriction.startswith(BY_TREES)
     assert reason in found[0].notes[0]
-    asked = onlyif.explain(model.predict_proba, x[:2], background=x, keep_table=True)
+    asked = onlyif.explain(
+        model.predict_proba, x[:2], background=x, reference=onlyif.Marginal(100), keep_table=True
+    )
     np.testing.assert_allclose(found[0].table, asked[0].table, rtol=0, atol=1e-12)
 
 
@@ -146,8 +152,17 @@ def test_groups_join_columns_that_become_several():
     frame, y = _frame()
     model = make_pipeline(_columns(), FOREST).fit(frame, y)
     groups = {"who": ["age", "city"]}
-    one = onlyif.explain(model, frame[:2], background=frame, groups=groups, keep_table=True)
-    other = onlyif.explain(model.predict_proba, frame[:2], background=frame, groups=groups, keep_table=True)
+    one = onlyif.explain(
+        model, frame[:2], background=frame, groups=groups, reference=onlyif.Marginal(100), keep_table=True
+    )
+    other = onlyif.explain(
+        model.predict_proba,
+        frame[:2],
+        background=frame,
+        groups=groups,
+        reference=onlyif.Marginal(100),
+        keep_table=True,
+    )
     assert one[0].provenance.restriction.startswith(BY_TREES)
     assert one[0].names == ("who", "size", "n", "unused")
     np.testing.assert_allclose(one[0].table, other[0].table, rtol=0, atol=1e-9)

@@ -49,6 +49,8 @@ def forest(cancer):
 
 
 def _tables(model, rows, background, **settings):
+    # Where the model is asked fewer background rows are taken, unless their number is given.
+    settings = {"reference": onlyif.Marginal(100), **settings}
     found = onlyif.explain(model, rows, background=background, keep_table=True, **settings)
     return found, np.stack([item.table for item in found])
 
@@ -131,7 +133,7 @@ def test_references_that_look_at_what_is_kept_ask_the_model(cancer, forest, refe
 
 def test_what_is_found_is_estimated_again_on_other_rows(cancer, forest):
     x, _ = cancer
-    found = onlyif.explain(forest, x[:1], background=x)[0]
+    found = onlyif.explain(forest, x[:1], background=x, reference=onlyif.Marginal(100))[0]
     assert found.sufficient.fresh is not None
     assert found.sufficient.fresh[0].stderr > 0
 

@@ -26,7 +26,7 @@ Pickle, joblib and torch files are refused: loading them can run any code."""
 
 _EXAMPLES = """\
 examples:
-  explain the first row; hidden columns take values of 100 rows of train.parquet
+  explain the first row; hidden columns take the values of rows of train.parquet
     onlyif explain model.skops --data rows.csv --background train.parquet --rows 0
 
   some rows, hidden columns drawn close to the row, at most 3 columns, all saved
@@ -238,7 +238,7 @@ def _add_method(made: argparse.ArgumentParser) -> None:
         "--background-rows",
         type=_count_or_all,
         metavar="N",
-        help="background rows that are used, or all (default: 100)",
+        help="background rows that are used, or all (default: as many as are affordable, 100 at least)",
     )
     group.add_argument(
         "--baseline", metavar="FILE", help="table with the one row that is the baseline (default: medians)"

@@ -23,6 +23,7 @@ class Background:
         decode: And back.
         seed: The one seed.
         affordable_rows: Rows that a finite reference may have so that all subsets fit the budget.
+        usual_rows: Rows that are taken where a recipe leaves their number open.
     """
 
     values: Float64[np.ndarray, "rows c"]
@@ -34,3 +35,4 @@ class Background:
     decode: Callable[[Float64[np.ndarray, "r c"]], Any]
     seed: int
     affordable_rows: int
+    usual_rows: int = 100

@@ -8,13 +8,16 @@ import numpy as np
 from jaxtyping import Float, Int64
 from typing_extensions import override
 
-from onlyif.core.arguments import Either, Kind, Whole
+from onlyif.core.arguments import Either, Kind, Name, Whole
 from onlyif.core.arrays import Array, beside, like
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.core.shapes import InputKeep, Instances
 from onlyif.modalities.background import Background
 from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
+
+# The model is asked for each of these, eight times a row that is explained.
+MOST_FRESH = 1_000
 
 
 @final
@@ -66,7 +69,7 @@ class MarginalReference(Reference):
     @property
     @override
     def law(self) -> Law:
-        origin = self.origin or f"all {len(self.rows)} background rows"
+        origin = self.origin or f"all {len(self.rows):,} background rows"
         sentence = (
             "Hidden features are replaced together by those of a background row, "
             f"whatever is kept (marginal reference: {origin})."
@@ -102,21 +105,23 @@ def fit_marginal(
     if n_rows is None or n_rows >= len(background):
         return MarginalReference(background)
     chosen = _sample_order(len(background), seed)[:n_rows]
-    origin = f"{n_rows} rows drawn with seed {seed} from {len(background)} background rows"
+    origin = f"{n_rows:,} rows drawn with seed {seed} from {len(background):,} background rows"
     return MarginalReference(background[beside(chosen, background)], origin)
 
 
 def fresh_marginal(
-    background: Float[Array, "rows *x"], n_rows: int | None = 100, seed: int = 0
+    background: Float[Array, "rows *x"], n_rows: int | None = 100, seed: int = 0, most: int | None = None
 ) -> MarginalReference | None:
     """Another sample for the same settings, with no row in common: to check what was found on the first.
 
-    It has `n_rows` rows, or as many as the first sample left over; None when that took every row.
+    It has `n_rows` rows, as many as the first sample left over, or `most`, whichever is least; None when the
+    first one took every row.
 
     Args:
         background: The rows given to `fit_marginal`.
         n_rows: The number given to `fit_marginal`.
         seed: The seed given to `fit_marginal`.
+        most: The most rows that it has; None for no limit.
 
     Example:
         >>> fresh_marginal(np.ones((150, 3))).law.sentence
@@ -124,8 +129,9 @@ def fresh_marginal(
     """
     if n_rows is None or n_rows >= len(background):
         return None
-    chosen = _sample_order(len(background), seed)[n_rows : 2 * n_rows]
-    origin = f"{len(chosen)} other rows drawn with seed {seed} from {len(background)} background rows"
+    end = n_rows + (n_rows if most is None else min(n_rows, most))
+    chosen = _sample_order(len(background), seed)[n_rows:end]
+    origin = f"{len(chosen):,} other rows drawn with seed {seed} from {len(background):,} background rows"
     return MarginalReference(background[beside(chosen, background)], origin)
 
 
@@ -145,20 +151,28 @@ class Marginal(ReferenceRecipe):
     """Hidden players take the values of a background row, whatever is kept.
 
     Args:
-        n_rows: Rows sampled from the background, or None for all of them.
+        n_rows: Rows sampled from the background, None for all of them, or "auto" for as many as the way
+            f_S(x) is computed affords: up to 30,000 where it is a sum of trees and up to 10,000 where it
+            is a sum over features; where it is a link of such a sum, with a table a row, as many as let all
+            subsets fit the budget, from 100 to 300 of trees and to 1,000 of features; 100 where the model
+            is asked.
     """
 
-    n_rows: int | None = 100
+    n_rows: int | str | None = "auto"
 
     @property
     @override
     def kinds(self) -> Mapping[str, Kind]:
-        return {"n_rows": Either((Whole(least=1), None))}
+        return {"n_rows": Either((Whole(least=1), Name(("auto",), "number of rows"), None))}
 
     @override
     def build(self, background: Background) -> Reference:
-        return fit_marginal(background.values, self.n_rows, background.seed)
+        return fit_marginal(background.values, self._rows(background), background.seed)
 
     @override
     def fresh(self, background: Background) -> Reference | None:
-        return fresh_marginal(background.values, self.n_rows, background.seed)
+        most = MOST_FRESH if isinstance(self.n_rows, str) else None
+        return fresh_marginal(background.values, self._rows(background), background.seed, most)
+
+    def _rows(self, background: Background) -> int | None:
+        return background.usual_rows if isinstance(self.n_rows, str) else self.n_rows

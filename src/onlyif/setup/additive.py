@@ -22,6 +22,7 @@ from onlyif.models.output_links import LogOddsLink
 from onlyif.models.outputs import Heads, LogitOutput
 from onlyif.references.base import Reference
 from onlyif.restrictions.additive import AdditiveRestriction, compile_additive, measured_parts
+from onlyif.setup.foundation import Foundation
 from onlyif.setup.names import SEARCHES, named
 from onlyif.setup.once import N_MIXED, Once, tolerance
 from onlyif.setup.options import Options, output_of
@@ -29,6 +30,25 @@ from onlyif.setup.ready import Ready
 
 # Rows of which mixtures are made, to compare both ways on.
 N_ROWS = 32
+
+
+def additive_links(base: Foundation) -> tuple[Link, ...]:
+    """The links from sums to outputs that a model may have by its class; none where it is no known sum.
+
+    Args:
+        base: The model and the background.
+    """
+    model, options = base.source.model, base.source.options
+    if not type(model).__module__.startswith("sklearn.") or base.of_decisions:
+        return ()
+    if options.restriction is not None or _is_bounded(options):
+        return ()
+    steps = import_module("onlyif.models.sklearn_steps").steps_of(model, base.tables.values.shape[1])
+    if steps is None:
+        return ()
+    heads: Heads = import_module("onlyif.models.sklearn_estimator").estimator_heads(steps.last)
+    known = additive_model(steps.last, output_of(options.output).choose(heads).kind)
+    return () if known is None else tuple(known.links)
 
 
 def additive_restriction(

@@ -16,13 +16,13 @@ from onlyif.core.progress import Meter
 from onlyif.models.base import Predictor
 from onlyif.models.metered import MeteredPredictor
 from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
-from onlyif.references.base import Plan, Reference
+from onlyif.references.base import Plan, Reference, ReferenceRecipe
 from onlyif.restrictions.additive import AdditiveRestriction
 from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.groups import Groups, groups_of
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
-from onlyif.setup.additive import additive_restriction
+from onlyif.setup.additive import additive_links, additive_restriction
 from onlyif.setup.choose import (
     MOST_ATOMS,
     Parts,
@@ -49,10 +49,29 @@ from onlyif.setup.work import Setup, Work, work_of
 from onlyif.trees.question import TreeQuestion
 from onlyif.trees.route import TreeRoute, tree_route
 
+# Background rows that are taken where their number is left open: patterns of many rows repeat, so that a sum
+# of trees costs little more; links of sums have a table a row.
+MOST_ROWS_OF_TREES, MOST_ROWS_OF_LINKED, MOST_ROWS_OF_SUMS = 30_000, 300, 1_000
 TABLE_ENTRIES_A_BLOCK = 2**20
 MOST_ROWS_A_BLOCK = 32
 MODEL_ROWS_A_BLOCK = 2**20
 MODEL_ROWS_IN_TIME = 2**10
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """What a hidden player is replaced by.
+
+    Args:
+        reference: The reference.
+        fresh: An independent one of the same kind, or None.
+        groups: Its rows in groups; None where stability is not asked for.
+    """
+
+    reference: Reference
+    fresh: Reference | None
+    groups: Groups | None
 
 
 @final
@@ -62,20 +81,18 @@ class SetsSetup(Setup):
 
     Args:
         base: The model and the background.
-        reference: What a hidden player is replaced by.
-        fresh: An independent one of the same kind, or None.
+        chosen: What a hidden player is replaced by, where trees or sums over features allow for many rows.
+        usual: The same where the model is asked after all.
         route: The model's own trees, where they do.
         parts: What the restriction is chosen for.
-        groups: The rows of the reference in groups; None where stability is not asked for.
         permitted: Which sets may be reported.
     """
 
     base: Foundation
-    reference: Reference
-    fresh: Reference | None
+    chosen: Hidden
+    usual: Hidden
     route: TreeRoute
     parts: Parts
-    groups: Groups | None
     permitted: Permitted
 
     @property
@@ -86,9 +103,13 @@ class SetsSetup(Setup):
     @override
     def work_on(self, ready: Ready) -> Work:
         rows, meter = ready.tables, ready.meter
-        options, players, reference = ready.options, rows.players, self.reference
-        route = self.route.on(rows.x, ready.asked.outputs).metered(meter)
-        once, additive = _without_trees(ready, route, (reference, self.fresh))
+        options, players = ready.options, rows.players
+        route, hidden = self.route.on(rows.x, ready.asked.outputs).metered(meter), self.chosen
+        once, additive = _without_trees(ready, route, hidden)
+        if hidden is not self.usual and not route.restriction and additive is None:
+            hidden = self.usual
+            once, additive = _without_trees(ready, route, hidden)
+        reference, groups = hidden.reference, hidden.groups
         predictor = MeteredPredictor(once.predictor, meter)
         parts = replace(self.parts, predictor=predictor, trees=route.restriction, additive=additive)
         restriction = restriction_of(options.restriction, parts, reference)
@@ -96,16 +117,16 @@ class SetsSetup(Setup):
         check_together(search, self.permitted)
         n_tables = max(restriction.method.tables, ready.asked.outputs.shape[1])
         check_search(search, players.count, n_tables)
-        if self.groups is not None:
+        if groups is not None:
             _check_resampled(search, restriction, meter)
-            n_tables += (1 + ready.asked.outputs.shape[1]) * len(self.groups.members)
+            n_tables += (1 + ready.asked.outputs.shape[1]) * len(groups.members)
             check_search(search, players.count, n_tables)
         function = SetFunction(restriction, rows.x, _readout(ready), players.count)
-        again = fresh_restriction(parts, self.fresh, restriction)
+        again = fresh_restriction(parts, hidden.fresh, restriction)
         fresh = None if again is None else replace(function, restriction=again)
         conditions = Conditioning(reference, players)
-        criterion = _criterion(options, function, fresh, conditions, self.groups)
-        choice = self._choice(predictor, restriction, search, criterion)
+        criterion = _criterion(options, function, fresh, conditions, groups)
+        choice = self._choice(predictor, restriction, search, criterion, reference)
         more = () if route.restriction else (*once.notes, *_rounded(self.base, reference))
         told = replace(choice, notes=(*route.notes, *more), sentences={**choice.sentences, **once.sentences})
         block = _rows_a_block(ready, choice)
@@ -113,13 +134,18 @@ class SetsSetup(Setup):
         return work_of(self, ready, replace(told, table_bytes=held), block)
 
     def _choice(
-        self, predictor: Predictor, restriction: Restriction, search: Search, criterion: AnsweringCriterion
+        self,
+        predictor: Predictor,
+        restriction: Restriction,
+        search: Search,
+        criterion: AnsweringCriterion,
+        reference: Reference,
     ) -> Choice:
         own, kind = (
             own_criterion_of(self.base.source.options),
             distance_of(self.base.source.options.distance).kind,
         )
-        sentences = {"reference": self.reference.law.sentence, "restriction": restriction.method.sentence}
+        sentences = {"reference": reference.law.sentence, "restriction": restriction.method.sentence}
         rows = restriction.method.rows
         return Choice(
             criterion, search, "sne" if own is None else own.name,
@@ -152,9 +178,14 @@ def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[s
         asked.check_size(permitted, tables.players.count, question.size, exact_size=question.exact_size)
     recipe, of_decisions = recipe_of(options.reference), distance_of(options.distance).kind.of_decisions
     base = foundation_of(source, tables, meter, call_notes, of_decisions=of_decisions)
-    reference = recipe.build(base.background)
-    groups = _groups(options, reference)
-    route = _route(base, reference, groups)
+    usual = _hidden(base, recipe)
+    route = _route(base, usual.reference)
+    chosen = _hidden(base, recipe, _affordable(base, route))
+    if chosen.reference.law.n_atoms == usual.reference.law.n_atoms:
+        chosen = usual
+    route, read = route.compiled(tables.players, chosen.reference, chosen.groups), route
+    if read.trees is not None and route.restriction is None and chosen is not usual:
+        route, chosen = read.compiled(tables.players, usual.reference, usual.groups), usual
     parts = Parts(
         model=source.model,
         predictor=base.explained.predictor,
@@ -165,8 +196,27 @@ def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[s
         trees=route.restriction,
     )
     if options.restriction is None:
-        parts = replace(parts, linear=linear_restriction(parts, reference))
-    return SetsSetup(base, reference, recipe.fresh(base.background), route, parts, groups, permitted)
+        parts = replace(parts, linear=linear_restriction(parts, usual.reference))
+    return SetsSetup(base, chosen, usual, route, parts, permitted)
+
+
+def _hidden(base: Foundation, recipe: ReferenceRecipe, n_rows: int | None = None) -> Hidden:
+    """The reference, over as many rows as are affordable where its recipe leaves that open."""
+    background = base.background if n_rows is None else replace(base.background, usual_rows=n_rows)
+    reference = recipe.build(background)
+    return Hidden(reference, recipe.fresh(background), _groups(base.source.options, reference))
+
+
+def _affordable(base: Foundation, route: TreeRoute) -> int:
+    """How many background rows cost little more than the usual ones."""
+    usual = base.background.usual_rows
+    fitting = max(usual, base.background.affordable_rows)
+    if route.additive is not None:
+        return MOST_ROWS_OF_TREES if route.additive else min(fitting, MOST_ROWS_OF_LINKED)
+    links = additive_links(base)
+    if not links or any(link.costly for link in links):
+        return usual
+    return MOST_ATOMS if all(link.additive for link in links) else min(fitting, MOST_ROWS_OF_SUMS)
 
 
 def _groups(options: Options, reference: Reference) -> Groups | None:
@@ -240,7 +290,7 @@ def _readout(ready: Ready) -> Readout:
     return DecisionReadout(0.5 if threshold is None else threshold)
 
 
-def _route(base: Foundation, reference: Reference, groups: Groups | None) -> TreeRoute:
+def _route(base: Foundation, reference: Reference) -> TreeRoute:
     """The model's own trees, where the restriction was left open and they do for the reference."""
     options, explained = base.source.options, base.explained
     if options.restriction is not None:
@@ -249,19 +299,18 @@ def _route(base: Foundation, reference: Reference, groups: Groups | None) -> Tre
         base.source.model, explained.predictor, explained.form, output_of(options.output),
         base.tables.values, options.max_rows, base.of_decisions,
     )  # fmt: skip
-    return tree_route(question, base.tables.players, reference, groups)
+    return tree_route(question, reference)
 
 
-def _without_trees(
-    ready: Ready, route: TreeRoute, references: tuple[Reference, Reference | None]
-) -> tuple[Once, AdditiveRestriction | None]:
+def _without_trees(ready: Ready, route: TreeRoute, hidden: Hidden) -> tuple[Once, AdditiveRestriction | None]:
     """The model behind the steps of its pipeline, where all that can replace a player is known, and sums."""
-    atoms = [_atoms(one, ready.tables.x[:1]) for one in references if one is not None]
+    references = [one for one in (hidden.reference, hidden.fresh) if one is not None]
+    atoms = [_atoms(one, ready.tables.x[:1]) for one in references]
     known = [rows for rows in atoms if rows is not None]
     if route.restriction or len(known) < len(atoms):
         return Once(ready.asked.predictor), None
     once = transformed_once(ready, np.concatenate(known))
-    return once, additive_restriction(ready, once, references[0], known[0])
+    return once, additive_restriction(ready, once, hidden.reference, known[0])
 
 
 def _atoms(reference: Reference, x: Float64[np.ndarray, "1 c"]) -> Float64[np.ndarray, "n c"] | None:

@@ -30,7 +30,7 @@ class TreeRoute:
     """What came of looking for trees.
 
     Args:
-        restriction: f_S(x) from the trees, or None.
+        restriction: f_S(x) from the trees, once it is compiled, or None.
         notes: Why not, where the model has trees.
         question: Which trees were wanted; None where none were.
         trees: The trees, or None.
@@ -40,6 +40,30 @@ class TreeRoute:
     notes: tuple[str, ...] = ()
     question: TreeQuestion | None = None
     trees: TreeModel | None = None
+
+    @property
+    def additive(self) -> bool | None:
+        """Whether trees were found whose sum is what is explained; None where none were."""
+        return None if self.trees is None else self.trees.ensemble.link.additive
+
+    def compiled(self, players: Players, reference: Reference, groups: Groups | None = None) -> "TreeRoute":
+        """The route with f_S(x) from the trees that were found.
+
+        Args:
+            players: How players tile the table's columns.
+            reference: What a hidden player is replaced by.
+            groups: Its rows in groups, where tables over each of these are wanted.
+
+        Raises:
+            SettingError: if the reference needs trees that cannot be had.
+        """
+        if self.question is None or self.trees is None:
+            return self
+        try:
+            return replace(self, restriction=_restriction(self.trees, players, reference, groups))
+        except (UnreadableTreesError, LimitError) as error:
+            by_cover = isinstance(reference, TreePathReference)
+            return _without(self.question, str(error), by_cover=by_cover)
 
     def on(self, rows: Float64[np.ndarray, "b c"], outputs: Float64[np.ndarray, "b k"]) -> "TreeRoute":
         """The route for some rows: none by trees that do not answer them as the model does.
@@ -72,16 +96,12 @@ class TreeRoute:
         return replace(self, restriction=replace(self.restriction, inner=counted))
 
 
-def tree_route(
-    question: TreeQuestion, players: Players, reference: Reference, groups: Groups | None = None
-) -> TreeRoute:
-    """f_S(x) from the trees of a model, where it has some and the reference is a fixed set of rows.
+def tree_route(question: TreeQuestion, reference: Reference) -> TreeRoute:
+    """The trees of a model, where it has some and the reference is a fixed set of rows.
 
     Args:
         question: The model.
-        players: How players tile the table's columns.
         reference: What a hidden player is replaced by.
-        groups: Its rows in groups, where tables over each of these are wanted.
 
     Raises:
         SettingError: if the reference needs trees that cannot be had.
@@ -91,10 +111,10 @@ def tree_route(
         return TreeRoute()
     try:
         trees = trees_of(question)
-        if trees is not None:
-            return TreeRoute(_restriction(trees, players, reference, groups), question=question, trees=trees)
     except (UnreadableTreesError, LimitError) as error:
         return _without(question, str(error), by_cover=by_cover)
+    if trees is not None:
+        return TreeRoute(question=question, trees=trees)
     if by_cover:
         return _without(question, "it is no tree ensemble that is known here", by_cover=True)
     return TreeRoute()
