@@ -523,6 +523,8 @@ def test_decisions_are_explained_against_others_and_the_run_goes_on(folder, caps
     assert main(command[:-1]) == 0
     told = capsys.readouterr().out
     assert "with only these columns kept the decision stays" in told and "holds" in told
+    for label in ("rich", "poor"):
+        assert f"Rows of target '{label}' are compared with" in told
 
 
 def test_columns_in_another_order_and_beside_others_are_no_matter_and_noted(folder, capsys, model):

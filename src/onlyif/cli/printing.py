@@ -91,8 +91,19 @@ def table_text(found: Explanations, width: int) -> str:
     said = [f"! row {item.row}: {spoken(str(status))}" for item in found for status in item.statuses]
     shared = [f"! {spoken(note)}" for note in dict.fromkeys(note for item in found for note in item.notes)]
     limits = [f"Permitted sets: {text}." for text in [permitted_text(first.settings)] if text]
-    notes = [wrapped(text, width, "", "  ") for text in (*said, *shared, *_told(first), *limits)]
+    told = (*said, *shared, *_compared(found), *_told(first), *limits)
+    notes = [wrapped(text, width, "", "  ") for text in told]
     return "\n".join([*aligned(header, rows, indent="", width=width), "", *notes])
+
+
+def _compared(found: Explanations) -> list[str]:
+    """What f_0 is of, for each decision, where rows are explained against others."""
+    against = {
+        item.target_label: item.provenance.sentences["against"]
+        for item in found
+        if "against" in item.provenance.sentences
+    }
+    return [f"Rows of target {label!r} are compared with {rows}." for label, rows in against.items()]
 
 
 def _heads(item: Explanation) -> list[str]:
@@ -129,11 +140,8 @@ def _told(item: Explanation) -> list[str]:
             else "sufficient: keeping only these columns leaves the prediction within ε of f(x); "
             "necessary: hiding only these brings it within ε of the average f_0; "
         )
-        against = made.sentences.get("against")
-        compared = [sentence(f"f_0 is of {against}")] if against else []
         ways = "(against): the column moves the prediction away from f(x); (depends): alone otherwise than "
         return [
-            *compared,
             f"{sentence(made.sentences['reference'])} {basis}",
             meant + both,
             f"{ways}beside the others.",
