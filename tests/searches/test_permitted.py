@@ -95,7 +95,7 @@ def _records(held):
 
 
 @given(games, st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.integers(0, 3))
-@settings(max_examples=15)
+@settings(max_examples=6)
 def test_exhaustive_answers_are_those_of_filtering_all_sets(game, alpha, epsilon):
     table, permitted = game[0], Permitted(*game[1])
     case = case_of(game_of_tables([[float(v) for v in table]]), Question(alpha=alpha, epsilon=float(epsilon)))
