@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 import onlyif
 from onlyif.answers.case import Question
 from onlyif.answers.sets import EPSILON_SHARE
-from onlyif.answers.stability import Resampled, Rule, resampled_sets
+from onlyif.answers.stability import Resampled, Rule, resampled_sets, shares_of
 from onlyif.cli.main import main
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.subsets import canonical_order, code_of
@@ -215,3 +215,14 @@ def test_the_command_line_says_how_stable_sets_are(tmp_path, monkeypatch, capsys
     assert len(item["stability_necessary"]) == 5
     assert main([*asked, "--rows", "0", "--stability", "20"]) == 0
     assert "of 20 resampled backgrounds give this set" in capsys.readouterr().out
+
+
+def test_a_resample_without_a_permitted_set_within_epsilon_gives_none():
+    """Player 1 may not be in a set, and without it f_S(x) is 0 whatever is kept."""
+    outputs = np.array([0.0, 0.0, 1.0, 1.0])[:, None, None]
+    resampled = Resampled(outputs, np.ones((3, 1)), TargetReadout(np.array([0])), 1.0)
+    rule = Rule(Question(epsilon=0.1), 0.1, AbsoluteDistance(), 2.0**-20)
+    by_size = (np.array([0]), np.array([1]), np.zeros(0, dtype=np.int64))
+    codes = resampled_sets(resampled, rule, by_size)
+    assert codes["sufficient"].tolist() == [-1] * 3 and codes["unified"].tolist() == [0] * 3
+    assert shares_of(codes["sufficient"], 2).tolist() == [0.0, 0.0]

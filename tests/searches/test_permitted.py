@@ -215,3 +215,22 @@ def test_costs_of_tenths_tie_as_they_would_on_paper():
     costs = permitted.costs_on_grid(subsets).tolist()
     assert costs[2] == costs[3] < costs[0] < costs[1]
     assert permitted.cost((0, 1)) == pytest.approx(0.3)
+
+
+def test_ties_of_the_unified_gap_go_to_the_cheapest_whatever_its_size():
+    """{0} and {1, 2} have the same two gaps, the least ones from some α on; {1, 2} is larger, but cheaper."""
+    kept = [0, 1, 2, 1, 2, 1, 1, 1]
+    case = case_of(game_of_tables([[float(v) for v in kept]]), Question(alpha=1.0, size=2))
+    for costs, best in (((), (0,)), ((5.0, 1.0, 1.0), (1, 2)), ((1.0, 1.0, 1.0), (0,))):
+        item = explain_case(replace(case, permitted=Permitted(costs=costs)))[0]
+        assert item.unified.players == item.continuum.at(0.9).players == best
+
+
+@pytest.mark.parametrize("search", HEURISTICS)
+def test_between_the_ends_only_sets_are_asked_for_that_hold_what_they_need(search):
+    table = np.random.default_rng(4).random(2**7).tolist()
+    permitted = Permitted(needs=((0, 6), (1, 5), (2, 1)))
+    criterion = Watched(Unified(game_of_tables([table]), AbsoluteDistance()))
+    compare_permitted(search, permitted, criterion, 7, 30)
+    inner = [one for one in criterion.asked if 2 <= len(one) <= 5]
+    assert inner and all(is_permitted(one, permitted) for one in inner)
