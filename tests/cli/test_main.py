@@ -255,6 +255,7 @@ def test_bad_input_gives_one_sentence_and_a_code(folder, capsys, arguments, code
     assert main([*arguments, "--json"]) == code
     told = strict(capsys.readouterr().out)
     assert told["complete"] is False and told["error"]["code"] == code and said in told["error"]["message"]
+    assert told["n_finished"] == 0 and told["explanations"] == []
     assert told["error"]["kind"] == {2: "arguments", 3: "data", 4: "model", 5: "files"}[code]
 
 

@@ -220,13 +220,20 @@ def json_text(
 
 
 def error_json(error: BaseException, code: int) -> str:
-    """A run that gave no explanation, as strict JSON in ASCII.
+    """A run that gave no explanation, as strict JSON in ASCII: the same document, with none in it.
 
     Args:
         error: What ended it.
         code: The exit code.
     """
-    return _strict({"onlyif": __version__, "complete": False, **fault_of(error, code)}, ascii_only=True)
+    document = {
+        "onlyif": __version__,
+        "complete": False,
+        "n_finished": 0,
+        **fault_of(error, code),
+        "explanations": [],
+    }
+    return _strict(document, ascii_only=True)
 
 
 def fault_of(error: BaseException, code: int) -> Mapping[str, Any]:
