@@ -36,10 +36,10 @@ from onlyif.answers.explained import explain_case
 from onlyif.answers.shapley import shapley_values
 from onlyif.core.players import column_players
 from onlyif.core.subsets import keep_of_codes
-from onlyif.explainer import run
 from onlyif.models.links import TwoClassLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.restrictions.set_function import SetFunction
+from onlyif.runs import explained as explained_work
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
 from onlyif.trees.marginal_restriction import compile_tree_marginal
@@ -381,7 +381,7 @@ def sure(data, repeats, n_rows=20):
             before, work = timed(
                 lambda a=asked, n=n, o=options: prepare(a, x[order[:n_rows]], x[order[-n:]], o)
             )
-            spent, _ = timed(lambda w=work: [list(part) for part in run(w)], repeats)
+            spent, _ = timed(lambda w=work: [*explained_work(w)], repeats)
             times[n, resamples] = spent / n_rows, before
         usual = times[sizes[0], None][0]
         for (n, resamples), (each, before) in times.items():
