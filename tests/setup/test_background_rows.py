@@ -41,6 +41,16 @@ def test_as_many_rows_are_taken_as_are_affordable(name):
     assert item == given[0]
 
 
+def test_large_forests_take_fewer_rows(monkeypatch):
+    forest = MODELS["sum of trees"][0]
+    n_leaves = sum(tree.get_n_leaves() for tree in forest.estimators_)
+    monkeypatch.setattr(sets, "FEW_ROWS_OF_TREES", 20)
+    for entries, n in ((200 * n_leaves, 200), (5 * n_leaves, 20)):
+        monkeypatch.setattr(sets, "LEAVES_BY_ROWS", entries)
+        item = onlyif.explain(forest, TABLE[:1], background=TABLE)[0]
+        assert _said(n) in item.provenance.reference
+
+
 def test_a_sum_that_does_not_hold_is_asked_over_the_usual_rows(monkeypatch):
     monkeypatch.setattr(sets, "additive_restriction", lambda *_: None)
     item = onlyif.explain(LogisticRegression().fit(TABLE, LABEL), TABLE[:1], background=TABLE)[0]

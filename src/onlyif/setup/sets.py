@@ -50,8 +50,10 @@ from onlyif.trees.question import TreeQuestion
 from onlyif.trees.route import TreeRoute, tree_route
 
 # Background rows that are taken where their number is left open: patterns of many rows repeat, so that a sum
-# of trees costs little more; links of sums have a table a row.
+# of trees costs little more; links of sums have a table a row. What trees cost before the first row is
+# explained grows with leaves times rows: one or two seconds for so many.
 MOST_ROWS_OF_TREES, MOST_ROWS_OF_LINKED, MOST_ROWS_OF_SUMS = 30_000, 300, 1_000
+FEW_ROWS_OF_TREES, LEAVES_BY_ROWS = 1_000, 2**26
 TABLE_ENTRIES_A_BLOCK = 2**20
 MOST_ROWS_A_BLOCK = 32
 MODEL_ROWS_A_BLOCK = 2**20
@@ -211,8 +213,12 @@ def _affordable(base: Foundation, route: TreeRoute) -> int:
     """How many background rows cost little more than the usual ones."""
     usual = base.background.usual_rows
     fitting = max(usual, base.background.affordable_rows)
-    if route.additive is not None:
-        return MOST_ROWS_OF_TREES if route.additive else min(fitting, MOST_ROWS_OF_LINKED)
+    if route.trees is not None and route.additive:
+        return max(
+            FEW_ROWS_OF_TREES, min(MOST_ROWS_OF_TREES, LEAVES_BY_ROWS // route.trees.ensemble.n_leaves)
+        )
+    if route.trees is not None:
+        return min(fitting, MOST_ROWS_OF_LINKED)
     links = additive_links(base)
     if not links or any(link.costly for link in links):
         return usual

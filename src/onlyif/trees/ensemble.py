@@ -96,6 +96,11 @@ class TreeEnsemble:
         _check_numbers(self)
         _check_trees(self)
 
+    @property
+    def n_leaves(self) -> int:
+        """The number of leaves: a binary tree has one more of them than of other nodes."""
+        return (len(self.value) + len(self.roots)) // 2
+
     def predict(self, rows: Float64[np.ndarray, "r c"]) -> Float64[np.ndarray, "r _"]:
         """The outputs of rows, by walking every tree.
 
