@@ -111,7 +111,8 @@ def column_places(model: Any, columns: Sequence[str]) -> list[int] | None:
 
 
 def _fitted_names(model: Any) -> Names:
-    return getattr(model, "feature_names_in_", None), " "
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else list(names), " "
 
 
 def _xgboost_names(booster: Any) -> Names:
