@@ -86,7 +86,7 @@ def test_what_the_model_is_asked_by_may_be_told_apart(rows):
     problem, leaf = subject.pose(X, TARGET, weights), MASKS.clone().requires_grad_()
     (whole,) = torch.autograd.grad(subject.value(problem, leaf, 11).objective.sum(), leaf)
     asked = MASKS.clone().requires_grad_()
-    value = subject.value(problem, leaf, 11, asked=asked)
+    value = subject.value_of(subject.sided(problem), leaf, 11, asked)
     penalties, model = torch.autograd.grad(value.objective.sum(), (leaf, asked), retain_graph=True)
     assert torch.allclose(penalties + model, whole, atol=1e-12)
     plain = (weights.size * value.size + weights.variation * value.variation).sum()

@@ -17,9 +17,13 @@ def _random(seed, *shape):
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 99))
 @settings(max_examples=25, deadline=None)
 def test_total_variation_of_pixels_is_the_plain_sum(height, width, seed):
-    masks = _random(seed, 2, height, width)
+    masks, weight = _random(seed, 2, height, width).requires_grad_(), torch.tensor([2.0, -3.0])
     found = PixelGrid(height, width).neighbours.variation(masks.flatten(1))
-    assert found.tolist() == pytest.approx([variation(mask).item() for mask in masks], abs=1e-12)
+    wanted = torch.stack([variation(mask) for mask in masks])
+    assert torch.allclose(found, wanted, atol=1e-12)
+    if wanted.requires_grad:
+        slope, expected = (torch.autograd.grad(one @ weight.double(), masks)[0] for one in (found, wanted))
+        assert torch.allclose(slope, expected, atol=1e-12)
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 99))

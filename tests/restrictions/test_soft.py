@@ -20,7 +20,7 @@ from onlyif.references.marginal import MarginalReference
 from onlyif.references.replacement import ReplacementReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
-from onlyif.restrictions.soft_images import Jobs, check_images, targeted
+from onlyif.restrictions.soft_images import check_images, targeted
 from oracles.soft import expected_answer, linear_answers, relaxed_draw
 
 SHAPE = (2, 4, 5)
@@ -28,7 +28,6 @@ X = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(1), dtype=torc
 ROWS = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 MASKS = torch.rand(3, 20, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 WEIGHTS = torch.randn(*SHAPE, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-BOTH = Jobs(torch.arange(3).repeat(2), torch.arange(6) >= 3)
 
 
 def _net():
@@ -119,10 +118,16 @@ def test_streams_steps_and_seeds_draw_apart():
     assert torch.equal(alone[0], drawn[1])
 
 
+def _both(restriction, images):
+    """All images asked about with S kept, then with S hidden."""
+    b = len(images.x)
+    return restriction.sides(images, torch.arange(b).repeat(2), torch.arange(2 * b) >= b)
+
+
 def _slope(restriction, images, masks, step):
     """The answers, and the slope of each in all masks."""
     leaf = masks.clone().requires_grad_()
-    answers = restriction.predict(images, leaf, BOTH, step)
+    answers = restriction.predict(_both(restriction, images), leaf, step)
     rows = [torch.autograd.grad(one, leaf, retain_graph=True)[0] for one in answers]
     return answers.detach(), torch.stack(rows)
 
@@ -156,14 +161,13 @@ def test_values_and_slopes_are_those_of_one_plain_graph(reference, relaxation):
     wanted = _plain(restriction, masks, 7)
     (slope,) = torch.autograd.grad((wanted * torch.arange(1.0, 7)).sum(), masks)
     for rows in (1000, 7, 1):
-        found = replace(restriction, max_rows=rows).predict(images, masks, BOTH, 7)
+        bounded = replace(restriction, max_rows=rows)
+        found = bounded.predict(_both(bounded, images), masks, 7)
         (got,) = torch.autograd.grad((found * torch.arange(1.0, 7)).sum(), masks)
         assert torch.allclose(found, wanted, atol=1e-12)
         assert torch.allclose(got, slope, atol=1e-12)
         with torch.no_grad():
-            assert torch.allclose(
-                replace(restriction, max_rows=rows).predict(images, masks, BOTH, 7), wanted, atol=1e-12
-            )
+            assert torch.allclose(bounded.predict(_both(bounded, images), masks, 7), wanted, atol=1e-12)
 
 
 def test_no_call_has_more_rows_than_allowed():
@@ -171,15 +175,15 @@ def test_no_call_has_more_rows_than_allowed():
     counted = DifferentiablePredictor(lambda b: (asked.append(len(b)), b.flatten(1).sum(1))[1], dtype=X.dtype)
     restriction = SoftRestriction(counted, MarginalReference(ROWS), max_rows=4)
     images = targeted(X, 0)
-    restriction.predict(images, MASKS.clone().requires_grad_(), BOTH, 0)
+    restriction.predict(_both(restriction, images), MASKS.clone().requires_grad_(), 0)
     assert sum(asked) == 6 * 10
-    restriction.estimate(images, MASKS, BOTH, 2), restriction.full(images), restriction.base(images)
+    restriction.estimate(images, MASKS, 2), restriction.full(images), restriction.base(images)
     assert max(asked) <= 4
 
 
 def test_the_mean_of_many_draws_is_the_expectation_within_its_error():
     restriction = SoftRestriction(LINEAR, BaselineReference(ROWS[0]), seed=8)
-    found = restriction.estimate(targeted(X, 0), MASKS, BOTH, 200)
+    found = restriction.estimate(targeted(X, 0), MASKS, 200)
     assert (found.stderr > 0).all()
     for b in range(3):
         exact = linear_answers(WEIGHTS, X[b], ROWS[0], MASKS[b].view(4, 5))
@@ -192,12 +196,11 @@ def test_errors_cover_the_truth_as_often_as_they_say():
     # The two of a pair are exact opposites here: taken for independent, they would cover always.
     half, hits = torch.full_like(MASKS[:1], 0.5), 0
     exact = linear_answers(WEIGHTS, X[0], ROWS[0], half[0].view(4, 5))[0]
-    one = Jobs(torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.bool))
     for seed in range(200):
         paired = Relaxation(n_draws=10, antithetic=True)
         restriction = SoftRestriction(LINEAR, BaselineReference(ROWS[0]), paired, seed=seed)
-        found = restriction.estimate(targeted(X[:1], 0), half, one, 3)
-        hits += bool((found.mean - exact).abs() < 1.96 * found.stderr)
+        found = restriction.estimate(targeted(X[:1], 0), half, 3)
+        hits += bool((found.mean[0] - exact).abs() < 1.96 * found.stderr[0])
     assert 0.87 <= hits / 200 <= 0.99
 
 
@@ -219,7 +222,6 @@ def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
     masks = torch.tensor([[0.1, 0.9, 0.4, 0.6, 0.25, 0.8], [0.5, 0.3, 0.7, 1.0, 0.0, 0.95]]).double()
     masks = masks[:, : grid.shape[0]]
     planes = grid.spread(masks)
-    jobs = Jobs(torch.tensor([0, 1, 0, 1]), torch.tensor([False, False, True, True]))
     wanted = [
         expected_answer(
             lambda image: _curved(image[None])[0], TINY[b], planes[b], rows, hidden=h, units=units
@@ -231,7 +233,7 @@ def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
     hits = torch.zeros(4)
     for seed in range(100):
         asked = SoftRestriction(predictor, reference, Relaxation(0.5, False), grid, seed=seed)
-        found = asked.estimate(targeted(TINY[:2], 0), masks, jobs, 4)
+        found = asked.estimate(targeted(TINY[:2], 0), masks, 4)
         hits += (found.mean - torch.tensor(wanted)).abs() <= 1.96 * found.stderr
     # 40 draws and 100 trials: .95 less 3 standard errors of the share, and of Student's t.
     assert (hits / 100 >= 0.86).all()
@@ -241,12 +243,12 @@ def test_estimates_are_the_mean_over_all_binary_masks_and_cover_it(rows, units):
 def test_slopes_of_relaxed_draws_are_finite_differences(reference):
     restriction = SoftRestriction(PREDICTOR, reference, Relaxation(0.6, False, 4), seed=2)
     images, masks = targeted(X, torch.arange(3)), MASKS.clamp(0.05, 0.95)
-    slope = _slope(restriction, images, masks, 1)[1]
+    slope, sides = _slope(restriction, images, masks, 1)[1], _both(restriction, images)
     for job in range(6):
         for player in (0, 8, 19):
             moved = torch.zeros_like(masks)
             moved[job % 3, player] = 1e-6
-            up, down = (restriction.predict(images, masks + s * moved, BOTH, 1)[job] for s in (1, -1))
+            up, down = (restriction.predict(sides, masks + s * moved, 1)[job] for s in (1, -1))
             assert slope[job, job % 3, player].item() == pytest.approx(
                 (up - down).item() / 2e-6, rel=1e-5, abs=1e-8
             )
@@ -314,9 +316,9 @@ def test_the_model_is_left_as_found_also_when_it_raises():
     before = {name: value.clone() for name, value in net.state_dict().items()}
     restriction = SoftRestriction(differentiable_module(net), BaselineReference(ROWS[0]))
     state = torch.get_rng_state()
-    restriction.predict(targeted(X, 0), MASKS.clone().requires_grad_(), BOTH, 0)
+    restriction.predict(_both(restriction, targeted(X, 0)), MASKS.clone().requires_grad_(), 0)
     with pytest.raises(SettingError, match="target 4 is out of range: the model has 4 outputs"):
-        restriction.predict(targeted(X, 4), MASKS.clone().requires_grad_(), BOTH, 0)
+        restriction.predict(_both(restriction, targeted(X, 4)), MASKS.clone().requires_grad_(), 0)
     assert net.training and torch.equal(state, torch.get_rng_state())
     assert all(parameter.grad is None for parameter in net.parameters())
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
@@ -329,7 +331,7 @@ def test_targets_out_of_range_are_refused_everywhere(target):
     for ask in (
         lambda: restriction.full(images),
         lambda: restriction.base(images),
-        lambda: restriction.estimate(images, MASKS, BOTH, 1),
+        lambda: restriction.estimate(images, MASKS, 1),
     ):
         with pytest.raises(SettingError, match=f"target {target} is out of range"):
             ask()
@@ -338,7 +340,7 @@ def test_targets_out_of_range_are_refused_everywhere(target):
 def test_masks_of_another_size_are_refused():
     restriction = SoftRestriction(PREDICTOR, BaselineReference(ROWS[0]))
     with pytest.raises(InputError, match=r"masks have shape \(3, 80\), the images need \(3, 20\)"):
-        restriction.predict(targeted(X, 0), torch.rand(3, 80).double(), BOTH, 0)
+        restriction.predict(_both(restriction, targeted(X, 0)), torch.rand(3, 80).double(), 0)
 
 
 def test_a_baseline_of_another_shape_is_refused():
@@ -368,16 +370,15 @@ def test_nan_outputs_and_gradients_are_refused():
         SoftRestriction(broken, reference).full(targeted(X, 0))
     steep = DifferentiablePredictor(lambda b: (b - b).flatten(1).sum(1).abs().sqrt(), dtype=X.dtype)
     with pytest.raises(ModelError, match="NaN or infinite gradients"):
-        leaf = MASKS.clone().requires_grad_()
-        slopes(SoftRestriction(steep, reference).predict(targeted(X, 0), leaf, BOTH, 0), (leaf,))
+        leaf, restriction = MASKS.clone().requires_grad_(), SoftRestriction(steep, reference)
+        slopes(restriction.predict(_both(restriction, targeted(X, 0)), leaf, 0), (leaf,))
 
 
 def test_a_model_without_gradients_is_refused():
     deaf = DifferentiablePredictor(lambda b: b.detach().flatten(1).sum(1), dtype=X.dtype)
     with pytest.raises(ModelError, match="no gradient with respect to its input; search over superpixels"):
-        SoftRestriction(deaf, BaselineReference(ROWS[0])).predict(
-            targeted(X, 0), MASKS.clone().requires_grad_(), BOTH, 0
-        )
+        restriction = SoftRestriction(deaf, BaselineReference(ROWS[0]))
+        restriction.predict(_both(restriction, targeted(X, 0)), MASKS.clone().requires_grad_(), 0)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +395,7 @@ def test_every_lack_of_memory_is_one_error(error):
 
     restriction = SoftRestriction(DifferentiablePredictor(full, dtype=X.dtype), BaselineReference(ROWS[0]))
     with pytest.raises(LimitError, match="out of memory in a model call of 60 rows"):
-        restriction.predict(targeted(X, 0), MASKS.clone().requires_grad_(), BOTH, 0)
+        restriction.predict(_both(restriction, targeted(X, 0)), MASKS.clone().requires_grad_(), 0)
 
 
 def test_other_errors_of_the_model_pass():

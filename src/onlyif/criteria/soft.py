@@ -6,7 +6,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import final
 
 import torch
@@ -17,7 +16,7 @@ from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
 from onlyif.criteria.soft_weights import SoftWeights
 from onlyif.restrictions.soft import SoftRestriction
-from onlyif.restrictions.soft_images import Jobs, TargetedImages, targeted
+from onlyif.restrictions.soft_images import Sides, TargetedImages, targeted
 
 
 @final
@@ -47,10 +46,25 @@ class SoftProblem:
     def __len__(self) -> int:
         return len(self.full)
 
-    @cached_property
-    def needed(self) -> tuple[Jobs, Tensor, Tensor]:
-        """Who is asked with S kept, then who with S hidden; α of 0 or 1 leaves one side out."""
-        return _jobs(self.weights.alpha, both=False)
+
+@final
+@dataclass(frozen=True, eq=False)
+class SidedProblem:
+    """A problem made ready for many masks.
+
+    Args:
+        problem: The images with their weights.
+        sides: Who is asked with S kept, then who with S hidden.
+        n_kept: The number of the former.
+        goal: What each answer is held against: f(x) where S is kept, f_0 where it is hidden.
+        weight: What each gap weighs, α or 1 - α.
+    """
+
+    problem: SoftProblem
+    sides: Sides
+    n_kept: int
+    goal: Float[Tensor, "j"]
+    weight: Float[Tensor, "j"]
 
 
 @final
@@ -60,17 +74,32 @@ class SoftValue:
 
     Args:
         objective: What is minimised.
-        sufficiency: Δsuf; NaN where α = 0 leaves it out and it was not asked for.
-        necessity: Δnec; NaN where α = 1 leaves it out and it was not asked for.
+        gaps: The gap of each answer.
+        sided: Which answers those are.
         size: mean|S|.
         variation: TV(S).
     """
 
     objective: Float[Tensor, "b"]
-    sufficiency: Float[Tensor, "b"]
-    necessity: Float[Tensor, "b"]
+    gaps: Float[Tensor, "j"]
+    sided: SidedProblem
     size: Float[Tensor, "b"]
     variation: Float[Tensor, "b"]
+
+    @property
+    def sufficiency(self) -> Float[Tensor, "b"]:
+        """Δsuf; NaN where α = 0 leaves it out and it was not asked for."""
+        return self._among_all(slice(self.sided.n_kept))
+
+    @property
+    def necessity(self) -> Float[Tensor, "b"]:
+        """Δnec; NaN where α = 1 leaves it out and it was not asked for."""
+        return self._among_all(slice(self.sided.n_kept, None))
+
+    def _among_all(self, side: slice) -> Float[Tensor, "b"]:
+        blank = self.gaps.new_full((len(self.objective),), torch.nan)
+        numbers = self.sided.sides.numbers[side].to(self.gaps.device)
+        return blank.index_put((numbers,), self.gaps[side])
 
 
 @final
@@ -139,14 +168,26 @@ class SoftObjective:
         """
         return SoftObjective(replace(self.restriction, max_rows=max_rows))
 
+    def sided(self, problem: SoftProblem, *, both: bool = False) -> SidedProblem:
+        """A problem made ready for the value of many masks.
+
+        Args:
+            problem: The images.
+            both: Ask both gaps also where α leaves one out.
+        """
+        alpha = problem.weights.alpha.cpu()
+        kept, hidden = ((alpha > 0) | both).nonzero().flatten(), ((alpha < 1) | both).nonzero().flatten()
+        numbers = torch.cat([kept, hidden])
+        sides = self.restriction.sides(problem.images, numbers, torch.arange(len(numbers)) >= len(kept))
+        goal = torch.cat(
+            [problem.full[kept.to(problem.full.device)], problem.base[hidden.to(problem.base.device)]]
+        )
+        return SidedProblem(
+            problem, sides, len(kept), goal, torch.cat([alpha[kept], 1 - alpha[hidden]]).to(goal)
+        )
+
     def value(
-        self,
-        problem: SoftProblem,
-        masks: Float[Tensor, "b d"],
-        step: int,
-        *,
-        both: bool = False,
-        asked: Float[Tensor, "b d"] | None = None,
+        self, problem: SoftProblem, masks: Float[Tensor, "b d"], step: int, *, both: bool = False
     ) -> SoftValue:
         """The objective on the draws of one step, differentiable in the masks.
 
@@ -155,17 +196,27 @@ class SoftObjective:
             masks: Their soft masks S, one number a player.
             step: Number of the step; each has its own draws.
             both: Ask both gaps also where α leaves one out.
+        """
+        return self.value_of(self.sided(problem, both=both), masks, step)
+
+    def value_of(
+        self,
+        sided: SidedProblem,
+        masks: Float[Tensor, "b d"],
+        step: int,
+        asked: Float[Tensor, "b d"] | None = None,
+    ) -> SoftValue:
+        """The same of a problem made ready.
+
+        Args:
+            sided: The problem.
+            masks: Its soft masks S.
+            step: Number of the step.
             asked: The masks once more, by which the model is asked: what slope they get comes of the model.
                 None takes the masks.
         """
-        jobs, kept, hidden = _jobs(problem.weights.alpha, both) if both else problem.needed
-        answers = self.restriction.predict(problem.images, masks if asked is None else asked, jobs, step)
-        blank = torch.full_like(problem.full, torch.nan)
-        n_kept = int(kept.sum())
-        kept, hidden = kept.to(masks.device), hidden.to(masks.device)
-        sufficiency = blank.masked_scatter(kept, (answers[:n_kept] - problem.full[kept]).abs())
-        necessity = blank.masked_scatter(hidden, (answers[n_kept:] - problem.base[hidden]).abs())
-        return self._value(problem, masks, sufficiency, necessity)
+        answers = self.restriction.predict(sided.sides, masks if asked is None else asked, step)
+        return self._value(sided, masks, (answers - sided.goal).abs())
 
     def estimate(self, problem: SoftProblem, masks: Float[Tensor, "b d"], n_draws: int) -> SoftErrors:
         """Both gaps on at least `n_draws` draws, with standard errors and without a graph.
@@ -175,7 +226,6 @@ class SoftObjective:
             masks: Their soft masks S.
             n_draws: Draws a mask; for binary masks and a single atom one is exact.
         """
-        jobs, _, _ = _jobs(problem.weights.alpha, both=True)
         b = len(problem)
         exact = self.restriction.reference.law.n_atoms == 1 and bool(((masks == 0) | (masks == 1)).all())
         asked = self
@@ -183,31 +233,16 @@ class SoftObjective:
             one = replace(self.restriction.relaxation, n_draws=1, antithetic=False)
             asked = SoftObjective(replace(self.restriction, relaxation=one))
         n_steps = 1 if exact else -(-n_draws // self.restriction.relaxation.n_draws)
-        found = asked.restriction.estimate(problem.images, masks, jobs, n_steps)
+        found = asked.restriction.estimate(problem.images, masks, n_steps)
         stderr = torch.zeros_like(found.stderr) if exact else found.stderr
-        full, base = doubled_tensor(problem.full), doubled_tensor(problem.base)
-        gaps = (found.mean[:b] - full).abs(), (found.mean[b:] - base).abs()
-        value = self._value(problem, masks.detach().cpu(), *gaps)
+        sided = self.sided(problem, both=True)
+        value = self._value(sided, masks.detach().cpu(), (found.mean - doubled_tensor(sided.goal)).abs())
         return SoftErrors(value, stderr[:b], torch.hypot(stderr[b:], doubled_tensor(problem.base_stderr)))
 
-    def _value(
-        self, problem: SoftProblem, masks: Tensor, sufficiency: Tensor, necessity: Tensor
-    ) -> SoftValue:
-        weights, neighbours = problem.weights, self.restriction.players(problem.images).neighbours
-        alpha, (size, variation) = (
-            weights.alpha.to(masks),
-            (neighbours.mean(masks), neighbours.variation(masks)),
-        )
-        # A side that was not asked for is NaN and weighs nothing.
-        kept = torch.where(alpha > 0, alpha * sufficiency.nan_to_num(), 0)
-        hidden = torch.where(alpha < 1, (1 - alpha) * necessity.nan_to_num(), 0)
+    def _value(self, sided: SidedProblem, masks: Tensor, gaps: Float[Tensor, "j"]) -> SoftValue:
+        weights, neighbours = sided.problem.weights, self.restriction.players(sided.problem.images).neighbours
+        size, variation = neighbours.mean(masks), neighbours.variation(masks)
         penalty = weights.size.to(masks) * size + weights.variation.to(masks) * variation
-        return SoftValue(kept + hidden + penalty, sufficiency, necessity, size, variation)
-
-
-def _jobs(alpha: Tensor, both: bool) -> tuple[Jobs, Tensor, Tensor]:
-    """Who is asked with S kept, then who with S hidden."""
-    weight = alpha.cpu()
-    kept, hidden = (weight > 0) | both, (weight < 1) | both
-    numbers = torch.cat([kept.nonzero().flatten(), hidden.nonzero().flatten()])
-    return Jobs(numbers, torch.arange(len(numbers)) >= int(kept.sum())), kept, hidden
+        weighed, numbers = sided.weight.to(masks) * gaps, sided.sides.numbers.to(gaps.device)
+        objective = gaps.new_zeros(len(penalty)).index_add(0, numbers, weighed) + penalty
+        return SoftValue(objective, gaps, sided, size, variation)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.core.arrays import on_host
-from onlyif.core.errors import SettingError
+from onlyif.core.errors import InputError, SettingError
 from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
 from onlyif.engine.soft import plain_outputs, soft_outputs
@@ -23,10 +23,9 @@ from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.soft_draws import Relaxation, uniform_of
 from onlyif.restrictions.soft_images import (
-    Jobs,
+    Sides,
     SoftEstimate,
     TargetedImages,
-    check_masks,
     check_target,
     estimate_of,
 )
@@ -96,41 +95,50 @@ class SoftRestriction:
             parts = [opened._base(images.take(p), plan) for p in torch.split(torch.arange(b), at_once)]
         return SoftEstimate(torch.cat([p.mean for p in parts]), torch.cat([p.stderr for p in parts]))
 
-    def predict(
-        self, images: TargetedImages, masks: Float[Tensor, "b d"], jobs: Jobs, step: int
-    ) -> Float[Tensor, "j"]:
+    def sides(self, images: TargetedImages, numbers: Int64[Tensor, "j"], hidden: Bool[Tensor, "j"]) -> Sides:
+        """Images made ready to be asked about from one side of a mask, step for step.
+
+        Args:
+            images: The images, one a mask.
+            numbers: Which of them are asked about.
+            hidden: Whether S is hidden rather than kept.
+        """
+        some = images.take(numbers)
+        filling = self._filling(Plan(1, 0, 1, None), some.x) if self.reference.law.n_atoms == 1 else None
+        return Sides(some, numbers, len(images.x), hidden, filling)
+
+    def predict(self, sides: Sides, masks: Float[Tensor, "b d"], step: int) -> Float[Tensor, "j"]:
         """The mean prediction over the draws of one step, with a graph to the masks if they have one.
 
         Args:
-            images: The images.
-            masks: Their soft masks S, one number a player.
-            jobs: Which images are asked, and whether S is kept or hidden.
+            sides: What is asked.
+            masks: The soft masks S, one number a player.
             step: Number of the step; each has its own draws.
 
         Raises:
-            InputError: if masks and images have different sizes.
+            InputError: if masks have another number of players than images.
             ModelError: if outputs are not finite, or have no gradient.
         """
-        return self._draws(images, masks, jobs, step).mean(1)
+        return self._draws(sides, masks, step).mean(1)
 
-    def estimate(
-        self, images: TargetedImages, masks: Float[Tensor, "b d"], jobs: Jobs, n_steps: int
-    ) -> SoftEstimate:
-        """The mean prediction over the draws of several steps, with its standard error, without a graph.
+    def estimate(self, images: TargetedImages, masks: Float[Tensor, "b d"], n_steps: int) -> SoftEstimate:
+        """The mean predictions of all with S kept, then with S hidden, over the draws of several steps.
+
+        Without a graph, and with standard errors.
 
         Args:
             images: The images.
             masks: Their soft masks S.
-            jobs: Which images are asked, and whether S is kept or hidden.
             n_steps: Steps; each has `relaxation.n_draws` draws.
         """
-        pieces = []
+        pieces, b = [], len(images.x)
         # f_S is about binary draws; the two of a pair are no independent ones, which errors need.
         single = replace(self, relaxation=replace(self.relaxation, antithetic=False, straight_through=True))
+        at_once = max(1, self.max_rows // self.relaxation.n_draws)
         with single.opened() as opened, torch.no_grad():
-            for part in jobs.split(max(1, self.max_rows // self.relaxation.n_draws)):
-                drawn = [opened._draws(images, masks, part, step) for step in range(n_steps)]
-                pieces.append(torch.cat(drawn, 1))
+            for part in torch.split(torch.arange(2 * b), at_once):
+                sides = opened.sides(images, part % b, part >= b)
+                pieces.append(torch.cat([opened._draws(sides, masks, step) for step in range(n_steps)], 1))
         return estimate_of(torch.cat(pieces))
 
     def _base(self, some: TargetedImages, plan: Plan) -> SoftEstimate:
@@ -150,43 +158,40 @@ class SoftRestriction:
         exact = plan.seed is None
         return SoftEstimate(mean, torch.zeros_like(mean) if exact else answers.std(1) / plan.total**0.5)
 
-    def _draws(
-        self, images: TargetedImages, masks: Float[Tensor, "b d"], jobs: Jobs, step: int
-    ) -> Float[Tensor, "j n"]:
-        """The target's output for every job and draw of a step."""
-        players, (n_draws, axes) = self.players(images), (self.relaxation.n_draws, images.x.dim() - 3)
-        d = players.shape[0]
-        check_masks(images, masks, (d,))
-        some, numbers, side = images.take(jobs.numbers), jobs.numbers, jobs.hidden.to(masks.device)
-        streams = images.index[numbers.to(images.index.device)]
-        uniform = uniform_of(self.relaxation, streams, d, self.seed, step).to(masks)
-        drawn = self.relaxation.draw(masks.index_select(0, numbers.to(masks.device)), uniform)
+    def _draws(self, sides: Sides, masks: Float[Tensor, "b d"], step: int) -> Float[Tensor, "j n"]:
+        """The target's output for every question and draw of a step."""
+        images, (n_draws, axes) = sides.images, (self.relaxation.n_draws, sides.images.x.dim() - 3)
+        players = self.players(images)
+        needed = (sides.n_masks, players.shape[0])
+        if tuple(masks.shape) != needed:
+            raise InputError(f"masks have shape {tuple(masks.shape)}, the images need {needed}")
+        uniform = uniform_of(self.relaxation, images.index, players.shape[0], self.seed, step).to(masks)
+        drawn = self.relaxation.draw(masks.index_select(0, sides.numbers.to(masks.device)), uniform)
         plane = players.spread(drawn)
         share = plane.view(*plane.shape[:2], *[1] * axes, *plane.shape[2:])
-        first = step * n_draws
-        plan = Plan(first + n_draws, first, first + n_draws, self.seed)
-        hidden = side.view(-1, *[1] * (share.dim() - 1))
-        with torch.no_grad():
-            values = self._values(plan, some.x, (share > 0.5) ^ hidden).to(share.dtype)
-            every = some.x.unsqueeze(1).to(share.dtype)
-            ends = torch.where(hidden, every, values), torch.where(hidden, values, every)
+        ends = self._ends(sides, share, step * n_draws) if sides.ends is None else sides.ends
         outputs = soft_outputs(self.predictor, ends, share, axes=2, max_rows=self.max_rows)
-        check_target(some.target, outputs.shape[2])
-        column = some.target.to(outputs.device).view(-1, 1, 1).expand(-1, n_draws, 1)
+        check_target(images.target, outputs.shape[2])
+        column = images.target.to(outputs.device).view(-1, 1, 1).expand(-1, n_draws, 1)
         return outputs.gather(2, column).squeeze(2)
 
-    def _values(self, plan: Plan, x: Instances, keep: Bool[Tensor, "b n ..."]) -> Float[Tensor, "..."]:
-        """What hidden pixels become, for every image and draw, (b or 1, n or 1, *x)."""
-        law = self.reference.law
-        if law.n_atoms == 1 or not law.depends_on_x:
-            wanted = Plan(1, 0, 1, None) if law.n_atoms == 1 else plan
-            nothing = np.zeros((1, 1, *x.shape[1:]), dtype=bool)
-            values: Tensor = self.reference.draw(x, nothing, wanted).values
-            return values.squeeze(1)
+    @torch.no_grad()
+    def _ends(self, sides: Sides, share: Float[Tensor, "b n ..."], first: int) -> tuple[Tensor, Tensor]:
+        """What is between, for every question and each of the draws from the first on."""
+        plan, x = Plan(first + share.shape[1], first, first + share.shape[1], self.seed), sides.images.x
+        if not self.reference.law.depends_on_x:
+            return sides.between(self._filling(plan, x))
+        keep = (share > 0.5) ^ sides.hidden.to(share.device).view(-1, *[1] * (share.dim() - 1))
         kept = on_host(keep.expand(-1, -1, *x.shape[1:]))
         single = [replace(plan, start=i, stop=i + 1) for i in range(plan.start, plan.stop)]
         drawn = [self.reference.draw(x, kept[:, i : i + 1], one).values for i, one in enumerate(single)]
-        return torch.cat(drawn, 2).squeeze(1)
+        return sides.between(torch.cat(drawn, 2).squeeze(1))
+
+    def _filling(self, plan: Plan, x: Instances) -> Float[Tensor, "..."]:
+        """What hidden pixels become where nothing is kept, (b or 1, n, *x)."""
+        nothing = np.zeros((1, 1, *x.shape[1:]), dtype=bool)
+        values: Tensor = self.reference.draw(x, nothing, plan).values
+        return values.squeeze(1)
 
 
 def _of_target(outputs: Float[Tensor, "b k"], target: Int64[Tensor, "b"]) -> Float[Tensor, "b"]:

@@ -1,7 +1,7 @@
 """What soft restrictions are asked about: images, their targets, and from which side of a mask."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import torch
@@ -63,21 +63,38 @@ def targeted(
 
 @final
 @dataclass(frozen=True, eq=False)
-class Jobs:
-    """Which masks are asked for, and from which side.
+class Sides:
+    """Images that are asked about, each from one side of one mask.
 
     Args:
-        numbers: Number of the image and mask of each job.
+        images: The image of each question.
+        numbers: The number of its mask.
+        n_masks: How many masks there are.
         hidden: True hides S and keeps the rest (necessity); False keeps S (sufficiency).
+        filling: What hidden pixels become, where that does not depend on draws; of size 1 where one image
+            fills all.
     """
 
+    images: TargetedImages
     numbers: Int64[Tensor, "j"]
+    n_masks: int
     hidden: Bool[Tensor, "j"]
+    filling: Float[Tensor, "..."] | None
 
-    def split(self, size: int) -> Iterator["Jobs"]:
-        """Runs of at most `size` jobs."""
-        pairs = zip(torch.split(self.numbers, size), torch.split(self.hidden, size), strict=True)
-        return (Jobs(numbers, hidden) for numbers, hidden in pairs)
+    @cached_property
+    def ends(self) -> tuple[Tensor, Tensor] | None:
+        """The images where a mask is 0, and where it is 1, unless they are drawn."""
+        return None if self.filling is None else self.between(self.filling)
+
+    def between(self, filling: Float[Tensor, "..."]) -> tuple[Tensor, Tensor]:
+        """The images where a mask is 0, and where it is 1: (j, 1 or n, *x).
+
+        Args:
+            filling: What hidden pixels become, for every question and draw.
+        """
+        every = self.images.x.unsqueeze(1)
+        hidden = self.hidden.to(every.device).view(-1, *[1] * (every.dim() - 1))
+        return torch.where(hidden, every, filling), torch.where(hidden, filling, every)
 
 
 @final
@@ -143,6 +160,10 @@ def check_masks(images: TargetedImages, masks: Float[Tensor, "b ..."], shape: tu
 
 def check_target(target: Int64[Tensor, "b"], n_outputs: int) -> None:
     """Refuse targets that the model has no output for.
+
+    Args:
+        target: The numbers of outputs.
+        n_outputs: How many outputs there are.
 
     Raises:
         SettingError: naming one of them.

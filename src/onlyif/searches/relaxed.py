@@ -102,9 +102,10 @@ class RelaxedSearch:
         settings, (numbers, start) = self.settings, where
         shape = FreeMask() if grid.drawn is grid else GridMask(grid)
 
+        sided = objective.sided(problem)
+
         def cost(masks: Tensor, asked: Tensor, step: int, rows: int) -> Tensor:
-            value = objective.within(rows).value(problem, masks[:, 0], step, asked=asked[:, 0])
-            return value.objective
+            return objective.within(rows).value_of(sided, masks[:, 0], step, asked[:, 0]).objective
 
         free = grid.gather(start.to(problem.full))
         end = descend(cost, free, shape, settings.schedule, objective.restriction.max_rows)
