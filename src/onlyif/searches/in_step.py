@@ -8,6 +8,7 @@ instances give.
 
 import math
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
@@ -126,7 +127,7 @@ def _start(
         found = [one for gaps, codes in asked for one in _found(gaps, number, codes, everyone)]
         grid = max(2.0**-900, *(part for _, parts, _ in found for part in parts)) * 2.0**-digits
         sizes: tuple[list[int], ...] = tuple([] for _ in range(n_players + 1))
-        seen = Visited(n_players, _own_first(criterion), grid, mirrored, {}, {}, sizes, pairs)
+        seen = Visited(n_players, _own_first(criterion), grid, mirrored, {}, array("d"), {}, sizes, pairs)
         seen.add(found)
         visited.append(seen)
     return visited, _allowance(budget, asked), sum(gaps.model_rows for gaps, _ in asked)
@@ -143,7 +144,7 @@ def recorded_cloud(found: list[AskedSubsets], number: int, n_players: int, digit
     """
     everyone = (1 << n_players) - 1
     sizes: tuple[list[int], ...] = tuple([] for _ in range(n_players + 1))
-    seen = Visited(n_players, (), 1.0, False, {}, {}, sizes)
+    seen = Visited(n_players, (), 1.0, False, {}, array("d"), {}, sizes)
     for one in found:
         codes = codes_of(one.subset[number if len(one.subset) > 1 else 0])
         seen.add(_found(one.gaps, number, codes, everyone))

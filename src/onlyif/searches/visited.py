@@ -6,6 +6,7 @@ and d may be some hundreds.
 """
 
 import heapq
+from array import array
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import final
@@ -28,7 +29,8 @@ class Visited:
         directions: Weightings of the gap's parts that are to be made small.
         grid: Scores are compared as whole multiples of this, so that ties are ties.
         mirrored: Whether the criterion gives complements for nothing.
-        points: Parts and standard errors of every visited subset.
+        places: The visited subsets, each with the number of its visit.
+        values: The gap's parts and their standard errors, of one visited subset after the other.
         scores: The weighted gaps of every visited subset on the grid, one a direction.
         by_size: The visited subsets of each size 0 to d, in the order of their visits.
         needs: Pairs of sets of one player: what the search goes through holds the first only together with
@@ -39,7 +41,8 @@ class Visited:
     directions: tuple[tuple[float, ...], ...]
     grid: float
     mirrored: bool
-    points: dict[int, tuple[list[float], list[float]]]
+    places: dict[int, int]
+    values: "array[float]"
     scores: dict[int, tuple[int, ...]]
     by_size: tuple[list[int], ...]
     needs: tuple[tuple[int, int], ...] = ()
@@ -60,8 +63,10 @@ class Visited:
     def add(self, found: Iterable[Found]) -> None:
         """Remember subsets and their gaps."""
         for code, parts, stderr in found:
-            if code not in self.points:
-                self.points[code] = (parts, stderr)
+            if code not in self.places:
+                self.places[code] = len(self.places)
+                self.values.extend(parts)
+                self.values.extend(stderr)
                 self.scores[code] = tuple(
                     round(sum(w * part for w, part in zip(weights, parts, strict=True)) / self.grid)
                     for weights in self.directions
@@ -70,7 +75,7 @@ class Visited:
 
     def fresh(self, candidates: Iterable[int]) -> list[int]:
         """The candidates that were not visited, each once; of a mirrored pair the first one only."""
-        return unvisited(candidates, self.points, self.everyone if self.mirrored else None)
+        return unvisited(candidates, self.places, self.everyone if self.mirrored else None)
 
     def best(self, size: int, direction: int, count: int) -> list[int]:
         """The visited subsets of a size with the least score, of those it allows; ties in canonical order.
@@ -89,9 +94,8 @@ class Visited:
         codes = [code for one_size in ordered for code in one_size]
         ends = np.cumsum([len(one_size) for one_size in ordered[:-1]])
         numbers = np.split(np.arange(len(codes)), ends)
-        parts, stderr = (
-            np.array([self.points[code][which] for code in codes], dtype=np.float64) for which in (0, 1)
-        )
+        table = np.frombuffer(self.values).reshape(len(codes), 2, -1)[[self.places[code] for code in codes]]
+        parts, stderr = np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
         return Cloud(parts, stderr, tuple(numbers), keep_of(codes, self.n_players), digits)
 
 
