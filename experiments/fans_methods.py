@@ -15,7 +15,7 @@ from torch import Tensor
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.thresholds import noise_threshold
 from onlyif.core.errors import SettingError
-from onlyif.criteria.causation import PNS
+from onlyif.criteria.causation import PNSCriterion
 from onlyif.searches.ascent import ascend
 from onlyif.searches.ascent_settings import AscentSettings
 from onlyif.searches.base import Search
@@ -58,7 +58,7 @@ def searched(subjects: Subjects, search: Search, sizes: tuple[int, ...], n: int)
     """The best subset of each size among those that a search compared with n perturbations."""
     cheap = Perturbations(n_perturbations=n, most_masks=n)
     test = replace(subjects.test, perturbations=cheap)
-    compared = search.compare(PNS(test, subjects.x, subjects.change), test.players.count, 30)
+    compared = search.compare(PNSCriterion(test, subjects.x, subjects.change), test.players.count, 30)
     best = []
     for cloud in compared.clouds:
         missed = [size for size in sizes if not len(cloud.by_size[size])]
@@ -73,7 +73,7 @@ def searched(subjects: Subjects, search: Search, sizes: tuple[int, ...], n: int)
 
 def singles(subjects: Subjects) -> tuple[Tensor, float]:
     """PNS of each player alone."""
-    found = PNS(subjects.test, subjects.x, subjects.change).singles()
+    found = PNSCriterion(subjects.test, subjects.x, subjects.change).singles()
     return torch.from_numpy(found.pns).float(), found.model_rows
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.certificates import supersets
 from onlyif.answers.explained import explain_case
 from onlyif.criteria.distances import DiscreteDistance, FunctionDistance
@@ -34,7 +34,7 @@ def _unified(point, alpha):
 @settings(max_examples=50, deadline=None)
 def test_every_field_of_the_certificate_is_the_brute_force_one(table, epsilon, alpha):
     d = players_of(table)
-    (item,) = explained([table], Question(alpha=float(alpha), epsilon=float(epsilon)))
+    (item,) = explained([table], SetQuestion(alpha=float(alpha), epsilon=float(epsilon)))
     needed = certificates.certificate([Fraction(value) for value in table], d, epsilon)
     assert item.sufficient.players == needed.pop("sufficient")
     assert item.necessary.players == needed.pop("necessary")
@@ -48,7 +48,7 @@ def test_every_field_of_the_certificate_is_the_brute_force_one(table, epsilon, a
 @settings(max_examples=50, deadline=None)
 def test_lemma_4_1_bounds_both_gaps_by_the_unified_one(table, alpha, size):
     size = min(size, players_of(table))
-    (item,) = explained([table], Question(alpha=float(alpha), size=size))
+    (item,) = explained([table], SetQuestion(alpha=float(alpha), size=size))
     sure, best = item.certificate, item.unified
     point = continuum.points_of(table)[sum(1 << i for i in best.players)]
     gap = _unified(point, alpha)
@@ -72,13 +72,13 @@ def test_lemma_4_2_whatever_must_meet_meets(table, epsilon):
                 certificates.worst_of_supersets(points, part, code) for part, code in ((0, one), (1, other))
             ]
             assert one & other or min(worst) > epsilon
-    (item,) = explained([table], Question(epsilon=float(epsilon)))
+    (item,) = explained([table], SetQuestion(epsilon=float(epsilon)))
     assert item.certificate.meet or not item.certificate.must_meet
 
 
 def test_lemma_4_2_needs_epsilon_strictly_below_half_of_the_total_gap():
     table = [0, 2, 2, 4]
-    at_half, below = (explained([table], Question(epsilon=epsilon))[0] for epsilon in (2.0, 1.9))
+    at_half, below = (explained([table], SetQuestion(epsilon=epsilon))[0] for epsilon in (2.0, 1.9))
     assert at_half.certificate.super_sufficient
     assert at_half.certificate.must_meet is False
     assert below.certificate.must_meet is True
@@ -88,7 +88,7 @@ def test_lemma_4_2_needs_epsilon_strictly_below_half_of_the_total_gap():
 @settings(max_examples=50, deadline=None)
 def test_theorem_4_1_corrected_the_union_of_super_sets(table, epsilon, alpha):
     d, points = players_of(table), continuum.points_of(table)
-    (item,) = explained([table], Question(epsilon=float(epsilon)))
+    (item,) = explained([table], SetQuestion(epsilon=float(epsilon)))
     both = bool(item.certificate.super_sufficient and item.certificate.super_necessary)
     assert item.certificate.union_bound == (float(epsilon) if both else None)
     assume(both)
@@ -105,7 +105,7 @@ def test_theorem_4_1_corrected_the_union_of_super_sets(table, epsilon, alpha):
 def test_the_furthermore_of_the_printed_theorem_4_1_fails():
     """The solutions of (P_suf) and (P_nec) are both super, yet their union is not that of (P_uni)."""
     points = continuum.points_of(PRINTED)
-    (item,) = explained([PRINTED], Question(epsilon=0.1, size=2))
+    (item,) = explained([PRINTED], SetQuestion(epsilon=0.1, size=2))
     sufficient, necessary = item.continuum.at(1.0), item.continuum.at(0.0)
     assert (sufficient.players, necessary.players) == ((0, 1), (0,))
     assert certificates.worst_of_supersets(points, 0, 0b011) <= 0.1
@@ -121,7 +121,7 @@ def test_theorem_5_1_corrected_holds_for_every_subset_and_alpha(table, alpha):
     slack = 2 * min(alpha, 1 - alpha)
     for code, point in enumerate(points):
         assert certificates.phi(table, code) >= total - _unified(point, alpha) / slack
-    (item,) = explained([table], Question(alpha=float(alpha)))
+    (item,) = explained([table], SetQuestion(alpha=float(alpha)))
     point = points[sum(1 << i for i in item.unified.players)]
     assert item.certificate.phi_bound == pytest.approx(float(total - _unified(point, alpha) / slack))
     assert item.certificate.phi >= item.certificate.phi_bound - 1e-12
@@ -132,7 +132,7 @@ def test_theorem_5_1_as_printed_fails_off_one_half():
 
     def broken(case):
         table, alpha = case
-        (item,) = explained([table], Question(alpha=alpha, size=1))
+        (item,) = explained([table], SetQuestion(alpha=alpha, size=1))
         printed = item.total_gap.value - item.unified.unified(alpha)
         assert item.certificate.phi >= item.certificate.phi_bound
         return item.certificate.phi < printed - 1e-9
@@ -148,7 +148,7 @@ def test_theorem_5_1_as_printed_fails_off_one_half():
 
 def test_phi_has_no_bound_at_either_end():
     for alpha in (0.0, 1.0):
-        (item,) = explained([[0, 1, 2, 4]], Question(alpha=alpha))
+        (item,) = explained([[0, 1, 2, 4]], SetQuestion(alpha=alpha))
         assert item.certificate.phi is not None
         assert item.certificate.phi_bound is None
         assert [isinf(item.certificate.bound_sufficiency), isinf(item.certificate.bound_necessity)] == [
@@ -171,7 +171,7 @@ def test_bounds_that_need_a_metric_are_claimed_for_a_metric_only():
 
 
 def test_the_discrete_metric_is_certified_by_its_own_gaps():
-    (item,) = explained([[0, 1, 1, 1]], Question(epsilon=0.0), distance=DiscreteDistance())
+    (item,) = explained([[0, 1, 1, 1]], SetQuestion(epsilon=0.0), distance=DiscreteDistance())
     assert item.sufficient.players == (0,)
     assert item.necessary.players == (0, 1)
     assert item.certificate.must_meet
@@ -205,7 +205,7 @@ def _sampled(table, error, epsilon):
     d = players_of(table)
     errors = [0.0] + [error] * (len(table) - 2) + [0.0]
     function = game_of_tables([[float(value) for value in table]], [errors])
-    (item,) = explain_case(case_of(function, Question(epsilon=epsilon)))
+    (item,) = explain_case(case_of(function, SetQuestion(epsilon=epsilon)))
     assert item.certificate.basis is Basis.SAMPLED
     assert d == len(item.names)
     return item.certificate
@@ -254,7 +254,7 @@ def test_heuristic_searches_leave_supersets_open():
 def test_the_smallest_set_is_its_own_superset_also_on_the_edge_of_the_grid(table, epsilon):
     """ε is compared in the same way when the set is chosen and when it is certified."""
     points = continuum.points_of(table)
-    (item,) = explained([table], Question(epsilon=epsilon))
+    (item,) = explained([table], SetQuestion(epsilon=epsilon))
     code = sum(1 << i for i in item.sufficient.players)
     if certificates.worst_of_supersets(points, 0, code) <= item.sufficient.sufficiency.value:
         assert item.certificate.super_sufficient
@@ -262,7 +262,7 @@ def test_the_smallest_set_is_its_own_superset_also_on_the_edge_of_the_grid(table
 
 def test_the_edge_of_the_grid_itself():
     grid = 2.0**-29
-    (item,) = explained([[0.0, 1 - 2.4 * grid, 0.0, 1.0]], Question(epsilon=1.5 * grid))
+    (item,) = explained([[0.0, 1 - 2.4 * grid, 0.0, 1.0]], SetQuestion(epsilon=1.5 * grid))
     assert item.certificate.tolerance == grid
     assert item.sufficient.players == (0,)
     assert item.certificate.super_sufficient

@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import onlyif
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.criteria.distances import FunctionDistance
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.models.function import FunctionPredictor
@@ -496,7 +496,7 @@ def test_ctrl_c_keeps_the_finished_rows():
 
 def test_the_question_states_its_ranges():
     with pytest.raises(onlyif.SettingError):
-        Question(alpha=2.0)
+        SetQuestion(alpha=2.0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.explained import explain_case
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.players import Players, column_players
@@ -129,7 +129,7 @@ def test_permuting_players_permutes_the_results(order, seed, size):
     """Player i of the moved game is player order[i] of the first one."""
     table = np.random.default_rng(seed).random(16).tolist()
     moved = [table[code_of(order[player] for player in members(code))] for code in range(16)]
-    (one,), (other,) = (explained([each], Question(size=size)) for each in (table, moved))
+    (one,), (other,) = (explained([each], SetQuestion(size=size)) for each in (table, moved))
 
     def back(selection):
         return sorted(order[player] for player in selection.players), selection.n_ties
@@ -150,7 +150,7 @@ def test_permuting_players_permutes_the_results(order, seed, size):
 def test_the_unified_set_is_the_solution_at_alpha(table, alpha, size, exact):
     d = players_of(table)
     size = min(size, d)
-    (item,) = explained([table], Question(alpha=alpha, size=size, exact_size=exact))
+    (item,) = explained([table], SetQuestion(alpha=alpha, size=size, exact_size=exact))
     points = continuum.points_of(table)
     least, code, tied = continuum.solve(points, continuum.admissible(d, size, exact), alpha)
     assert item.unified.players == continuum.members(code, d)
@@ -187,7 +187,7 @@ def test_x_equal_to_the_baseline_leaves_nothing_to_explain():
 
 
 def test_a_constant_model_with_an_epsilon_of_its_own():
-    (item,) = explained([[0.7] * 8], Question(epsilon=0.05))
+    (item,) = explained([[0.7] * 8], SetQuestion(epsilon=0.05))
     assert item.sufficient.players == item.necessary.players == ()
     assert item.certificate.super_sufficient
     assert not item.certificate.informative
@@ -232,7 +232,7 @@ def test_gaps_searched_for_are_optimistic_and_fresh_ones_are_not():
 
     searched, fresh, inside = ([], []), ([], []), []
     for seed in range(n_seeds):
-        question = Question(alpha=1.0, size=2, exact_size=True)
+        question = SetQuestion(alpha=1.0, size=2, exact_size=True)
         (item,) = explain_case(case_of(function(seed), question, fresh=function(10_000 + seed)))
         for part, (gap, again) in enumerate(
             zip((item.unified.sufficiency, item.unified.necessity), item.unified.fresh, strict=True)
@@ -270,9 +270,9 @@ def test_outputs_that_are_no_numbers_are_refused():
 )
 def test_bad_questions_are_refused(settings, said):
     with pytest.raises(SettingError, match=said):
-        Question(**settings)
+        SetQuestion(**settings)
 
 
 def test_sizes_beyond_the_number_of_players_are_refused():
     with pytest.raises(SettingError, match="at most the number of players, 2; got 3"):
-        case_of(game_of_tables([[0.0, 1.0, 2.0, 4.0]]), Question(size=3))
+        case_of(game_of_tables([[0.0, 1.0, 2.0, 4.0]]), SetQuestion(size=3))

@@ -9,7 +9,7 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier,
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import onlyif
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.sets import EPSILON_SHARE
 from onlyif.answers.stability import Resampled, Rule, resampled_sets, shares_of
 from onlyif.cli.main import main
@@ -105,12 +105,12 @@ def test_resamples_vary_as_other_samples_do():
 @pytest.mark.parametrize(
     "question",
     [
-        Question(),
-        Question(alpha=0.3),
-        Question(alpha=1.0, size=2),
-        Question(alpha=0.0, size=0),
-        Question(size=2, exact_size=True, epsilon=0.2),
-        Question(epsilon=10.0),
+        SetQuestion(),
+        SetQuestion(alpha=0.3),
+        SetQuestion(alpha=1.0, size=2),
+        SetQuestion(alpha=0.0, size=0),
+        SetQuestion(size=2, exact_size=True, epsilon=0.2),
+        SetQuestion(epsilon=10.0),
     ],
 )
 def test_sets_of_resamples_are_those_of_explanations_of_their_tables(question):
@@ -221,7 +221,7 @@ def test_a_resample_without_a_permitted_set_within_epsilon_gives_none():
     """Player 1 may not be in a set, and without it f_S(x) is 0 whatever is kept."""
     outputs = np.array([0.0, 0.0, 1.0, 1.0])[:, None, None]
     resampled = Resampled(outputs, np.ones((3, 1)), TargetReadout(np.array([0])), 1.0)
-    rule = Rule(Question(epsilon=0.1), 0.1, AbsoluteDistance(), 2.0**-20)
+    rule = Rule(SetQuestion(epsilon=0.1), 0.1, AbsoluteDistance(), 2.0**-20)
     by_size = (np.array([0]), np.array([1]), np.zeros(0, dtype=np.int64))
     codes = resampled_sets(resampled, rule, by_size)
     assert codes["sufficient"].tolist() == [-1] * 3 and codes["unified"].tolist() == [0] * 3

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from typing_extensions import override
 
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
 from onlyif.core.arguments import Either, Flag
@@ -164,7 +164,7 @@ class Explainer:
             >>> explainer = Explainer(lambda table: table @ [2.0, 1.0, 0.0, 1.0], rows[10:])
             >>> print(explainer.estimate(rows[:3]))
             3 rows of 4 players
-            Exact mean over all 40 atoms of the reference.
+            Exact mean over all 40 rows of the reference.
             Exhaustive: all 2^d subsets were compared.
             model rows: about ... of at most 1,920 (the others are equal); ... were asked for to check ...
             time: about ... s
@@ -218,7 +218,7 @@ class Explainer:
     def options(self) -> Options:
         """All that was chosen, checked."""
         return Options(
-            target=self.target, question=Question(self.alpha, self.size, self.exact_size, self.epsilon),
+            target=self.target, question=SetQuestion(self.alpha, self.size, self.exact_size, self.epsilon),
             groups=self.groups, seed=self.seed, max_rows=self.max_rows, budget=self.budget,
             output=self.output, reference=self.reference, restriction=self.restriction, search=self.search,
             distance=self.distance, keep_table=self.keep_table, tolerate=self.tolerate,

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from onlyif.core.errors import SettingError
-from onlyif.criteria.causation import PNS
+from onlyif.criteria.causation import PNSCriterion
 from oracles.causal_cases import Settings, case_of, every_subset, stacked
 
 
 def _criterion(weights=(0.5, 0.5), **settings):
     test, x, change, _ = case_of(Settings(**{"seed": 2, "b": 2, "n": 5, "threshold": 0.1} | settings))
-    return PNS(test, x, change, weights)
+    return PNSCriterion(test, x, change, weights)
 
 
 def test_the_gap_is_one_minus_half_of_pns():

@@ -9,7 +9,7 @@ import pytest
 import onlyif.criteria
 from onlyif.core.progress import Meter, meter_of
 from onlyif.criteria.base import Criterion
-from onlyif.criteria.causation import PNS
+from onlyif.criteria.causation import PNSCriterion
 from onlyif.criteria.distances import AbsoluteDistance, DiscreteDistance, LogitDistance
 from onlyif.criteria.necessity import Necessity
 from onlyif.criteria.recorded import RecordedCriterion
@@ -37,7 +37,7 @@ for seed in range(2):
     test, x, change, _ = case_of(
         Settings(seed=seed, n=5, owner=(0, 1, 2, 3), change=("norm", "target")[seed])
     )
-    MEMBERS.append(PNS(test, x, change))
+    MEMBERS.append(PNSCriterion(test, x, change))
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: type(member).__name__)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import onlyif.criteria
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.explained import explain_case
 from onlyif.core.errors import SettingError
 from onlyif.core.players import column_players
@@ -187,7 +187,7 @@ def test_decisions_of_three_classes_are_compared_not_their_outputs():
         FunctionPredictor(model), MarginalReference(rows), column_players(["a", "b"])
     )
     function = SetFunction(restriction, x, DecisionReadout(), 2)
-    items = explain_case(case_of(function, Question(epsilon=0.0), distance=DiscreteDistance()))
+    items = explain_case(case_of(function, SetQuestion(epsilon=0.0), distance=DiscreteDistance()))
     assert [item.prediction for item in items] == [1.0, 0.0, 2.0]
     assert [item.base for item in items] == [2.0, 2.0, 2.0]
     assert [item.sufficient.players for item in items] == [(0,), (0,), ()]

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import onlyif
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.criteria.distances import DiscreteDistance
 from onlyif.explanation.selection import Direction, Effect, Measure, Selection
 from onlyif.explanation.status import StatusKind
 from onlyif.explanation.verdicts import Finding, verdict_of
-from onlyif.testing.explanations import Case, explanation_of_game
+from onlyif.testing.explanations import GameCase, explanation_of_game
 from onlyif.testing.games import game_of_table
 from oracles.cases import explained, players_of, tables
 
@@ -24,10 +24,10 @@ ROWS = RANDOM.normal(size=(60, 3))
 
 @given(tables(st.integers(-3, 3), most=4), st.sampled_from([0.0, 0.3, 1.0]))
 def test_effects_are_those_of_plain_loops(table, alpha):
-    (found,) = explained([table], Question(alpha=alpha, size=players_of(table)))
+    (found,) = explained([table], SetQuestion(alpha=alpha, size=players_of(table)))
     names = tuple(f"p{i}" for i in range(players_of(table)))
     wanted = explanation_of_game(
-        game_of_table([*map(float, table)]), Case(names, alpha=alpha, size=players_of(table))
+        game_of_table([*map(float, table)]), GameCase(names, alpha=alpha, size=players_of(table))
     )
     for kind, chosen in found.sets.items():
         assert chosen.players == wanted.sets[kind].players
@@ -88,12 +88,12 @@ def test_where_decisions_are_compared_members_are_for_or_against_that_of_the_row
 
 def test_a_member_that_speaks_against_is_marked():
     game = game_of_table([0.5, 0.9, 0.2, 0.7])
-    item = explanation_of_game(game, Case(("age", "income"), epsilon=0.05))
+    item = explanation_of_game(game, GameCase(("age", "income"), epsilon=0.05))
     assert item.sufficient.names == ("age", "income")
     text = onlyif.explanation_text(item)
     assert "age = 1: raises it\n" in text
     assert "income = 1: lowers it (AGAINST the prediction)" in text
-    below = explanation_of_game(lambda kept: -game(kept), Case(("age", "income"), epsilon=0.05))
+    below = explanation_of_game(lambda kept: -game(kept), GameCase(("age", "income"), epsilon=0.05))
     assert "income = 1: raises it (AGAINST the prediction)" in onlyif.explanation_text(below)
 
 
@@ -107,7 +107,7 @@ def test_effects_and_predictions_of_sets_are_saved(tmp_path):
 
 def _status(table, **settings):
     names = tuple(f"p{i}" for i in range(players_of(table)))
-    item = explanation_of_game(game_of_table(table), Case(names, **settings))
+    item = explanation_of_game(game_of_table(table), GameCase(names, **settings))
     return item.status.kind
 
 

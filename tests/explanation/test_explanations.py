@@ -17,7 +17,7 @@ from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.selection import Measure
 from onlyif.explanation.summary import summary
 from onlyif.testing.causes import example_causes
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import shapley_of_game
 from onlyif.testing.masks import example_mask
 
@@ -27,9 +27,9 @@ def rows(explanations):
 
 
 def many(count, backend=""):
-    one = Case(("a", "b"), row="", size=1)
+    one = GameCase(("a", "b"), row="", size=1)
     items = [
-        explanation_of_game(lambda kept: float(len(kept)), Case(one.names, row=str(i), size=1))
+        explanation_of_game(lambda kept: float(len(kept)), GameCase(one.names, row=str(i), size=1))
         for i in range(count)
     ]
     return Explanations(tuple(items), backend)

@@ -15,7 +15,7 @@ from onlyif.core.errors import AbsentError
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.records import members_layout, reasons_layout
 from onlyif.testing.causes import example_causes
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import game_of_table
 from onlyif.testing.masks import example_masks
 
@@ -80,7 +80,7 @@ def test_other_libraries_join_by_position_or_text():
 
 def test_the_short_frame_says_what_the_applicant_is_told():
     item = explanation_of_game(
-        game_of_table(TABLE), Case(("age", "income", "class"), row="7", epsilon=0.05, size=2)
+        game_of_table(TABLE), GameCase(("age", "income", "class"), row="7", epsilon=0.05, size=2)
     )
     item = replace(item, settings={**item.settings, "decided": 1, "threshold": 0.5})
     no = replace(item, settings={**item.settings, "decided": -1})
@@ -104,7 +104,7 @@ def test_the_short_frame_says_what_the_applicant_is_told():
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 def test_the_long_frame_has_the_changes_of_plain_loops(alpha):
     game = game_of_table(TABLE)
-    item = explanation_of_game(game, Case(("age", "income", "class"), alpha=alpha, epsilon=0.05))
+    item = explanation_of_game(game, GameCase(("age", "income", "class"), alpha=alpha, epsilon=0.05))
     records = Explanations((item,), "pandas").members_frame().to_dict("records")
     assert [(one["selection"], one["player"]) for one in records] == [
         (name, player) for name, chosen in item.sets.items() for player in chosen

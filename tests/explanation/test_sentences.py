@@ -14,7 +14,7 @@ from onlyif.explanation.selection import Measure
 from onlyif.explanation.sentences import ENGLISH, Templates
 from onlyif.explanation.status import StatusKind
 from onlyif.testing.causes import example_causes
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import game_of_table
 from onlyif.testing.masks import example_masks
 
@@ -39,7 +39,7 @@ def settled(
 ):
     """A small explanation of a decision for a large output, above an average that is decided otherwise."""
     item = explanation_of_game(
-        game_of_table([*table]), Case(names, ("39", "51000", "Private"), "17", size=2, **settings)
+        game_of_table([*table]), GameCase(names, ("39", "51000", "Private"), "17", size=2, **settings)
     )
     return replace(item, settings={**item.settings, "decided": 1, "threshold": 0.5})
 

@@ -20,7 +20,7 @@ from onlyif.explanation.sealed import sealed_text
 from onlyif.explanation.selection import Measure
 from onlyif.explanation.storage import SUFFIX, load, load_folder, save, saved_in
 from onlyif.explanation.stored import FORMAT
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -410,13 +410,13 @@ def golden_explanations():
     When they were saved, it was not recorded how many model rows were asked for.
     """
     values = ("39", 'größer, "quoted"', "missing")
-    case = Case(("age", "a/b", "größe"), values, "row 1", epsilon=0.125, size=2, stderr=0.0625)
+    case = GameCase(("age", "a/b", "größe"), values, "row 1", epsilon=0.125, size=2, stderr=0.0625)
     item = explanation_of_game(lambda kept: 0.25 * len(kept) + 0.125 * (0 in kept), case)
     certificate = replace(item.certificate, bound_sufficiency=math.inf, phi_bound=None, must_meet=None)
     shapley = np.array([0.375, 0.25, math.nan])
     details = replace(item.details, certificate=certificate)
     first = replace(item, base=math.nan, details=details, scores={"shapley": shapley}, notes=("a note", "ε"))
-    second = explanation_of_game(lambda kept: float(0 in kept), Case(("only",)))
+    second = explanation_of_game(lambda kept: float(0 in kept), GameCase(("only",)))
     second = replace(second, scores={}, details=replace(second.details, table=None))
     return Explanations(tuple(replace(item, asked_rows=None) for item in (first, second)), "pandas")
 

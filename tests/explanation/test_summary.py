@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onlyif.core.errors import SettingError
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.summary import Share, summary
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -69,8 +69,8 @@ def test_one_row_has_no_standard_error():
 
 
 def test_rows_with_other_players_count_only_where_they_have_them():
-    first = explanation_of_game(game_of_players({0}), Case(("a", "b")))
-    second = explanation_of_game(game_of_players({1}), Case(("b", "c")))
+    first = explanation_of_game(game_of_players({0}), GameCase(("a", "b")))
+    second = explanation_of_game(game_of_players({1}), GameCase(("b", "c")))
     shares = {p.name: p.shares["sufficient"] for p in summary(Explanations((first, second))).players}
     assert shares == {"a": Share(1, 1), "b": Share(0, 2), "c": Share(1, 1)}
 

@@ -6,7 +6,7 @@ import pytest
 
 from onlyif.explanation.selection import Measure, gap_selection
 from onlyif.explanation.text import explanation_text
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import chain_subsets, game_of_table
 
 NAMES = ("age", "income", "work class")
@@ -18,7 +18,7 @@ def words(text):
 
 def test_the_whole_text_of_a_small_exact_explanation():
     table = [0.0, 0.95, 0.1, 1.0, 0.1, 0.95, 0.0, 1.0]
-    case = Case(NAMES, ("39", "51000", "Private"), "17", size=2, epsilon=0.04)
+    case = GameCase(NAMES, ("39", "51000", "Private"), "17", size=2, epsilon=0.04)
     text = explanation_text(explanation_of_game(game_of_table(table), case))
     said = words(text)
     for part in [
@@ -81,7 +81,7 @@ def test_an_uninformative_prediction_is_said_to_be_one():
 
 
 def test_an_epsilon_above_the_distance_is_given_as_the_reason_for_empty_sets():
-    item = explanation_of_game(lambda kept: 0.1 * len(kept), Case(NAMES, epsilon=0.5))
+    item = explanation_of_game(lambda kept: 0.1 * len(kept), GameCase(NAMES, epsilon=0.5))
     assert item.sufficient.size == 0
     assert item.reason == (
         "With every feature hidden the prediction is already within ε = 0.5 of f(x) "
@@ -91,13 +91,13 @@ def test_an_epsilon_above_the_distance_is_given_as_the_reason_for_empty_sets():
 
 
 def test_an_empty_unified_set_of_an_informative_prediction_has_its_own_reason():
-    item = explanation_of_game(lambda kept: float(len(kept) == 3), Case(NAMES, size=0))
+    item = explanation_of_game(lambda kept: float(len(kept) == 3), GameCase(NAMES, size=0))
     assert item.reason == ""
     assert "none: No allowed set does better than the empty one." in words(explanation_text(item))
 
 
 def test_a_heuristic_search_claims_no_more_than_it_found():
-    item = explanation_of_game(lambda kept: float(len(kept)), Case(NAMES), chain_subsets(3))
+    item = explanation_of_game(lambda kept: float(len(kept)), GameCase(NAMES), chain_subsets(3))
     said = words(explanation_text(item))
     assert "smallest found ε-sufficient set" in said
     assert "the least found" in said
@@ -108,7 +108,7 @@ def test_a_heuristic_search_claims_no_more_than_it_found():
 
 @pytest.mark.parametrize(("alpha", "missing"), [(0.0, "Δsuf <="), (1.0, "Δnec <=")])
 def test_infinite_bounds_are_left_out(alpha, missing):
-    item = explanation_of_game(lambda kept: float(len(kept)), Case(NAMES, alpha=alpha))
+    item = explanation_of_game(lambda kept: float(len(kept)), GameCase(NAMES, alpha=alpha))
     text = explanation_text(item)
     assert missing not in text
     assert "inf" not in words(text).replace("informative", "")
@@ -116,13 +116,13 @@ def test_infinite_bounds_are_left_out(alpha, missing):
 
 
 def test_one_feature_is_spoken_of_in_the_singular():
-    said = words(explanation_text(explanation_of_game(lambda kept: float(len(kept)), Case(("age",)))))
+    said = words(explanation_text(explanation_of_game(lambda kept: float(len(kept)), GameCase(("age",)))))
     assert "when the one feature is hidden" in said
     assert "1 features" not in said
 
 
 def test_ties_and_their_number_are_said():
-    item = explanation_of_game(lambda kept: float(bool(kept)), Case(NAMES, size=1))
+    item = explanation_of_game(lambda kept: float(bool(kept)), GameCase(NAMES, size=1))
     said = words(explanation_text(item))
     assert "3 sets of 1 feature are sufficient; the one with the least gap is shown." in said
     assert "at least 3 sets" not in said.lower()
@@ -130,7 +130,7 @@ def test_ties_and_their_number_are_said():
 
 
 def test_a_heuristic_search_counts_only_what_it_saw():
-    item = explanation_of_game(lambda kept: float(bool(kept)), Case(NAMES, size=1), chain_subsets(3))
+    item = explanation_of_game(lambda kept: float(bool(kept)), GameCase(NAMES, size=1), chain_subsets(3))
     assert "At least 2 sets of 1 feature are sufficient" in words(explanation_text(item))
 
 
@@ -142,7 +142,7 @@ def test_notes_stand_at_the_end():
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_lines_stay_within_the_width_however_long_names_are(width):
     names = tuple(f"a rather long name of a feature, number {i}" for i in range(6))
-    item = explanation_of_game(lambda kept: float(len(kept)), Case(names, ("a value",) * 6))
+    item = explanation_of_game(lambda kept: float(len(kept)), GameCase(names, ("a value",) * 6))
     lines = explanation_text(item, width).splitlines()
     assert max(map(len, lines)) <= max(width, 66)
     said = words("\n".join(lines))

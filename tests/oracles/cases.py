@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from hypothesis import strategies as st
 
-from onlyif.answers.case import Case, Question, Subject
+from onlyif.answers.case import Case, SetQuestion, Subject
 from onlyif.answers.explained import explain_case
 from onlyif.answers.sets import SetsCriterion
 from onlyif.criteria.distances import AbsoluteDistance
@@ -20,7 +20,7 @@ def case_of(function, question=None, search=None, distance=None, fresh=None):
     distance = distance or AbsoluteDistance()
     subjects = tuple(Subject(str(i), ("1",) * d, 0, "yes") for i in range(b))
     return Case(
-        criterion=SetsCriterion(function, fresh, distance, question or Question()),
+        criterion=SetsCriterion(function, fresh, distance, question or SetQuestion()),
         search=search or ExhaustiveSearch(),
         names=tuple(f"p{i}" for i in range(d)),
         subjects=subjects,

@@ -3,7 +3,7 @@
 import pytest
 
 from onlyif.plots.continuum import odd_corners, plot_continuum
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import game_of_table
 
 NAMES = ("age", "income", "work class")
@@ -12,7 +12,7 @@ COUNTER = [0.0, 0.95, 0.1, 1.0, 0.1, 0.95, 0.0, 1.0]
 
 def bent():
     """Two pieces, {age} and {age, income}, that meet at α = 2/3."""
-    return explanation_of_game(game_of_table(COUNTER), Case(NAMES, ("39", "5", "x"), size=2, epsilon=0.1))
+    return explanation_of_game(game_of_table(COUNTER), GameCase(NAMES, ("39", "5", "x"), size=2, epsilon=0.1))
 
 
 def bars(ax):
@@ -72,7 +72,7 @@ def test_bands_are_95_percent_intervals():
 
 
 def test_a_solution_that_holds_at_one_alpha_alone_is_a_dot():
-    item = explanation_of_game(game_of_table([0.0, 1.0, 0.5, 1.0]), Case(("a", "b")))
+    item = explanation_of_game(game_of_table([0.0, 1.0, 0.5, 1.0]), GameCase(("a", "b")))
     ((alpha, corner),) = odd_corners(item.continuum)
     assert (alpha, corner.players) == (1.0, (0,))
     dots = plot_continuum(item).child_axes[0].collections[-1]
@@ -85,6 +85,6 @@ def test_where_every_solution_is_empty_the_reason_stands_in_the_picture():
     (text,) = plot_continuum(item).child_axes[0].texts
     told = " ".join(text.get_text().split())
     assert told.startswith("Nothing to explain: ") and item.status.advice in told
-    item = explanation_of_game(lambda kept: float(len(kept)), Case(NAMES, size=0))
+    item = explanation_of_game(lambda kept: float(len(kept)), GameCase(NAMES, size=0))
     (text,) = plot_continuum(item).child_axes[0].texts
     assert text.get_text() == "The empty set is the best at every α."

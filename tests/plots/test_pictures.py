@@ -13,14 +13,16 @@ from onlyif.plots.curves import plot_stability
 from onlyif.plots.plane import plot_plane
 from onlyif.plots.summary import plot_summary
 from onlyif.plots.tabular import plot_explanation
-from onlyif.testing.explanations import PROVENANCE, Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import PROVENANCE, GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import chain_subsets
 
 LONG = tuple(f"the mean over all days of the measurement with number {i}" for i in range(30))
 
 
 def many_features(stderr=0.0):
-    case = Case(LONG, ("a rather long text as value",) * 30, "a long label of a row", size=25, stderr=stderr)
+    case = GameCase(
+        LONG, ("a rather long text as value",) * 30, "a long label of a row", size=25, stderr=stderr
+    )
     item = explanation_of_game(lambda kept: sum((0.9**i for i in kept), 0.0), case, chain_subsets(30))
     return replace(item, target_label="one of the classes, with a name that never ends at all")
 
@@ -49,10 +51,10 @@ ITEMS = {
     "many features": many_features(),
     "many features with errors": many_features(0.01),
     "many features with Shapley values": with_shapley(),
-    "one feature": explanation_of_game(lambda kept: float(len(kept)), Case(("only",))),
-    "no set allowed": explanation_of_game(lambda kept: float(len(kept)), Case(("a", "b"), size=0)),
+    "one feature": explanation_of_game(lambda kept: float(len(kept)), GameCase(("only",))),
+    "no set allowed": explanation_of_game(lambda kept: float(len(kept)), GameCase(("a", "b"), size=0)),
     "tie at one end": explanation_of_game(
-        lambda kept: {0: 0.0, 1: 1.0}.get(sum(kept), 0.5), Case(("a", "b"))
+        lambda kept: {0: 0.0, 1: 1.0}.get(sum(kept), 0.5), GameCase(("a", "b"))
     ),
 }
 each_plot = pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.__name__)

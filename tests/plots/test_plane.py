@@ -7,7 +7,7 @@ from onlyif.core.errors import SettingError
 from onlyif.criteria.distances import LogitDistance
 from onlyif.plots import plane
 from onlyif.plots.plane import plot_plane
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import all_subsets, chain_subsets, game_of_table
 
 
@@ -47,7 +47,7 @@ def test_the_hull_and_the_three_sets_are_at_their_gaps():
 
 
 def test_without_a_table_only_the_solutions_are_drawn_and_that_is_said():
-    item = explanation_of_game(lambda kept: float(len(kept)), Case(("a", "b", "c")), chain_subsets(3))
+    item = explanation_of_game(lambda kept: float(len(kept)), GameCase(("a", "b", "c")), chain_subsets(3))
     ax = plot_plane(item)
     assert not ax.collections
     assert any("their predictions were not kept" in " ".join(t.get_text().split()) for t in ax.texts)

@@ -5,7 +5,7 @@ import pytest
 import onlyif
 from onlyif.explanation.summary import summary
 from onlyif.plots.summary import plot_summary
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import game_of_table
 
 
@@ -28,7 +28,7 @@ def test_only_the_most_frequent_are_shown_and_that_is_said():
 
 
 def test_what_speaks_against_the_prediction_is_hatched_and_verdicts_are_counted():
-    item = explanation_of_game(game_of_table([0.0, 0.8, -0.3, 0.5]), Case(("a", "b"), epsilon=0.1))
+    item = explanation_of_game(game_of_table([0.0, 0.8, -0.3, 0.5]), GameCase(("a", "b"), epsilon=0.1))
     assert item.speaks_against(item.sufficient.directions[1])
     ax = plot_summary(onlyif.Explanations((item, *[example_explanations()[2]] * 3)))
     hatched = [patch for patch in ax.patches if patch.get_hatch()]

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from onlyif.explanation.selection import Measure
 from onlyif.plots import style
 from onlyif.plots.tabular import plot_explanation
-from onlyif.testing.explanations import Case, example_explanations, explanation_of_game
+from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import chain_subsets, game_of_table
 
 COLOURS = {0: style.SUFFICIENT, 1: style.NECESSARY, 2: style.UNIFIED}
@@ -65,7 +65,7 @@ def test_heads_give_size_and_gap_of_each_set():
 def test_cells_say_what_their_member_speaks_for_and_only_that_is_in_full_colour():
     # b speaks against what a says alone, and c for it only beside others.
     table = [0.0, 0.8, -0.2, 0.6, 0.0, 0.9, -0.1, 1.0]
-    item = explanation_of_game(game_of_table(table), Case(("a", "b", "c"), epsilon=0.0))
+    item = explanation_of_game(game_of_table(table), GameCase(("a", "b", "c"), epsilon=0.0))
     sets = plot_explanation(item).child_axes[0]
     said = {(t.get_position()[0], t.get_position()[1]): t.get_text() for t in sets.texts}
     labels = [label.get_text().split(" = ")[0] for label in sets.get_yticklabels()]
@@ -95,7 +95,7 @@ def test_where_a_set_does_not_hold_no_title_says_that_it_does():
 
 def test_of_many_features_those_in_a_set_and_the_largest_are_shown():
     names = tuple(f"f{i}" for i in range(30))
-    item = explanation_of_game(lambda kept: float(len(kept)), Case(names, size=3), chain_subsets(30))
+    item = explanation_of_game(lambda kept: float(len(kept)), GameCase(names, size=3), chain_subsets(30))
     item = replace(item, scores={"shapley": np.arange(30.0)})
     members = {*item.sufficient.players, *item.necessary.players, *item.unified.players}
     sets = plot_explanation(item, max_players=1).child_axes[0]

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import onlyif
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.solutions import MOST_LISTED
 from onlyif.core.errors import AbsentError
-from onlyif.testing.explanations import Case, explanation_of_game
+from onlyif.testing.explanations import GameCase, explanation_of_game
 from onlyif.testing.games import game_of_table
 from oracles.cases import explained
 
@@ -51,7 +51,7 @@ def _plain(table, epsilon):
 )
 @settings(max_examples=40, deadline=None)
 def test_minimal_sets_are_those_of_plain_loops(many, epsilon):
-    for item, table in zip(explained(many, Question(epsilon=float(epsilon))), many, strict=True):
+    for item, table in zip(explained(many, SetQuestion(epsilon=float(epsilon))), many, strict=True):
         for (kind, held), plain in zip(item.alternatives.items(), _plain(table, epsilon), strict=True):
             players = [chosen.players for chosen in held]
             assert set(players) == plain and len(players) == held.count == len(plain)
@@ -63,15 +63,15 @@ def test_minimal_sets_are_those_of_plain_loops(many, epsilon):
 
 def test_the_oracle_of_pictures_and_texts_agrees():
     table = [0.0, 0.95, 0.1, 1.0, 0.1, 0.95, 0.0, 1.0]
-    (item,) = explained([table], Question(epsilon=0.1))
-    wanted = explanation_of_game(game_of_table(table), Case(("p0", "p1", "p2"), epsilon=0.1))
+    (item,) = explained([table], SetQuestion(epsilon=0.1))
+    wanted = explanation_of_game(game_of_table(table), GameCase(("p0", "p1", "p2"), epsilon=0.1))
     assert _facts(item) == _facts(wanted)
 
 
 def test_a_set_with_a_spare_member_two_players_down_is_not_minimal():
     # {a} is sufficient, {a, b} and {a, c} are not, all three are.
     table = [0.0, 1.0, 0.0, 0.5, 0.0, 0.5, 0.0, 1.0]
-    (item,) = explained([table], Question(epsilon=0.1))
+    (item,) = explained([table], SetQuestion(epsilon=0.1))
     assert [one.names for one in item.alternatives["sufficient"]] == [("p0",)]
     assert item.alternatives["sufficient"].core_names == ("p0",)
 
@@ -79,7 +79,7 @@ def test_a_set_with_a_spare_member_two_players_down_is_not_minimal():
 def test_more_than_are_listed_are_counted():
     # Every set of 4 of 8 players is sufficient, and so none smaller.
     table = [float(code.bit_count() >= 4) for code in range(256)]
-    (item,) = explained([table], Question(epsilon=0.0))
+    (item,) = explained([table], SetQuestion(epsilon=0.0))
     held = item.alternatives["sufficient"]
     assert (held.count, len(held)) == (70, MOST_LISTED)
     assert (held.core, held.union) == ((), tuple(range(8)))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.explained import explain_case
 from onlyif.core.errors import SettingError
 from onlyif.core.permitted import Permitted
@@ -98,7 +98,9 @@ def _records(held):
 @settings(max_examples=6)
 def test_exhaustive_answers_are_those_of_filtering_all_sets(game, alpha, epsilon):
     table, permitted = game[0], Permitted(*game[1])
-    case = case_of(game_of_tables([[float(v) for v in table]]), Question(alpha=alpha, epsilon=float(epsilon)))
+    case = case_of(
+        game_of_tables([[float(v) for v in table]]), SetQuestion(alpha=alpha, epsilon=float(epsilon))
+    )
     item = explain_case(replace(case, permitted=permitted))[0]
     points = plain_points(table, permitted)
     assert _records(item.continua) == _records(continua_of_points(points, item.names))
@@ -163,7 +165,7 @@ def test_searches_find_the_best_sets_of_a_sum(search):
     effects = np.array([8.0, 4.0, 2.0, 1.0, 0.5, 0.0])
     table = [float(effects[[i for i in range(6) if mask >> i & 1]].sum()) for mask in range(64)]
     permitted = Permitted(keep=(5,), never=(1,), needs=((0, 4),))
-    case = replace(case_of(game_of_tables([table]), Question(epsilon=5.0)), permitted=permitted)
+    case = replace(case_of(game_of_tables([table]), SetQuestion(epsilon=5.0)), permitted=permitted)
     best = explain_case(case)[0]
     item = explain_case(replace(case, search=search))[0]
     assert item.sufficient.players == best.sufficient.players == (0, 2, 4, 5)
@@ -203,7 +205,7 @@ def test_a_search_of_ones_own_obeys_keep_and_never_and_refuses_order():
 def test_the_only_permitted_set_is_the_answer_of_every_search():
     table = np.random.default_rng(2).random(8).tolist()
     for search in (ExhaustiveSearch(), *HEURISTICS):
-        case = case_of(game_of_tables([table]), Question(epsilon=5.0), search)
+        case = case_of(game_of_tables([table]), SetQuestion(epsilon=5.0), search)
         item = explain_case(replace(case, permitted=Permitted(keep=(0,), never=(1, 2))))[0]
         assert {one.players for one in item.sets.values()} == {(0,)}
         assert item.certificate.basis.name == "EXACT"
@@ -220,7 +222,7 @@ def test_costs_of_tenths_tie_as_they_would_on_paper():
 def test_ties_of_the_unified_gap_go_to_the_cheapest_whatever_its_size():
     """{0} and {1, 2} have the same two gaps, the least ones from some α on; {1, 2} is larger, but cheaper."""
     kept = [0, 1, 2, 1, 2, 1, 1, 1]
-    case = case_of(game_of_tables([[float(v) for v in kept]]), Question(alpha=1.0, size=2))
+    case = case_of(game_of_tables([[float(v) for v in kept]]), SetQuestion(alpha=1.0, size=2))
     for costs, best in (((), (0,)), ((5.0, 1.0, 1.0), (1, 2)), ((1.0, 1.0, 1.0), (0,))):
         item = explain_case(replace(case, permitted=Permitted(costs=costs)))[0]
         assert item.unified.players == item.continuum.at(0.9).players == best

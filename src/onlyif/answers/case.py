@@ -22,7 +22,7 @@ from onlyif.searches.base import Cloud, Search, narrowed_together
 
 @final
 @dataclass(frozen=True)
-class Question:
+class SetQuestion:
     """What is asked of a prediction.
 
     Args:

@@ -17,7 +17,7 @@ from onlyif.causation.probabilities import Probabilities
 from onlyif.core.arrays import Array, doubled, like
 from onlyif.core.errors import SettingError
 from onlyif.core.permitted import EVERY_SUBSET, Permitted
-from onlyif.criteria.causation import PNS
+from onlyif.criteria.causation import PNSCriterion
 from onlyif.engine.engine import outputs_of
 from onlyif.explanation.explanation import Details
 from onlyif.explanation.selection import Measure, Selection
@@ -135,7 +135,7 @@ class CausesCriterion(AnsweringCriterion):
 
     @override
     def compare(self, case: Case) -> Seen:
-        found = compare_causes_in_time(case, PNS(self.test, self.x, self.change, self.weights))
+        found = compare_causes_in_time(case, PNSCriterion(self.test, self.x, self.change, self.weights))
         sample = found.criterion.test.sample
         known = replace(self, test=found.criterion.test, measured=found.measured, place=found.place)
         if sample is not self.test.sample:

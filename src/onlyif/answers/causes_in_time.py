@@ -21,7 +21,7 @@ from onlyif.core.permitted import Permitted
 from onlyif.core.progress import TimeUpError
 from onlyif.core.subsets import canonical_order, keep_of_codes
 from onlyif.criteria.base import Criterion
-from onlyif.criteria.causation import PNS, gaps_of
+from onlyif.criteria.causation import PNSCriterion, gaps_of
 from onlyif.samples.fewer import FewerSample
 from onlyif.searches.base import Cloud, Compared
 from onlyif.searches.visited import codes_of
@@ -48,7 +48,7 @@ class CausesSeen:
         place: Where in `measured` a subset is, where time was up.
     """
 
-    criterion: PNS
+    criterion: PNSCriterion
     clouds: tuple[Cloud, ...]
     measured: Probabilities | None
     model_rows: float
@@ -56,7 +56,7 @@ class CausesSeen:
     place: Mapping[int, int] = field(default_factory=dict)
 
 
-def compare_causes_in_time(case: Case, criterion: PNS) -> CausesSeen:
+def compare_causes_in_time(case: Case, criterion: PNSCriterion) -> CausesSeen:
     """Compare the subsets that the case's search wants, or as many as time allows.
 
     Args:
@@ -86,7 +86,7 @@ def compare_causes_in_time(case: Case, criterion: PNS) -> CausesSeen:
     return _from_table(case, few)
 
 
-def _affordable(case: Case, criterion: PNS) -> PNS:
+def _affordable(case: Case, criterion: PNSCriterion) -> PNSCriterion:
     """The criterion with as many inputs of E as leave half of the time when all players were measured."""
     if not case.meter.limited:
         return criterion
@@ -105,7 +105,7 @@ def _rows_of_one(test: DualStageTest, d: int) -> int:
     return sum(2**size if how.enumerates(size) else how.n_perturbations for size in (1, d - 1))
 
 
-def _with_inputs(criterion: PNS, n: int) -> PNS:
+def _with_inputs(criterion: PNSCriterion, n: int) -> PNSCriterion:
     """The same with fewer inputs of E."""
     test = criterion.test
     if n < 2 or not test.sample.rows(criterion.x[:1], test.seed).own.shape[1]:
@@ -113,7 +113,7 @@ def _with_inputs(criterion: PNS, n: int) -> PNS:
     return replace(criterion, test=replace(test, sample=FewerSample(test.sample, n)))
 
 
-def _from_table(case: Case, criterion: PNS) -> CausesSeen:
+def _from_table(case: Case, criterion: PNSCriterion) -> CausesSeen:
     table = criterion.test.table(criterion.x, criterion.change)
     gaps, order = gaps_of(table), canonical_order(len(case.names))
     pairs = zip(gaps.parts, gaps.stderr, strict=True)
@@ -121,7 +121,9 @@ def _from_table(case: Case, criterion: PNS) -> CausesSeen:
     return CausesSeen(criterion, clouds, table, table.model_rows)
 
 
-def _searched(case: Case, criterion: PNS, search: Callable[[Criterion, int, int], Compared]) -> CausesSeen:
+def _searched(
+    case: Case, criterion: PNSCriterion, search: Callable[[Criterion, int, int], Compared]
+) -> CausesSeen:
     """What a search compared; what it had compared so far if time was up."""
     measured: list[Probabilities] | None = [] if case.meter.limited else None
     inner, d = replace(criterion, measured=measured), len(case.names)

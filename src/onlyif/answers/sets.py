@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from typing_extensions import override
 
-from onlyif.answers.case import Answer, AnsweringCriterion, Case, Question, Seen
+from onlyif.answers.case import Answer, AnsweringCriterion, Case, Seen, SetQuestion
 from onlyif.answers.certificates import Facts, certify
 from onlyif.answers.effects import (
     Change,
@@ -128,7 +128,7 @@ class SetsCriterion(AnsweringCriterion):
     set_function: SetFunction
     fresh: SetFunction | None
     distance: Distance
-    question: Question
+    question: SetQuestion
     keep_table: bool = False
     conditions: Conditioning | None = None
     groups: Groups | None = None
@@ -327,7 +327,7 @@ def _total_gaps(distance: Distance, ends: Estimate) -> list[Measure]:
     return [Measure(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
 
 
-def _solve(question: Question, cloud: Cloud, continua: Continua, total_gap: Measure) -> Solved:
+def _solve(question: SetQuestion, cloud: Cloud, continua: Continua, total_gap: Measure) -> Solved:
     epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
     smallest = {kind: smallest_selection(cloud, part, epsilon, continua.names) for part, kind in _GAPS}
     sets = {kind: chosen for kind, chosen in smallest.items() if chosen is not None}

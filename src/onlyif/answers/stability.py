@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.core.subsets import keep_of_codes
 from onlyif.criteria.distances import Distance
 from onlyif.explanation.selection import Measure, Selection
@@ -56,7 +56,7 @@ class Rule:
         grid: Gaps are compared as whole multiples of this.
     """
 
-    question: Question
+    question: SetQuestion
     epsilon_share: float
     distance: Distance
     grid: float

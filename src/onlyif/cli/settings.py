@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.sets import SetsCriterion
 from onlyif.causation.samples import BackgroundRows, NearestRows
 from onlyif.causation.settings import PNS
@@ -32,7 +32,7 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
     causes = _causes(arguments, inputs)
     return Options(
         target=target_of(arguments.target),
-        question=Question(arguments.alpha, arguments.size, arguments.exact_size, arguments.epsilon),
+        question=SetQuestion(arguments.alpha, arguments.size, arguments.exact_size, arguments.epsilon),
         groups=inputs.groups,
         seed=arguments.seed,
         max_rows=arguments.max_rows,

@@ -17,7 +17,7 @@ from onlyif.criteria.base import Criterion, Gaps
 
 @final
 @dataclass(frozen=True, eq=False)
-class PNS(Criterion):
+class PNSCriterion(Criterion):
     """The gap 1 - PNS / 2, in the two parts 1 - PN·P(A, B) and 1 - PS·P(Ā, B̄), each with weight ½.
 
     Both parts lie in [0, 1]. A larger subset usually has the smaller gap: compare subsets

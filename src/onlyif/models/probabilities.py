@@ -95,7 +95,7 @@ def outputs_of(module: nn.Module, rows: Float[Tensor, "r ..."]) -> Answers:
 
 @final
 @dataclass(frozen=True)
-class Reading:
+class OutputReading:
     """How a network's outputs are read as probabilities.
 
     Args:
@@ -107,7 +107,7 @@ class Reading:
     transform: Transform
 
 
-def reading_of(module: nn.Module, rows: Float[Tensor, "r ..."], say: str) -> Reading:
+def reading_of(module: nn.Module, rows: Float[Tensor, "r ..."], say: str) -> OutputReading:
     """How to read probabilities off a network, with a warning where that is no softmax, or unclear.
 
     Args:
@@ -124,7 +124,7 @@ def reading_of(module: nn.Module, rows: Float[Tensor, "r ..."], say: str) -> Rea
             stacklevel=4,
         )
     if found is not Answers.PROBABILITIES:
-        return Reading(found, probabilities)
+        return OutputReading(found, probabilities)
     several = _count(module, rows) > 1
     if several:
         warnings.warn(
@@ -133,7 +133,7 @@ def reading_of(module: nn.Module, rows: Float[Tensor, "r ..."], say: str) -> Rea
             OnlyIfWarning,
             stacklevel=4,
         )
-    return Reading(found, both_sides)
+    return OutputReading(found, both_sides)
 
 
 def _count(module: nn.Module, rows: Tensor) -> int:

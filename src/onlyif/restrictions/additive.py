@@ -189,7 +189,7 @@ class AdditiveRestriction(Restriction):
     def method(self) -> Method:
         return Method(
             "exactly, from what each feature adds to the sums inside the model, "
-            f"in x and in all {len(self.parts)} atoms of the reference",
+            f"in x and in all {len(self.parts)} rows of the reference",
             exact=True,
             rows=len(self.parts) if self.link.costly else 0,
         )

@@ -76,7 +76,7 @@ class EnumeratedRestriction(Restriction):
     @override
     def method(self) -> Method:
         return Method(
-            f"exact mean over all {self._n_atoms} atoms of the reference", exact=True, rows=self._n_atoms
+            f"exact mean over all {self._n_atoms} rows of the reference", exact=True, rows=self._n_atoms
         )
 
     @property

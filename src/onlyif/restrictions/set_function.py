@@ -38,7 +38,7 @@ class SetFunction:
         """The same, and over each group of the reference's atoms alone.
 
         Args:
-            groups: The atoms of the reference in groups.
+            groups: The rows of the reference in groups.
 
         Raises:
             SettingError: if f_S(x) is no exact mean over atoms of equal weight.

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from typing_extensions import override
 
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.causes import CausesCriterion
 from onlyif.causation.checks import check_table, table_bytes
 from onlyif.causation.dissimilarity import GowerDifference
@@ -230,7 +230,7 @@ def check_unused(options: Options) -> None:
     Raises:
         SettingError: for an option that has no use with causes.
     """
-    plain = Question()
+    plain = SetQuestion()
     used = {
         "alpha": options.question.alpha != plain.alpha,
         "epsilon": options.question.epsilon is not None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
-from onlyif.answers.case import Question
+from onlyif.answers.case import SetQuestion
 from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
 from onlyif.core.arguments import (
@@ -49,7 +49,7 @@ class Options:
     """All that can be chosen when a table is explained; `onlyif.explain` says what each means."""
 
     target: Target = None
-    question: Question = field(default_factory=Question)
+    question: SetQuestion = field(default_factory=SetQuestion)
     groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None
     seed: int = 0
     max_rows: int = 16_384
@@ -101,7 +101,7 @@ def own_criterion_of(options: "Options") -> OwnCriterion | None:
     Raises:
         SettingError: if an option is given that has no use with it.
     """
-    own, plain = options.criterion, Question()
+    own, plain = options.criterion, SetQuestion()
     if not isinstance(own, OwnCriterion):
         return None
     given = {f.name: getattr(options.question, f.name) != getattr(plain, f.name) for f in fields(plain)}

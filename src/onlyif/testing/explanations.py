@@ -39,7 +39,7 @@ PROVENANCE = Provenance(
 
 @final
 @dataclass(frozen=True)
-class Case:
+class GameCase:
     """The settings of a small explanation.
 
     Args:
@@ -70,7 +70,7 @@ class Case:
         return len(self.names)
 
 
-def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | None = None) -> Explanation:
+def explanation_of_game(game: Game, case: GameCase, subsets: Iterable[Players] | None = None) -> Explanation:
     """The explanation of one instance whose restricted predictions are known.
 
     Args:
@@ -81,7 +81,7 @@ def explanation_of_game(game: Game, case: Case, subsets: Iterable[Players] | Non
 
     Example:
         >>> game = lambda kept: 1.0 if 0 in kept else 0.0
-        >>> explanation_of_game(game, Case(("age", "income"))).sufficient.names
+        >>> explanation_of_game(game, GameCase(("age", "income"))).sufficient.names
         ('age',)
     """
     points = _points(game, case, all_subsets(case.count) if subsets is None else subsets)
@@ -139,13 +139,13 @@ def example_explanations(stderr: float = 0.0) -> Explanations:
     names = ("age", "income", "work class")
     return Explanations(
         tuple(
-            explanation_of_game(game_of_table(table), Case(names, text, str(row), size=2, stderr=stderr))
+            explanation_of_game(game_of_table(table), GameCase(names, text, str(row), size=2, stderr=stderr))
             for row, (table, text) in enumerate(zip(tables, values, strict=True))
         )
     )
 
 
-def _all_minimal(points: dict[Players, Selection], case: Case, epsilon: float) -> dict[str, Alternatives]:
+def _all_minimal(points: dict[Players, Selection], case: GameCase, epsilon: float) -> dict[str, Alternatives]:
     return {
         "sufficient": _minimal(points, case, lambda s: s.sufficiency.value <= epsilon + TOLERANCE),
         "necessary": _minimal(points, case, lambda s: s.necessity.value <= epsilon + TOLERANCE),
@@ -153,7 +153,7 @@ def _all_minimal(points: dict[Players, Selection], case: Case, epsilon: float) -
 
 
 def _minimal(
-    points: dict[Players, Selection], case: Case, within: Callable[[Selection], bool]
+    points: dict[Players, Selection], case: GameCase, within: Callable[[Selection], bool]
 ) -> Alternatives:
     """The sets within ε of which no proper subset is within ε."""
     good = [point for point in points.values() if within(point)]
@@ -175,7 +175,7 @@ def _minimal(
     )
 
 
-def _with_effects(game: Game, case: Case, kind: str, chosen: Selection) -> Selection:
+def _with_effects(game: Game, case: GameCase, kind: str, chosen: Selection) -> Selection:
     """The set with f_S, f_Sc and what each member does, by the definitions."""
     s, everyone = frozenset(chosen.players), frozenset(range(case.count))
     rest = everyone - s
@@ -191,7 +191,7 @@ def _with_effects(game: Game, case: Case, kind: str, chosen: Selection) -> Selec
     return replace(chosen, measures={**chosen.measures, **sides}, effects=effects)
 
 
-def _points(game: Game, case: Case, subsets: Iterable[Players]) -> dict[Players, Selection]:
+def _points(game: Game, case: GameCase, subsets: Iterable[Players]) -> dict[Players, Selection]:
     everyone = frozenset(range(case.count))
     top, base = game(everyone), game(frozenset())
     return {
@@ -205,7 +205,7 @@ def _points(game: Game, case: Case, subsets: Iterable[Players]) -> dict[Players,
     }
 
 
-def _selection(case: Case, chosen: Players, suf: float, nec: float) -> Selection:
+def _selection(case: GameCase, chosen: Players, suf: float, nec: float) -> Selection:
     error = case.stderr
     fresh = (Measure(suf + error / 2, error), Measure(nec + error / 3, error)) if error else None
     return gap_selection(chosen, case.names, (Measure(suf, error), Measure(nec, error)), 1, fresh)
@@ -223,7 +223,7 @@ def _smallest(
 
 def _certificate(
     points: dict[Players, Selection],
-    case: Case,
+    case: GameCase,
     chosen: tuple[Selection, Selection, Selection],
     epsilon: float,
     complete: bool,

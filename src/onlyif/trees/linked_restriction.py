@@ -345,7 +345,7 @@ def compile_tree_linked(
     Args:
         ensemble: The trees, with any link.
         players: How players tile the columns.
-        rows: The atoms of the reference: background rows, or one baseline.
+        rows: The rows of the reference: background rows, or one baseline.
         weights: The weight of each, of sum 1; equal ones by default.
 
     Raises:

@@ -147,7 +147,7 @@ def compile_tree_marginal(
     Args:
         ensemble: The trees; their link must be the identity.
         players: How players tile the columns.
-        rows: The atoms of the reference: background rows, or one baseline.
+        rows: The rows of the reference: background rows, or one baseline.
         weights: The weight of each, of sum 1; equal ones by default.
         groups: The atoms in groups, where tables over each of these are wanted; weights are then equal.
 

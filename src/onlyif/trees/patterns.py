@@ -74,7 +74,7 @@ def compile_patterns(
     Args:
         leaves: The leaves.
         values: What each leaf adds to each output.
-        rows: The atoms of the reference.
+        rows: The rows of the reference.
         weights: The weight of each.
         group: The group of each, where they are in groups; then all weigh the same.
 
