@@ -1,4 +1,4 @@
-"""`onlyif.explain`: what a newcomer calls."""
+"""`onlyif.explain`: the function to begin with."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -55,9 +55,9 @@ def explain(
 ) -> Explanations:
     """What is sufficient for each prediction, what is necessary, and all that lies between; or its cause.
 
-    Every choice that is left open is made by what the model and the table are,
-    the exact way first, and is named in the result. For many calls with one model make an `Explainer`, which
-    prepares it once.
+    You need to give the model and the rows only. Every other choice has a default that depends on the kind of
+    model and on the size of the table: exact methods are used where they are fast enough. The result names
+    each choice. For many calls with one model make an `Explainer`, which prepares it once.
 
     Args:
         model: A trained model: a scikit-learn estimator or pipeline, an XGBoost or LightGBM model, a
