@@ -444,8 +444,8 @@ def _two_players(sure: Certificate) -> Lines:
     if sure.phi is not None:
         bound = "" if sure.phi_bound is None else f", and at least {number(sure.phi_bound)} is guaranteed"
         yield (
-            f"In a game of two players, the best of both against all other features together, the best of both has "
-            f"the Shapley value φ = {number(sure.phi)}{bound} (Theorem 5.1, corrected)."
+            f"In a game of two players, the best of both and all other features together, the best of both "
+            f"has the Shapley value φ = {number(sure.phi)}{bound} (Theorem 5.1, corrected)."
         )
 
 
