@@ -268,7 +268,7 @@ def floor(ask, rows, background):
                 ask(table[first : first + size])
         return time.process_time() - started
 
-    size = min((1024, 4096, 16_384), key=lambda size: asked(size, 1))
+    size = min((1024, 4096, 16_384), key=lambda size: asked(size, 3))
     return Side(
         f"floor ({sum(map(len, mixed)) // len(mixed):,} model rows a row)", len(rows), lambda: asked(size)
     )
@@ -407,18 +407,18 @@ def of_functions(folder):
     forest = RandomForestClassifier(100, max_depth=8, random_state=0, n_jobs=1).fit(x, y)
     network = MLPClassifier((64, 64), max_iter=5, random_state=0).fit(x[:10_000], y[:10_000])
     for name, ask, n_rows in (
-        ("tanh of a sum", lambda table: np.tanh(table @ weights), N_ROWS),
+        ("tanh of a sum", lambda table: np.tanh(table @ weights), 40),
         ("MLP 2 x 64", lambda table: network.predict_proba(table)[:, 1], 10),
-        ("forest 100 x 8", lambda table: forest.predict_proba(table)[:, 1], 2),
+        ("forest 100 x 8", lambda table: forest.predict_proba(table)[:, 1], 5),
     ):
         rows, background = parts(x, 100, n_rows)
-        few = rows[: min(n_rows, 5)]
+        few = rows[:5]
         yield Case(
             f"black box, {name}, d = 10, 100 background rows, {n_rows} rows",
             (
                 ours(ask, rows, background, reference=EVERYTHING),
                 engine(ask, rows, background),
-                floor(ask, few, background),
+                floor(ask, rows, background),
                 shap_exact(ask, few, background),
                 shapiq_exact(ask, few, background),
             ),

@@ -15,8 +15,9 @@ from onlyif.causation.perturbation import Perturbations
 from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.players import Players, column_players
 from onlyif.core.subsets import keep_of_codes
+from onlyif.engine import distinct
 from onlyif.engine import engine as module
-from onlyif.engine.distinct import Differences, blend_keys
+from onlyif.engine.distinct import Differences, equal_rows
 from onlyif.engine.engine import Engine, outputs_of
 from onlyif.modalities.table import fit_schema
 from onlyif.models.checked import CheckedPredictor
@@ -72,7 +73,11 @@ def test_blends_are_those_of_plain_loops(seed, n, max_rows):
             blended[i, j] = np.where(keep, x[i], other[j])
             wanted[i, j] = Recorder()(blended[i, j])
     model.rows.clear()
-    for blends in engine.all_blends(x, other, differ):
+    equal = engine.equal(other)
+    for blends in engine.all_blends(x, other, differ, equal):
+        widths = np.left_shift(1, blends.size)
+        assert (blends.other_of_outputs[blends.first] == blends.other).all()
+        assert len(blends.other_of_outputs) == len(blends.outputs) == widths.sum()
         for size in (1, 4, 16):
             blocks = [blends.places(slice(start, start + size)) for start in range(0, 16, size)]
             held = blends.outputs[np.concatenate(blocks, axis=1)]
@@ -80,7 +85,8 @@ def test_blends_are_those_of_plain_loops(seed, n, max_rows):
                 np.testing.assert_allclose(table, wanted[i, j], atol=1e-12)
     assert differ.rows.sum() == (2 ** differ.players.sum(2)).sum()
     assert len(model.rows) <= differ.rows.sum()
-    if blend_keys(other, PLAYERS, 3) is not None:
+    assert engine.n_asked(other, differ, equal) == len(model.rows)
+    if equal is not None:
         # All pairs are looked at together: no instance is asked for a blend twice.
         assert len(model.rows) == sum(
             len(np.unique(np.concatenate([blended[i, j] for j in range(n)]), axis=0)) for i in range(3)
@@ -149,19 +155,35 @@ def test_values_are_told_apart_by_their_bits():
 
     players = column_players(list("abcde"))
     differ = Differences(x[:, None] != other)
-    list(Engine(FunctionPredictor(model), players, 4096).all_blends(x, other, differ))
+    list(
+        Engine(FunctionPredictor(model), players, 4096).all_blends(
+            x, other, differ, equal_rows(other, players)
+        )
+    )
     keep = keep_of_codes(np.arange(32), 5)
     wanted = {bytes(row) for row in np.where(keep[:, None], x[0], other).reshape(-1, 5)}
     assert set(rows) == wanted
     assert len(rows) == len(wanted) < 160
 
 
-def test_more_values_than_a_whole_number_tells_are_taken_pair_by_pair():
-    rows = np.random.default_rng(0).integers(0, 500, (2000, 8)).astype(float)
-    players = column_players([f"x{i}" for i in range(8)])
-    assert blend_keys(rows, players, 1) is None
-    assert blend_keys(rows % 100, players, 1) is not None
-    assert blend_keys(np.arange(16.0).reshape(4, 4), column_players(list("abcd")), 1) is None
+@pytest.mark.parametrize("slots", [1, 2**20])
+def test_rows_that_are_equal_in_some_players_have_one_in_common(monkeypatch, slots):
+    monkeypatch.setattr(distinct, "SLOTS_AT_ONCE", slots)
+    rows = np.random.default_rng(0).integers(0, 3, (20, 5)).astype(float)
+    equal = equal_rows(rows, PLAYERS)
+    for code, first in enumerate(equal.first):
+        own = rows[:, np.isin(PLAYERS.index, [p for p in range(4) if code >> p & 1])]
+        assert ((own[:, None] == own).all(2) == (first[:, None] == first)).all()
+        assert (own[first] == own).all()
+
+
+def test_equal_rows_are_not_looked_for_where_few_are_or_the_table_would_be_large(monkeypatch):
+    players = column_players(list("abcd"))
+    assert equal_rows(np.arange(16.0).reshape(4, 4), players) is None
+    rows = np.zeros((9, 4))
+    assert equal_rows(rows, players) is not None
+    monkeypatch.setattr(distinct, "MOST_ENTRIES", 100)
+    assert equal_rows(rows, players) is None
 
 
 def test_no_row_of_one_background_row_is_asked_twice():

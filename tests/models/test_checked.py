@@ -1,5 +1,7 @@
 """Bad answers of a model, each with a plain error; faults are found by a probe and lived with on request."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from torch import nn
 
 from onlyif.core.errors import InputError, ModelError
 from onlyif.modalities.table import fit_schema
-from onlyif.models.base import Meaning, Predictor
+from onlyif.models.base import ANY_ROWS, NETWORK_ROWS, Meaning, Predictor
 from onlyif.models.checked import CheckedPredictor, Fault, apart_in_a_large_call, checked, probe
 from onlyif.models.detect import detect
 from onlyif.models.function import FunctionPredictor
@@ -198,13 +200,13 @@ def test_a_model_that_answers_differently_each_time_is_found_and_lived_with_on_r
 
 def test_a_model_whose_answers_depend_on_the_other_rows_is_found():
     predictor = FunctionPredictor(lambda batch: batch - batch.mean(0))
-    with pytest.raises(ModelError, match="changes by up to 6 with the other rows of the call"):
+    with pytest.raises(ModelError, match=r"changes by up to 1\.5 with the other rows of the call"):
         probe(predictor, ROWS)
 
 
 def test_a_model_whose_shape_depends_on_the_call_is_found():
     predictor = FunctionPredictor(lambda batch: batch[:, : 1 + len(batch) // 8])
-    with pytest.raises(ModelError, match=r"shapes \(8, 2\), \(8, 2\), and \(8, 1\) from halves"):
+    with pytest.raises(ModelError, match=r"shapes \(8, 2\), \(8, 2\), and \(4, 1\) for every second row"):
         probe(predictor, ROWS)
 
 
@@ -292,6 +294,31 @@ def test_a_model_that_answers_otherwise_in_large_calls_is_found():
     assert probe(predictor, ROWS).notes == ()
     assert apart_in_a_large_call(predictor, ROWS, 500) == 0
     assert apart_in_a_large_call(predictor, ROWS, 501) == pytest.approx(0.5)
+
+
+WIDE = np.random.default_rng(0).normal(size=(3, 200))
+
+
+@pytest.mark.parametrize(
+    ("function", "table", "rows"),
+    [
+        (lambda array: np.tanh(array @ WIDE).sum(1), ROWS, NETWORK_ROWS),
+        (lambda array: np.tanh(array @ WIDE[:, 0]), ROWS, ANY_ROWS),
+        (lambda frame: np.tanh(frame.to_numpy() @ WIDE).sum(1), pd.DataFrame(ROWS), ANY_ROWS),
+    ],
+    ids=["layer", "sum", "layer on a frame"],
+)
+def test_the_memory_of_its_calls_tells_how_large_they_are_best(function, table, rows):
+    predictor = detect(function, fit_schema(table), AutoOutput())
+    assert probe(predictor, ROWS).rows_a_call == rows
+    assert probe(predictor, ROWS[:1]).rows_a_call == ANY_ROWS
+    assert not tracemalloc.is_tracing()
+    tracemalloc.start()
+    try:
+        assert probe(predictor, ROWS).rows_a_call == ANY_ROWS
+        assert tracemalloc.is_tracing()
+    finally:
+        tracemalloc.stop()
 
 
 def test_one_row_may_answer_without_its_dimension():

@@ -171,7 +171,8 @@ class DualStageTest:
         differ = engine.differing(baseline, rows.shared)
         if differ is None:
             return 1.0
-        return engine.n_asked(baseline, rows.shared, differ) / (len(rows.shared) * 2.0**self.players.count)
+        n_asked = engine.n_asked(rows.shared, differ, engine.equal(rows.shared))
+        return n_asked / (len(rows.shared) * 2.0**self.players.count)
 
     def _all_subsets(
         self, squares: Float64[np.ndarray, "1 n d"], parts: list[Exceedance], asked: float

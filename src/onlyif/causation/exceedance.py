@@ -16,7 +16,7 @@ from onlyif.causation.perturbation import Perturbations
 from onlyif.core.arrays import Array, doubled, like, namespace
 from onlyif.core.errors import SettingError
 from onlyif.core.subsets import keep_of_codes
-from onlyif.engine.distinct import Differences
+from onlyif.engine.distinct import Differences, code_blocks
 from onlyif.engine.engine import Engine, answers, slices
 from onlyif.models.outputs import digits_of
 
@@ -195,13 +195,14 @@ class Perturber:
         """The same from the distinct rows of each input, which agrees with the baseline in some players."""
         # The tables' codes are of players at the baseline: those that are "kept" of it.
         turned = Differences(differ.players.swapaxes(0, 1))
-        for blends in asker.engine.all_blends(asker.baseline, asker.rows[0], turned):
-            widths = np.diff(np.append(blends.first, len(blends.outputs)))
-            changes = asker.changes_of(np.repeat(blends.other, widths), blends.outputs)
+        rows = asker.rows[0]
+        for blends in asker.engine.all_blends(asker.baseline, rows, turned, asker.engine.equal(rows)):
+            changes = asker.changes_of(blends.other_of_outputs, blends.outputs)
             of_rows = self.events.changed(changes), (changes > self.events.threshold).astype(np.float64)
-            places = blends.places(slice(0, soft.shape[1])).T
-            for table, values in zip((soft, hard), of_rows, strict=True):
-                table[:, :, blends.other] = values[:, places]
+            for codes in code_blocks(soft.shape[1], len(blends.other) * len(soft)):
+                places = blends.places(codes).T
+                for table, values in zip((soft, hard), of_rows, strict=True):
+                    table[:, codes, blends.other] = values[:, places]
 
     @contextmanager
     def _asker(self, rows: Float[Array, "#b n *x"], change: Change) -> Iterator[Asker]:

@@ -21,8 +21,9 @@ def keep_of_codes(codes: Int64[np.ndarray, "m"], n_players: int) -> Bool[np.ndar
         >>> keep_of_codes(np.array([5]), 3)
         array([[ True, False,  True]])
     """
-    bits = codes[:, None] >> np.arange(n_players)
-    keep: np.ndarray = np.bitwise_and(bits, 1, out=bits).astype(np.bool_)
+    # Bytes, the lowest first, whatever the machine's order: eight players each.
+    of_codes = np.ascontiguousarray(codes, dtype="<i8").view(np.uint8).reshape(-1, 8)
+    keep: np.ndarray = np.unpackbits(of_codes, axis=1, count=n_players, bitorder="little").view(np.bool_)
     return keep
 
 

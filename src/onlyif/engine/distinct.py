@@ -6,13 +6,17 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int32, Int64
 
 from onlyif.core.players import Players
-from onlyif.core.subsets import codes_of_keep
+from onlyif.core.subsets import codes_of_keep, keep_of_codes
 
-# Bits of a whole number that says which value each player has; the sign is left out.
-MOST_BITS = 62
+# Outputs that are looked up at once, of subsets and pairs.
+PLACES_AT_ONCE = 2**16
+# Entries of the table that says which rows are equal: sets of players times rows.
+MOST_ENTRIES = 2**21
+# Places for pairs of a row and a value, where that table is made: 4 MiB.
+SLOTS_AT_ONCE = 2**20
 
 
 @final
@@ -51,6 +55,7 @@ class Blends:
         instance: The number of each pair's instance.
         other: That of what replaces a part of it.
         differ: The code of the players in which both differ.
+        size: The number of these players.
         first: Where each pair's outputs begin: they are in the order of the codes of the players that are
             kept, which count those players alone in which the pair differs.
         outputs: The outputs of all pairs.
@@ -59,8 +64,15 @@ class Blends:
     instance: Int64[np.ndarray, "p"]
     other: Int64[np.ndarray, "p"]
     differ: Int64[np.ndarray, "p"]
+    size: Int64[np.ndarray, "p"]
     first: Int64[np.ndarray, "p"]
     outputs: Float64[np.ndarray, "r k"]
+
+    @property
+    def other_of_outputs(self) -> Int64[np.ndarray, "r"]:
+        """For each output the number of what replaces a part of its instance."""
+        order = np.argsort(self.first)
+        return np.repeat(self.other[order], np.left_shift(1, self.size[order]))
 
     def places(self, codes: slice) -> Int64[np.ndarray, "p s"]:
         """Where among the outputs those are for which each of some subsets is kept.
@@ -111,93 +123,107 @@ class Pairs:
         first: np.ndarray = np.cumsum(self.widths) - self.widths
         return first
 
-    def one_is_large(self, most: int) -> bool:
-        """Whether this is a pair alone that has more blends than so many."""
-        return 1 << int(self.size[0]) > most
-
     def with_outputs(self, outputs: Float64[np.ndarray, "r k"]) -> Blends:
-        """With the outputs for all blends of each pair."""
-        return Blends(self.instance, self.other, self.codes, self.first, outputs)
+        """With the outputs for all blends of each pair; those of an instance are beside each other."""
+        order = np.argsort(self.instance, kind="stable")
+        of_pairs = self.instance, self.other, self.codes, self.size, self.first
+        return Blends(*(each[order] for each in of_pairs), outputs)
+
+    def hidden(self, n_players: int, n_others: int) -> Int64[np.ndarray, "r"]:
+        """Each blend, in the order of its outputs, as the players that are replaced and by what.
+
+        Args:
+            n_players: The number of players.
+            n_others: How many there are that replace a part of an instance.
+
+        Returns:
+            The code of the players, times `n_others`, and the number of what replaces them.
+        """
+        players, first, widths = keep_of_codes(self.codes, n_players), self.first, self.widths
+        blends = np.empty(int(widths.sum()), dtype=np.int64)
+        for start, stop in runs_of(self.size):
+            grown = blends[first[start] : first[stop - 1] + widths[start]].reshape(stop - start, -1)
+            which = np.nonzero(players[start:stop])[1].reshape(stop - start, -1)
+            grown[:, 0] = self.codes[start:stop] * n_others + self.other[start:stop]
+            steps = np.left_shift(n_others, which)
+            for place in range(which.shape[1]):
+                # What there is once more, with this player kept.
+                half = 1 << place
+                np.subtract(grown[:, :half], steps[:, place, None], out=grown[:, half : 2 * half])
+        return blends
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class BlendKeys:
-    """Blends as whole numbers: the number of the value that replaces each player, from 1, or 0 for none.
-
-    Two blends of an instance are the same row exactly if their numbers are equal.
+class EqualRows:
+    """Which rows have the same values in some players, so that they replace these alike.
 
     Args:
-        players: How players tile an instance.
-        numbers: The numbers of the values of each row that replaces a part of an instance.
-        known: The row with the n-th value of each player, behind a first that stands for none.
-        shifts: The bit at which each player's number begins, and that of the instance's.
+        first: For each set of players, by its code, and each row the number of one row that has the same
+            values in these players: of all that agree in them the same one.
     """
 
-    players: Players
-    numbers: Int64[np.ndarray, "v d"]
-    known: tuple[Float[np.ndarray, "_ *x"], ...]
-    shifts: Int64[np.ndarray, "d_and_1"]
+    first: Int32[np.ndarray, "two_to_d v"]
 
-    def grow(
-        self,
-        keys: Int64[np.ndarray, "p two_to_k"],
-        instance: Int64[np.ndarray, "p"],
-        other: Int64[np.ndarray, "p"],
-        which: Int64[np.ndarray, "p k"],
-    ) -> None:
-        """Fill in the blends of some pairs, in the order of the codes of the players that are kept.
-
-        Args:
-            keys: What is filled in.
-            instance: The number of each pair's instance.
-            other: That of what replaces a part of it.
-            which: The players in which both differ.
-        """
-        steps = self.numbers[other[:, None], which] << self.shifts[which]
-        keys[:, 0] = steps.sum(1) + (instance << self.shifts[-1])
-        for place in range(which.shape[1]):
-            half = 1 << place
-            np.subtract(keys[:, :half], steps[:, place, None], out=keys[:, half : 2 * half])
-
-    def rows(self, keys: Int64[np.ndarray, "r"], mine: Float[np.ndarray, "u *x"]) -> np.ndarray:
-        """The blends themselves.
-
-        Args:
-            keys: The whole numbers.
-            mine: The instances.
-        """
-        rows: np.ndarray = mine[keys >> self.shifts[-1]]
-        entries, flat = rows.reshape(len(keys), -1), self.players.index.ravel()
-        for player, known in enumerate(self.known):
-            number = keys >> self.shifts[player] & (1 << int(np.diff(self.shifts)[player])) - 1
-            for entry in np.flatnonzero(flat == player).tolist():
-                values = known.reshape(len(known), -1)[:, entry].take(number)
-                np.copyto(entries[:, entry], values, where=number > 0)
-        return rows
+    @cached_property
+    def entries(self) -> Int64[np.ndarray, "m"]:
+        """The same as places in the table, laid flat."""
+        n_sets, n_rows = self.first.shape
+        places: np.ndarray = (np.arange(n_sets)[:, None] * n_rows + self.first).ravel()
+        return places
 
 
-def blend_keys(rows: Float[np.ndarray, "v *x"], players: Players, n_instances: int) -> BlendKeys | None:
-    """The values of each player among rows, by their bits; None where few repeat or they are too many.
+def equal_rows(rows: Float[np.ndarray, "v *x"], players: Players) -> EqualRows | None:
+    """Which rows have the same values, by their bits; None where few do or the table would be large.
+
+    The table grows player by player: rows agree in a set and one more player if they agree in both.
 
     Args:
         rows: What replaces a part of instances.
         players: How players tile an instance.
-        n_instances: The number of instances.
     """
+    if len(rows) << min(players.count, MOST_ENTRIES) > MOST_ENTRIES:
+        return None
+    numbers = _numbers_of_values(rows, players)
+    counts = 1 + numbers.max(0)
+    if 2 * counts.min() > len(rows):
+        return None
+    first = np.zeros((1 << players.count, len(rows)), dtype=np.int32)
+    every = np.arange(len(rows), dtype=np.int32)
+    for player, count in enumerate(counts.tolist()):
+        half, pairs = 1 << player, len(rows) * count
+        at_once = min(half, max(1, SLOTS_AT_ONCE // pairs))
+        slots = np.empty(at_once * pairs, dtype=np.int32)
+        for start in range(0, half, at_once):
+            sets = slice(start, min(start + at_once, half))
+            # A slot for each set, row of it and value of the player: whoever is last in it stands for all.
+            keys = first[sets] * np.int64(count) + numbers[:, player]
+            keys += np.arange(len(keys))[:, None] * pairs
+            slots[keys] = every
+            first[half + sets.start : half + sets.stop] = slots[keys]
+    return EqualRows(first)
+
+
+def _numbers_of_values(rows: Float[np.ndarray, "v *x"], players: Players) -> Int64[np.ndarray, "v d"]:
+    """Each row's values of each player as a whole number, from 0: equal ones have equal bits."""
     bits, flat = bits_of(rows), players.index.ravel()
-    numbers, known = np.empty((len(rows), players.count), dtype=np.int64), []
+    numbers = np.empty((len(rows), players.count), dtype=np.int64)
     for player in range(players.count):
         own = np.ascontiguousarray(bits[:, flat == player])
         whole = own.view(f"V{own.itemsize * own.shape[1]}") if own.shape[1] > 1 else own
-        _, first, places = np.unique(whole[:, 0], return_index=True, return_inverse=True)
-        numbers[:, player] = places.reshape(-1) + 1
-        known.append(rows[np.append(0, first)])
-    counts = numbers.max(0)
-    shifts = np.cumsum([0, *(int(count).bit_length() for count in counts)])
-    if 2 * counts.min() > len(rows) or shifts[-1] + n_instances.bit_length() > MOST_BITS:
-        return None
-    return BlendKeys(players, numbers, tuple(known), shifts)
+        numbers[:, player] = np.unique(whole[:, 0], return_inverse=True)[1].reshape(-1)
+    return numbers
+
+
+def code_blocks(n_subsets: int, each: int) -> Iterator[slice]:
+    """Blocks of subsets for which outputs are looked up at once, as `Blends.places` takes them.
+
+    Args:
+        n_subsets: 2^d.
+        each: How many numbers are looked up for each subset.
+    """
+    step = min(n_subsets, 1 << max(0, (PLACES_AT_ONCE // each).bit_length() - 1))
+    return (slice(start, start + step) for start in range(0, n_subsets, step))
 
 
 def filling(widths: Int64[np.ndarray, "p"], most: int) -> Iterator[slice]:

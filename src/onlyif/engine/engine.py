@@ -3,12 +3,11 @@
 Where an instance and what replaces a part of it agree in some players, hiding these changes nothing: of the
 2^d blends of both only 2^k differ, for the k players in which they differ. The distinct ones are found from
 where both differ, never from finished rows: they grow player by player, each doubling what there is, and the
-model is asked for them alone. Two rows that replace a part may have the same values there, too: a blend is
-then a whole number that says which players are replaced and by which of their values, and equal numbers are
-asked once.
+model is asked for them alone. Two rows that replace a part may have the same values there, too: a table says
+for each set of players which rows do, whatever the instance, and one of them is asked for all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import final
@@ -23,12 +22,12 @@ from onlyif.core.errors import ModelError, SettingError
 from onlyif.core.players import Players
 from onlyif.core.subsets import keep_of_codes
 from onlyif.engine.distinct import (
-    BlendKeys,
     Blends,
     Differences,
+    EqualRows,
     Pairs,
     bits_of,
-    blend_keys,
+    equal_rows,
     filling,
     runs_of,
 )
@@ -38,6 +37,10 @@ from onlyif.models.base import Predictor
 ENTRIES_A_CALL, FEW_ROWS = 2**21, 1024
 # Rows that are compared at once, where equal ones are looked for.
 PAIRS_AT_ONCE = 2**18
+# Rows that are written at once.
+ROWS_WRITTEN_AT_ONCE = 2**11
+# Blends of several instances, equal ones counted each time, whose distinct ones share calls.
+BLENDS_AT_ONCE = 2**19
 # Keys are sorted where there could be so many times more of them, else ticked off a list of all.
 KEYS_PER_ENTRY = 8
 # Blends that are counted without being asked for, at most.
@@ -102,9 +105,13 @@ class Engine:
         """
         dtype, parts = self.predictor.batch_dtype, []
         x, other = in_dtype(x, dtype), in_dtype(other, dtype)
+        xp = namespace(x)
         for part in slices(len(keep), self.rows_a_call):
-            mine, theirs = (beside(numbers[part], x) for numbers in which)
-            mixed = where_kept(self.players.spread(keep[part]), x[mine], other[theirs])
+            mine, theirs = (
+                xp.take(rows, beside(numbers[part], x), axis=0)
+                for rows, numbers in zip((x, other), which, strict=True)
+            )
+            mixed = where_kept(self.players.spread(keep[part]), mine, theirs)
             parts.append(doubled(asked(self.predictor, mixed)))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -195,74 +202,118 @@ class Engine:
         found: np.ndarray = outputs[places.reshape(key.shape)]
         return found
 
+    def equal(self, other: Float[Array, "v *x"]) -> EqualRows | None:
+        """Which of those that replace a part are alike, as the model sees them; None where it is not known.
+
+        Args:
+            other: What replaces a part of instances.
+        """
+        return equal_rows(in_dtype(other, self.predictor.batch_dtype), self.players)
+
     def all_blends(
-        self, x: Float[Array, "u *x"], other: Float[Array, "v *x"], differ: Differences
+        self,
+        x: Float[Array, "u *x"],
+        other: Float[Array, "v *x"],
+        differ: Differences,
+        equal: EqualRows | None,
     ) -> Iterator[Blends]:
         """The outputs for all distinct blends of every pair, instance after instance.
 
         As many pairs together as fill a call, or a pair alone that takes several; memory is that of a call
-        and of the answers. Where values repeat among what replaces a part, more pairs are looked at together,
-        and a blend that several of them have is asked for once.
+        and of the answers. Where it is known which of those that replace a part are equal, all pairs of some
+        instances are looked at together, and a blend that several of them have is asked for once.
 
         Args:
             x: Instances.
             other: What replaces a part of them.
             differ: What `differing` said of both.
+            equal: What `equal` said of the latter.
         """
         dtype = self.predictor.batch_dtype
         mine, theirs = (np.ascontiguousarray(in_dtype(rows, dtype)) for rows in (x, other))
-        coded = blend_keys(theirs, self.players, len(x))
-        for pairs in self._together(differ, coded):
-            if coded is None or pairs.one_is_large(self.at_once(coded)):
+        if equal is None:
+            for pairs in self._together(differ):
                 yield self._all_of((mine[pairs.instance], theirs[pairs.other]), pairs)
-            else:
-                yield self._all_coded(mine, coded, pairs)
+            return
+        for part in slices(len(x), self.instances_at_once(len(other))):
+            yield from self._all_equal(mine, theirs, equal, self._of_instances(differ, part))
 
-    def n_asked(self, x: Float[Array, "u *x"], other: Float[Array, "v *x"], differ: Differences) -> int:
+    def n_asked(self, other: Float[Array, "v *x"], differ: Differences, equal: EqualRows | None) -> int:
         """The number of rows that `all_blends` asks for; of very many at most so many.
 
         Args:
-            x: Instances.
-            other: What replaces a part of them.
-            differ: What `differing` said of both.
+            other: What replaces a part of instances.
+            differ: What `differing` said of these and it.
+            equal: What `equal` said of it.
         """
-        coded = blend_keys(np.ascontiguousarray(other), self.players, len(x))
-        if coded is None or differ.rows.sum() > MOST_COUNTED:
+        if equal is None or differ.rows.sum() > MOST_COUNTED:
             return int(differ.rows.sum())
-        return sum(len(np.unique(self._keys(coded, pairs))) for pairs in self._together(differ, coded))
+        every = self._of_instances(differ, slice(0, len(differ.codes)))
+        return sum(len(self._distinct(equal, pairs)[0]) for pairs in every)
 
-    def at_once(self, coded: BlendKeys | None) -> int:
-        """The most blends that are looked at together."""
-        return self.rows_a_call if coded is None else max(self.rows_a_call, PAIRS_AT_ONCE)
+    def instances_at_once(self, n_others: int) -> int:
+        """How many instances share calls where it is known which of those that replace a part are equal.
 
-    def _together(self, differ: Differences, coded: BlendKeys | None) -> Iterator[Pairs]:
-        """Pairs that are looked at together, those of one size beside each other."""
+        Args:
+            n_others: How many there are that replace a part.
+        """
+        return max(1, BLENDS_AT_ONCE // (n_others << self.players.count))
+
+    def _together(self, differ: Differences) -> Iterator[Pairs]:
+        """Pairs that fill a call, those of one size beside each other."""
         codes, sizes = differ.codes, differ.players.sum(2)
         instance = np.repeat(np.arange(len(codes)), codes.shape[1])
         other = np.argsort(sizes, axis=1, kind="stable").ravel()
         size = sizes[instance, other]
-        for part in filling(np.left_shift(1, size), self.at_once(coded)):
+        for part in filling(np.left_shift(1, size), self.rows_a_call):
             yield Pairs(instance[part], other[part], codes[instance[part], other[part]], size[part])
 
-    def _keys(self, coded: BlendKeys, pairs: Pairs) -> Int64[np.ndarray, "r"]:
-        """The blends of pairs as whole numbers, in the order of `Blends`."""
-        players, first = keep_of_codes(pairs.codes, self.players.count), pairs.first
-        keys = np.empty(int(pairs.widths.sum()), dtype=np.int64)
-        for start, stop in runs_of(pairs.size):
-            which = np.nonzero(players[start:stop])[1].reshape(stop - start, -1)
-            grown = keys[first[start] : first[stop - 1] + pairs.widths[start]].reshape(stop - start, -1)
-            coded.grow(grown, pairs.instance[start:stop], pairs.other[start:stop], which)
-        return keys
+    def _of_instances(self, differ: Differences, instances: slice) -> Iterator[Pairs]:
+        """All pairs of some instances, instance after instance."""
+        for instance in range(instances.start, instances.stop):
+            sizes = differ.players[instance].sum(1)
+            other = np.argsort(sizes, kind="stable")
+            yield Pairs(np.full_like(other, instance), other, differ.codes[instance, other], sizes[other])
 
-    def _all_coded(self, mine: np.ndarray, coded: BlendKeys, pairs: Pairs) -> Blends:
-        """Of some pairs; what several of them have in common is asked for once."""
-        distinct, places = np.unique(self._keys(coded, pairs), return_inverse=True)
+    def _distinct(
+        self, equal: EqualRows, pairs: Pairs
+    ) -> tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "r"]]:
+        """The distinct blends of all pairs of an instance, and the place of each blend among them.
+
+        A blend is a place in the table of equal rows, counted on from instance to instance.
+        """
+        n_sets, n_others = equal.first.shape
+        blends = equal.entries.take(pairs.hidden(self.players.count, n_others))
+        found, places = _distinct(blends, n_sets * n_others)
+        return found + pairs.instance[0] * (n_sets * n_others), places
+
+    def _all_equal(
+        self, mine: np.ndarray, theirs: np.ndarray, equal: EqualRows, every: Iterable[Pairs]
+    ) -> Iterator[Blends]:
+        """Of all pairs of some instances, which share calls; what pairs have in common is asked for once."""
+        known = [(pairs, *self._distinct(equal, pairs)) for pairs in every]
+        distinct = np.concatenate([blends for _, blends, _ in known])
         parts = [
-            doubled(asked(self.predictor, coded.rows(distinct[part], mine)))
+            doubled(asked(self.predictor, self._written(mine, theirs, distinct[part])))
             for part in slices(len(distinct), self.rows_a_call)
         ]
-        outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return pairs.with_outputs(outputs[places.reshape(-1)])
+        outputs, start = parts[0] if len(parts) == 1 else np.concatenate(parts), 0
+        for pairs, blends, places in known:
+            own = outputs[start : start + len(blends)]
+            start += len(blends)
+            yield pairs.with_outputs(own.take(places, axis=0))
+
+    def _written(
+        self, mine: np.ndarray, theirs: np.ndarray, blends: Int64[np.ndarray, "r"]
+    ) -> Float[np.ndarray, "r *x"]:
+        """Blends as rows: written in pieces, so that all that is needed for them stays in the cache."""
+        rows = np.empty((len(blends), *self.players.index.shape), dtype=mine.dtype)
+        for part in slices(len(blends), ROWS_WRITTEN_AT_ONCE):
+            pair, other = np.divmod(blends[part], len(theirs))
+            instance, code = pair >> self.players.count, pair & ((1 << self.players.count) - 1)
+            hidden = self.players.spread(keep_of_codes(code, self.players.count))
+            rows[part] = np.where(hidden, theirs.take(other, axis=0), mine.take(instance, axis=0))
+        return rows
 
     def _all_of(self, ends: tuple[np.ndarray, np.ndarray], pairs: Pairs) -> Blends:
         """Of some pairs, whose blends are written down."""
@@ -392,5 +443,5 @@ def _distinct(
         return found, places.reshape(keys.shape)
     there = np.zeros(n_possible, dtype=bool)
     there[keys] = True
-    number = np.cumsum(there, dtype=np.int64)
-    return np.flatnonzero(there), number[keys] - 1
+    number = np.cumsum(there, dtype=np.int32)
+    return np.flatnonzero(there), number.take(keys) - 1

@@ -33,6 +33,7 @@ class Meaning:
             They are those of the outputs in order, or two of which a single output is the second.
         assumed: What several outputs are taken for without knowing, as a sentence; empty where nothing is.
         rows_a_call: Rows of one call from which on each takes longer; calls are no larger.
+        of_known_kind: Whether that is known; else the first calls tell.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Meaning:
     classes: tuple[Any, ...] = ()
     assumed: str = ""
     rows_a_call: int = ANY_ROWS
+    of_known_kind: bool = True
 
 
 class Predictor(ABC):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property, partial
 from typing import Any, TypeVar, final
 
 import numpy as np
@@ -13,7 +14,8 @@ from typing_extensions import override
 from onlyif.core.arrays import beside, copied, doubled, on_host
 from onlyif.core.errors import ModelError, OnlyIfError
 from onlyif.core.shapes import Batch, Outputs
-from onlyif.models.base import Meaning, Predictor
+from onlyif.models.base import ANY_ROWS, Meaning, Predictor
+from onlyif.models.call_sizes import best_rows, peak_of
 from onlyif.models.function import FunctionPredictor, Watched
 from onlyif.models.outputs import DIGITS_SINGLE, digits_of, numbers_of
 from onlyif.models.random_states import advance_random_states, all_random_states
@@ -21,6 +23,7 @@ from onlyif.models.random_states import advance_random_states, all_random_states
 # What a model may raise that is no fault of its own: the user's interrupt, our errors, too little memory.
 NO_FAULT = (KeyboardInterrupt, GeneratorExit, OnlyIfError, MemoryError)
 T = TypeVar("T")
+_Answers = Float[np.ndarray, "r k"]
 # Kernels differ with the number of rows: more rounding is allowed for than between equal calls.
 KERNELS = 64
 
@@ -41,6 +44,7 @@ class CheckedPredictor(Predictor):
         inner: The predictor.
         n_outputs: How many outputs a row has, or None where that is not known yet.
         digits: Binary digits of its answers that were found to be trusted; None for what the model says.
+        rows_a_call: Rows of one call from which on each was found to take longer.
 
     Example:
         >>> bad = FunctionPredictor(lambda batch: np.where(batch < 0, np.nan, batch))
@@ -53,12 +57,14 @@ class CheckedPredictor(Predictor):
     inner: Predictor
     n_outputs: int | None = None
     digits: int | None = None
+    rows_a_call: int = ANY_ROWS
 
-    @property
+    @cached_property
     @override
     def meaning(self) -> Meaning:
         told = self.inner.meaning
-        return told if self.digits is None else replace(told, digits=min(told.digits, self.digits))
+        digits = told.digits if self.digits is None else min(told.digits, self.digits)
+        return replace(told, digits=digits, rows_a_call=min(told.rows_a_call, self.rows_a_call))
 
     @override
     @contextmanager
@@ -163,18 +169,20 @@ class Probed:
         notes: One sentence for each fault that is lived with.
         digits: Binary digits to which answers that must be equal were equal.
         outputs: The answers to the whole batch.
+        rows_a_call: Rows of one call from which on each takes longer.
     """
 
     notes: tuple[str, ...]
     digits: int
     outputs: Float64[np.ndarray, "r k"]
+    rows_a_call: int
 
 
 def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) -> Probed:
     """Look for a model that changes its input or answers differently each time.
 
-    The same batch is asked twice, and its two halves apart: an answer may depend
-    neither on chance nor on the other rows of a call. Two rows show most faults.
+    The same batch is asked twice, and every second row of it without the others: an answer may depend
+    neither on chance nor on the other rows of a call, nor on its place there. Two rows show most faults.
 
     Args:
         predictor: The predictor.
@@ -187,7 +195,8 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
     with all_random_states():
         seen = CheckedPredictor(predictor).watch(batch)
         first = on_host(seen.outputs)
-        difference, digits = _difference(CheckedPredictor(predictor), batch, first)
+        second, some, best = _asked_again(CheckedPredictor(predictor), batch)
+        difference, digits = _difference(CheckedPredictor(predictor), first, second, some)
     notes = []
     if seen.changed:
         notes.append(
@@ -195,7 +204,7 @@ def probe(predictor: Predictor, batch: Batch, tolerate: Collection[Fault] = ()) 
         )
     if difference is not None:
         notes.append(fault_note(predictor.meaning.model, Fault.RANDOM, difference, tolerate))
-    return Probed(tuple(notes), digits, doubled(first))
+    return Probed(tuple(notes), digits, doubled(first), best)
 
 
 def apart_in_a_large_call(predictor: Predictor, batch: Batch, rows: int) -> float:
@@ -243,29 +252,43 @@ def fault_note(model: str, fault: Fault, detail: str, tolerate: Collection[Fault
     return f"{model} {fault.value} ({detail}); this was tolerated on request"
 
 
-def _difference(
-    predictor: CheckedPredictor, batch: Batch, first: Float[np.ndarray, "r k"]
-) -> tuple[str | None, int]:
-    """What differs between answers that must be equal, as text; and to how many digits they are equal."""
+def _asked_again(predictor: CheckedPredictor, batch: Batch) -> tuple[_Answers, _Answers, int]:
+    """The answers to a batch once more, those to every second of its rows, and how large calls are best."""
+    some = batch[1::2] if len(batch) > 1 else batch
     advance_random_states()
-    second = predictor.predict(copied(batch))
-    half = (len(batch) + 1) // 2
-    parts = [batch[:half], batch[half:]] if len(batch) > 1 else [batch]
-    halves = np.concatenate([predictor.predict(copied(part)) for part in parts])
+    if predictor.meaning.of_known_kind:
+        return predictor.predict(copied(batch)), predictor.predict(copied(some)), ANY_ROWS
+    again, many = peak_of(partial(predictor.predict, copied(batch)), len(batch))
+    apart, few = peak_of(partial(predictor.predict, copied(some)), len(some))
+    return again, apart, best_rows(many, few, on_host(batch).nbytes // len(batch))
+
+
+def _difference(
+    predictor: CheckedPredictor, first: _Answers, second: _Answers, some: _Answers
+) -> tuple[str | None, int]:
+    """What differs between answers that must be equal, as text; and to how many digits they are equal.
+
+    Args:
+        predictor: What was asked.
+        first: The answers to a batch.
+        second: The same once more.
+        some: Those to every second row.
+    """
+    wanted = first[1::2] if len(first) > 1 else first
     digits = min(predictor.meaning.digits, digits_of(first.dtype))
-    if first.shape != second.shape or first.shape != halves.shape:
-        shapes = [answer.shape for answer in (first, second, halves)]
+    if first.shape != second.shape or wanted.shape != some.shape:
+        shapes = [answer.shape for answer in (first, second, some)]
         return (
-            f"its answers had the shapes {shapes[0]}, {shapes[1]}, and {shapes[2]} from halves",
+            f"its answers had the shapes {shapes[0]}, {shapes[1]}, and {shapes[2]} for every second row",
             digits,
         )
-    again, apart = (float(np.abs(first - other).max()) for other in (second, halves))
+    again, apart = float(np.abs(first - second).max()), float(np.abs(wanted - some).max())
     largest = float(np.abs(first).max())
     trusted = max(1.0, largest) * 2.0**-digits
     if _counts_in_single(first, again) and (again > trusted or apart > KERNELS * trusted):
         digits, trusted = min(digits, DIGITS_SINGLE), max(trusted, largest * 2.0**-DIGITS_SINGLE)
     if again > trusted:
-        return f"two calls with the same {len(batch)} rows differ by up to {again:.3g}", digits
+        return f"two calls with the same {len(first)} rows differ by up to {again:.3g}", digits
     if apart > KERNELS * trusted:
         said = f"its answer to a row changes by up to {apart:.3g} with the other rows of the call"
         return said, digits

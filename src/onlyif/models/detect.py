@@ -77,14 +77,16 @@ def _detected(model: Any, schema: Schema, output: Output) -> Predictor:
             heads, form = reader(model, schema)
             return predictor_of(heads, output, form)
     asked = None if isinstance(model, type) else method_heads(model, _called(model))
+    # Of frames each call costs much, whatever the model behind them.
+    known = not isinstance(schema.form, ArrayForm)
     if asked is not None:
-        return predictor_of(asked, output, schema.form)
+        return predictor_of(replace(asked, of_known_kind=known), output, schema.form)
     if isinstance(model, type) or not callable(model):
         raise SettingError(
             f"cannot tell how to ask a {_named(model)} for predictions; need {SUPPORTED}, an object with "
             "predict or predict_proba, or a function from a table to one row of numbers an instance"
         )
-    function = Heads(f"the function {_name(model)}", (Head(HeadKind.VALUE, model),))
+    function = Heads(f"the function {_name(model)}", (Head(HeadKind.VALUE, model),), of_known_kind=known)
     return predictor_of(function, output, schema.form)
 
 

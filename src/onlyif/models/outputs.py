@@ -75,6 +75,7 @@ class Heads:
         decision: The model's own rule for the class of a row; None where it has none, or that is
             the largest output.
         rows_a_call: Rows of one call from which on each takes longer.
+        of_known_kind: Whether that is known; else the first calls tell.
 
     Raises:
         SettingError: if there is none.
@@ -86,6 +87,7 @@ class Heads:
     notes: tuple[str, ...] = ()
     decision: Decision | None = None
     rows_a_call: int = ANY_ROWS
+    of_known_kind: bool = True
 
     def __post_init__(self) -> None:
         if not self.all:
@@ -117,6 +119,7 @@ class Heads:
             () if self.decision is None else self.decision.classes,
             head.assumed,
             self.rows_a_call,
+            self.of_known_kind,
         )
 
 

@@ -10,6 +10,7 @@ written for a call is read again from the processor's cache, not from memory.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -19,7 +20,7 @@ from onlyif.core.arrays import in_dtype
 from onlyif.core.errors import SettingError
 from onlyif.core.shapes import InputKeep, Instances, Keep
 from onlyif.core.subsets import codes_of_keep, keep_of_codes
-from onlyif.engine.distinct import Blends, Differences
+from onlyif.engine.distinct import PLACES_AT_ONCE, Blends, Differences, EqualRows, code_blocks
 from onlyif.engine.engine import PAIRS_AT_ONCE, Engine, slices
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Draws, Plan, Reference
@@ -30,8 +31,6 @@ from onlyif.restrictions.groups import Groups
 SUBSETS_A_PASS = 2048
 # Answers to distinct rows of an instance that are held.
 MOST_ANSWERS = 2**26
-# Outputs that are looked up at once, of subsets and draws.
-PLACES_AT_ONCE = 2**18
 
 
 @final
@@ -115,11 +114,11 @@ class Walk:
 
     def run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
         """f_S(x) for every instance and subset."""
-        with self.engine.opened() as engine:
-            return replace(self, engine=engine)._run(x, subsets, readout)
-
-    def _run(self, x: Instances, subsets: Subsets, readout: Readout) -> Estimate:
         seen = self._repeats(x)
+        with self.engine.opened() as engine:
+            return replace(self, engine=engine)._run(x, subsets, readout, seen)
+
+    def _run(self, x: Instances, subsets: Subsets, readout: Readout, seen: "_Repeats | None") -> Estimate:
         if seen is not None and subsets.keep is None and self.exact and seen.affordable:
             return self._whole_table(x, seen, readout)
         mean = np.empty((len(x), subsets.count))
@@ -156,16 +155,18 @@ class Walk:
         with self.engine.opened() as engine:
             opened, n_subsets = replace(self, engine=engine), 2**engine.players.count
             shares = np.concatenate([opened._weights(x)[None], groups.shares])
-            made = [opened._grouped(x[i : i + 1], shares) for i in range(len(x))]
+            seen = [self._repeats(x[i : i + 1]) for i in range(len(x))]
+            made = [opened._grouped(x[i : i + 1], shares, own) for i, own in enumerate(seen)]
         mean = np.stack([readout.part(slice(i, i + 1)).read(one[:1])[0] for i, one in enumerate(made)])
         nothing = np.broadcast_to(0.0, mean.shape)
         whole = Estimate(mean, nothing, nothing, float(n_subsets * self.plan.total))
         outputs = [one[1:, :, readout.counted(i)].swapaxes(0, 1) for i, one in enumerate(made)]
         return GroupedTable(whole, outputs.__getitem__)
 
-    def _grouped(self, x: Instances, shares: Float64[np.ndarray, "s n"]) -> Float64[np.ndarray, "s m k"]:
+    def _grouped(
+        self, x: Instances, shares: Float64[np.ndarray, "s n"], seen: "_Repeats | None"
+    ) -> Float64[np.ndarray, "s m k"]:
         """The outputs of one instance for all subsets, averaged with each row of weights."""
-        seen = self._repeats(x)
         if seen is not None and seen.affordable:
             whole: np.ndarray = self._sum_of_draws(x, seen, shares)[0]
             return whole
@@ -182,7 +183,7 @@ class Walk:
         seen = self._repeats(x)
         if seen is None:
             return 1.0
-        n_asked = self.engine.n_asked(x, seen.values, seen.differ)
+        n_asked = self.engine.n_asked(seen.values, seen.differ, seen.equal)
         return n_asked / (len(x) * self.plan.total * 2.0**self.engine.players.count)
 
     @property
@@ -267,7 +268,13 @@ class Walk:
             return None
         values = draws.values[0, 0]
         differ = self.engine.differing(x, values)
-        return None if differ is None else _Repeats(values, differ)
+        return None if differ is None else _Repeats(values, differ, self._equal)
+
+    @cached_property
+    def _equal(self) -> EqualRows | None:
+        """Which draws are equal; they are the same for all instances."""
+        x = np.zeros((1, *self.engine.players.index.shape))
+        return self.engine.equal(self.reference.draw(x, self._nothing(x), self._whole_plan).values[0, 0])
 
     def _weights(self, x: Instances) -> Float64[np.ndarray, "n"]:
         """The weight of each draw, of one with nothing kept where it depends on that."""
@@ -282,13 +289,16 @@ class Walk:
         """All 2^d subsets, from the distinct blends of each draw."""
         d = self.engine.players.count
         mean = np.empty((len(x), 2**d))
-        # Instances with few blends share a call; with weights of their own they take turns.
+        # Instances share calls where their blends are few; with weights of their own they take turns.
         shares = self._weights(x)[None]
-        fitting = min(self.engine.rows_a_call // int(seen.differ.rows.max()), PLACES_AT_ONCE >> d)
+        together = self.engine.rows_a_call // int(seen.differ.rows.max())
+        if seen.equal is not None:
+            together = self.engine.instances_at_once(self.plan.total)
+        fitting = min(together, PLACES_AT_ONCE >> d)
         for part in slices(len(x), 1 if self.reference.law.depends_on_x else max(1, fitting)):
             own = seen.part(part)
             if self.reference.law.depends_on_x:
-                by_call = [*self.engine.all_blends(x[part], own.values, own.differ)]
+                by_call = [*self.engine.all_blends(x[part], own.values, own.differ, own.equal)]
                 total = self._weighted(x[part], by_call)[None]
             else:
                 total = self._sum_of_draws(x[part], own, shares)[:, 0]
@@ -302,11 +312,11 @@ class Walk:
         """The sums over the draws, weighted with each row of shares."""
         n_subsets = 2**self.engine.players.count
         total = np.zeros((0, 0, 0, 0))
-        for blends in self.engine.all_blends(x, seen.values, seen.differ):
+        for blends in self.engine.all_blends(x, seen.values, seen.differ, seen.equal):
             if not len(total):
                 total = np.zeros((len(x), len(shares), n_subsets, blends.outputs.shape[1]))
-            for codes in _blocks(n_subsets, len(blends.first) * total.shape[3]):
-                values = blends.outputs[blends.places(codes)]
+            for codes in code_blocks(n_subsets, len(blends.first) * total.shape[3]):
+                values = blends.outputs.take(blends.places(codes), axis=0)
                 for i in np.unique(blends.instance).tolist():
                     own = slice(*np.searchsorted(blends.instance, (i, i + 1)).tolist())
                     summed = shares[:, blends.other[own]] @ values[own].reshape(own.stop - own.start, -1)
@@ -317,11 +327,11 @@ class Walk:
         """The sum over draws whose weights depend on what is kept, block by block of subsets."""
         d = self.engine.players.count
         total = np.zeros((2**d, every[0].outputs.shape[1]))
-        for codes in _blocks(2**d, max(len(blends.first) for blends in every) * total.shape[1]):
+        for codes in code_blocks(2**d, max(len(blends.first) for blends in every) * total.shape[1]):
             keep = self.engine.players.spread(keep_of_codes(np.arange(codes.start, codes.stop), d)[None])
             weights = self.reference.draw(x, keep, self._whole_plan).weights[0]
             for blends in every:
-                values = blends.outputs[blends.places(codes)]
+                values = blends.outputs.take(blends.places(codes), axis=0)
                 total[codes] += np.einsum("sp,psk->sk", weights[:, blends.other], values)
         return total
 
@@ -334,24 +344,21 @@ class _Repeats:
     Args:
         values: The draws.
         differ: In which players each instance and draw differ.
+        equal: Which draws are equal in some players, where that is known.
     """
 
     values: Float64[np.ndarray, "n *x"]
     differ: Differences
+    equal: EqualRows | None
 
     def part(self, instances: slice) -> "_Repeats":
         """The same of some instances."""
-        return _Repeats(self.values, self.differ.part(instances))
+        return _Repeats(self.values, self.differ.part(instances), self.equal)
 
     @property
     def affordable(self) -> bool:
         """Whether the answers to all distinct blends of an instance are few enough to be held."""
         return float(self.differ.rows.max()) <= MOST_ANSWERS
-
-
-def _blocks(n_subsets: int, each: int) -> Iterator[slice]:
-    """Blocks of subsets for which numbers are looked up at once, so many for each subset."""
-    return slices(n_subsets, min(n_subsets, 1 << max(0, (PLACES_AT_ONCE // each).bit_length() - 1)))
 
 
 def _rectangle(n_instances: int, n_subsets: int, per_call: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """f_S(x) exactly, by running through every atom of a finite reference."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 from typing_extensions import override
@@ -54,23 +55,23 @@ class EnumeratedRestriction(Restriction):
 
     @override
     def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
-        return self._walk().run(x, Subsets(keep, self.players.count), readout)
+        return self._walk.run(x, Subsets(keep, self.players.count), readout)
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
         check_table_size(len(x), self.players.count)
-        return self._walk().run(x, Subsets(None, self.players.count), readout)
+        return self._walk.run(x, Subsets(None, self.players.count), readout)
 
     @override
     def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
         if self.reference.law.depends_on_x:
             return super().grouped_table(x, readout, groups)
         check_table_size((1 + len(groups.members)) * len(x), self.players.count)
-        return self._walk().grouped_table(x, readout, groups)
+        return self._walk.grouped_table(x, readout, groups)
 
     @override
     def distinct_share(self, x: Instances) -> float:
-        return self._walk().distinct_share(x)
+        return self._walk.distinct_share(x)
 
     @property
     @override
@@ -83,6 +84,7 @@ class EnumeratedRestriction(Restriction):
     def _n_atoms(self) -> int:
         return self.reference.law.n_atoms or 0
 
+    @cached_property
     def _walk(self) -> Walk:
         plan = Plan(self._n_atoms, 0, self._n_atoms, None)
         return Walk(Engine(self.predictor, self.players, self.max_rows), self.reference, plan)

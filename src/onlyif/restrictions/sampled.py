@@ -1,6 +1,7 @@
 """f_S(x) as a mean over seeded draws, with standard errors."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 from typing_extensions import override
@@ -59,16 +60,16 @@ class SampledRestriction(Restriction):
 
     @override
     def predict(self, x: Instances, keep: Keep, readout: Readout) -> Estimate:
-        return self._walk().run(x, Subsets(keep, self.players.count), readout)
+        return self._walk.run(x, Subsets(keep, self.players.count), readout)
 
     @override
     def table(self, x: Instances, readout: Readout) -> Estimate:
         check_table_size(3 * len(x), self.players.count)
-        return self._walk().run(x, Subsets(None, self.players.count), readout)
+        return self._walk.run(x, Subsets(None, self.players.count), readout)
 
     @override
     def distinct_share(self, x: Instances) -> float:
-        return self._walk().distinct_share(x)
+        return self._walk.distinct_share(x)
 
     @property
     @override
@@ -77,6 +78,7 @@ class SampledRestriction(Restriction):
         # Two kinds of errors, of f_S(x) and of the gaps, with room to make the latter.
         return Method(sentence, exact=False, rows=self.n_draws, tables=ERROR_TABLES)
 
+    @cached_property
     def _walk(self) -> Walk:
         plan = Plan(self.n_draws, 0, self.n_draws, self.seed)
         return Walk(Engine(self.predictor, self.players, self.max_rows), self.reference, plan)

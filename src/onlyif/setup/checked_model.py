@@ -157,7 +157,7 @@ def probed_model(
         ModelError: for each fault that is not tolerated.
     """
     probed = probe(raw, sample, frozenset(options.tolerate))
-    predictor = CheckedPredictor(raw, probed.outputs.shape[1], probed.digits)
+    predictor = CheckedPredictor(raw, probed.outputs.shape[1], probed.digits, probed.rows_a_call)
     return CheckedModel(
         predictor, form, sample, probed.outputs, tuple(dict.fromkeys((*notes, *probed.notes)))
     )
