@@ -11,6 +11,7 @@ import numpy as np
 
 from onlyif.answers.case import Answer, Case, Seen
 from onlyif.answers.in_time import told_of
+from onlyif.core.memory import keep_freed_memory
 from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.searches.base import Cloud
 
@@ -24,6 +25,7 @@ def explain_case(case: Case) -> tuple[Explanation, ...]:
     Raises:
         TimeUpError: if time is up before anything can be said.
     """
+    keep_freed_memory()
     started = perf_counter()
     seen = case.criterion.compare(case)
     with case.meter.closing():

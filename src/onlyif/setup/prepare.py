@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from onlyif.core.errors import ModelError
+from onlyif.core.memory import keep_freed_memory
 from onlyif.core.progress import Meter
 from onlyif.models.checked import Fault, apart_in_a_large_call, fault_note
 from onlyif.models.own_answers import OtherAnswersError
@@ -35,6 +36,7 @@ def prepare(model: Any, rows: Any, background: Any, options: Options, meter: Met
         LimitError: if every subset is to be compared and their gaps would not fit the memory.
         ModelError: if the model fails on a small sample of rows.
     """
+    keep_freed_memory()
     source, counter = Source(model, background, options), meter or Meter()
     coded = _coded(rows, source)
     setup = _setup(source, coded.tables, counter)
