@@ -106,10 +106,12 @@ def _supersets(
         return None, None
     gaps = supersets(cloud.parts[:, part], selection.players)
     errors = supersets(cloud.stderr[:, part], selection.players)
-    if np.isnan(errors).any():
-        return None, None
-    margin = NormalDist().inv_cdf(1 - 0.05 / len(gaps)) * errors
-    low, high = float((gaps - margin).max()), float((gaps + margin).max())
+    low = high = float(gaps.max())
+    if errors.any():
+        if np.isnan(errors).any():
+            return None, None
+        margin = NormalDist().inv_cdf(1 - 0.05 / len(gaps)) * errors
+        low, high = float((gaps - margin).max()), float((gaps + margin).max())
     if cloud.steps(high) <= cloud.steps(epsilon):
         return True, high
     return (False if cloud.steps(low) > cloud.steps(epsilon) else None), high

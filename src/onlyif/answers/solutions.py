@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from onlyif.core.errors import SettingError
+from onlyif.core.subsets import members
 from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.continuum import Continua
 from onlyif.explanation.selection import Measure, Selection, gap_selection
@@ -51,7 +52,7 @@ def nearest_selection(cloud: Cloud, part: int, names: tuple[str, ...]) -> Select
 
 
 def _selection(cloud: Cloud, number: int, count: int, names: tuple[str, ...]) -> Selection:
-    players = tuple(np.flatnonzero(cloud.keep_of(np.array([number]))[0]).tolist())
+    players = members(number) if cloud.keep is None else tuple(np.flatnonzero(cloud.keep[number]).tolist())
     gaps, errors = cloud.parts[number].tolist(), cloud.stderr[number].tolist()
     suf, nec = (Measure(*pair) for pair in zip(gaps, errors, strict=True))
     return gap_selection(players, names, (suf, nec), count)

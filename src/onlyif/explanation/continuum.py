@@ -9,6 +9,7 @@ them, ready to be read.
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import compress
 from typing import final
 
 import numpy as np
@@ -107,20 +108,15 @@ class Continua:
         Raises:
             SettingError: if no continuum of this rule was computed.
         """
-        chosen = np.flatnonzero((self.size == size) & (self.exact_size == exact_size)).tolist()
-        if not chosen:
+        chosen = np.flatnonzero((self.size == size) & (self.exact_size == exact_size))
+        if not len(chosen):
             have = sorted(set(self.size[self.exact_size == exact_size].tolist()))
             raise SettingError(f"no continuum for size {size}; sizes at hand: {have}")
-        records = sorted(chosen, key=lambda i: (self.low[i].item() + self.high[i].item(), i))
-        corners = [i for i in records if self.low[i] == self.high[i]]
-        pieces = [i for i in records if self.low[i] < self.high[i]]
-        return Continuum(
-            size,
-            exact_size,
-            tuple(self.low[i].item() for i in corners),
-            tuple(self._selection(i) for i in pieces),
-            tuple(self._selection(i) for i in corners),
-        )
+        records = chosen[np.argsort((self.low + self.high)[chosen], kind="stable")]
+        corners = records[self.low[records] == self.high[records]]
+        pieces = records[self.low[records] < self.high[records]]
+        breakpoints = tuple(self.low[corners].tolist())
+        return Continuum(size, exact_size, breakpoints, self._selections(pieces), self._selections(corners))
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -131,7 +127,10 @@ class Continua:
         sizes = sorted(set(self.size.tolist()))
         return f"Continua(of {len(self.names)} players, sizes {sizes}, {len(self.size)} records)"
 
-    def _selection(self, i: int) -> Selection:
-        players = tuple(np.flatnonzero(self.keep[i]).tolist())
-        gaps = Measure(*self.sufficiency[i].tolist()), Measure(*self.necessity[i].tolist())
-        return gap_selection(players, self.names, gaps, int(self.n_ties[i].item()))
+    def _selections(self, records: Int64[np.ndarray, "r"]) -> tuple[Selection, ...]:
+        columns = (self.keep, self.sufficiency, self.necessity, self.n_ties)
+        every = range(len(self.names))
+        return tuple(
+            gap_selection(tuple(compress(every, keep)), self.names, (Measure(*suf), Measure(*nec)), n_ties)
+            for keep, suf, nec, n_ties in zip(*(each[records].tolist() for each in columns), strict=True)
+        )
