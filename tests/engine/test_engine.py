@@ -75,12 +75,16 @@ def test_blends_are_those_of_plain_loops(seed, n, max_rows):
     model.rows.clear()
     equal = engine.equal(other)
     for blends in engine.all_blends(x, other, differ, equal):
-        widths = np.left_shift(1, blends.size)
-        assert (blends.other_of_outputs[blends.first] == blends.other).all()
-        assert len(blends.other_of_outputs) == len(blends.outputs) == widths.sum()
+        inputs, each = blends.one_by_one()
+        assert (
+            len(inputs) == len(each.outputs) == (2 ** differ.players[each.instance, each.other].sum(1)).sum()
+        )
         for size in (1, 4, 16):
-            blocks = [blends.places(slice(start, start + size)) for start in range(0, 16, size)]
-            held = blends.outputs[np.concatenate(blocks, axis=1)]
+            blocks = [slice(start, start + size) for start in range(0, 16, size)]
+            held = np.concatenate([blends.of(block) for block in blocks], axis=1)
+            places = np.concatenate([each.of_pairs.places(block) for block in blocks], axis=1)
+            assert (inputs[places] == each.other[:, None]).all()
+            assert (each.outputs[places] == held).all()
             for i, j, table in zip(blends.instance, blends.other, held, strict=True):
                 np.testing.assert_allclose(table, wanted[i, j], atol=1e-12)
     assert differ.rows.sum() == (2 ** differ.players.sum(2)).sum()
@@ -171,7 +175,8 @@ def test_rows_that_are_equal_in_some_players_have_one_in_common(monkeypatch, slo
     monkeypatch.setattr(distinct, "SLOTS_AT_ONCE", slots)
     rows = np.random.default_rng(0).integers(0, 3, (20, 5)).astype(float)
     equal = equal_rows(rows, PLAYERS)
-    for code, first in enumerate(equal.first):
+    assert (equal.same % 16 == np.arange(16)).all()
+    for code, first in enumerate(equal.same.T // 16):
         own = rows[:, np.isin(PLAYERS.index, [p for p in range(4) if code >> p & 1])]
         assert ((own[:, None] == own).all(2) == (first[:, None] == first)).all()
         assert (own[first] == own).all()

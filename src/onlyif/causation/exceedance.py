@@ -197,12 +197,13 @@ class Perturber:
         turned = Differences(differ.players.swapaxes(0, 1))
         rows = asker.rows[0]
         for blends in asker.engine.all_blends(asker.baseline, rows, turned, asker.engine.equal(rows)):
-            changes = asker.changes_of(blends.other_of_outputs, blends.outputs)
+            inputs, each = blends.one_by_one()
+            changes = asker.changes_of(inputs, each.outputs)
             of_rows = self.events.changed(changes), (changes > self.events.threshold).astype(np.float64)
-            for codes in code_blocks(soft.shape[1], len(blends.other) * len(soft)):
-                places = blends.places(codes).T
+            for codes in code_blocks(soft.shape[1], len(each.other) * len(soft)):
+                places = each.of_pairs.places(codes).T
                 for table, values in zip((soft, hard), of_rows, strict=True):
-                    table[:, codes, blends.other] = values[:, places]
+                    table[:, codes, each.other] = values.take(places, axis=1)
 
     @contextmanager
     def _asker(self, rows: Float[Array, "#b n *x"], change: Change) -> Iterator[Asker]:

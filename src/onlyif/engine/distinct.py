@@ -1,15 +1,17 @@
 """Blends of instances and what replaces a part of them: which are equal, told without writing them down."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int32, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int32, Int64
+from typing_extensions import override
 
 from onlyif.core.players import Players
-from onlyif.core.subsets import codes_of_keep, keep_of_codes
+from onlyif.core.subsets import codes_of_keep
 
 # Outputs that are looked up at once, of subsets and pairs.
 PLACES_AT_ONCE = 2**16
@@ -46,6 +48,42 @@ class Differences:
         return Differences(self.players[instances])
 
 
+class Places(ABC):
+    """Where among outputs those of a subset are, pair by pair."""
+
+    @abstractmethod
+    def places(self, codes: slice) -> Int[np.ndarray, "p s"]:
+        """Where those are for which each of some subsets is kept.
+
+        Args:
+            codes: The subsets; a power of two of them, which divides the first code.
+        """
+
+    @abstractmethod
+    def one_by_one(self, n_outputs: int) -> "OneByOne":
+        """The same where no two pairs have an output in common.
+
+        Args:
+            n_outputs: The number of outputs.
+        """
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class OneByOne:
+    """Outputs of which each belongs to one pair.
+
+    Args:
+        pair: The number of each one's pair.
+        output: The output itself, by its number among those that pairs may share.
+        of_pairs: Where each pair's are.
+    """
+
+    pair: Int64[np.ndarray, "r"]
+    output: Int[np.ndarray, "r"]
+    of_pairs: Places
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Blends:
@@ -54,32 +92,47 @@ class Blends:
     Args:
         instance: The number of each pair's instance.
         other: That of what replaces a part of it.
-        differ: The code of the players in which both differ.
-        size: The number of these players.
-        first: Where each pair's outputs begin: they are in the order of the codes of the players that are
-            kept, which count those players alone in which the pair differs.
-        outputs: The outputs of all pairs.
+        of_pairs: Where their outputs are.
+        outputs: The outputs.
     """
 
     instance: Int64[np.ndarray, "p"]
     other: Int64[np.ndarray, "p"]
-    differ: Int64[np.ndarray, "p"]
-    size: Int64[np.ndarray, "p"]
-    first: Int64[np.ndarray, "p"]
+    of_pairs: Places
     outputs: Float64[np.ndarray, "r k"]
 
-    @property
-    def other_of_outputs(self) -> Int64[np.ndarray, "r"]:
-        """For each output the number of what replaces a part of its instance."""
-        order = np.argsort(self.first)
-        return np.repeat(self.other[order], np.left_shift(1, self.size[order]))
-
-    def places(self, codes: slice) -> Int64[np.ndarray, "p s"]:
-        """Where among the outputs those are for which each of some subsets is kept.
+    def of(self, codes: slice) -> Float64[np.ndarray, "p s k"]:
+        """The outputs where each of some subsets is kept.
 
         Args:
             codes: The subsets; a power of two of them, which divides the first code.
         """
+        found: np.ndarray = self.outputs.take(self.of_pairs.places(codes), axis=0)
+        return found
+
+    def one_by_one(self) -> tuple[Int64[np.ndarray, "r"], "Blends"]:
+        """The same where no two pairs have an output in common, and for each output its pair's other."""
+        each = self.of_pairs.one_by_one(len(self.outputs))
+        outputs = self.outputs.take(each.output, axis=0)
+        return self.other[each.pair], Blends(self.instance, self.other, each.of_pairs, outputs)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PlacesOfPairs(Places):
+    """Where outputs are that stand pair by pair.
+
+    Args:
+        differ: The code of the players in which both of a pair differ.
+        first: Where each pair's outputs begin: they are in the order of the codes of the players that are
+            kept, which count those players alone in which the pair differs.
+    """
+
+    differ: Int64[np.ndarray, "p"]
+    first: Int64[np.ndarray, "p"]
+
+    @override
+    def places(self, codes: slice) -> Int[np.ndarray, "p s"]:
         count = codes.stop - codes.start
         places, step = np.empty((len(self.first), count), dtype=np.int64), np.ones_like(self.first)
         places[:, 0] = self.first
@@ -92,6 +145,11 @@ class Blends:
                 places += moved
             step <<= differs
         return places
+
+    @override
+    def one_by_one(self, n_outputs: int) -> OneByOne:
+        widths = np.diff(np.append(self.first, n_outputs))
+        return OneByOne(np.repeat(np.arange(len(widths)), widths), np.arange(n_outputs), self)
 
 
 @final
@@ -124,33 +182,8 @@ class Pairs:
         return first
 
     def with_outputs(self, outputs: Float64[np.ndarray, "r k"]) -> Blends:
-        """With the outputs for all blends of each pair; those of an instance are beside each other."""
-        order = np.argsort(self.instance, kind="stable")
-        of_pairs = self.instance, self.other, self.codes, self.size, self.first
-        return Blends(*(each[order] for each in of_pairs), outputs)
-
-    def hidden(self, n_players: int, n_others: int) -> Int64[np.ndarray, "r"]:
-        """Each blend, in the order of its outputs, as the players that are replaced and by what.
-
-        Args:
-            n_players: The number of players.
-            n_others: How many there are that replace a part of an instance.
-
-        Returns:
-            The code of the players, times `n_others`, and the number of what replaces them.
-        """
-        players, first, widths = keep_of_codes(self.codes, n_players), self.first, self.widths
-        blends = np.empty(int(widths.sum()), dtype=np.int64)
-        for start, stop in runs_of(self.size):
-            grown = blends[first[start] : first[stop - 1] + widths[start]].reshape(stop - start, -1)
-            which = np.nonzero(players[start:stop])[1].reshape(stop - start, -1)
-            grown[:, 0] = self.codes[start:stop] * n_others + self.other[start:stop]
-            steps = np.left_shift(n_others, which)
-            for place in range(which.shape[1]):
-                # What there is once more, with this player kept.
-                half = 1 << place
-                np.subtract(grown[:, :half], steps[:, place, None], out=grown[:, half : 2 * half])
-        return blends
+        """With the outputs for all blends of each pair."""
+        return Blends(self.instance, self.other, PlacesOfPairs(self.codes, self.first), outputs)
 
 
 @final
@@ -158,19 +191,76 @@ class Pairs:
 class EqualRows:
     """Which rows have the same values in some players, so that they replace these alike.
 
+    An entry is a row and a set of players, those that it replaces: the number of the row times 2^d, and the
+    code of the set.
+
     Args:
-        first: For each set of players, by its code, and each row the number of one row that has the same
-            values in these players: of all that agree in them the same one.
+        same: For each entry the one of a row with the same values in these players: of all that agree in
+            them the same one.
     """
 
-    first: Int32[np.ndarray, "two_to_d v"]
+    same: Int32[np.ndarray, "v two_to_d"]
 
     @cached_property
-    def entries(self) -> Int64[np.ndarray, "m"]:
-        """The same as places in the table, laid flat."""
-        n_sets, n_rows = self.first.shape
-        places: np.ndarray = (np.arange(n_sets)[:, None] * n_rows + self.first).ravel()
+    def own(self) -> Bool[np.ndarray, "v two_to_d"]:
+        """Which entries stand for all that are the same."""
+        own: np.ndarray = self.same == np.arange(self.same.size).reshape(self.same.shape)
+        return own
+
+    def distinct(self, differ: Int64[np.ndarray, "v"]) -> tuple[Int64[np.ndarray, "_"], Places]:
+        """The distinct blends of an instance with all rows, as entries, and where each pair's are among them.
+
+        Args:
+            differ: The code of the players in which the instance differs from each row.
+        """
+        own = differ.astype(np.int32)
+        blends = entries_inside(own, self.same.shape[1])
+        blends &= self.own
+        number = np.cumsum(blends, dtype=np.int32)
+        number -= 1
+        return np.flatnonzero(blends), PlacesOfEntries(own, number.take(self.same))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PlacesOfEntries(Places):
+    """Where the outputs of an instance's distinct blends are.
+
+    Args:
+        differ: The code of the players in which the instance differs from each row.
+        place: For each entry of equal rows that of its output; only those matter in which a row replaces
+            such players alone.
+    """
+
+    differ: Int32[np.ndarray, "v"]
+    place: Int32[np.ndarray, "v two_to_d"]
+
+    @override
+    def places(self, codes: slice) -> Int[np.ndarray, "p s"]:
+        # What is hidden of those players in which the pair differs, and the row beside it.
+        entries = self.differ[:, None] & ~np.arange(codes.start, codes.stop, dtype=np.int32)
+        entries += np.arange(len(self.differ), dtype=np.int32)[:, None] * self.place.shape[1]
+        places: np.ndarray = self.place.take(entries)
         return places
+
+    @override
+    def one_by_one(self, n_outputs: int) -> OneByOne:
+        inside = entries_inside(self.differ, self.place.shape[1])
+        number = np.cumsum(inside, dtype=np.int32).reshape(inside.shape)
+        number -= 1
+        pair = np.nonzero(inside)[0]
+        return OneByOne(pair, self.place[inside], PlacesOfEntries(self.differ, number))
+
+
+def entries_inside(differ: Int32[np.ndarray, "v"], n_sets: int) -> Bool[np.ndarray, "v two_to_d"]:
+    """Which sets of players lie in each of some sets.
+
+    Args:
+        differ: The latter, by their codes.
+        n_sets: 2^d.
+    """
+    inside: np.ndarray = (~differ[:, None] & np.arange(n_sets, dtype=np.int32)) == 0
+    return inside
 
 
 def equal_rows(rows: Float[np.ndarray, "v *x"], players: Players) -> EqualRows | None:
@@ -201,7 +291,9 @@ def equal_rows(rows: Float[np.ndarray, "v *x"], players: Players) -> EqualRows |
             keys += np.arange(len(keys))[:, None] * pairs
             slots[keys] = every
             first[half + sets.start : half + sets.stop] = slots[keys]
-    return EqualRows(first)
+    same = np.ascontiguousarray(first.T << players.count)
+    same |= np.arange(1 << players.count, dtype=np.int32)
+    return EqualRows(same)
 
 
 def _numbers_of_values(rows: Float[np.ndarray, "v *x"], players: Players) -> Int64[np.ndarray, "v d"]:
@@ -216,7 +308,7 @@ def _numbers_of_values(rows: Float[np.ndarray, "v *x"], players: Players) -> Int
 
 
 def code_blocks(n_subsets: int, each: int) -> Iterator[slice]:
-    """Blocks of subsets for which outputs are looked up at once, as `Blends.places` takes them.
+    """Blocks of subsets for which outputs are looked up at once, as `Blends.of` takes them.
 
     Args:
         n_subsets: 2^d.

@@ -7,7 +7,7 @@ model is asked for them alone. Two rows that replace a part may have the same va
 for each set of players which rows do, whatever the instance, and one of them is asked for all.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import final
@@ -236,7 +236,7 @@ class Engine:
                 yield self._all_of((mine[pairs.instance], theirs[pairs.other]), pairs)
             return
         for part in slices(len(x), self.instances_at_once(len(other))):
-            yield from self._all_equal(mine, theirs, equal, self._of_instances(differ, part))
+            yield from self._all_equal(mine[part], theirs, part.start, differ.codes[part], equal)
 
     def n_asked(self, other: Float[Array, "v *x"], differ: Differences, equal: EqualRows | None) -> int:
         """The number of rows that `all_blends` asks for; of very many at most so many.
@@ -248,8 +248,7 @@ class Engine:
         """
         if equal is None or differ.rows.sum() > MOST_COUNTED:
             return int(differ.rows.sum())
-        every = self._of_instances(differ, slice(0, len(differ.codes)))
-        return sum(len(self._distinct(equal, pairs)[0]) for pairs in every)
+        return sum(len(equal.distinct(codes)[0]) for codes in differ.codes)
 
     def instances_at_once(self, n_others: int) -> int:
         """How many instances share calls where it is known which of those that replace a part are equal.
@@ -268,50 +267,45 @@ class Engine:
         for part in filling(np.left_shift(1, size), self.rows_a_call):
             yield Pairs(instance[part], other[part], codes[instance[part], other[part]], size[part])
 
-    def _of_instances(self, differ: Differences, instances: slice) -> Iterator[Pairs]:
-        """All pairs of some instances, instance after instance."""
-        for instance in range(instances.start, instances.stop):
-            sizes = differ.players[instance].sum(1)
-            other = np.argsort(sizes, kind="stable")
-            yield Pairs(np.full_like(other, instance), other, differ.codes[instance, other], sizes[other])
-
-    def _distinct(
-        self, equal: EqualRows, pairs: Pairs
-    ) -> tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "r"]]:
-        """The distinct blends of all pairs of an instance, and the place of each blend among them.
-
-        A blend is a place in the table of equal rows, counted on from instance to instance.
-        """
-        n_sets, n_others = equal.first.shape
-        blends = equal.entries.take(pairs.hidden(self.players.count, n_others))
-        found, places = _distinct(blends, n_sets * n_others)
-        return found + pairs.instance[0] * (n_sets * n_others), places
-
     def _all_equal(
-        self, mine: np.ndarray, theirs: np.ndarray, equal: EqualRows, every: Iterable[Pairs]
+        self,
+        mine: Float[np.ndarray, "u *x"],
+        theirs: Float[np.ndarray, "v *x"],
+        first: int,
+        differ: Int64[np.ndarray, "u v"],
+        equal: EqualRows,
     ) -> Iterator[Blends]:
-        """Of all pairs of some instances, which share calls; what pairs have in common is asked for once."""
-        known = [(pairs, *self._distinct(equal, pairs)) for pairs in every]
-        distinct = np.concatenate([blends for _, blends, _ in known])
+        """Of some instances, which share calls; what several pairs have in common is asked for once.
+
+        Args:
+            mine: The instances.
+            theirs: What replaces a part of them.
+            first: The number of the first instance.
+            differ: The codes of the players in which they differ.
+            equal: Which of those that replace a part are equal.
+        """
+        known, other = [equal.distinct(codes) for codes in differ], np.arange(len(theirs))
+        ends = np.cumsum([0, *(len(blends) for blends, _ in known)])
+        blends = np.concatenate([blends + i * equal.same.size for i, (blends, _) in enumerate(known)])
         parts = [
-            doubled(asked(self.predictor, self._written(mine, theirs, distinct[part])))
-            for part in slices(len(distinct), self.rows_a_call)
+            doubled(asked(self.predictor, self._written(mine, theirs, blends[part])))
+            for part in slices(len(blends), self.rows_a_call)
         ]
-        outputs, start = parts[0] if len(parts) == 1 else np.concatenate(parts), 0
-        for pairs, blends, places in known:
-            own = outputs[start : start + len(blends)]
-            start += len(blends)
-            yield pairs.with_outputs(own.take(places, axis=0))
+        outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        for i, (_, places) in enumerate(known):
+            yield Blends(np.full_like(other, first + i), other, places, outputs[ends[i] : ends[i + 1]])
 
     def _written(
         self, mine: np.ndarray, theirs: np.ndarray, blends: Int64[np.ndarray, "r"]
     ) -> Float[np.ndarray, "r *x"]:
-        """Blends as rows: written in pieces, so that all that is needed for them stays in the cache."""
-        rows = np.empty((len(blends), *self.players.index.shape), dtype=mine.dtype)
+        """Blends, entries of equal rows counted on from instance to instance, as rows.
+
+        They are written in pieces, so that all that is needed for them stays in the cache.
+        """
+        rows, d = np.empty((len(blends), *self.players.index.shape), dtype=mine.dtype), self.players.count
         for part in slices(len(blends), ROWS_WRITTEN_AT_ONCE):
-            pair, other = np.divmod(blends[part], len(theirs))
-            instance, code = pair >> self.players.count, pair & ((1 << self.players.count) - 1)
-            hidden = self.players.spread(keep_of_codes(code, self.players.count))
+            instance, other = np.divmod(blends[part] >> d, len(theirs))
+            hidden = self.players.spread(keep_of_codes(blends[part] & ((1 << d) - 1), d))
             rows[part] = np.where(hidden, theirs.take(other, axis=0), mine.take(instance, axis=0))
         return rows
 

@@ -315,8 +315,8 @@ class Walk:
         for blends in self.engine.all_blends(x, seen.values, seen.differ, seen.equal):
             if not len(total):
                 total = np.zeros((len(x), len(shares), n_subsets, blends.outputs.shape[1]))
-            for codes in code_blocks(n_subsets, len(blends.first) * total.shape[3]):
-                values = blends.outputs.take(blends.places(codes), axis=0)
+            for codes in code_blocks(n_subsets, len(blends.other) * total.shape[3]):
+                values = blends.of(codes)
                 for i in np.unique(blends.instance).tolist():
                     own = slice(*np.searchsorted(blends.instance, (i, i + 1)).tolist())
                     summed = shares[:, blends.other[own]] @ values[own].reshape(own.stop - own.start, -1)
@@ -327,11 +327,11 @@ class Walk:
         """The sum over draws whose weights depend on what is kept, block by block of subsets."""
         d = self.engine.players.count
         total = np.zeros((2**d, every[0].outputs.shape[1]))
-        for codes in code_blocks(2**d, max(len(blends.first) for blends in every) * total.shape[1]):
+        for codes in code_blocks(2**d, max(len(blends.other) for blends in every) * total.shape[1]):
             keep = self.engine.players.spread(keep_of_codes(np.arange(codes.start, codes.stop), d)[None])
             weights = self.reference.draw(x, keep, self._whole_plan).weights[0]
             for blends in every:
-                values = blends.outputs.take(blends.places(codes), axis=0)
+                values = blends.of(codes)
                 total[codes] += np.einsum("sp,psk->sk", weights[:, blends.other], values)
         return total
 
