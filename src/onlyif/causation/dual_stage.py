@@ -37,6 +37,7 @@ from onlyif.core.arrays import Array, doubled, like
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
 from onlyif.core.subsets import keep_of_codes
+from onlyif.engine.distinct import Differences
 from onlyif.engine.engine import Engine, slices
 from onlyif.models.base import Predictor
 from onlyif.samples.base import Sample, SampleRows
@@ -164,15 +165,20 @@ class DualStageTest:
         Args:
             x: The instances.
         """
-        rows, engine = self.sample.rows(x, self.seed), self._perturber().engine
+        rows = self.sample.rows(x, self.seed)
         if not len(rows.shared) or len(self.baseline) > 1:
             return 1.0
-        baseline = like(self.baseline, rows.shared)
-        differ = engine.differing(baseline, rows.shared)
+        inputs = [one for one in (rows.shared, *rows.own) if len(one)]
+        return sum(map(self._asked, inputs)) / self.table_rows(x)
+
+    def _asked(self, inputs: Float[Array, "n *x"]) -> int:
+        """Model rows that a table over some inputs asks for: these, and their distinct blends with x'."""
+        engine, baseline = self._perturber().engine, like(self.baseline, inputs)
+        differ = engine.differing(inputs, baseline)
         if differ is None:
-            return 1.0
-        n_asked = engine.n_asked(rows.shared, differ, engine.equal(rows.shared))
-        return n_asked / (len(rows.shared) * 2.0**self.players.count)
+            return len(inputs) * (1 + 2**self.players.count)
+        turned = Differences(differ.players.swapaxes(0, 1))
+        return len(inputs) + engine.n_asked(inputs, turned, engine.equal(inputs))
 
     def _all_subsets(
         self, squares: Float64[np.ndarray, "1 n d"], parts: list[Exceedance], asked: float

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int64, UInt64
 
 from onlyif.core.subsets import canonical_rank
 from onlyif.searches.base import Cloud
 
 # Bytes of the flags that instances are worked on together with.
 FLAGS_AT_ONCE = 1 << 24
+# Of a word of 64 flags the places whose code lacks one of the first six players.
+BITS = 6
+WITHOUT = tuple(np.uint64(sum(1 << code for code in range(64) if not code >> bit & 1)) for bit in range(BITS))
 
 
 @final
@@ -74,16 +77,32 @@ def _within(cloud: Cloud, part: int, epsilon: float) -> Bool[np.ndarray, "v"]:
 
 def _minimal_flags(within: Bool[np.ndarray, "b v"], d: int) -> Bool[np.ndarray, "b v"]:
     """Which subsets, by bit code, are within while no proper subset is."""
+    held = within if d >= BITS else np.pad(within, ((0, 0), (0, (1 << BITS) - (1 << d))))
+    words = np.packbits(held, axis=1, bitorder="little").view("<u8")
     # At last: whether the subset or any subset of it is within.
-    reached, beneath = within.copy(), np.zeros_like(within)
-    for bit in range(d):
-        low, high = (reached.reshape(len(within), -1, 2, 1 << bit)[:, :, side] for side in (0, 1))
-        high |= low
-    for bit in range(d):
-        low = reached.reshape(len(within), -1, 2, 1 << bit)[:, :, 0]
-        beneath.reshape(len(within), -1, 2, 1 << bit)[:, :, 1] |= low
-    minimal: np.ndarray = within & ~beneath
-    return minimal
+    reached, beneath = words.copy(), np.zeros_like(words)
+    for player in range(d):
+        _spread(reached, reached, player)
+    for player in range(d):
+        _spread(reached, beneath, player)
+    minimal = words & ~beneath
+    return np.unpackbits(minimal.view(np.uint8), axis=1, count=1 << d, bitorder="little").view(np.bool_)
+
+
+def _spread(flags: UInt64[np.ndarray, "b w"], to: UInt64[np.ndarray, "b w"], player: int) -> None:
+    """Mark every subset with a player that, without it, has a flag; in place.
+
+    Args:
+        flags: Subsets by code, 64 a word: those of a word differ in the first six players.
+        to: Where they are marked.
+        player: The player.
+    """
+    if player < BITS:
+        to |= (flags & WITHOUT[player]) << np.uint64(1 << player)
+        return
+    shape = len(flags), -1, 2, 1 << (player - BITS)
+    marked = to.reshape(shape)[:, :, 1]
+    marked |= flags.reshape(shape)[:, :, 0]
 
 
 def _described(cloud: Cloud, codes: Int64[np.ndarray, "m"], most: int) -> Minimal:

@@ -98,10 +98,10 @@ def forecast_of(work: Work) -> Forecast:
         work: The work.
     """
     whole, n, d = work.whole, len(work), len(work.whole.names)
-    some = whole.part(slice(None, None, max(1, n // MOST_COUNTED)))
     answered = whole.criterion.rows_to_answer(complete=whole.search.plan.complete)
     compared = _compared_rows(work)
-    needed, expected = compared + n * answered, round(some.criterion.distinct_share * compared) + n * answered
+    needed = compared + n * answered
+    expected = math.ceil(_distinct_share(work) * compared) + n * answered
     said = whole.provenance.sentences
     how = [said[name] for name in ("restriction", "sample", "steps") if name in said]
     seconds = _model_seconds(work, expected, needed) if work.choice.rows_a_subset else _trial_seconds(work)
@@ -143,6 +143,14 @@ def _compared_rows(work: Work) -> int:
         for times, size in blocks
         if times and size
     )
+
+
+def _distinct_share(work: Work) -> float:
+    """The share of the model rows that is asked for, by some rows; of a search calls are not known before."""
+    if not work.whole.search.plan.complete:
+        return 1.0
+    some = work.whole.part(slice(None, None, max(1, len(work) // MOST_COUNTED)))
+    return some.criterion.distinct_share
 
 
 def _model_seconds(work: Work, asked: int, needed: int) -> float:
