@@ -1,7 +1,8 @@
 """onlyif beside other libraries and its floors: one run, one thread, milliseconds a row with preparation.
 
     make peers                                         in an environment of its own (benchmarks/peers.txt)
-    python benchmarks/peers.py [--data FOLDER] [--only WORD] [--turns 9] [--seconds 4] [--out FILE]
+    python benchmarks/peers.py [--parts forests boosted frames functions] [--only WORD] [--data FOLDER]
+        [--turns 9] [--seconds 4] [--out FILE]
 
 FOLDER holds the data sets (adult/adult.csv.gz; ONLYIF_DATA by default); without it scikit-learn's data are
 taken. onlyif gives whole explanations: smallest sets, the continua of all sizes, a certificate, Shapley
@@ -425,10 +426,14 @@ def of_functions(folder):
         )
 
 
+PARTS = {"forests": of_forest, "boosted": of_boosted, "frames": of_frames, "functions": of_functions}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     own = os.environ.get("ONLYIF_DATA")
     parser.add_argument("--data", type=Path, default=own and Path(own), help="folder of the data sets")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS])
     parser.add_argument("--only", default="", help="a word that the names of cases have in them")
     parser.add_argument("--turns", type=int, default=9, help="how often each side runs")
     parser.add_argument("--seconds", type=float, default=4.0, help="no more turns for a side after so many")
@@ -442,8 +447,8 @@ def main():
     if find_spec("shap"):
         # Here, so that what it compiles is at hand in every process.
         shap_exact(lambda table: table.sum(1), np.zeros((1, 3)), np.ones((2, 3))).work()
-    for cases in (of_forest, of_boosted, of_frames, of_functions):
-        for case in cases(options.data):
+    for part in options.parts:
+        for case in PARTS[part](options.data):
             for line in lines(case, options.turns, options.seconds) if options.only in case.name else ():
                 said.append(line)
                 print(line, flush=True)
