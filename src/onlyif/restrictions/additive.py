@@ -271,7 +271,8 @@ def _add(
         atoms: For each atom these players, the same as a code, and its group.
     """
     differ, masks, group = atoms
-    fresh = (np.diff(masks, prepend=-1) != 0) | (np.diff(group, prepend=-1) != 0)
+    fresh = np.ones(len(masks), dtype=np.bool_)
+    fresh[1:] = (masks[1:] != masks[:-1]) | (group[1:] != group[:-1])
     first = np.flatnonzero(fresh)
     for start, summed in zip(first.tolist(), np.add.reduceat(outputs, first), strict=True):
         # The last player first, those that follow each other and all differ or all agree on one axis.
