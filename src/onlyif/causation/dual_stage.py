@@ -176,7 +176,7 @@ class DualStageTest:
         engine, baseline = self._perturber().engine, like(self.baseline, inputs)
         differ = engine.differing(inputs, baseline)
         if differ is None:
-            return len(inputs) * (1 + 2**self.players.count)
+            return len(inputs) * (1 + (1 << self.players.count))
         turned = Differences(differ.players.swapaxes(0, 1))
         return len(inputs) + engine.n_asked(inputs, turned, engine.equal(inputs))
 
