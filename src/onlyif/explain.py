@@ -27,7 +27,7 @@ def explain(
     background: Any = None,
     target: Target = None,
     alpha: float = 0.5,
-    size: int | None = None,
+    size: float | Sequence[float] | None = None,
     exact_size: bool = False,
     epsilon: float | None = None,
     groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None,
@@ -71,7 +71,9 @@ def explain(
             largest output of each row, which for a classifier is the predicted class.
         alpha: α in [0, 1] of the unified set; 1 asks for sufficiency alone, 0 for necessity alone.
         size: τ, the most players in the continuum and the unified set. By default the size of the
-            larger of the smallest ε-sufficient and the smallest ε-necessary set.
+            larger of the smallest ε-sufficient and the smallest ε-necessary set. Of images one or several
+            sizes, as shares of the pixels (.05) or as numbers of them: nested sets are looked for, and the
+            unified set is of the largest.
         exact_size: Ask for exactly `size` players instead of at most.
         epsilon: ε in the units of the distance; by default a tenth of ρ(f(x), f_0).
         groups: Columns that are one player: a mapping from names to columns, the path of a TOML file with a
@@ -100,8 +102,10 @@ def explain(
             default; alpha, epsilon, reference, restriction, distance and keep_table have no use. Or an
             `OwnCriterion` of yours, with its answer; then alpha, size, exact_size, epsilon, distance and
             keep_table have no use.
-        modality: What kind of data X is, where its instances are no rows of a table: `Images(...)` for images
-            whose patches or superpixels are the players, or a `Modality` of your own. `X` is then a sequence
+        modality: What kind of data X is, where its instances are no rows of a table: `Images()` for images of
+            which sets of a few regions are looked for (taken where X has four axes or more),
+            `Images("pixels")` for sets of single pixels, `Images(8)` and the like for images whose patches or
+            superpixels are the players, or a `Modality` of your own. `X` is then a sequence
             of instances. Groups have no use then; images take a background and a reference.
         n_jobs: How many blocks of rows are explained at once, as joblib has it: None for 1, -1 for all cores.
             Processes do it, or threads with `joblib.parallel_config(backend="threading")`. The explanations

@@ -3,9 +3,11 @@
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, final
 
+from array_api_compat import is_array_api_obj
 from typing_extensions import override
 
 from onlyif.answers.case import SetQuestion
@@ -37,6 +39,8 @@ from onlyif.setup.prepare import prepare, prepare_again
 from onlyif.setup.work import Setup, Work
 
 LONGEST_VALUE = 40
+# Arrays of so many axes are images: (images, channels, height, width).
+IMAGE_AXES = 4
 
 
 @final
@@ -58,7 +62,7 @@ class Explainer:
         background: Rows like those the model was trained on.
         target: Which output is explained.
         alpha: α of the unified set.
-        size: τ, the most players.
+        size: τ, the most players; of images shares of the pixels.
         exact_size: Whether there are to be exactly so many.
         epsilon: ε in the units of the distance.
         groups: Columns that are one player.
@@ -99,7 +103,7 @@ class Explainer:
     _: KW_ONLY
     target: Target = None
     alpha: float = 0.5
-    size: int | None = None
+    size: float | Sequence[float] | None = None
     exact_size: bool = False
     epsilon: float | None = None
     groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None
@@ -171,6 +175,10 @@ class Explainer:
             memory: about ... MiB beside the model and the tables
         """
         meter = Meter()
+        if self.sought is not None:
+            raise SettingError(
+                "estimate has no use with sets of pixels; try one image, and look at model_rows"
+            )
         if self.against is not None:
             return self.run_against(X, meter).forecast()
         if self.modality is None:
@@ -202,6 +210,27 @@ class Explainer:
             self._setups[:] = [work.setup]
         return work
 
+    @property
+    def sought(self) -> Images | None:
+        """The images whose sets of pixels are looked for along a gradient; None for all else."""
+        return self.modality if isinstance(self.modality, Images) and self.modality.sought else None
+
+    def run_sought(self, X: Any, meter: Meter) -> Any:
+        """The run that looks for sets of pixels in images.
+
+        Args:
+            X: The images.
+            meter: What counts the work, shows it, and ends it when time is up.
+
+        Raises:
+            SettingError: if an option has no use with it.
+        """
+        if self.against is not None:
+            raise SettingError("against has no use with images; take other images for the background")
+        # torch is imported for it alone.
+        file, options = import_module("onlyif.setup.sized"), replace(self, size=None).options
+        return file.sized_run(self.model, X, self.background, options, size=self.size, meter=meter)
+
     def run_against(self, X: Any, meter: Meter) -> Run:
         """The run that explains some rows against others, as `against` names them.
 
@@ -217,8 +246,9 @@ class Explainer:
     @property
     def options(self) -> Options:
         """All that was chosen, checked."""
+        size: Any = self.size  # which the question refuses unless it is a number of players
         return Options(
-            target=self.target, question=SetQuestion(self.alpha, self.size, self.exact_size, self.epsilon),
+            target=self.target, question=SetQuestion(self.alpha, size, self.exact_size, self.epsilon),
             groups=self.groups, seed=self.seed, max_rows=self.max_rows, budget=self.budget,
             output=self.output, reference=self.reference, restriction=self.restriction, search=self.search,
             distance=self.distance, keep_table=self.keep_table, tolerate=self.tolerate,
@@ -291,6 +321,10 @@ def explanations_of(explainer: Explainer, X: Any) -> Explanations:
     """
     bar = progress_bar(Either((Flag(), None)).take("progress", explainer.progress))
     jobs, meter = count_jobs(explainer.n_jobs), meter_of(explainer.time_limit, bar)
+    if explainer.modality is None and is_array_api_obj(X) and X.ndim >= IMAGE_AXES:
+        explainer = replace(explainer, modality=Images())
+    if explainer.sought is not None:
+        return _all(explainer.run_sought(X, meter), bar, jobs)
     if explainer.against is not None:
         return _all(explainer.run_against(X, meter), bar, jobs)
     if explainer.modality is not None:

@@ -252,3 +252,27 @@ def test_neighbours_are_those_of_images_alone():
         _attributed(X.flatten(1), baselines=0.0)
     with pytest.raises(SettingError, match="need variation=0"):
         _attributed((X[:, :1], X[:, 1:]), baselines=(0.0, 0.0))
+
+
+def test_sizes_give_rankings_whose_highest_entries_are_the_sets():
+    method = SufficientNecessaryMask(NET)
+    found, details = method.attribute(X, END, 1, alpha=1.0, sizes=[0.25, 2], return_details=True)
+    assert details.sizes == (2, 4) and details.felt.all()
+    assert torch.equal(found[:, 0], found[:, 1])
+    for i, (image, scores) in enumerate(zip(X, found[:, 0], strict=True)):
+        for z, size in enumerate(details.sizes):
+            keep = scores >= scores.flatten().topk(size).values[-1]
+            kept, hidden = torch.where(keep, image, END[0]), torch.where(keep, END[0], image)
+            full, base, kept, hidden = NET(torch.stack([image, END[0], kept, hidden]))[:, 1]
+            assert details.sufficiency[i, z].item() == pytest.approx((full - kept).abs().item(), abs=1e-9)
+            assert details.necessity[i, z].item() == pytest.approx((hidden - base).abs().item(), abs=1e-9)
+    quarters = method.attribute(X, END, 1, feature_mask=QUARTERS.view(1, 1, 4, 4), sizes=1)
+    for region in range(4):
+        values = quarters[:, :, region == QUARTERS]
+        assert torch.equal(values, values[:, :1, :1].expand_as(values))
+    assert torch.equal(method.attribute(X[1:2], END, 1, alpha=1.0, sizes=[0.25, 2])[0], found[1])
+    for wrong in ({"size": 0.5}, {"variation": 0.0}, {"settings": FEW}):
+        with pytest.raises(SettingError, match="has no use with sizes"):
+            method.attribute(X, END, 1, sizes=0.5, **wrong)
+    with pytest.raises(SettingError, match="between 0 and 1"):
+        method.attribute(X, END, 1, sizes=1.5)

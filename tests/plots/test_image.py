@@ -7,10 +7,12 @@ import pytest
 import torch
 from matplotlib import pyplot
 
+import onlyif
 from onlyif.core.errors import SettingError
 from onlyif.explanation.explanations import Explanations
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.plots import style
-from onlyif.plots.image import DIMMED, plot_kept_and_hidden, plot_mask_montage, plot_masks
+from onlyif.plots.image import DIMMED, plot_image_sets, plot_kept_and_hidden, plot_mask_montage, plot_masks
 from onlyif.testing.masks import example_mask
 
 IMAGE = torch.rand(3, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -111,3 +113,19 @@ def test_masks_of_another_size_are_refused():
 def test_a_film_strip_is_of_one_image(masks):
     with pytest.raises(SettingError, match="need masks of one image"):
         plot_mask_montage(IMAGE, masks)
+
+
+def test_nested_sets_are_drawn_by_kind_and_size():
+    bright = DifferentiablePredictor(lambda batch: batch[:, :, :3, :4].mean((1, 2, 3)))
+    found = onlyif.explain(bright, IMAGE[None], background=0 * IMAGE[None], size=12, budget=600)
+    ax = plot_image_sets(IMAGE, found, (5, 12))
+    panels = [panel for row in ax.child_axes for panel in row.child_axes]
+    assert [panel.get_title() for panel in panels[::2]] == ["necessary", "α = 0.5", "sufficient"]
+    plain = IMAGE.permute(1, 2, 0).double().numpy()
+    kept = found[0].at_size(12, 1.0)
+    light = np.where(kept.keep.reshape(6, 8), 1.0, DIMMED)[..., None]
+    assert np.allclose(panels[-1].images[0].get_array(), plain * light)
+    assert f"Δsuf {kept.sufficiency.value:.2g}" in panels[-1].get_xlabel()
+    for image, sizes in ((IMAGE, ()), (IMAGE[:, 1:], (12,)), (IMAGE, (7,))):
+        with pytest.raises(SettingError):
+            plot_image_sets(image, found, sizes)

@@ -182,7 +182,7 @@ class SetsCriterion(AnsweringCriterion):
         ends = self.set_function.predict(_ends(len(names)))
         total = _total_gaps(self.distance, ends)
         continua = continua_of(seen.choices, names)
-        solved = [_solve(self.question, *one) for one in zip(seen.choices, continua, total, strict=True)]
+        solved = [solve(self.question, *one) for one in zip(seen.choices, continua, total, strict=True)]
         others = alternatives_of(seen.choices, names, [one.epsilon for one in solved])
         solved = [replace(one, alternatives=sets) for one, sets in zip(solved, others, strict=True)]
         chosen = np.stack([one.filled for one in solved])
@@ -327,7 +327,15 @@ def _total_gaps(distance: Distance, ends: Estimate) -> list[Measure]:
     return [Measure(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
 
 
-def _solve(question: SetQuestion, cloud: Cloud, continua: Continua, total_gap: Measure) -> Solved:
+def solve(question: SetQuestion, cloud: Cloud, continua: Continua, total_gap: Measure) -> Solved:
+    """The sets that answer what is asked of one instance.
+
+    Args:
+        question: What is asked.
+        cloud: The compared subsets.
+        continua: Their continua.
+        total_gap: ρ(f(x), f_0).
+    """
     epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
     smallest = {kind: smallest_selection(cloud, part, epsilon, continua.names) for part, kind in _GAPS}
     sets = {kind: chosen for kind, chosen in smallest.items() if chosen is not None}
@@ -349,7 +357,7 @@ def _most(cloud: Cloud) -> int:
     return max(size for size, numbers in enumerate(cloud.by_size) if len(numbers))
 
 
-def _missing(cloud: Cloud, part: int, kind: str, epsilon: float, names: tuple[str, ...]) -> str:
+def _missing(cloud: Cloud, part: int, kind: str, epsilon: float, names: Sequence[str]) -> str:
     """What is said where no permitted set is within ε."""
     nearest = nearest_selection(cloud, part, names)
     gap = (nearest.sufficiency, nearest.necessity)[part]

@@ -17,7 +17,7 @@ from onlyif.searches.minimal import Minimal, minimal_subsets
 MOST_LISTED = 50
 
 
-def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str, ...]) -> Selection | None:
+def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: Sequence[str]) -> Selection | None:
     """The smallest ε-sufficient or ε-necessary subset; of that size the one with the least gap.
 
     Where players have costs it is the cheapest one. None if no permitted subset is within ε.
@@ -38,7 +38,7 @@ def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: tuple[str
     return None if found is None else _selection(cloud, found.number, found.count, names)
 
 
-def nearest_selection(cloud: Cloud, part: int, names: tuple[str, ...]) -> Selection:
+def nearest_selection(cloud: Cloud, part: int, names: Sequence[str]) -> Selection:
     """The permitted subset with the least gap, whatever it is; of these the smallest, then the first.
 
     Args:
@@ -51,7 +51,7 @@ def nearest_selection(cloud: Cloud, part: int, names: tuple[str, ...]) -> Select
     return _selection(cloud, int(numbers[gaps.argmin()]), int((gaps == gaps.min()).sum()), names)
 
 
-def _selection(cloud: Cloud, number: int, count: int, names: tuple[str, ...]) -> Selection:
+def _selection(cloud: Cloud, number: int, count: int, names: Sequence[str]) -> Selection:
     players = members(number) if cloud.keep is None else tuple(np.flatnonzero(cloud.keep[number]).tolist())
     gaps, errors = cloud.parts[number].tolist(), cloud.stderr[number].tolist()
     suf, nec = (Measure(*pair) for pair in zip(gaps, errors, strict=True))
@@ -59,7 +59,7 @@ def _selection(cloud: Cloud, number: int, count: int, names: tuple[str, ...]) ->
 
 
 def alternatives_of(
-    clouds: Sequence[Cloud], names: tuple[str, ...], epsilons: Sequence[float]
+    clouds: Sequence[Cloud], names: Sequence[str], epsilons: Sequence[float]
 ) -> list[dict[str, Alternatives]]:
     """The minimal ε-sufficient and ε-necessary sets of each instance, at most `MOST_LISTED` of a kind.
 
@@ -78,19 +78,22 @@ def alternatives_of(
     ]
 
 
-def _alternatives(cloud: Cloud, found: Minimal, names: tuple[str, ...]) -> Alternatives:
+def _alternatives(cloud: Cloud, found: Minimal, names: Sequence[str]) -> Alternatives:
     gaps = np.stack([cloud.parts[found.numbers], cloud.stderr[found.numbers]], axis=2)
     core, union = (tuple(np.flatnonzero(players).tolist()) for players in (found.core, found.union))
     keep = cloud.keep_of(found.numbers)
     return Alternatives(names, keep, gaps[:, 0], gaps[:, 1], found.count, core, union, cloud.certain)
 
 
-def continua_of(clouds: Sequence[Cloud], names: tuple[str, ...]) -> list[Continua]:
+def continua_of(
+    clouds: Sequence[Cloud], names: Sequence[str], *, compared_sizes: bool = False
+) -> list[Continua]:
     """The solutions of each instance over α in [0, 1] for every size and both size rules.
 
     Args:
         clouds: The compared subsets of each instance.
         names: The players' names.
+        compared_sizes: Only for the sizes of which subsets were compared: of thousands of players.
 
     References:
         [bharti2024] section 4, problem (P_uni).
@@ -99,7 +102,10 @@ def continua_of(clouds: Sequence[Cloud], names: tuple[str, ...]) -> list[Continu
     ends = np.searchsorted(found.instance, np.arange(len(clouds) + 1))
     continua = []
     for cloud, first, end in zip(clouds, ends, ends[1:], strict=False):
-        records = slice(first, end)
+        records = np.arange(first, end)
+        if compared_sizes:
+            there = np.flatnonzero([len(numbers) > 0 for numbers in cloud.by_size])
+            records = records[np.isin(found.size[records], there)]
         numbers = found.number[records]
         gaps = np.stack([cloud.parts[numbers], cloud.stderr[numbers]], axis=2)
         continua.append(

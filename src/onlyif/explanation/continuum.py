@@ -8,6 +8,7 @@ them, ready to be read.
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import final
@@ -88,7 +89,7 @@ class Continua:
         n_ties: How many sets attain the minimum there.
     """
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     size: Int64[np.ndarray, "q"]
     exact_size: Bool[np.ndarray, "q"]
     low: Float64[np.ndarray, "q"]

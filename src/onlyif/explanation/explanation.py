@@ -334,6 +334,25 @@ class Explanation:
             raise self._absent("hard")
         return self.unified.keep.reshape(self.names.shape)
 
+    def at_size(self, size: float, alpha: float | None = None) -> Selection:
+        """The best compared set of exactly one size.
+
+        Args:
+            size: A number of players, or a share of them where it is below 1.
+            alpha: α; None takes that of the unified set.
+
+        Raises:
+            AbsentError: if the explanation has no continua.
+            SettingError: if no set of this size was compared.
+
+        Example:
+            >>> from onlyif.testing.explanations import example_explanations
+            >>> example_explanations()[0].at_size(1, alpha=1.0).size
+            1
+        """
+        count = round(size * len(self.names)) if size < 1 else int(size)
+        return self.continua.of(count, exact_size=True).at(self.alpha if alpha is None else alpha)
+
     def selection(self, name: str) -> Selection:
         """One of the named sets.
 

@@ -13,6 +13,7 @@ from typing_extensions import override
 from onlyif.core.equality import same
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.visible import on_one_line
+from onlyif.explanation.pixels import PixelNames
 
 NORMAL_95 = 1.959963984540054
 LONGEST_LIST = 60
@@ -291,7 +292,7 @@ class Selection:
 
     @override
     def __str__(self) -> str:
-        if self.size > LONGEST_LIST:
+        if self.size > LONGEST_LIST or isinstance(self.among, PixelNames):
             return f"{{{self.size} of {len(self.among)}}}"
         return "{" + on_one_line(", ".join(self.names)) + "}"
 

@@ -164,6 +164,7 @@ class Templates:
         "Features of the most probable cause already have the values they are compared with."
     )
     status_few_rows: str = _says("Too few comparable cases stand behind the numbers.")
+    status_no_slope: str = _says("The model did not lead the search, so that its sets say little.")
     status_time: str = _says("The search was ended before it was complete.")
     # Parts of sentences.
     average: str = _says("{base}, the average with every feature hidden")

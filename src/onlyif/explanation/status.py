@@ -31,6 +31,7 @@ class StatusKind(Enum):
     NO_CAUSE = "no cause"
     AT_BASELINE = "already at the baseline"
     FEW_ROWS = "few rows"
+    NO_SLOPE = "no slope"
     TIME = "time was up"
 
 
@@ -169,6 +170,12 @@ def _time(item: Told) -> str:
     return "not all subsets that the search wanted were compared." if item.settings.get("stopped") else ""
 
 
+def _no_slope(item: Told) -> str:
+    if item.settings.get("felt", True) or _nothing(item):
+        return ""
+    return "the model's gradient was 0 at every step, so that nothing led the sets: they say little."
+
+
 _RULES: Mapping[StatusKind, tuple[Callable[[Told], str], str]] = {
     StatusKind.NOTHING: (_nothing, f"Choose a background that differs from this row. {_OTHERWISE}"),
     StatusKind.NO_FEATURE: (_no_feature, f"A smaller epsilon= asks for more. {_OTHERWISE}"),
@@ -180,6 +187,10 @@ _RULES: Mapping[StatusKind, tuple[Callable[[Told], str], str]] = {
     StatusKind.FLAT: (_flat, _LARGER),
     StatusKind.AT_BASELINE: (_at_baseline, "Choose another baseline=: these features did not change."),
     StatusKind.FEW_ROWS: (_few_rows, "Take more background rows or a wider kernel before you trust it."),
+    StatusKind.NO_SLOPE: (
+        _no_slope,
+        "Explain logits or another output that is not rounded or saturated, or patches: modality=Images(8).",
+    ),
     StatusKind.TIME: (_time, "Give it more time_limit=, or fewer features."),
 }
 EXPLAINED = Status(StatusKind.EXPLAINED, "", "")

@@ -282,7 +282,7 @@ class ItemArrays:
         columns = [
             self.take(f"continua.{name}", kind, wide.get(name, (q,))) for name, kind in _COLUMNS.items()
         ]
-        return Continua(tuple(names), *columns)
+        return Continua(names, *columns)
 
     def alternatives(self, kind: str, stored: StoredAlternatives, names: Sequence[str]) -> Alternatives:
         """The minimal sets of one kind.

@@ -101,9 +101,14 @@ def direction_text(item: Explanation, direction: Direction) -> str:
     return words[direction] + (" (AGAINST the prediction)" if item.speaks_against(direction) else "")
 
 
+def unit(item: Explanation) -> str:
+    """What a player is: a pixel or a feature."""
+    return "pixel" if isinstance(item.names, PixelNames) else "feature"
+
+
 def size_rule(item: Explanation) -> str:
     """The explanation's size rule in words, as "at most 3 features"."""
-    return f"{'exactly' if item.exact_size else 'at most'} {counted(item.size, 'feature')}"
+    return f"{'exactly' if item.exact_size else 'at most'} {counted(item.size, unit(item))}"
 
 
 def base_text(item: Explanation) -> str:
@@ -453,7 +458,10 @@ def _meeting(item: Explanation, sure: Certificate) -> Lines:
     if item.missing:
         return
     common = [name for name in item.sufficient.names if name in item.necessary.names]
-    shared = f"share {', '.join(common)}" if sure.meet else "share no feature"
+    named = ", ".join(common)
+    if isinstance(item.names, PixelNames):
+        named = share_text(len(common), len(item.names))
+    shared = f"share {named}" if sure.meet else f"share no {unit(item)}"
     forced = " (they must share one: Lemma 4.2)" if sure.must_meet else ""
     if item.sufficient.size:
         yield f"The sufficient and the necessary set {shared}{forced}."

@@ -1,11 +1,14 @@
 """Masks in Captum's convention: `SufficientNecessaryMask(forward_func).attribute(inputs, ...)`."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, final
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from typing_extensions import override
 
@@ -13,6 +16,7 @@ from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Number, Wh
 from onlyif.core.errors import OnlyIfWarning, SettingError
 from onlyif.core.extras import missing
 from onlyif.core.seeds import child_seed
+from onlyif.criteria.blended import BlendedGaps, blended_gaps
 from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
 from onlyif.criteria.soft_weights import SoftWeights
 from onlyif.interop.captum_forward import Forward, Target, target_numbers
@@ -20,10 +24,13 @@ from onlyif.interop.captum_frames import Frame, frame_of
 from onlyif.interop.captum_further import further_arguments
 from onlyif.interop.captum_inputs import Baselines, Layout, Tensors, alike, as_tuple, layout_of, like
 from onlyif.interop.captum_progress import progress
+from onlyif.modalities.grids import PixelGrid
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_settings import RelaxedSettings, recommended_settings
+from onlyif.searches.sized import SizedSearch, SizedSets, pixel_settings, region_settings
+from onlyif.setup.sized import sizes_of
 
 # λ_1 of the paper, for gaps between probabilities, which are at most 1 (but for rounding).
 USUAL_SIZE = 2.0
@@ -58,6 +65,30 @@ class MaskDetails:
     objective: Float[Tensor, "b"]
     prediction: Float[Tensor, "b"]
     base: Float[Tensor, "b"]
+    model_rows: Int64[Tensor, "b"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SizedDetails:
+    """What belongs to the rankings of one call that asked for sizes; gaps are of the hard sets, exact.
+
+    Args:
+        sizes: The sizes in players, the smallest first; where feature masks differ, those of the first.
+        sufficiency: Δsuf of each instance and size.
+        necessity: Δnec likewise.
+        prediction: f(x).
+        base: f of the baseline.
+        felt: Whether the prediction ever moved with a mask; where not, a ranking says nothing.
+        model_rows: Rows that the model was asked for by the search.
+    """
+
+    sizes: tuple[int, ...]
+    sufficiency: Float[Tensor, "b z"]
+    necessity: Float[Tensor, "b z"]
+    prediction: Float[Tensor, "b"]
+    base: Float[Tensor, "b"]
+    felt: Bool[Tensor, "b"]
     model_rows: Int64[Tensor, "b"]
 
 
@@ -113,6 +144,7 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
         n_fresh: int = 100,
         return_details: bool = False,
         show_progress: bool = False,
+        sizes: Any = None,
     ) -> Any:
         """Masks of the inputs' shapes, with entries in [0, 1]; those of one feature are equal.
 
@@ -140,6 +172,9 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
             n_fresh: Draws for the details, at least 2.
             return_details: Give `(masks, MaskDetails)`.
             show_progress: Whether a bar says how many of the model rows have been asked for.
+            sizes: Sizes of sets, as shares of the entries that play (pixels, or features) or as numbers of
+                them. Given these, the answer is a ranking in [0, 1] of which the highest k entries are the
+                set of k, for every size k; `size`, `variation`, `settings` and `n_fresh` have no use then.
 
         Raises:
             InputError: if baselines or masks do not fit the inputs.
@@ -149,8 +184,9 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
                 of range; if variation is asked for where entries have no neighbours.
         """
         asked = _Asked(
-            self.forward_func, alpha, size, variation, settings, seed, max_rows, n_fresh, return_details
-        )
+            self.forward_func, alpha, size, variation, settings, seed, max_rows, n_fresh,
+            return_details, sizes,
+        )  # fmt: skip
         layout = layout_of(inputs)
         x = layout.pack(as_tuple(inputs))
         further = further_arguments(additional_forward_args, len(x), asked.max_rows)
@@ -162,13 +198,9 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
         ) as told:
             forward = Forward(self.forward_func, layout, further, len(x), asked.max_rows, told)
             task = _Task(asked, forward, frame, x, ends, features)
-            parts = task.parts(target)
-        _check_units(parts, asked.size)
-        masks = torch.empty_like(x)
-        for part in parts:
-            masks[part.numbers] = frame.entries(part.masks).to(masks)
+            masks, details = task.masks(target)
         given_back = like(inputs, layout.given_back(masks))
-        return (given_back, _details(parts)) if asked.return_details else given_back
+        return (given_back, details()) if asked.return_details else given_back
 
 
 @final
@@ -185,9 +217,17 @@ class _Asked:
     max_rows: int
     n_fresh: int
     return_details: bool
+    sizes: Any
 
     def __post_init__(self) -> None:
         settle(self, _KINDS)
+        unused = {"size": self.size != USUAL_SIZE, "variation": self.variation is not None}
+        unused |= {"settings": self.settings is not None}
+        for name, there in unused.items():
+            if there and self.sizes is not None:
+                raise SettingError(
+                    f"{name} has no use with sizes, which say how large sets are; leave one out"
+                )
 
     @property
     def how(self) -> RelaxedSettings:
@@ -197,6 +237,8 @@ class _Asked:
     def rows(self, b: int) -> int:
         """About how many rows the model is asked for."""
         sides = 1 if self.alpha in {0.0, 1.0} else 2
+        if self.sizes is not None:
+            return b * pixel_settings().rows(np.size(self.sizes), sides)
         fresh = 2 * self.n_fresh if self.return_details else 0
         return b * (sides * self.how.rows + fresh)
 
@@ -226,6 +268,18 @@ class _Task:
     ends: Float[Tensor, "b entries"]
     features: Int64[Tensor, "b entries"]
 
+    def masks(self, target: Target) -> tuple[Float[Tensor, "b entries"], Callable[[], Any]]:
+        """The mask or the ranking of each instance, and what makes the details."""
+        sized = self.asked.sizes is not None
+        parts: Any = self.sized_parts(target) if sized else self.parts(target)
+        if not sized:
+            _check_units(parts, self.asked.size)
+        details: Callable[[Any], Any] = _sized_details if sized else _details
+        masks = torch.empty_like(self.x)
+        for part in parts:
+            masks[part.numbers] = self.frame.entries(part.masks).to(masks)
+        return masks, partial(details, parts)
+
     def parts(self, target: Target) -> "list[_Part]":
         """The masks of the instances that share model calls, group by group."""
         weigh = self.frame.weigh(self.asked.alpha, self.asked.size, self.asked.variation)
@@ -235,6 +289,32 @@ class _Task:
             chosen = _named(target, shape, len(self.x))
             groups = alike([self.ends, self.features, *forward.keys])
             return [self._part(numbers, chosen[numbers], weigh(len(numbers))) for numbers in groups]
+
+    def sized_parts(self, target: Target) -> "list[_SizedPart]":
+        """The rankings of the instances that share model calls, group by group."""
+        forward = self.forward
+        with forward.left_as_found():
+            shape = forward.output_shape(self.x[:1], self.ends[:1])
+            chosen = _named(target, shape, len(self.x))
+            groups = alike([self.ends, self.features, *forward.keys])
+            return [self._sized_part(numbers, chosen[numbers]) for numbers in groups]
+
+    def _sized_part(self, numbers: Tensor, target: Tensor) -> "_SizedPart":
+        first, asked, frame = int(numbers[0]), self.asked, self.frame
+        predictor, grid = self.forward.predictor(first), frame.grid(self.features[first])
+        x = self.x[numbers].view(-1, *frame.shape)
+        predictor.check_gradient(x[:1])
+        of_pixels = isinstance(grid, PixelGrid)
+        end = self.ends[first].view(1, 1, *frame.shape)
+        gaps = blended_gaps(
+            predictor, x, end, target.to(x.device), asked.max_rows, grid=None if of_pixels else grid
+        )
+        usual = region_settings() if of_pixels and frame.has_neighbours else pixel_settings()
+        sizes = sizes_of(asked.sizes, grid.shape[0])
+        every, alpha = torch.arange(len(x)).to(x.device), torch.full((len(x),), asked.alpha).to(x.device)
+        found = SizedSearch(gaps, sizes, usual, asked.seed).run(every, alpha)
+        suf, nec = gaps.both(every, found.sets.to(gaps.full))
+        return _SizedPart(numbers, grid.spread(found.scores), gaps, suf, nec, found, sizes)
 
     def _part(self, numbers: Tensor, target: Tensor, weights: SoftWeights) -> "_Part":
         first, asked, frame = int(numbers[0]), self.asked, self.frame
@@ -259,6 +339,39 @@ class _Part:
     model_rows: Int64[Tensor, "p"]
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class _SizedPart:
+    """What came out for instances that were searched together, where sizes were asked for."""
+
+    numbers: Int64[Tensor, "p"]
+    masks: Float[Tensor, "p h w"]
+    gaps: BlendedGaps
+    sufficiency: Float[Tensor, "p z"]
+    necessity: Float[Tensor, "p z"]
+    found: SizedSets
+    sizes: tuple[int, ...]
+
+
+def _sized_details(parts: list[_SizedPart]) -> SizedDetails:
+    order = torch.cat([part.numbers for part in parts]).argsort()
+    columns = zip(
+        *(
+            (
+                part.sufficiency,
+                part.necessity,
+                part.gaps.full,
+                part.gaps.base,
+                part.found.felt,
+                part.found.model_rows,
+            )
+            for part in parts
+        ),
+        strict=True,
+    )
+    return SizedDetails(parts[0].sizes, *(torch.cat(column).cpu()[order] for column in columns))
+
+
 def _zeros(layout: Layout) -> tuple[float, ...]:
     return (0.0,) * len(layout.shapes)
 
@@ -272,7 +385,7 @@ def _check_units(parts: "list[_Part]", size: float) -> None:
             "is weighed against gaps of at most 1. Explain probabilities, by wrapping the classifier in a "
             "softmax, or give a size for these units",
             OnlyIfWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -12,6 +12,9 @@ from onlyif.core.arrays import Array, beside, namespace, on_host, where_kept
 from onlyif.core.errors import InputError, SettingError
 from onlyif.modalities.base import InstancePlayers, Modality, Queries
 
+# What sets of single pixels may be asked to be.
+SOUGHT = ("regions", "pixels")
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,12 @@ class Images:
         regions: The side of square patches in pixels; or the number of the region of each pixel, as
             superpixels, numbered from 0 with none left out: an array of the plane's shape (h, w) for all
             images, of shape (b, h, w) for one map an image, or of an image's whole shape (channels, h, w)
-            where channels are no matter of course.
+            where channels are no matter of course. Or a name: "regions" (the default) looks for sets of a
+            few regions of any shape, "pixels" for sets of single pixels; both need a network with gradients
+            and take `size` as shares.
+
+    Raises:
+        SettingError: for a name that is neither.
 
     Example:
         >>> import onlyif
@@ -37,7 +45,19 @@ class Images:
         ('patch (0, 0)', 'patch (0, 1)', 'patch (1, 0)', 'patch (1, 1)')
     """
 
-    regions: Any
+    regions: Any = "regions"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.regions, str) and self.regions not in SOUGHT:
+            raise SettingError(
+                f"need one of {', '.join(SOUGHT)}, the side of square patches or a map of regions; got "
+                f"{self.regions!r}"
+            )
+
+    @property
+    def sought(self) -> bool:
+        """Whether sets of any pixels are looked for, along a network's gradient."""
+        return isinstance(self.regions, str)
 
     def of(
         self, images: Float[Array, "b *x"], fillings: Float[Array, "#b n *x"], hides: str

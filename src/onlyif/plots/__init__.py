@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from onlyif.plots.causes import plot_path as plot_path
     from onlyif.plots.continuum import plot_continuum as plot_continuum
     from onlyif.plots.curves import plot_stability as plot_stability
+    from onlyif.plots.image import plot_image_sets as plot_image_sets
     from onlyif.plots.image import plot_kept_and_hidden as plot_kept_and_hidden
     from onlyif.plots.image import plot_mask_montage as plot_mask_montage
     from onlyif.plots.image import plot_masks as plot_masks
@@ -24,6 +25,7 @@ _FILES = {
     "plot_causes": "causes",
     "plot_continuum": "continuum",
     "plot_explanation": "tabular",
+    "plot_image_sets": "image",
     "plot_kept_and_hidden": "image",
     "plot_mask_montage": "image",
     "plot_masks": "image",

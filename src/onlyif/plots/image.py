@@ -1,7 +1,9 @@
 """Explanations of images: overlays, the continuum as a film strip, and answers to what is kept and hidden."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
@@ -10,6 +12,8 @@ from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import number, sentence, share_text
+from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.selection import Selection
 from onlyif.plots import captions, style
 
 # What lies outside a mask keeps this much of its brightness.
@@ -53,7 +57,7 @@ def plot_masks(
         (f"unified, α = {number(unified.alpha)}", unified, style.UNIFIED),
     )
     for panel, (name, item, colour) in zip(rest, sets, strict=True):
-        _overlay(panel, picture, item, colour)
+        _overlay(panel, picture, item.hard, colour)
         _label(panel, name, _gaps(item))
     _words(ax, "What is enough, what is needed, and both", unified, _caption(unified))
     return ax
@@ -86,13 +90,52 @@ def plot_mask_montage(
     above, below = style.panels(ax, (1.0, 1.25), 0.02)
     n = len(items)
     for top, bottom, item in zip(_row(above, n, 0), _row(below, n, 3), items, strict=True):
-        _overlay(top, picture, item, _between(item.alpha))
+        _overlay(top, picture, item.hard, _between(item.alpha))
         _label(top, f"α = {number(item.alpha)}", "")
         bottom.imshow(item.soft, cmap="gray", vmin=0.0, vmax=1.0)
         _bare(bottom)
         _label(bottom, "", _gaps(item))
     caption = f"Above: the sets, to which the numbers belong. Below: the soft masks S. {_caption(items[0])}"
     _words(ax, "From necessary (α = 0) to sufficient (α = 1)", items[0], caption)
+    return ax
+
+
+def plot_image_sets(
+    image: Float[Array, "*channels h w"],
+    item: Explanation | Explanations,
+    sizes: Sequence[float] = (0.02, 0.05, 0.1, 0.2),
+    ax: Axes | None = None,
+) -> Axes:
+    """The nested sets of an image: one row each for necessary, unified and sufficient, a column a size.
+
+    Args:
+        image: The image.
+        item: Its explanation by `onlyif.explain`.
+        sizes: Sizes that were looked for, as shares of the pixels or as numbers of them.
+        ax: Where to draw; None makes a figure of fitting size.
+
+    Returns:
+        The axes given, or the new ones; the panels are children of its `child_axes`.
+
+    Raises:
+        SettingError: if a size was not looked for, or the explanation is of no image or one of another size.
+    """
+    one = captions.one_row(item, "plot_image_sets", "continua")
+    if not sizes or not isinstance(one.names, PixelNames) or one.names.shape != tuple(image.shape[-2:]):
+        raise SettingError(
+            f"need at least one size and sets of pixels of an image of {tuple(image.shape[-2:])}, got "
+            f"{len(sizes)} sizes and {len(one.names)} players"
+        )
+    picture, shape = _rgb(image, *_range(image)), one.names.shape
+    ax = style.axes_or_new(ax, 1.7 * len(sizes) + 0.6, 6.6)
+    rows = ((0.0, "necessary"), (one.alpha, f"α = {number(one.alpha)}"), (1.0, "sufficient"))
+    for row, (alpha, name) in zip(style.panels(ax, (1.0, 1.0, 1.0), 0.02), rows, strict=True):
+        for panel, size in zip(_row(row, len(sizes), 3), sizes, strict=True):
+            chosen = one.at_size(size, alpha)
+            _overlay(panel, picture, chosen.keep.reshape(shape), _between(alpha))
+            _label(panel, name, _gaps_of(chosen))
+    words = f"{sentence(one.provenance.sentences['reference'])} Found by a search, not certified."
+    _words(ax, "Sets of pixels by size", one, words)
     return ax
 
 
@@ -150,9 +193,11 @@ def _row(ax: Axes, n: int, n_lines: int) -> list[Axes]:
 
 
 def _overlay(
-    ax: Axes, picture: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", item: Explanation, colour: str
+    ax: Axes,
+    picture: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]",
+    hard: Bool[np.ndarray, "h w"],
+    colour: str,
 ) -> None:
-    hard = item.hard
     light = np.where(hard, 1.0, DIMMED)[..., None]
     ax.imshow(picture * light, interpolation="nearest")
     # Outlines of sets that are empty or everything do not exist.
@@ -225,8 +270,11 @@ def _between(alpha: float) -> str:
 
 
 def _gaps(item: Explanation) -> str:
-    chosen = item.unified
-    share = share_text(chosen.size, len(item.names))
+    return _gaps_of(item.unified)
+
+
+def _gaps_of(chosen: Selection) -> str:
+    share = share_text(chosen.size, len(chosen.among))
     return f"{share}\nΔsuf {chosen.sufficiency.value:.2g}\nΔnec {chosen.necessity.value:.2g}"
 
 

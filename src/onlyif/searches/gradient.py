@@ -27,6 +27,8 @@ class Schedule:
         rate: The first step's learning rate.
         last_rate: The last one's; between them it falls along half a cosine. None is the first one's.
         betas: Adam's β_1 and β_2.
+        normalised: Whether each step's slope is divided by its largest entry, so that a slope that is
+            nothing beside Adam's ε, as where a network is sure, moves a mask like any other.
 
     Raises:
         SettingError: unless steps >= 1, rates > 0 and both betas lie in [0, 1).
@@ -43,6 +45,7 @@ class Schedule:
     rate: float = 0.1
     last_rate: float | None = None
     betas: tuple[float, float] = (0.9, 0.99)
+    normalised: bool = False
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -87,7 +90,13 @@ Cost = Callable[[Float[Tensor, "b z d"], Float[Tensor, "b z d"], int, int], Floa
 
 
 def descend(
-    cost: Cost, start: Float[Tensor, "b d"], shape: MaskShape, schedule: Schedule, max_rows: int
+    cost: Cost,
+    start: Float[Tensor, "b d"],
+    shape: MaskShape,
+    schedule: Schedule,
+    max_rows: int,
+    *,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> Descended:
     """Adam from a start, each instance on its own: alone or in any batch it comes to the same.
 
@@ -97,6 +106,7 @@ def descend(
         shape: How these become masks.
         schedule: The steps.
         max_rows: Most rows of one model call; halved where memory runs out.
+        goes_on: Asked after each step whether there is time for another.
 
     Raises:
         LimitError: if memory runs out even for a single row.
@@ -109,10 +119,25 @@ def descend(
         (worth, up, moved), max_rows = with_room(max_rows, partial(_slope, cost, free, shape, step))
         felt |= moved
         trace.append(worth)
+        if schedule.normalised:
+            up = in_units(up)
         mean, square = mean.lerp(up, 1 - one), square.lerp(up.square(), 1 - two)
         size = (square / (1 - two ** (step + 1))).sqrt() + EPSILON
         free = shape.inside(free - schedule.rate_at(step) * (mean / (1 - one ** (step + 1))) / size)
+        if not goes_on():
+            break
     return Descended(free, torch.stack(trace, dim=1), felt, max_rows)
+
+
+def in_units(slope: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+    """A slope divided by its largest entry; one of zeros stays as it is.
+
+    Example:
+        >>> in_units(torch.tensor([[0.0, 2e-30, -4e-30], [0.0, 0.0, 0.0]])).tolist()
+        [[0.0, 0.5, -1.0], [0.0, 0.0, 0.0]]
+    """
+    largest = slope.abs().amax(-1, keepdim=True)
+    return slope / torch.where(largest > 0, largest, torch.ones_like(largest))
 
 
 def _slope(

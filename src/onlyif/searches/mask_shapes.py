@@ -92,12 +92,15 @@ class SizedMasks(MaskShape):
 
     Args:
         shares: The sizes, as shares of all players, between 0 and 1.
+        grid: Where θ is coarser than the players: a smooth field over them, whose highest parts are a few
+            regions.
 
     Raises:
         SettingError: unless there is a share and all lie strictly between 0 and 1.
     """
 
     shares: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
+    grid: Grid | None = None
 
     def __post_init__(self) -> None:
         if not self.shares or not all(0.0 < share < 1.0 for share in self.shares):
@@ -105,11 +108,21 @@ class SizedMasks(MaskShape):
 
     @override
     def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z d"]:
-        return of_sizes(free, free.shape[1] * torch.tensor(self.shares, dtype=free.dtype, device=free.device))
+        field = self.field(free)
+        return of_sizes(field, field.shape[1] * field.new_tensor(self.shares))
 
     @override
     def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        return torch.logit(given.clamp(0.01, 0.99))
+        chances = torch.logit(given.clamp(0.01, 0.99))
+        return chances if self.grid is None else self.grid.gather(self.grid.drawn.spread(chances))
+
+    def field(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b fine"]:
+        """θ of every player.
+
+        Args:
+            free: The free numbers.
+        """
+        return free if self.grid is None else self.grid.spread(free).flatten(1)
 
 
 def of_size(free: Float[Tensor, "b d"], size: float) -> Float[Tensor, "b d"]:

@@ -1,7 +1,7 @@
 """From the user's instances of another kind than rows of a table to pieces that are explained like tables."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float
@@ -73,6 +73,38 @@ def _modality(data: Any, background: Any, options: Options) -> tuple[Modality, A
 def _images(data: Any, background: Any, options: Options) -> ImageModality:
     setting = options.modality
     assert isinstance(setting, Images)
+    filled = filled_images(data, background, options)
+    return setting.of(filled.images, filled.fillings, filled.sentence)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FilledImages:
+    """Images and what hides their pixels.
+
+    Args:
+        images: The images.
+        fillings: n images for each, or shared by all, that hidden pixels are taken from.
+        sentence: What becomes of hidden pixels.
+    """
+
+    images: Float[Array, "b *x"]
+    fillings: Float[Array, "#b n *x"]
+    sentence: str
+
+
+def filled_images(data: Any, background: Any, options: Options) -> FilledImages:
+    """Images and all that hides their pixels, by the reference of the options.
+
+    Args:
+        data: The images.
+        background: Other images, whose mean or pixels hide; None with a finished reference.
+        options: All that can be chosen.
+
+    Raises:
+        InputError: if images or background cannot be used as they are.
+        SettingError: if the reference has no finite number of draws, or draws by what is kept.
+    """
     images = checked_images(data, "images")
     reference = _reference(images, background, options)
     law = reference.law
@@ -85,7 +117,7 @@ def _images(data: Any, background: Any, options: Options) -> ImageModality:
     plan = Plan(law.n_atoms, 0, law.n_atoms, None)
     values = reference.draw(images, nothing, plan).values[:, 0]
     _check_same_whatever_is_kept(reference, images[:1], values[:1], plan)
-    return setting.of(images, values, law.sentence)
+    return FilledImages(images, values, law.sentence)
 
 
 def _reference(images: Float[Array, "b *x"], background: Any, options: Options) -> Reference:

@@ -1,0 +1,80 @@
+"""Regions of pixels side by side: how many a set has, and sets that have few."""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from scipy import ndimage
+from torch import Tensor
+
+from onlyif.core.arrays import doubled
+
+
+def regions(sets: Bool[Tensor, "*m d"], plane: tuple[int, int]) -> Int64[Tensor, "*m"]:
+    """How many regions of pixels side by side each set has.
+
+    Args:
+        sets: The sets.
+        plane: Height and width of the pixels.
+
+    Example:
+        >>> regions(torch.tensor([[True, True, False, True]]), (1, 4))
+        tensor([2])
+    """
+    masks = sets.reshape(-1, *plane).cpu().numpy()
+    counts = np.array([ndimage.label(mask)[1] for mask in masks], dtype=np.int64)
+    return torch.from_numpy(counts).view(sets.shape[:-1]).to(sets.device)
+
+
+def few_regions(
+    scores: Float[Tensor, "p d"], sizes: tuple[int, ...], plane: tuple[int, int], most: int
+) -> Bool[Tensor, "p z d"]:
+    """Nested sets of high scores with at most so many regions each.
+
+    The largest set is made first, each smaller one within it. Of the highest scores the largest regions are
+    kept, and grow at their borders to the size that is needed.
+
+    Args:
+        scores: One score a pixel.
+        sizes: How many pixels each set has, the smallest first.
+        plane: Height and width of the pixels.
+        most: How many regions a set has at most.
+
+    Example:
+        >>> scores = torch.tensor([[0.9, 0.8, 0.1, 0.7, 0.0]])
+        >>> few_regions(scores, (2, 3), (1, 5), 1)
+        tensor([[[ True,  True, False, False, False],
+                 [ True,  True,  True, False, False]]])
+    """
+    found = []
+    for field in doubled(scores).reshape(-1, *plane):
+        within, of_one = np.ones(plane, dtype=bool), []
+        for size in reversed(sizes):
+            within = _few(field, within, size, most)
+            of_one.append(within.ravel())
+        found.append(np.stack(of_one[::-1]))
+    return torch.from_numpy(np.stack(found)).to(scores.device)
+
+
+def _few(
+    field: Float[np.ndarray, "h w"], within: Bool[np.ndarray, "h w"], size: int, most: int
+) -> Bool[np.ndarray, "h w"]:
+    chosen = _highest(field, within, size)
+    labels, count = ndimage.label(chosen)
+    if count > most:
+        largest = np.argsort(-np.bincount(labels.ravel())[1:], kind="stable")[:most] + 1
+        chosen = np.isin(labels, largest)
+    while (needed := size - int(chosen.sum())) > 0:
+        rim = ndimage.binary_dilation(chosen) & within & ~chosen
+        # Where all that can be reached is full, another part of what is allowed is begun.
+        pool, count = (rim, min(needed, int(rim.sum()))) if rim.any() else (within & ~chosen, 1)
+        chosen = chosen | _highest(field, pool, count)
+    return chosen
+
+
+def _highest(
+    field: Float[np.ndarray, "h w"], among: Bool[np.ndarray, "h w"], count: int
+) -> Bool[np.ndarray, "h w"]:
+    order = np.argsort(-np.where(among, field, -np.inf), axis=None, kind="stable")[:count]
+    chosen = np.zeros(field.size, dtype=np.bool_)
+    chosen[order] = True
+    return chosen.reshape(field.shape)

@@ -1,0 +1,250 @@
+"""Nested sets of given sizes: one ranking by descent, then swaps that are judged on the sets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from math import floor
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from onlyif.core.errors import SettingError
+from onlyif.criteria.blended import BlendedGaps
+from onlyif.modalities.grids import CoarseGrid
+from onlyif.searches.gradient import Schedule, descend
+from onlyif.searches.mask_shapes import SizedMasks
+from onlyif.searches.regions import few_regions
+from onlyif.searches.swaps import Swaps, swapped
+
+BETAS = (0.9, 0.999)
+# A coarse grid has a number for three pixels of a side, but at least and at most so many.
+PIXELS_A_NUMBER, LEAST_A_SIDE, MOST_A_SIDE = 3, 4, 10
+MOST_REGIONS = 5
+
+
+@final
+@dataclass(frozen=True)
+class SizedSettings:
+    """How nested sets are found.
+
+    Args:
+        name: For the reader.
+        schedule: The steps of the descent.
+        swaps: How the sets are improved.
+        coarse: Whether the ranking is a smooth field, of which sets of a few regions are cut.
+
+    References:
+        [fong2019] masks of a given area.
+    """
+
+    name: str
+    schedule: Schedule
+    swaps: Swaps
+    coarse: bool
+
+    def rows(self, n_sizes: int, n_sides: int) -> int:
+        """Model rows that one problem with one filling takes; steps and rounds go back, too.
+
+        Args:
+            n_sizes: How many sizes there are.
+            n_sides: How often a mask is asked for: kept, hidden or both.
+        """
+        return n_sides * (n_sizes * (self.schedule.steps + 1) + self._swapped(n_sizes))
+
+    def within(self, budget: int, n_sizes: int, n_sides: int) -> "SizedSettings":
+        """The same with fewer steps and rounds, so that they do with so many model rows.
+
+        Args:
+            budget: Most model rows of a problem with one filling.
+            n_sizes: How many sizes there are.
+            n_sides: How often a mask is asked for.
+
+        Raises:
+            SettingError: if that is too few for one step.
+        """
+        needed, least = self.rows(n_sizes, n_sides), 2 * n_sides * n_sizes
+        if budget < least:
+            raise SettingError(
+                f"a budget of {budget:,} model rows is too small for one step, which takes {least:,} for "
+                f"{n_sizes} sizes; need more, or fewer sizes"
+            )
+        share = min(1.0, budget / needed)
+        steps = min(max(1, floor(share * self.schedule.steps)), budget // (n_sides * n_sizes) - 1)
+        fewer = replace(self, schedule=replace(self.schedule, steps=steps))
+        rounds = floor(share * self.swaps.rounds)
+        while rounds and fewer._with_rounds(rounds).rows(n_sizes, n_sides) > budget:
+            rounds -= 1
+        return fewer._with_rounds(rounds)
+
+    @property
+    def sentence(self) -> str:
+        """For the reader."""
+        schedule, swaps = self.schedule, self.swaps
+        ranked = "a coarse field" if self.coarse else "one number a pixel"
+        whole = f", in at most {swaps.most_regions} regions" if swaps.most_regions else ""
+        return (
+            f"Nested sets of given sizes: {schedule.steps} Adam steps of {schedule.rate:g} on {ranked}, then "
+            f"{swaps.rounds} rounds of swaps judged on the sets{whole}; only some sets were compared."
+        )
+
+    def _with_rounds(self, rounds: int) -> "SizedSettings":
+        return replace(self, swaps=replace(self.swaps, rounds=rounds))
+
+    def _swapped(self, n_sizes: int) -> int:
+        halves = [len(range(first, n_sizes, 2)) for first in (0, 1)]
+        judged = sum(halves[number % 2] for number in range(self.swaps.rounds)) * self.swaps.proposals
+        return judged + n_sizes * self.swaps.rounds
+
+
+def region_settings() -> SizedSettings:
+    """Sets of a few regions that a person can point at: the default for images.
+
+    Chosen on images apart from those that it was measured on.
+    """
+    schedule = Schedule(60, 1.0, 0.02, BETAS, normalised=True)
+    return SizedSettings("regions", schedule, Swaps(most_regions=MOST_REGIONS), coarse=True)
+
+
+def pixel_settings() -> SizedSettings:
+    """Sets of single pixels: the smallest gaps, but on photographs a dust that misleads the network."""
+    return SizedSettings("pixels", Schedule(60, 2.0, 0.04, BETAS, normalised=True), Swaps(), coarse=False)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SizedSets:
+    """What was found for some images and α.
+
+    Args:
+        sets: The sets of each, nested, the smallest first.
+        scores: A ranking of all pixels, in [0, 1], whose highest ones are these sets; between them the
+            share of the sizes that a pixel is in decides, then the descent.
+        felt: Whether the prediction ever moved with a mask.
+        model_rows: Model rows that each took.
+    """
+
+    sets: Bool[Tensor, "p z d"]
+    scores: Float[Tensor, "p d"]
+    felt: Bool[Tensor, "p"]
+    model_rows: Int64[Tensor, "p"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SizedSearch:
+    """Nested sets of given sizes with a small α Δsuf + (1 - α) Δnec, for many images and α at once.
+
+    The descent begins with all pixels alike and makes the mean over the sizes small, each mask being blended
+    and of its size exactly; every number ranks the pixels for all sizes. Choose it for networks and hundreds
+    of pixels; `ExhaustiveSearch` and `BeamSearch` over some regions compare sets without gradients.
+
+    Args:
+        gaps: The gaps of the images.
+        sizes: The sizes in players, the smallest first.
+        settings: How.
+        seed: Of the swaps.
+        goes_on: Asked between steps whether there is time for another.
+
+    Raises:
+        SettingError: unless there is a size and sizes rise from 1 to at most one below all players; or if a
+            coarse field is asked for where players are no pixels.
+
+    References:
+        [bharti2024] problem (P_uni).
+        [fong2019] masks of a given area.
+    """
+
+    gaps: BlendedGaps
+    sizes: tuple[int, ...]
+    settings: SizedSettings
+    seed: int = 0
+    goes_on: Callable[[], bool] = lambda: True
+
+    def __post_init__(self) -> None:
+        d, rising = self.n_players, sorted(set(self.sizes))
+        if not self.sizes or list(self.sizes) != rising or rising[0] < 1 or rising[-1] >= d:
+            raise SettingError(
+                f"need different sizes from 1 to {d - 1} players, the smallest first; got {self.sizes}"
+            )
+        if self.settings.coarse and self.gaps.grid is not None:
+            raise SettingError(
+                "regions are looked for among pixels, got other players; need pixel_settings()"
+            )
+
+    @property
+    def n_players(self) -> int:
+        """The number of players."""
+        return self.gaps.players.shape[0]
+
+    def run(self, numbers: Int64[Tensor, "p"], alpha: Float[Tensor, "p"]) -> SizedSets:
+        """The sets of some images and α.
+
+        Args:
+            numbers: The image of each problem.
+            alpha: Its α.
+
+        Raises:
+            LimitError: if memory runs out even for a single row.
+            ModelError: if the model gives no or no finite gradients.
+        """
+        shape = SizedMasks(tuple(size / self.n_players for size in self.sizes), self._grid)
+        start = shape.start(torch.full((len(numbers), self.n_players), 0.5).to(self.gaps.full))
+
+        def cost(masks: Tensor, asked: Tensor, step: int, rows: int) -> Tensor:
+            return gaps.within(rows).unified(numbers, alpha, asked).mean(1)
+
+        with self.gaps.opened() as gaps:
+            schedule, goes_on = self.settings.schedule, self.goes_on
+            end = descend(cost, start, shape, schedule, gaps.max_rows, goes_on=goes_on)
+            field = shape.field(end.free)
+            judge, how = partial(_judged, gaps.within(end.max_rows), numbers, alpha), self.settings.swaps
+            first = highest(field, self.sizes)
+            if how.most_regions is not None:
+                first = few_regions(field, self.sizes, gaps.plane, how.most_regions)
+            better = swapped(judge, first, gaps.plane, how, seed=self.seed, goes_on=goes_on)
+        sides = 2 - ((alpha == 0) | (alpha == 1)).long()
+        rows = sides * self.settings.rows(len(self.sizes), 1) * self.gaps.fillings.shape[1]
+        return SizedSets(better.sets, _ranked(better.sets, field), end.felt | better.felt, rows)
+
+    @property
+    def _grid(self) -> CoarseGrid | None:
+        if not self.settings.coarse:
+            return None
+        rows, columns = map(_numbers_a_side, self.gaps.plane)
+        return CoarseGrid(rows, columns, *self.gaps.plane)
+
+
+def _numbers_a_side(side: int) -> int:
+    return min(side, MOST_A_SIDE, max(LEAST_A_SIDE, side // PIXELS_A_NUMBER))
+
+
+def _judged(gaps: BlendedGaps, numbers: Tensor, alpha: Tensor, masks: Tensor) -> Float[Tensor, "p m"]:
+    return gaps.unified(numbers, alpha, masks)
+
+
+def highest(scores: Float[Tensor, "p d"], sizes: tuple[int, ...]) -> Bool[Tensor, "p z d"]:
+    """The sets of the highest scores; the first of equal ones.
+
+    Args:
+        scores: One score a pixel.
+        sizes: How many pixels each set has.
+
+    Example:
+        >>> highest(torch.tensor([[0.1, 0.9, 0.5]]), (1, 2))
+        tensor([[[False,  True, False],
+                 [False,  True,  True]]])
+    """
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    places = torch.empty_like(order).scatter_(
+        1, order, torch.arange(scores.shape[1], device=scores.device).expand_as(order)
+    )
+    return torch.stack([places < size for size in sizes], 1)
+
+
+def _ranked(sets: Bool[Tensor, "p z d"], field: Float[Tensor, "p d"]) -> Float[Tensor, "p d"]:
+    """In how many of the sets a pixel is, then its place in the field, as one number in [0, 1]."""
+    d, order = field.shape[1], field.argsort(dim=1, stable=True)
+    places = torch.empty_like(order).scatter_(1, order, torch.arange(d, device=field.device).expand_as(order))
+    return (sets.sum(1).cpu() + places.cpu().double() / d) / (sets.shape[1] + 1)

@@ -1,0 +1,203 @@
+"""Swaps between nested sets of pixels, proposed by slopes and judged on the sets themselves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from onlyif.core.errors import SettingError
+from onlyif.core.torch_seeds import torch_generator
+from onlyif.engine.soft import slopes
+from onlyif.searches.gradient import in_units
+from onlyif.searches.regions import regions
+
+# The cost of any number of masks of each problem, with a graph if these have one.
+Judge = Callable[[Float[Tensor, "p m d"]], Float[Tensor, "p m"]]
+# The first proposals take a half, a quarter, ... of what may be swapped from the steepest end of the ranking.
+HALVINGS = 4
+# So much of the slopes of earlier rounds is remembered.
+MEMORY = 0.5
+# Slopes are averaged over squares of this side where regions are kept whole.
+WIDTH = 3
+
+
+@final
+@dataclass(frozen=True)
+class Swaps:
+    """How sets are improved by swaps.
+
+    A round asks for the slope of the cost at each set, ranks by it who might come in and who might go, and
+    proposes to swap some that stand together in these rankings, few or many, from the steep end or from the
+    flat one: a gap of nearly 0 needs small changes. The proposals are judged as what they are, hard sets, and
+    the best is taken if it is better. Every second size takes part in a round, and a set stays between the
+    next smaller and the next larger one, so that sets stay nested.
+
+    Args:
+        rounds: How many.
+        proposals: Sets that are judged for each size in a round.
+        most_regions: Where regions are kept whole: pixels come in and go at borders alone, and no set gets
+            more regions than this (or than it had). None swaps any pixels.
+
+    Raises:
+        SettingError: unless rounds >= 0, proposals >= 1 and most_regions >= 1.
+    """
+
+    rounds: int = 20
+    proposals: int = 16
+    most_regions: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rounds < 0 or self.proposals < 1 or (self.most_regions is not None and self.most_regions < 1):
+            raise SettingError(
+                f"need rounds >= 0, proposals >= 1 and most_regions >= 1, got {self.rounds}, "
+                f"{self.proposals} and {self.most_regions}"
+            )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Swapped:
+    """Where swaps ended.
+
+    Args:
+        sets: The sets, nested, the smallest first.
+        costs: What they cost.
+        felt: Whether any slope was other than 0.
+    """
+
+    sets: Bool[Tensor, "p z d"]
+    costs: Float[Tensor, "p z"]
+    felt: Bool[Tensor, "p"]
+
+
+def swapped(
+    judge: Judge,
+    sets: Bool[Tensor, "p z d"],
+    plane: tuple[int, int],
+    how: Swaps,
+    *,
+    seed: int = 0,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> Swapped:
+    """Better sets of the same sizes, each problem on its own.
+
+    Args:
+        judge: What is made small.
+        sets: Nested sets, the smallest first.
+        plane: Height and width of the pixels.
+        how: How they are improved.
+        seed: Of the proposals, which are alike for all problems.
+        goes_on: Asked before each round whether there is time for it.
+
+    Raises:
+        ModelError: if a slope is NaN or infinite.
+    """
+    with torch.no_grad():
+        costs = judge(sets.to(torch.get_default_dtype()))
+    felt = torch.zeros(len(sets), dtype=torch.bool, device=sets.device)
+    memory = torch.zeros(sets.shape, dtype=costs.dtype, device=sets.device)
+    for number in range(how.rounds):
+        if not goes_on():
+            break
+        slope = _slope(judge, sets, costs.dtype)
+        felt = felt | (slope != 0).flatten(1).any(1)
+        memory = slope if number == 0 else torch.lerp(slope, memory, MEMORY)
+        numbers = torch.randint(0, 2**31, (1,), generator=torch_generator(seed, "swaps", number))
+        sizes = slice(number % 2, None, 2)
+        if sets[:, sizes].shape[1]:
+            sets, costs = _round(judge, (sets, costs, memory), (plane, how, int(numbers)), sizes)
+    return Swapped(sets, costs, felt)
+
+
+def _slope(judge: Judge, sets: Tensor, dtype: torch.dtype) -> Float[Tensor, "p z d"]:
+    with torch.enable_grad():
+        leaf = sets.to(dtype).requires_grad_()
+        (slope,) = slopes(judge(leaf).sum(1), (leaf,))
+    return in_units(slope)
+
+
+def _round(
+    judge: Judge,
+    now: tuple[Tensor, Tensor, Tensor],
+    settings: tuple[tuple[int, int], Swaps, int],
+    sizes: slice,
+) -> tuple[Bool[Tensor, "p z d"], Float[Tensor, "p z"]]:
+    """The sets and their costs after the best of some proposals for every second size was taken."""
+    (sets, costs, memory), (plane, how, seed) = now, settings
+    some, rank, regional = sets[:, sizes], memory[:, sizes], how.most_regions is not None
+    none, every = torch.zeros_like(sets[:, :1]), torch.ones_like(sets[:, :1])
+    inner, outer = torch.cat([none, sets[:, :-1]], 1)[:, sizes], torch.cat([sets[:, 1:], every], 1)[:, sizes]
+    may_come, may_go = outer & ~some, some & ~inner
+    if regional:
+        may_come, may_go = may_come & _grown(some, plane), may_go & _grown(~some, plane)
+        rank = _smooth(rank, plane)
+    proposed = _proposals(some, (may_come, may_go), rank, how.proposals, seed)
+    with torch.no_grad():
+        new = judge(proposed.flatten(1, 2).to(costs.dtype)).view(proposed.shape[:3])
+    if regional:
+        assert how.most_regions is not None
+        allowed = regions(some, plane).clamp(min=how.most_regions)
+        new = new.masked_fill(regions(proposed, plane) > allowed.unsqueeze(2), torch.inf)
+    least, which = new.min(2)
+    better = least < costs[:, sizes]
+    chosen = proposed.gather(2, which[..., None, None].expand(*which.shape, 1, some.shape[2])).squeeze(2)
+    sets, costs = sets.clone(), costs.clone()
+    sets[:, sizes] = torch.where(better.unsqueeze(2), chosen, some)
+    costs[:, sizes] = torch.where(better, least, costs[:, sizes])
+    return sets, costs
+
+
+def _proposals(
+    sets: Bool[Tensor, "p z d"],
+    may: tuple[Bool[Tensor, "p z d"], Bool[Tensor, "p z d"]],
+    rank: Float[Tensor, "p z d"],
+    count: int,
+    seed: int,
+) -> Bool[Tensor, "p z c d"]:
+    """Sets of the same sizes, in which some that may go are swapped for as many that may come in."""
+    may_come, may_go = may
+    # The place of each in the rankings of who should come in and who should go, the steepest first.
+    come = _places(rank.masked_fill(~may_come, torch.inf))
+    go = _places((-rank).masked_fill(~may_go, torch.inf))
+    n_come, n_go = may_come.sum(2).to(rank), may_go.sum(2).to(rank)
+    most = torch.minimum(n_come, n_go)
+    shares = torch.rand(3, count, generator=torch_generator(seed, "windows"), dtype=torch.float64).tolist()
+    proposals = []
+    for c, (share, of_come, of_go) in enumerate(zip(*shares, strict=True)):
+        size = most * 2.0 ** -(c + 1) if c < HALVINGS else (most / 2).clamp(min=1) ** share
+        size = torch.minimum(size.floor().clamp(min=1), most)
+        steep = c < HALVINGS + 2
+        first, last = (
+            torch.zeros_like(size) if steep else ((n - size).clamp(min=1) ** part).floor() - 1
+            for n, part in ((n_come, of_come), (n_go, of_go))
+        )
+        comes = _window(come, first, size) & may_come
+        goes = _window(go, last, size) & may_go
+        fits = (comes.sum(2) == goes.sum(2)).unsqueeze(2)
+        proposals.append(torch.where(fits, (sets & ~goes) | comes, sets))
+    return torch.stack(proposals, 2)
+
+
+def _places(values: Float[Tensor, "p z d"]) -> Int64[Tensor, "p z d"]:
+    order = values.argsort(dim=2, stable=True)
+    numbers = torch.arange(values.shape[2], device=values.device).expand_as(order)
+    return torch.empty_like(order).scatter_(2, order, numbers)
+
+
+def _window(places: Tensor, first: Float[Tensor, "p z"], size: Float[Tensor, "p z"]) -> Bool[Tensor, "p z d"]:
+    return (places >= first.unsqueeze(2)) & (places < (first + size).unsqueeze(2))
+
+
+def _grown(sets: Bool[Tensor, "p z d"], plane: tuple[int, int]) -> Bool[Tensor, "p z d"]:
+    """The sets with all pixels that touch them."""
+    grown = functional.max_pool2d(sets.float().view(-1, 1, *plane), 3, 1, 1)
+    return grown.view(sets.shape) > 0
+
+
+def _smooth(values: Float[Tensor, "p z d"], plane: tuple[int, int]) -> Float[Tensor, "p z d"]:
+    planes = values.reshape(-1, 1, *plane)
+    return functional.avg_pool2d(planes, WIDTH, 1, WIDTH // 2, count_include_pad=False).view(values.shape)
