@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tracemalloc
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,7 @@ from onlyif.models.links import TwoClassLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.runs import explained as explained_work
+from onlyif.setup.constraints import Constraints
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
 from onlyif.trees.marginal_restriction import compile_tree_marginal
@@ -393,6 +395,36 @@ def sure(data, repeats, n_rows=20):
             )
 
 
+def permitted(data, repeats, n_rows=20, n_background=1_000):
+    """Explanations by sets that may be reported, and by cost, beside those without."""
+    import lightgbm
+
+    x, y = data
+    order = np.random.default_rng(0).permutation(len(x))
+    model = lightgbm.LGBMClassifier(n_estimators=100, n_jobs=1, verbose=-1).fit(x, y)
+    asked = {
+        "none": Constraints(),
+        "one player kept, one never, one in need of another": Constraints([0], [1], None, {2: [3]}),
+        "costs": Constraints(costs=[1.0 + i for i in range(x.shape[1])]),
+    }
+    usual = {}
+    for name, constraints in asked.items():
+        options = Options(output="margin", reference=onlyif.Marginal(None), constraints=constraints)
+        work = prepare(model, x[order[:n_rows]], x[order[-n_background:]], options)
+        spent, _ = timed(lambda w=work: [*explained_work(w)], repeats)
+        tracemalloc.start()
+        _ = [*explained_work(work)]
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+        usual = usual or {"time": spent, "peak": peak}
+        say(
+            f"LightGBM margin, {n_background:,} background rows, constraints: {name}: "
+            f"{spent / n_rows * 1e3:.1f} ms a row, {spent / usual['time']:.2f} times none; "
+            f"peak {peak:.1f} MiB, "
+            f"{peak / usual['peak']:.2f} times none"
+        )
+
+
 def linked(d, n_background):
     """Probabilities of boosted trees, where every background row has a table of its own."""
     import lightgbm
@@ -426,7 +458,9 @@ def main():
     parser.add_argument("--large", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--linked", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--background", type=int, default=1_000, help=argparse.SUPPRESS)
-    parser.add_argument("--sure", action="store_true", help="only larger backgrounds and resamples")
+    parser.add_argument(
+        "--sure", action="store_true", help="only larger backgrounds, resamples and constraints"
+    )
     parser.add_argument("--whole", action="store_true", help="only whole explanations of models of trees")
     options = parser.parse_args()
     if options.rows_for_memory:
@@ -439,7 +473,9 @@ def main():
         linked(options.linked, options.background)
         return
     if options.sure:
-        sure(adult(options.data) if options.data else breast_cancer(14), 3)
+        data = adult(options.data) if options.data else breast_cancer(14)
+        sure(data, 3)
+        permitted(data, 3)
         return
     if options.whole:
         whole(adult(options.data) if options.data else breast_cancer(14), 3)
@@ -458,6 +494,7 @@ def main():
     whole(widest, repeats)
     background_growth(widest, repeats)
     sure(widest, repeats)
+    permitted(widest, repeats)
     beside_shap(repeats)
     large(20, repeats)
     found = []

@@ -1,13 +1,15 @@
 """How far answers of declined applicants can be trusted: Adult with LightGBM, XGBoost and a pipeline.
 
-    python experiments/decisions.py --data FOLDER                  200 declined rows, all models
-    python experiments/decisions.py --data FOLDER --rows 20 --models lightgbm-margin
+    python experiments/decisions.py --data FOLDER --out FOLDER     200 declined rows, all models
+    python experiments/decisions.py --data FOLDER --out FOLDER --rows 20 --models lightgbm-margin
 
-FOLDER holds adult/adult.csv.gz. Printed are, over 100 background rows (the former default), at the default
-and against the rows that are decided otherwise: the share of sets with members that speak against the
-prediction (all of them are marked); the verdicts on 10,000 fresh rows; the time a row. Then, for backgrounds
-drawn from disjoint parts of the table, how often two of them give the same set, and how often a set whose
-stated stability is at least .9 recurs in the others. Errors are standard errors over rows.
+The first folder holds adult/adult.csv.gz, the second is filled: what is in it is not computed again.
+Printed are, over 100 background rows (the former default), at the default, with a confidence of .95 and
+against the rows that are decided otherwise: the share of sets with members that speak against the
+prediction (all of them are marked); the verdicts on 10,000 fresh rows; the time a row. Then, for
+backgrounds drawn from disjoint parts of the table, how often two of them give the same set, and how often a
+set whose stated stability is at least .9 recurs in the others: of all such statements, and over the rows
+with any. Errors are standard errors over rows.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import time
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +32,21 @@ from xgboost import XGBClassifier
 
 import onlyif
 from onlyif.explanation.selection import Measure
+from onlyif.explanation.stability import Stability
 from onlyif.explanation.verdicts import verdict_of
 from onlyif.references.marginal import MarginalReference
 from onlyif.restrictions.sampled import SampledRestriction
-from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare
 
 N_TRAINED, N_FRESH, N_RESAMPLES = 20_000, 10_000, 50
 SURE = 0.9
 KINDS = ("sufficient", "necessary")
+WAYS = {
+    "100 rows": {"reference": onlyif.Marginal(100)},
+    "default": {},
+    "confidence .95": {"confidence": 0.95},
+    "against": {"against": "other decisions"},
+}
 
 
 def adult(folder):
@@ -105,7 +113,8 @@ def against_the_prediction(found):
 def verdicts(problem, found, settings):
     """What 10,000 rows that nothing has seen say of each sufficient and necessary set."""
     fresh, background = problem.others[:N_FRESH], problem.others[N_FRESH:]
-    work = prepare(problem.model, problem.rows, background, Options(**settings))
+    options = onlyif.Explainer(problem.model, background, **settings).options
+    work = prepare(problem.model, problem.rows, background, options)
     criterion, tables = work.whole.criterion, work.setup.foundation.tables
     reference = MarginalReference(tables.schema.encode(fresh))
     restriction = SampledRestriction(
@@ -125,85 +134,90 @@ def verdicts(problem, found, settings):
     return {kind: {said: count / n for said, count in sorted(counts[kind].items())} for kind in KINDS}
 
 
-def defaults(problem):
-    """One line for the former default, the default and the rows that are decided otherwise."""
-    lines, rows, others = [], problem.rows, problem.others[N_FRESH:]
-    ways = {
-        "100 rows": {"reference": onlyif.Marginal(100)},
-        "default": {},
-        "against": {"against": "other decisions"},
+def default(problem, way):
+    """One line for the former default, the default or the rows that are decided otherwise."""
+    rows, others = problem.rows, problem.others[N_FRESH:]
+    settings = {"output": "probability" if way == "against" else problem.output, **WAYS[way]}
+    begun = time.process_time()
+    found = onlyif.explain(problem.model, rows[:1], background=others, **settings)
+    first = time.process_time() - begun
+    found = onlyif.explain(problem.model, rows, background=others, **settings)
+    spent = time.process_time() - begun - 2 * first
+    told = Counter(item.verdicts[kind].finding.value for item in found for kind in KINDS)
+    own = {"both, the library's own": {said: count / 2 / len(found) for said, count in told.items()}}
+    return {
+        "model": problem.name,
+        "way": way,
+        "reference": found[0].provenance.reference.rpartition("(")[2].rstrip(").").partition(": ")[2],
+        "with a member against it": against_the_prediction(found),
+        "size": float(np.mean([item.sets[kind].size for item in found for kind in KINDS])),
+        "ms a row": 1e3 * spent / max(1, len(rows) - 1),
+        "s for one row": first,
+        "verdicts": own if way == "against" else verdicts(problem, found, settings),
     }
-    for way, extra in ways.items():
-        settings = {"output": "probability" if way == "against" else problem.output, **extra}
-        begun = time.process_time()
-        found = onlyif.explain(problem.model, rows[:1], background=others, **settings)
-        first = time.process_time() - begun
-        found = onlyif.explain(problem.model, rows, background=others, **settings)
-        spent = time.process_time() - begun - 2 * first
-        line = {
-            "model": problem.name,
-            "way": way,
-            "reference": found[0].provenance.reference.rpartition("(")[2].rstrip(").").partition(": ")[2],
-            "with a member against it": against_the_prediction(found),
-            "ms a row": 1e3 * spent / max(1, len(rows) - 1),
-            "s for one row": first,
-        }
-        if way != "against":
-            line |= {"verdicts": verdicts(problem, found, settings)}
-        else:
-            told = Counter(item.verdicts[kind].finding.value for item in found for kind in KINDS)
-            line |= {
-                "verdicts": {"both, the library's own": {k: v / 2 / len(found) for k, v in told.items()}}
-            }
-        lines.append(line)
-    return lines
 
 
-def samples(problem, n_rows, n_samples):
-    """Backgrounds from disjoint parts of the table: equal sets, and whether stated stability recurs."""
-    rows, others = problem.rows, problem.others
-    parts = [others[i * n_rows : (i + 1) * n_rows] for i in range(min(n_samples, len(others) // n_rows))]
+def sample(problem, background):
+    """The sets of every row, as bits, and their stated stability, over one background."""
     settings = {"reference": onlyif.Marginal(None), "output": problem.output, "stability": N_RESAMPLES}
-    found = [onlyif.explain(problem.model, rows, background=part, **settings) for part in parts]
-    line = {"model": problem.name, "rows of a background": n_rows, "backgrounds": len(parts)}
-    for kind in KINDS:
-        sets = [[item.sets[kind].players for item in one] for one in found]
-        stated = np.array([[item.stability[kind].share.value for item in one] for one in found])
-        same = np.array([[a[i] == b[i] for i in range(len(rows))] for a, b in combinations(sets, 2)])
-        recurs = np.array(
-            [
-                [np.mean([o[i] == one[i] for o in sets if o is not one]) for i in range(len(rows))]
-                for one in sets
-            ]
-        )
-        sure = stated >= SURE
-        line[kind] = {
-            "equal": share(same.mean(0)),
-            "stated": share(stated.mean(0)),
-            "stated sure": float(sure.mean()),
-            "recurs where sure": share(
-                [recurs[sure[:, i], i].mean() if sure[:, i].any() else np.nan for i in range(len(rows))]
-            ),
+    found = onlyif.explain(problem.model, problem.rows, background=background, **settings)
+    return {
+        kind: {
+            "sets": [sum(1 << player for player in item.sets[kind].players) for item in found],
+            "stated": [item.stability[kind].share.value for item in found],
         }
-    return line
+        for kind in KINDS
+    }
 
 
-def main():
-    """Print all tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--rows", type=int, default=200, help="declined rows that are explained")
-    parser.add_argument("--samples", type=int, default=20, help="disjoint backgrounds of each size")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 4_000], help="rows of these")
-    parser.add_argument("--models", nargs="+", help="some of the models")
-    parser.add_argument("--skip-defaults", action="store_true", help="only the disjoint backgrounds")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="file for all figures")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
+def pooled(hits, counts):
+    """The share of all statements that are right, with its standard error over rows."""
+    if not counts.sum():
+        return float("nan"), float("nan")
+    whole, n = hits.sum() / counts.sum(), len(counts)
+    return float(whole), float(np.sqrt(np.square(hits - whole * counts).sum() * n / (n - 1)) / counts.sum())
+
+
+def recurrence(found, kind):
+    """Of backgrounds from disjoint parts: equal sets, and whether stated stability recurs."""
+    sets = np.array([one[kind]["sets"] for one in found])
+    stated = np.array([one[kind]["stated"] for one in found])
+    same = sets[:, None] == sets[None]
+    recurs = (same.sum(1) - 1) / (len(sets) - 1)
+    bounds = [[Stability(Measure(one), {}, {}, N_RESAMPLES).at_least for one in part] for part in stated]
+    return {
+        "equal": share(recurs.mean(0)),
+        "stated": share(stated.mean(0)),
+        "share": statements(stated >= SURE, recurs),
+        "lower bound": statements(np.array(bounds) >= SURE, recurs),
+    }
+
+
+def statements(sure, recurs):
+    """How many statements of a sure set there are, and how often these recur."""
+    counts, hits = sure.sum(0), (recurs * sure).sum(0)
+    return {
+        "statements": int(counts.sum()),
+        "rows": int((counts > 0).sum()),
+        "recur": pooled(hits, counts),
+        "recur, a row": share(hits[counts > 0] / counts[counts > 0]),
+    }
+
+
+def kept(path, made):
+    """What a file holds; made and written first where it is not there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.with_suffix(".part")
+        whole.write_text(json.dumps(made()), "utf-8")
+        whole.rename(path)
+    return json.loads(path.read_text("utf-8"))
+
+
+def problems(options):
+    """Each model that is asked for, fitted, with its declined rows."""
     table, label, words = adult(options.data)
     order = np.random.default_rng(options.seed).permutation(len(table))
-    told = []
     for name, (model, output, most) in models(words).items():
         if options.models and name not in options.models:
             continue
@@ -211,33 +225,63 @@ def main():
         model.fit(table.iloc[trained], label[trained])
         declined = rest[model.predict(table.iloc[rest]) == 0][: options.rows]
         rows, others = table.iloc[declined], table.iloc[np.setdiff1d(order, declined, assume_unique=True)]
-        others = others.sample(frac=1, random_state=options.seed)
-        problem = Problem(name, model, output, rows, others)
-        if not options.skip_defaults:
-            for line in defaults(problem):
-                told.append(line)
-                print(
-                    f"{name}, {line['way']} ({line['reference']}): member against the prediction in "
-                    f"{shown(line['with a member against it'])} of sets; {line['ms a row']:.1f} ms a row, "
-                    f"one row {line['s for one row']:.2f} s",
-                    flush=True,
-                )
-                for kind, counts in line["verdicts"].items():
-                    print(f"    {kind}: " + ", ".join(f"{said} {part:.3f}" for said, part in counts.items()))
+        yield Problem(name, model, output, rows, others.sample(frac=1, random_state=options.seed)), most
+
+
+def tell_default(line):
+    """One line of the former default, the default and so on."""
+    print(
+        f"{line['model']}, {line['way']} ({line['reference']}): member against the prediction in "
+        f"{shown(line['with a member against it'])} of sets; {line['size']:.2f} members; "
+        f"{line['ms a row']:.1f} ms a row, one row {line['s for one row']:.2f} s",
+        flush=True,
+    )
+    for kind, counts in line["verdicts"].items():
+        print(f"    {kind}: " + ", ".join(f"{said} {part:.3f}" for said, part in counts.items()))
+
+
+def tell_samples(name, size, found):
+    """The lines of backgrounds of one size."""
+    print(f"{name}, {len(found)} disjoint backgrounds of {size:,} rows", flush=True)
+    for kind in KINDS:
+        one = recurrence(found, kind)
+        print(f"    {kind}: equal {shown(one['equal'])}, stated stability {shown(one['stated'])}")
+        for what in ("share", "lower bound"):
+            told = one[what]
+            print(
+                f"        {what} at least {SURE}: {told['statements']} statements on {told['rows']} rows, of "
+                f"which {shown(told['recur'])} recur, a row {shown(told['recur, a row'])}",
+                flush=True,
+            )
+
+
+def main():
+    """Print all tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder of what was computed")
+    parser.add_argument("--rows", type=int, default=200, help="declined rows that are explained")
+    parser.add_argument("--samples", type=int, default=20, help="disjoint backgrounds of each size")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 4_000], help="rows of these")
+    parser.add_argument("--models", nargs="+", help="some of the models")
+    parser.add_argument("--only", choices=["defaults", "samples"], help="one half")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for problem, most in problems(options):
+        folder = options.out / f"{problem.name}-{options.rows}-{options.seed}"
+        if options.only != "samples":
+            for way in WAYS:
+                tell_default(kept(folder / f"{way}.json", partial(default, problem, way)))
+        if options.only == "defaults":
+            continue
+        others = problem.others
         for size in [size for size in (*options.sizes, len(others) // 2) if size <= most]:
-            line = samples(problem, size, options.samples)
-            told.append(line)
-            print(f"{name}, {line['backgrounds']} disjoint backgrounds of {size:,} rows", flush=True)
-            for kind in KINDS:
-                one = line[kind]
-                print(
-                    f"    {kind}: equal {shown(one['equal'])}, stated stability {shown(one['stated'])}; "
-                    f"at least {SURE} in {one['stated sure']:.3f}, of which "
-                    f"{shown(one['recurs where sure'])} recur",
-                    flush=True,
-                )
-    if options.json:
-        options.json.write_text(json.dumps(told, indent=1), "utf-8")
+            found = []
+            for number in range(min(options.samples, len(others) // size)):
+                part = others[number * size : (number + 1) * size]
+                found.append(kept(folder / f"{size}-{number}.json", partial(sample, problem, part)))
+            tell_samples(problem.name, size, found)
 
 
 if __name__ == "__main__":

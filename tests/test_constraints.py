@@ -302,7 +302,14 @@ def test_few_free_columns_of_many_are_all_compared():
     assert "all permitted subsets were compared" in explanation_text(found)
 
 
-def test_the_command_takes_keep_and_never(tmp_path, capsys, monkeypatch):
+def explain_row_of_the_command(**asked):
+    def predict(table):
+        return table.to_numpy() @ [4.0, 2.0, 1.0, 0.5, 0.25]
+
+    return onlyif.explain(predict, FRAME[:1], background=FRAME, **asked)[0]
+
+
+def test_the_command_takes_constraints(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "mine.py").write_text(
@@ -318,5 +325,26 @@ def test_the_command_takes_keep_and_never(tmp_path, capsys, monkeypatch):
     assert item["never"] == ["age"] and "age" not in item["unified"]["names"]
     assert main([*base, "--never", "wage"]) != 0
     assert "--never has 'wage'" in capsys.readouterr().err
+    asked = ["--costs", "age=10", "--costs", "2=0.5", "--order", "income=debt"]
+    assert main([*base, *asked, "--json"]) == 0
+    (item,) = json.loads(capsys.readouterr().out)["explanations"]
+    names = FRAME.columns.tolist()
+    same = explain_row_of_the_command(costs={"age": 10, names[2]: 0.5}, order={"income": "debt"})
+    assert (
+        item["costs"]["age"] == 10
+        and item["costs"][names[2]] == 0.5
+        and item["order"] == {"income": ["debt"]}
+    )
+    assert item["sufficient"]["names"] == [*same.sufficient.names]
+    for wrong, said in [
+        (["--costs", "age"], "--costs needs COLUMN=COST, got 'age'"),
+        (["--costs", "age=much"], "--costs needs a number after the =, got 'much'"),
+        (["--costs", "age=1", "--costs", "age=2"], "--costs names 'age' twice"),
+        (["--costs", "age=-1"], "costs of 'age' must be a finite number of at least 0"),
+        (["--order", "=age"], "--order needs COLUMN=NEEDED, got '=age'"),
+        (["--order", "age=wage"], "--order has 'wage'"),
+    ]:
+        assert main([*base, *wrong]) != 0
+        assert said in capsys.readouterr().err
     assert main([*base, "--never", "debt", "--out", "out", "--resume"]) != 0
     assert "setting never" in capsys.readouterr().err

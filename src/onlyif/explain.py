@@ -48,6 +48,7 @@ def explain(
     n_jobs: int | None = None,
     against: Any = None,
     stability: int | None = None,
+    confidence: float | None = None,
     keep: Any = None,
     never: Any = None,
     costs: Any = None,
@@ -121,6 +122,10 @@ def explain(
             well): the share of resamples that give each set, and in whose sets each player is. Resamples
             differ from the background as much as independent backgrounds of as many rows do. They need a
             marginal reference and a search through all subsets, and ask the model for nothing.
+        confidence: How sure it is to be that the smallest sets are within ε for other rows than those of the
+            background, such as .95: sets are then chosen by an upper confidence bound of their gap, and are a
+            little larger. By default they are within ε for the background. It needs a search through all
+            subsets under background rows that weigh the same, or draws.
         keep: Players that every reported set must hold: names of columns or groups, or their numbers.
         never: Players that no reported set may hold, such as an age that may not be given as a reason.
         costs: What each player costs: a mapping from players to costs, those that it lacks cost 1, or one
@@ -154,6 +159,7 @@ def explain(
         groups=groups, seed=seed, max_rows=max_rows, budget=budget, progress=progress, time_limit=time_limit,
         output=output, reference=reference, restriction=restriction, search=search, distance=distance,
         keep_table=keep_table, tolerate=tolerate, criterion=criterion, modality=modality, n_jobs=n_jobs,
-        against=against, stability=stability, keep=keep, never=never, costs=costs, order=order,
+        against=against, stability=stability, confidence=confidence, keep=keep, never=never, costs=costs,
+        order=order,
     )  # fmt: skip
     return explanations_of(explainer, X)

@@ -83,6 +83,7 @@ class Explainer:
         n_jobs: How many blocks of rows are explained at once.
         against: The rows that decisions are explained against.
         stability: How many resamples of the background say how sure the sets are.
+        confidence: How sure it is to be that the sets are within ε for other rows, too.
         keep: Players that every reported set must hold.
         never: Players that no reported set may hold.
         costs: What each player costs.
@@ -124,6 +125,7 @@ class Explainer:
     n_jobs: int | None = None
     against: Any = None
     stability: int | None = None
+    confidence: float | None = None
     keep: Any = None
     never: Any = None
     costs: Any = None
@@ -248,8 +250,9 @@ class Explainer:
         """All that was chosen, checked."""
         size: Any = self.size  # which the question refuses unless it is a number of players
         return Options(
-            target=self.target, question=SetQuestion(self.alpha, size, self.exact_size, self.epsilon),
-            groups=self.groups, seed=self.seed, max_rows=self.max_rows, budget=self.budget,
+            target=self.target, groups=self.groups,
+            question=SetQuestion(self.alpha, size, self.exact_size, self.epsilon, self.confidence),
+            seed=self.seed, max_rows=self.max_rows, budget=self.budget,
             output=self.output, reference=self.reference, restriction=self.restriction, search=self.search,
             distance=self.distance, keep_table=self.keep_table, tolerate=self.tolerate,
             criterion=self.criterion, modality=self.modality, stability=self.stability,

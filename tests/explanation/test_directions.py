@@ -163,6 +163,26 @@ def test_verdicts(measures, finding):
     assert finding.value in verdict.sentence and "ε is 0.1" in verdict.sentence
 
 
+def test_verdicts_are_wrong_for_one_draw_in_twenty_where_they_are_wrong_most_often():
+    """ε is the gap over all rows, or a little less: then "holds" and "does not hold" are as often wrong."""
+    n, draws = 200, 4_000
+    means = 2 * np.random.default_rng(5).random((draws, n))
+    gaps, errors = means.mean(1), means.std(1, ddof=1) / np.sqrt(n)
+    said = [
+        [
+            verdict_of(Selection((0,), ("age",), {"fresh_sufficiency": Measure(*one)}), "sufficient", epsilon)
+            for one in zip(gaps.tolist(), errors.tolist(), strict=True)
+        ]
+        for epsilon in (1 - 1e-9, 1.0)
+    ]
+    wrong = [
+        np.mean([one.finding is finding for one in of_one])
+        for of_one, finding in zip(said, (Finding.HOLDS, Finding.FAILS), strict=True)
+    ]
+    # A share of .05 of 4,000 is known to .0034.
+    assert all(0.04 < share < 0.06 for share in wrong), wrong
+
+
 def test_verdicts_are_in_the_text():
     model = LinearRegression().fit(ROWS, ROWS[:, 0])
     (item,) = onlyif.explain(model, ROWS[:1], background=ROWS)

@@ -83,7 +83,7 @@ def test_joining_keeps_order_and_the_first_known_library():
 
 
 def test_the_frame_has_every_selection_with_the_numbers_of_the_explanation():
-    explanations = example_explanations(stderr=0.02)
+    explanations = example_explanations(stderr=0.024)
     table = Explanations(explanations.items, "pandas").to_frame(full=True)
     assert len(table) == 9
     assert table["verdict"].tolist()[:3] == ["cannot tell", "holds", ""]
@@ -98,12 +98,12 @@ def test_the_frame_has_every_selection_with_the_numbers_of_the_explanation():
         assert row["size"] == chosen.size
         assert row["prediction"] == item.prediction
         assert row["base"] == item.base
-        assert row["base_stderr"] == 0.02
+        assert row["base_stderr"] == 0.024
         assert row["total_gap"] == item.total_gap.value
         assert row["delta_suf"] == chosen.sufficiency.value
         assert row["delta_nec"] == chosen.necessity.value
         assert row["delta_uni"] == 0.5 * chosen.sufficiency.value + 0.5 * chosen.necessity.value
-        assert row["delta_uni_stderr"] == 0.02
+        assert row["delta_uni_stderr"] == 0.024
         assert (row["fresh_suf"], row["fresh_nec"]) == (chosen.fresh[0].value, chosen.fresh[1].value)
         assert row["n_ties"] == chosen.n_ties
         assert row["epsilon"] == item.epsilon

@@ -88,3 +88,14 @@ def test_where_every_solution_is_empty_the_reason_stands_in_the_picture():
     item = explanation_of_game(lambda kept: float(len(kept)), GameCase(NAMES, size=0))
     (text,) = plot_continuum(item).child_axes[0].texts
     assert text.get_text() == "The empty set is the best at every α."
+
+
+def test_what_rests_on_exact_numbers_says_whether_the_sets_hold():
+    ax = plot_continuum(example_explanations()[0])
+    said = " ".join(" ".join(text.get_text() for text in ax.texts).split())
+    exact = said.index("each exactly for these rows")
+    assert (
+        said.index("Whether a set holds was tried on these rows.")
+        < said.index("Sufficient: holds; necessary: ")
+        < exact
+    )

@@ -19,6 +19,9 @@ from onlyif.models.own_answers import OwnAnswers
 from onlyif.models.readouts import Readout
 from onlyif.searches.base import Cloud, Search, narrowed_together
 
+# Beyond it a bound says more of how its errors are estimated than of the gap.
+MOST_SURE = 0.9999
+
 
 @final
 @dataclass(frozen=True)
@@ -32,15 +35,18 @@ class SetQuestion:
             ends of the continuum are within ε.
         exact_size: True asks for |S| = τ, False for |S| <= τ.
         epsilon: ε in the units of the distance, or None for a tenth of ρ(f(x), f_0).
+        confidence: How sure it is to be that the smallest sets are within ε for other rows than those of the
+            background; None asks for these alone.
 
     Raises:
-        SettingError: unless 0 <= alpha <= 1, size >= 0 and epsilon >= 0.
+        SettingError: unless 0 <= alpha <= 1, size >= 0, epsilon >= 0 and 0.5 <= confidence <= 0.9999.
     """
 
     alpha: float = 0.5
     size: int | None = None
     exact_size: bool = False
     epsilon: float | None = None
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
         settle(
@@ -50,6 +56,7 @@ class SetQuestion:
                 "size": Either((Whole(least=0), None)),
                 "exact_size": Flag(),
                 "epsilon": Either((Number(least=0.0), None)),
+                "confidence": Either((Number(least=0.5, most=MOST_SURE), None)),
             },
         )
 

@@ -6,11 +6,12 @@ from functools import partial
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
 from typing_extensions import override
 
 from onlyif.answers.case import Answer, AnsweringCriterion, Case, Seen, SetQuestion
 from onlyif.answers.certificates import Facts, certify
+from onlyif.answers.confidence import Bounded, bounded, errors_of_groups, quantile_of
 from onlyif.answers.effects import (
     Change,
     asked,
@@ -24,7 +25,7 @@ from onlyif.answers.in_time import told_of, whole_sizes
 from onlyif.answers.sets_in_time import compare_in_time
 from onlyif.answers.shapley import shapley_values
 from onlyif.answers.solutions import alternatives_of, continua_of, nearest_selection, smallest_selection
-from onlyif.answers.stability import KINDS, Resampled, Rule, resampled_sets, shares_of, with_stability
+from onlyif.answers.stability import KINDS, Codes, Resampled, Rule, resampled_sets, shares_of, with_stability
 from onlyif.core.errors import SettingError
 from onlyif.core.permitted import Permitted
 from onlyif.core.players import Players
@@ -38,6 +39,7 @@ from onlyif.explanation.explanation import Details
 from onlyif.explanation.layout import empty_reason, measure_text, number
 from onlyif.explanation.selection import Measure, Selection, gap_selection
 from onlyif.explanation.status import LOW_SAMPLE_SIZE
+from onlyif.explanation.verdicts import BOUND
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Estimate, GroupedTable
@@ -52,7 +54,7 @@ CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the u
 @final
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """The solutions of one instance; of `KINDS` those that a permitted set is."""
+    """The solutions of one instance; of `KINDS` those that a permitted set is. `codes` are of resamples."""
 
     sets: Mapping[str, Selection]
     continua: Continua
@@ -61,11 +63,21 @@ class Solved:
     total_gap: Measure
     missing: str = ""
     alternatives: Mapping[str, Alternatives] = field(default_factory=dict)
+    codes: Mapping[str, Codes] = field(default_factory=dict)
 
     @property
     def filled(self) -> Bool[np.ndarray, "3 d"]:
         """The members of the sets of all kinds; of what is missing those of the unified one."""
         return np.stack([self.sets.get(kind, self.sets["unified"]).keep for kind in KINDS])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Sure:
+    """How sure the sets of an instance are: bounds of all gaps, and the sets of resamples, if any."""
+
+    compared: Bounded
+    codes: Mapping[str, Codes]
 
 
 @final
@@ -114,7 +126,7 @@ class SetsCriterion(AnsweringCriterion):
         question: What is asked.
         keep_table: Whether the explanations keep f_S(x) of all subsets.
         conditions: What the reference is conditioned on; None where that is not looked at.
-        groups: Background rows in groups, with resamples of these; None where stability is not asked for.
+        groups: Background rows in groups, with resamples of these; None where nobody asks how sure sets are.
         table: f_S(x) of all subsets, once it is known.
         grouped: The same over the groups, too.
 
@@ -181,10 +193,7 @@ class SetsCriterion(AnsweringCriterion):
         names, criterion, table = seen.case.names, self.of(self.set_function), self.table
         ends = self.set_function.predict(_ends(len(names)))
         total = _total_gaps(self.distance, ends)
-        continua = continua_of(seen.choices, names)
-        solved = [solve(self.question, *one) for one in zip(seen.choices, continua, total, strict=True)]
-        others = alternatives_of(seen.choices, names, [one.epsilon for one in solved])
-        solved = [replace(one, alternatives=sets) for one, sets in zip(solved, others, strict=True)]
+        solved = self._solved(seen, total)
         chosen = np.stack([one.filled for one in solved])
         unified = criterion.gap(chosen[:, 2:])
         rows = ends.model_rows + unified.model_rows
@@ -220,6 +229,17 @@ class SetsCriterion(AnsweringCriterion):
             for i, (one, warned) in enumerate(zip(solved, few, strict=True))
         )
 
+    def _solved(self, seen: Seen, total: Sequence[Measure]) -> list[Solved]:
+        """The solutions of all instances, with what else would do and the sets of resamples."""
+        names, sure = seen.case.names, [self._sure(cloud, i) for i, cloud in enumerate(seen.choices)]
+        continua, compared = continua_of(seen.choices, names), [one.compared for one in sure]
+        solved = [solve(self.question, *one) for one in zip(compared, continua, total, strict=True)]
+        others = alternatives_of(compared, names, [one.epsilon for one in solved])
+        return [
+            replace(one, alternatives=sets, codes=known.codes)
+            for one, sets, known in zip(solved, others, sure, strict=True)
+        ]
+
     def _with_effects(self, solved: Sequence[Solved], digits: int) -> tuple[list[Solved], float]:
         """The same solutions with what each member does, and the model rows an instance that this took."""
         alpha = self.question.alpha
@@ -242,8 +262,9 @@ class SetsCriterion(AnsweringCriterion):
         return solved, estimate.model_rows
 
     def _answer(self, seen: Seen, i: int, solved: Solved, base: Answer, hidden: float) -> Answer:
-        question, cloud = self.question, seen.choices[i]
-        sets, scores = self._with_stability(solved.sets, cloud, i)
+        question, cloud, codes = self.question, seen.choices[i], solved.codes
+        sets = {kind: with_stability(one, codes[kind]) if codes else one for kind, one in solved.sets.items()}
+        scores = {f"stability_{kind}": shares_of(codes[kind], cloud.n_players) for kind in sets if codes}
         certificate = certify(self._facts(solved, hidden), cloud)
         kept = self.table.mean[i].copy() if self.table is not None and self.keep_table else None
         return replace(
@@ -253,7 +274,8 @@ class SetsCriterion(AnsweringCriterion):
             measures={"total_gap": solved.total_gap},
             settings={
                 **base.settings,
-                **({"resamples": len(self.groups.weights)} if scores and self.groups is not None else {}),
+                **({"resamples": len(codes["unified"])} if codes else {}),
+                **({} if question.confidence is None else {"confidence": question.confidence}),
                 "alpha": question.alpha,
                 "epsilon": solved.epsilon,
                 "size": solved.size,
@@ -265,18 +287,23 @@ class SetsCriterion(AnsweringCriterion):
             or empty_reason(sets["sufficient"], sets["necessary"], solved.total_gap, certificate),
         )
 
-    def _with_stability(
-        self, sets: Mapping[str, Selection], cloud: Cloud, i: int
-    ) -> tuple[Mapping[str, Selection], dict[str, Float64[np.ndarray, "d"]]]:
-        """The sets, and for each kind the share of resampled backgrounds in whose set each player is."""
+    def _sure(self, cloud: Cloud, i: int) -> _Sure:
+        """The compared subsets of an instance with bounds of their gaps, and the sets of its resamples."""
+        confidence = self.question.confidence
         if self.grouped is None or self.groups is None:
-            return sets, {}
-        outputs, prediction = self.grouped.of_groups(i), self.grouped.whole.mean[i, -1].item()
+            if confidence is None:
+                return _Sure(Bounded(cloud, cloud), {})
+            return _Sure(bounded(cloud, cloud.stderr, quantile_of(confidence, None)), {})
+        outputs, compared = self.grouped.of_groups(i), Bounded(cloud, cloud)
+        if confidence is not None:
+            errors = errors_of_groups(outputs, self.readout, self.distance)
+            compared = bounded(cloud, errors, quantile_of(confidence, outputs.shape[1]))
+        if not len(self.groups.weights):
+            return _Sure(compared, {})
+        prediction = self.grouped.whole.mean[i, -1].item()
         resampled = Resampled(outputs, self.groups.weights, self.readout, prediction)
-        rule = Rule(self.question, EPSILON_SHARE, self.distance, cloud.grid)
-        codes = resampled_sets(resampled, rule, cloud.by_size)
-        shares = {f"stability_{kind}": shares_of(codes[kind], cloud.n_players) for kind in sets}
-        return {kind: with_stability(one, codes[kind]) for kind, one in sets.items()}, shares
+        rule = Rule(self.question, EPSILON_SHARE, self.distance, cloud.grid, compared.margins)
+        return _Sure(compared, resampled_sets(resampled, rule, cloud.by_size))
 
     def _cut_short(self, seen: Seen, solved: Solved, i: int) -> tuple[str, ...]:
         """What the reader should know of a search that time ended, and what is certain nevertheless."""
@@ -327,24 +354,24 @@ def _total_gaps(distance: Distance, ends: Estimate) -> list[Measure]:
     return [Measure(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
 
 
-def solve(question: SetQuestion, cloud: Cloud, continua: Continua, total_gap: Measure) -> Solved:
+def solve(question: SetQuestion, compared: Bounded, continua: Continua, total_gap: Measure) -> Solved:
     """The sets that answer what is asked of one instance.
 
     Args:
         question: What is asked.
-        cloud: The compared subsets.
+        compared: The compared subsets.
         continua: Their continua.
         total_gap: ρ(f(x), f_0).
     """
     epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
-    smallest = {kind: smallest_selection(cloud, part, epsilon, continua.names) for part, kind in _GAPS}
+    smallest = {kind: smallest_selection(compared, part, epsilon, continua.names) for part, kind in _GAPS}
     sets = {kind: chosen for kind, chosen in smallest.items() if chosen is not None}
     # Where no permitted set is within ε, none of any size is: then all sizes are allowed.
-    sizes = [one.size for one in sets.values()] if len(sets) == len(_GAPS) else [_most(cloud)]
+    sizes = [one.size for one in sets.values()] if len(sets) == len(_GAPS) else [_most(compared.cloud)]
     size = max(*sizes, 1) if question.size is None else question.size
     unified = continua.of(size, exact_size=question.exact_size).at(question.alpha)
     missing = [
-        _missing(cloud, part, kind, epsilon, continua.names) for part, kind in _GAPS if kind not in sets
+        _missing(compared, part, kind, epsilon, continua.names) for part, kind in _GAPS if kind not in sets
     ]
     return Solved({**sets, "unified": unified}, continua, size, epsilon, total_gap, " ".join(missing))
 
@@ -357,14 +384,17 @@ def _most(cloud: Cloud) -> int:
     return max(size for size, numbers in enumerate(cloud.by_size) if len(numbers))
 
 
-def _missing(cloud: Cloud, part: int, kind: str, epsilon: float, names: Sequence[str]) -> str:
+def _missing(compared: Bounded, part: int, kind: str, epsilon: float, names: Sequence[str]) -> str:
     """What is said where no permitted set is within ε."""
-    nearest = nearest_selection(cloud, part, names)
+    nearest = nearest_selection(compared, part, names)
     gap = (nearest.sufficiency, nearest.necessity)[part]
-    found = "No" if cloud.certain else "No compared"
+    found = "No" if compared.cloud.certain else "No compared"
+    bound = (
+        f", of other rows up to {number(nearest.measure(BOUND).value)}" if BOUND in nearest.measures else ""
+    )
     return (
         f"{found} set that is permitted is {kind} within ε = {number(epsilon)}: the nearest, {nearest}, has "
-        f"a gap of {measure_text(gap)}."
+        f"a gap of {measure_text(gap)}{bound}."
     )
 
 
@@ -383,4 +413,6 @@ def _refreshed(solved: Solved, again: Gaps, i: int) -> Solved:
 
 def _with_fresh(chosen: Selection, fresh: tuple[Measure, Measure]) -> Selection:
     gaps = chosen.sufficiency, chosen.necessity
-    return gap_selection(chosen.players, chosen.among, gaps, chosen.n_ties, fresh)
+    again = gap_selection(chosen.players, chosen.among, gaps, chosen.n_ties, fresh)
+    bound = {BOUND: chosen.measures[BOUND]} if BOUND in chosen.measures else {}
+    return replace(again, measures={**again.measures, **bound})

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from onlyif.answers.case import SetQuestion
 from onlyif.answers.certificates import Facts, certify
+from onlyif.answers.confidence import Bounded
 from onlyif.answers.sets import EPSILON_SHARE, Solved, solve
 from onlyif.answers.solutions import continua_of
 from onlyif.core.arrays import doubled, on_host
@@ -135,7 +136,7 @@ class SizedTask:
         rows = (found.model_rows.view(n, a).sum(1) + told).tolist()
         for i, cloud in enumerate(compared.clouds):
             total = Measure(float(abs(full[i] - base[i])))
-            solved = solve(self.question, cloud, continua[i], total)
+            solved = solve(self.question, Bounded(cloud, cloud), continua[i], total)
             certificate = self._certified(gaps, i, solved, cloud)
             target, sets = int(gaps.target[i]), solved.sets
             yield Explanation(

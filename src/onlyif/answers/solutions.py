@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from onlyif.answers.confidence import Bounded
 from onlyif.core.errors import SettingError
 from onlyif.core.subsets import members
 from onlyif.explanation.alternatives import Alternatives
@@ -17,13 +18,16 @@ from onlyif.searches.minimal import Minimal, minimal_subsets
 MOST_LISTED = 50
 
 
-def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: Sequence[str]) -> Selection | None:
+def smallest_selection(
+    compared: Bounded, part: int, epsilon: float, names: Sequence[str]
+) -> Selection | None:
     """The smallest ε-sufficient or ε-necessary subset; of that size the one with the least gap.
 
-    Where players have costs it is the cheapest one. None if no permitted subset is within ε.
+    Where players have costs it is the cheapest one. None if no permitted subset is within ε. Where a
+    confidence was asked for, the gap's upper bound takes the place of the gap.
 
     Args:
-        cloud: The compared subsets.
+        compared: The compared subsets.
         part: Which part of the gap: 0 for Δsuf, 1 for Δnec.
         epsilon: ε, in the units of the gap.
         names: The players' names.
@@ -32,49 +36,52 @@ def smallest_selection(cloud: Cloud, part: int, epsilon: float, names: Sequence[
         SettingError: if all are permitted and none qualifies, which takes a search that leaves out the full
             set.
     """
-    found = smallest(cloud, part, epsilon)
-    if found is None and cloud.permitted.everything:
+    found = smallest(compared.bounds, part, epsilon)
+    if found is None and compared.cloud.permitted.everything:
         raise SettingError("no compared subset is within epsilon; the full set must always be compared")
-    return None if found is None else _selection(cloud, found.number, found.count, names)
+    return None if found is None else _selection(compared, part, found.number, found.count, names)
 
 
-def nearest_selection(cloud: Cloud, part: int, names: Sequence[str]) -> Selection:
+def nearest_selection(compared: Bounded, part: int, names: Sequence[str]) -> Selection:
     """The permitted subset with the least gap, whatever it is; of these the smallest, then the first.
 
     Args:
-        cloud: The compared subsets.
+        compared: The compared subsets.
         part: Which part of the gap: 0 for Δsuf, 1 for Δnec.
         names: The players' names.
     """
-    numbers = np.concatenate(cloud.by_size)
-    gaps = cloud.on_grid[part][numbers]
-    return _selection(cloud, int(numbers[gaps.argmin()]), int((gaps == gaps.min()).sum()), names)
+    numbers = np.concatenate(compared.bounds.by_size)
+    gaps = compared.bounds.on_grid[part][numbers]
+    count = int((gaps == gaps.min()).sum())
+    return _selection(compared, part, int(numbers[gaps.argmin()]), count, names)
 
 
-def _selection(cloud: Cloud, number: int, count: int, names: Sequence[str]) -> Selection:
+def _selection(compared: Bounded, part: int, number: int, count: int, names: Sequence[str]) -> Selection:
+    cloud = compared.cloud
     players = members(number) if cloud.keep is None else tuple(np.flatnonzero(cloud.keep[number]).tolist())
     gaps, errors = cloud.parts[number].tolist(), cloud.stderr[number].tolist()
     suf, nec = (Measure(*pair) for pair in zip(gaps, errors, strict=True))
-    return gap_selection(players, names, (suf, nec), count)
+    return compared.with_bound(gap_selection(players, names, (suf, nec), count), part, number)
 
 
 def alternatives_of(
-    clouds: Sequence[Cloud], names: Sequence[str], epsilons: Sequence[float]
+    compared: Sequence[Bounded], names: Sequence[str], epsilons: Sequence[float]
 ) -> list[dict[str, Alternatives]]:
     """The minimal ε-sufficient and ε-necessary sets of each instance, at most `MOST_LISTED` of a kind.
 
     Args:
-        clouds: The compared subsets of each instance.
+        compared: The compared subsets of each instance.
         names: The players' names.
         epsilons: ε of each instance.
     """
-    kinds = [minimal_subsets(clouds, part, epsilons, MOST_LISTED) for part in (0, 1)]
+    bounds = [one.bounds for one in compared]
+    kinds = [minimal_subsets(bounds, part, epsilons, MOST_LISTED) for part in (0, 1)]
     return [
         {
-            kind: _alternatives(cloud, found, names)
+            kind: _alternatives(one.cloud, found, names)
             for kind, found in zip(("sufficient", "necessary"), of_both, strict=True)
         }
-        for cloud, *of_both in zip(clouds, *kinds, strict=True)
+        for one, *of_both in zip(compared, *kinds, strict=True)
     ]
 
 

@@ -54,12 +54,34 @@ class Rule:
         epsilon_share: ε over ρ(f(x), f_0), where ε is left open.
         distance: ρ.
         grid: Gaps are compared as whole multiples of this.
+        margins: What is added to the gaps of each subset before they are compared with ε; None for nothing.
     """
 
     question: SetQuestion
     epsilon_share: float
     distance: Distance
     grid: float
+    margins: Float64[np.ndarray, "two_to_d p"] | None = None
+
+    def gaps(
+        self, resampled: Resampled, codes: Int64[np.ndarray, "m"]
+    ) -> tuple[tuple[Float64[np.ndarray, "r m"], ...], tuple[Float64[np.ndarray, "r m"], ...]]:
+        """The gaps of some subsets under every resample, and what is compared with ε; in steps of the grid.
+
+        Args:
+            resampled: f_S(x) under the resamples.
+            codes: The subsets.
+        """
+        base, whole = resampled.at(np.zeros(1, dtype=np.int64)), len(resampled.outputs) - 1
+        full = np.full_like(base, resampled.prediction)
+        gaps = (
+            self.distance.between(full, resampled.at(codes)),
+            self.distance.between(resampled.at(whole - codes), base),
+        )
+        steps = tuple(self.steps(gap) for gap in gaps)
+        if self.margins is None:
+            return steps, steps
+        return steps, tuple(self.steps(gap + self.margins[codes, part]) for part, gap in enumerate(gaps))
 
     def steps(self, gaps: Float64[np.ndarray, "*m"]) -> Float64[np.ndarray, "*m"]:
         """Gaps in whole multiples of the grid."""
@@ -71,39 +93,38 @@ def resampled_sets(
 ) -> Mapping[str, Codes]:
     """The sets that each resampled background gives, by the rules of the sets that are reported.
 
-    Sizes are gone through from the empty set on, and no further than some resample needs. Where no subset to
-    choose from is within ε, the code is -1.
+    Sizes are gone through from the empty set on, for each resample no further than it needs. Where no subset
+    to choose from is within ε, the code is -1.
 
     Args:
         resampled: f_S(x) under the resamples.
         rule: How sets are chosen.
         by_size: The codes of the subsets of each size to choose from, in canonical order.
     """
-    question, count, whole = rule.question, len(resampled.weights), len(resampled.outputs) - 1
+    question, count = rule.question, len(resampled.weights)
     base = resampled.at(np.zeros(1, dtype=np.int64))
     full = np.full_like(base, resampled.prediction)
     epsilon = rule.epsilon_share * rule.distance.between(full, base)[:, 0]
     if question.epsilon is not None:
         epsilon = np.full(count, question.epsilon)
     limit, sizes = rule.steps(epsilon), np.full((2, count), -1)
-    least = 1 if question.size is None else question.size
     smallest, best = np.full((2, count), -1), list[tuple[np.ndarray, Codes]]()
     for size, codes in enumerate(by_size):
-        if not len(codes):
-            best.append((np.full(count, np.inf), np.full(count, -1)))
-            continue
-        gaps = (
-            rule.steps(rule.distance.between(full, resampled.at(codes))),
-            rule.steps(rule.distance.between(resampled.at(whole - codes), base)),
-        )
-        for gap, code, size_of in zip(gaps, smallest, sizes, strict=True):
-            place = gap.argmin(1)
-            within = (size_of < 0) & (gap[np.arange(count), place] <= limit)
-            code[within], size_of[within] = codes[place[within]], size
-        score = question.alpha * gaps[0] + (1.0 - question.alpha) * gaps[1]
-        best.append((score.min(1), codes[score.argmin(1)]))
-        if sizes.min() >= 0 and size >= least:
+        scores, chosen = np.full(count, np.inf), np.full(count, -1)
+        best.append((scores, chosen))
+        allowed = np.maximum(sizes.max(0), 1) if question.size is None else question.size
+        active = np.flatnonzero((sizes.min(0) < 0) | (size <= allowed))
+        if not len(active):
             break
+        if not len(codes):
+            continue
+        steps, bounds = rule.gaps(replace(resampled, weights=resampled.weights[active]), codes)
+        for bound, code, size_of in zip(bounds, smallest, sizes, strict=True):
+            place = bound.argmin(1)
+            within = (size_of[active] < 0) & (bound[np.arange(len(active)), place] <= limit[active])
+            code[active[within]], size_of[active[within]] = codes[place[within]], size
+        score = question.alpha * steps[0] + (1.0 - question.alpha) * steps[1]
+        scores[active], chosen[active] = score.min(1), codes[score.argmin(1)]
     # As for the set that is reported: all sizes are allowed where no subset is within ε.
     most = max(size for size, codes in enumerate(by_size) if len(codes))
     needed = np.where(sizes.min(0) < 0, most, np.maximum(sizes.max(0), 1))

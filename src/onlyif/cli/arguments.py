@@ -223,6 +223,21 @@ def _add_members(group: "argparse._ArgumentGroup") -> None:
         default=[],
         help="a column (or group) that no set may hold, such as an age that may not be given as a reason",
     )
+    group.add_argument(
+        "--costs",
+        metavar="COLUMN=COST",
+        action="append",
+        default=[],
+        help="what a column (or group) costs, 1 where it is not said: the cheapest sets are then sought "
+        "instead of the smallest",
+    )
+    group.add_argument(
+        "--order",
+        metavar="COLUMN=NEEDED",
+        action="append",
+        default=[],
+        help="a column (or group) that is in a set only together with another, such as region=country",
+    )
 
 
 def _add_method(made: argparse.ArgumentParser) -> None:
@@ -292,6 +307,13 @@ def _add_limits(group: "argparse._ArgumentGroup") -> None:
         type=int,
         metavar="N",
         help="say how sure the sets are: the share of N resampled backgrounds that give each, such as 50",
+    )
+    group.add_argument(
+        "--confidence",
+        type=float,
+        metavar="P",
+        help="choose sets that are within --epsilon for other rows too, with this confidence, such as 0.95 "
+        "(default: for the rows of the background)",
     )
 
 

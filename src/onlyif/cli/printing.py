@@ -30,6 +30,7 @@ from onlyif.explanation.layout import (
 from onlyif.explanation.selection import LONGEST_LIST, Direction, Measure, Selection
 from onlyif.explanation.summary import SYMBOLS
 from onlyif.explanation.text import explanation_text
+from onlyif.explanation.verdicts import BOUND
 from onlyif.setup.forecast import Forecast
 from onlyif.version import __version__
 
@@ -322,7 +323,9 @@ def _set(chosen: Selection) -> dict[str, Any]:
         gaps = {name: _measure(chosen.measure(name)) for name in ("sufficiency", "necessity")}
         sides = {name: _measure(chosen.measures[name]) for name in _SIDES if name in chosen.measures}
         ways = {"directions": plain_value(chosen.directions)} if chosen.effects else {}
-        sure = {"stability": _measure(chosen.measure("stability"))} if "stability" in chosen.measures else {}
+        sure = {
+            name: _measure(chosen.measures[name]) for name in (BOUND, "stability") if name in chosen.measures
+        }
         return plain | gaps | {"fresh": fresh} | sides | ways | sure
     return plain | {name: _measure(measure) for name, measure in chosen.measures.items()}
 

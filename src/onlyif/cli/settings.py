@@ -1,7 +1,7 @@
 """From arguments to the options of an explanation."""
 
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,9 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
     causes = _causes(arguments, inputs)
     return Options(
         target=target_of(arguments.target),
-        question=SetQuestion(arguments.alpha, arguments.size, arguments.exact_size, arguments.epsilon),
+        question=SetQuestion(
+            arguments.alpha, arguments.size, arguments.exact_size, arguments.epsilon, arguments.confidence
+        ),
         groups=inputs.groups,
         seed=arguments.seed,
         max_rows=arguments.max_rows,
@@ -46,7 +48,7 @@ def options_of(arguments: Namespace, inputs: Inputs) -> Options:
         tolerate=tuple(FAULTS[name] for name in arguments.tolerate),
         criterion=causes or "sne",
         stability=arguments.stability,
-        constraints=Constraints([*map(_player, arguments.keep)], [*map(_player, arguments.never)]),
+        constraints=_constraints(arguments),
     )
 
 
@@ -62,6 +64,36 @@ def target_of(text: str | None) -> Target:
     if text.startswith(_LABEL):
         return text.removeprefix(_LABEL)
     return int(text) if text.isdecimal() else text
+
+
+def _constraints(arguments: Namespace) -> Constraints:
+    """Which sets may be reported, and what players cost.
+
+    Raises:
+        SettingError: if a cost is no number, or a column is named twice.
+    """
+    costs = dict[str | int, float]()
+    for player, text in _pairs("costs", "COST", arguments.costs):
+        if player in costs:
+            raise SettingError(f"--costs names {player!r} twice")
+        try:
+            costs[player] = float(text)
+        except ValueError as error:
+            raise SettingError(f"--costs needs a number after the =, got {text!r}") from error
+    order = dict[str | int, list[str | int]]()
+    for player, text in _pairs("order", "NEEDED", arguments.order):
+        order.setdefault(player, []).append(_player(text))
+    keep, never = ([*map(_player, named)] for named in (arguments.keep, arguments.never))
+    return Constraints(keep, never, costs or None, order or None)
+
+
+def _pairs(option: str, what: str, texts: Sequence[str]) -> Iterator[tuple[str | int, str]]:
+    """Each text split at its last =, so that names may hold one."""
+    for text in texts:
+        player, mark, value = text.rpartition("=")
+        if not (mark and player and value):
+            raise SettingError(f"--{option} needs COLUMN={what}, got {text!r}")
+        yield _player(player), value
 
 
 def _player(text: str) -> str | int:
@@ -143,8 +175,8 @@ def recorded(arguments: Namespace) -> dict[str, Any]:
     """The arguments that decide a result, for comparing two runs."""
     names = (
         "rows drop target output alpha size exact_size epsilon distance reference background_rows search seed"
-        " max_rows budget tolerate keep_table stability trust model_from criterion b c sample events text"
-        " number against delimiter keep never"
+        " max_rows budget tolerate keep_table stability confidence trust model_from criterion b c sample"
+        " events text number against delimiter keep never costs order"
     )
     return {name: getattr(arguments, name) for name in names.split()} | {"budget": _budget(arguments)}
 

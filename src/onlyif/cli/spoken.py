@@ -3,9 +3,10 @@
 import re
 
 _OPTIONS = (
-    *("against", "alpha", "background", "baseline", "budget", "criterion", "distance", "epsilon"),
-    *("exact_size", "groups", "keep_table", "max_rows", "n_jobs", "output", "reference", "sample", "search"),
-    *("seed", "size", "target", "time_limit", "tolerate", "keep", "never"),
+    *("against", "alpha", "background", "baseline", "budget", "confidence", "criterion", "distance"),
+    *("epsilon", "exact_size", "groups", "keep_table", "max_rows", "n_jobs", "output", "reference"),
+    *("sample", "search", "seed", "size", "target", "time_limit", "tolerate", "keep", "never", "costs"),
+    *("order",),
 )
 _NAMES = {"n_jobs": "jobs"}
 _FAULTS = re.compile(r"\btolerate(?:=\(Fault\.| )([A-Z_]+)(?:,\))?")

@@ -137,11 +137,12 @@ class Explanation:
             `pns` of each player alone, `soft` masks, ascended scores; `stability_sufficient` and the like,
             the share of resampled backgrounds in whose set the player is.
         measures: Numbers about the whole prediction, by name: `total_gap`, ρ(f(x), f_0).
-        settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`; of the members of sets
-            `keep`, `never`, `order` and `costs`, by the players' names. Where the model decides:
-            `decided`, 1 where a large output is what it decided for in this row and -1 where a small one is,
-            and `threshold`, above which the output decides, where that is known. `stopped` where time was
-            up, `effective_rows` where few rows decide, `resamples` where stability was asked for.
+        settings: What was asked, by name: `alpha`, `epsilon`, `size`, `exact_size`, `confidence`; of the
+            members of sets `keep`, `never`, `order` and `costs`, by the players' names. Where the model
+            decides: `decided`, 1 where a large output is what it decided for in this row and -1 where a
+            small one is, and `threshold`, above which the output decides, where that is known. `stopped`
+            where time was up, `effective_rows` where few rows decide, `resamples` where stability was asked
+            for.
         details: What only some criteria say.
         model_rows: Model rows that this explanation needs: every subset with every draw, on fresh draws too,
             equal rows counted each time.

@@ -16,6 +16,7 @@ from onlyif.core.visible import on_one_line
 from onlyif.explanation.pixels import PixelNames
 
 NORMAL_95 = 1.959963984540054
+ONE_SIDED_95 = 1.6448536269514722
 LONGEST_LIST = 60
 # What a short text of a set says of it.
 _TOLD = ("sufficiency", "necessity", "pns")

@@ -1,10 +1,11 @@
 """How often resampled backgrounds give the same set, and have each player in theirs."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from onlyif.explanation.selection import Measure
+from onlyif.explanation.selection import ONE_SIDED_95, Measure
 
 
 @final
@@ -21,8 +22,11 @@ class Stability:
         resamples: How many resamples there are.
 
     Example:
-        >>> Stability(Measure(0.9, 0.04), {"age": 1.0}, {"hours": 0.1}, 50).sentence
-        '90 % of 50 resampled backgrounds give this set; of others, hours in 10 %'
+        >>> Stability(Measure(0.9, 0.04), {"age": 1.0}, {"sex": 0.1}, 50).sentence
+        '90 % of 50 resampled backgrounds give this set, 81 % at least of any number; of others, sex in 10 %'
+
+    References:
+        [wilson1927] the bound of a share.
     """
 
     share: Measure
@@ -31,10 +35,20 @@ class Stability:
     resamples: int
 
     @property
+    def at_least(self) -> float:
+        """A lower bound of the share that more and more resamples would have, with a confidence of 95 %."""
+        n, share, z = self.resamples, self.share.value, ONE_SIDED_95
+        middle, spread = share + z * z / (2 * n), share * (1 - share) / n + (z / (2 * n)) ** 2
+        return max(0.0, (middle - z * math.sqrt(spread)) / (1 + z * z / n))
+
+    @property
     def sentence(self) -> str:
         """The share in words, with the members that are not in every set, and the others that are in some."""
         missing = {name: share for name, share in self.inside.items() if share < 1}
-        said = [f"{_percent(self.share.value)} of {self.resamples} resampled backgrounds give this set"]
+        said = [
+            f"{_percent(self.share.value)} of {self.resamples} resampled backgrounds give this set, "
+            f"{_percent(self.at_least)} at least of any number"
+        ]
         said += [f"of its members, {_listed(missing)}"] if missing else []
         said += [f"of others, {_listed(self.outside)}"] if self.outside else []
         return "; ".join(said)

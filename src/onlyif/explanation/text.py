@@ -171,7 +171,9 @@ def _title(item: Explanation, kind: str) -> str:
 
 def _smallest(item: Explanation, chosen: Selection, kind: str, width: int) -> Lines:
     least = "cheapest" if "costs" in item.settings else "smallest"
-    what = f"{least}{_permitted(item)}{_found(item)} ε-{kind} set: {chosen.size} of {len(item.names)}"
+    sure = item.settings.get("confidence")
+    how = "" if sure is None else f", with a confidence of {sure} for other rows"
+    what = f"{least}{_permitted(item)}{_found(item)} ε-{kind} set{how}: {chosen.size} of {len(item.names)}"
     yield wrapped(f"{_title(item, kind)} ({what})", width, "")
     yield from _members(item, chosen, width)
     yield from _gaps(item, chosen, width)

@@ -157,6 +157,12 @@ def verdict_meaning(item: Explanation) -> str:
     return f"Whether a set holds was tried on {'rows that the search never saw' if fresh else 'these rows'}."
 
 
+def verdicts(item: Explanation) -> str:
+    """Whether the smallest sets hold, as a sentence; "" where there are none."""
+    told = "; ".join(f"{kind}: {one.finding.value}" for kind, one in item.verdicts.items())
+    return sentence(told) if told else ""
+
+
 def is_sure(item: Explanation) -> bool:
     """Whether every verdict is that the set holds."""
     return all(one.finding is Finding.HOLDS for one in item.verdicts.values())

@@ -53,7 +53,8 @@ def plot_continuum(item: Explanation | Explanations, ax: Axes | None = None) -> 
         panel.set_xlim(0.0, 1.0)
         for alpha in held.breakpoints[1:-1]:
             panel.axvline(alpha, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)
-    caption = f"{_reading(one, held, len(shown))} {captions.credit(one)}"
+    told = _reading(one, held, len(shown)), captions.verdict_meaning(one), captions.verdicts(one)
+    caption = " ".join(filter(None, (*told, captions.credit(one))))
     style.words(ax, _title(one), captions.heading(one), caption, captions.warning(one))
     return ax
 

@@ -159,7 +159,6 @@ def _reading(item: Explanation) -> str:
         drawn = f" {MOST_POINTS} of {count} sets are drawn."
     if item.constrained:
         drawn = f" The line and the marks are of permitted sets: {permitted_text(item.settings)}.{drawn}"
-    verdicts = "; ".join(f"{kind}: {one.finding.value}" for kind, one in item.verdicts.items())
     if item.compares_decisions and item.epsilon == SAME_DECISION:
         half = f"A gap is half the change of the {item.provenance.output}, and 1 where the decision changes. "
         shaded = (
@@ -168,5 +167,4 @@ def _reading(item: Explanation) -> str:
         shaded = shaded if item.of_decisions else half + shaded
     else:
         shaded = f"Shaded: ε-sufficient (left) and ε-necessary (below) sets, ε = {number(item.epsilon)}."
-    told = f"{shaded}{drawn} {captions.verdict_meaning(item)}"
-    return f"{told} {verdicts[:1].upper()}{verdicts[1:]}." if verdicts else told
+    return f"{shaded}{drawn} {captions.verdict_meaning(item)} {captions.verdicts(item)}".rstrip()

@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int64
 from onlyif.core.errors import SettingError
 from onlyif.core.seeds import generator
 
-# An odd number, of which all but one are halved. The spread of other samples is known to
+# An odd number, since (groups - 3) / 2 of them are drawn. The spread of other samples is known to
 # 1 / sqrt(2 (groups - 1)) of itself, 18 %, and each group costs a table.
 MOST_GROUPS = 17
 FEWEST_ATOMS = 10
@@ -20,10 +20,12 @@ FEWEST_ATOMS = 10
 class Groups:
     """Atoms of equal weight in groups, at random, and resamples of the groups.
 
-    A resample draws (groups - 1) / 2 of the groups, with replacement. Its mean then varies about the mean of
-    all atoms as the mean of another sample of as many atoms does: both means have errors, so that they
-    differ by the variance of two, which is what half as many draws have. Bootstrapping all groups would
-    have half that variance, and say how sure the sample is of itself.
+    A resample draws (groups - 3) / 2 of the groups, with replacement. Its mean then varies about the mean of
+    all atoms as the mean of another sample of as many atoms does, as far as that is known. Both means have
+    errors, so that they differ by the variance of two, which is what half as many draws, (groups - 1) / 2,
+    have: bootstrapping all groups would have half that variance, and say how sure the sample is of itself.
+    And the variance is itself estimated from so many groups: what another mean may be is spread as Student's
+    t with groups - 1 degrees of freedom, whose variance is (groups - 1) / (groups - 3) of a normal one's.
 
     Since f_S(x) is a mean over atoms, that of a resample is a mean of those of the groups: one table a
     group serves any number of resamples.
@@ -66,7 +68,7 @@ def groups_of(n_atoms: int, n_resamples: int, seed: int) -> Groups:
 
     Args:
         n_atoms: How many atoms of equal weight there are.
-        n_resamples: How many resamples are drawn.
+        n_resamples: How many resamples are drawn; 0 where only the spread over groups is wanted.
         seed: The user's seed.
 
     Raises:
@@ -78,11 +80,13 @@ def groups_of(n_atoms: int, n_resamples: int, seed: int) -> Groups:
         ([6, 6, 6], (50, 17))
     """
     if n_atoms < FEWEST_ATOMS:
-        raise SettingError(f"stability needs at least {FEWEST_ATOMS} background rows, got {n_atoms}")
+        raise SettingError(
+            f"how sure sets are can be told from at least {FEWEST_ATOMS} background rows, got {n_atoms}"
+        )
     count = min(MOST_GROUPS, n_atoms - 1 + n_atoms % 2)
     place = generator(seed, "groups of background rows").permutation(n_atoms) % count
     members = tuple(np.flatnonzero(place == number) for number in range(count))
     rng = generator(seed, "resamples of background rows")
-    drawn = rng.multinomial((count - 1) // 2, np.full(count, 1 / count), n_resamples)
+    drawn = rng.multinomial((count - 3) // 2, np.full(count, 1 / count), n_resamples)
     weights = drawn * np.array([len(numbers) for numbers in members], dtype=np.float64)
     return Groups(members, weights / weights.sum(1, keepdims=True))

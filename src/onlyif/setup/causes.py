@@ -234,6 +234,7 @@ def check_unused(options: Options) -> None:
     used = {
         "alpha": options.question.alpha != plain.alpha,
         "epsilon": options.question.epsilon is not None,
+        "confidence": options.question.confidence is not None,
         "reference": options.reference is not None,
         "restriction": options.restriction is not None,
         "distance": options.distance is not None,

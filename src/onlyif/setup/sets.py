@@ -119,8 +119,10 @@ class SetsSetup(Setup):
         check_together(search, self.permitted)
         n_tables = max(restriction.method.tables, ready.asked.outputs.shape[1])
         check_search(search, players.count, n_tables)
+        if options.question.confidence is not None:
+            groups = _groups_of_errors(ready, restriction, groups)
         if groups is not None:
-            _check_resampled(search, restriction, meter)
+            _check_resampled(options, search, restriction, meter)
             n_tables += (1 + ready.asked.outputs.shape[1]) * len(groups.members)
             check_search(search, players.count, n_tables)
         function = SetFunction(restriction, rows.x, _readout(ready), players.count)
@@ -226,31 +228,63 @@ def _affordable(base: Foundation, route: TreeRoute) -> int:
 
 
 def _groups(options: Options, reference: Reference) -> Groups | None:
-    """The rows of the reference in groups, where stability is asked for.
+    """The rows of the reference in groups, where it is asked how sure sets are.
 
     Raises:
         SettingError: if the reference is no set of rows that weigh the same whatever is kept.
     """
-    if options.stability is None:
+    confidence = options.question.confidence
+    if options.stability is None and confidence is None:
         return None
-    if "costs" in options.constraints.given:
+    if options.stability is not None and "costs" in options.constraints.given:
         raise SettingError(
             "stability has no use with costs: resamples are told the smallest sets; leave one out"
         )
     law = reference.law
+    if options.stability is None and law.n_atoms is None:
+        return None
     if law.n_atoms is None or law.depends_on_x:
         raise SettingError(
-            "stability resamples background rows that weigh the same whatever is kept, as those of "
+            f"{_asked(options)} resamples background rows that weigh the same whatever is kept, as those of "
             f"reference='marginal'; got {type(reference).__name__}"
         )
-    return groups_of(law.n_atoms, options.stability, options.seed)
+    return groups_of(law.n_atoms, options.stability or 0, options.seed)
 
 
-def _check_resampled(search: Search, restriction: Restriction, meter: Meter) -> None:
-    if not search.plan.complete:
+def _asked(options: Options) -> str:
+    """Which of the two arguments asks how sure sets are."""
+    return "confidence" if options.stability is None else "stability"
+
+
+def _groups_of_errors(ready: Ready, restriction: Restriction, groups: Groups | None) -> Groups | None:
+    """The groups that tell the errors of gaps; none where draws do.
+
+    Raises:
+        SettingError: if nothing tells them.
+    """
+    if ready.of_decisions:
         raise SettingError(
-            "stability needs all subsets compared under every resample, which is not so here "
-            f"({search.plan.sentence}); group columns, raise budget, or leave stability out"
+            "confidence needs the errors of gaps, and decisions have none; leave it out, or take "
+            "distance='absolute'"
+        )
+    if not restriction.method.exact and ready.options.stability is None:
+        return None
+    if groups is None and restriction.method.exact:
+        raise SettingError(
+            "confidence needs a background, as a sample of other rows, and here f_S(x) is computed without "
+            f"one: {restriction.method.sentence}; take reference='marginal'"
+        )
+    if groups is not None and ready.meter.limited:
+        raise SettingError("confidence asks for all subsets, which time_limit may cut short; leave one out")
+    return groups
+
+
+def _check_resampled(options: Options, search: Search, restriction: Restriction, meter: Meter) -> None:
+    if not search.plan.complete:
+        asked = _asked(options)
+        raise SettingError(
+            f"{asked} needs all subsets compared under every resample, which is not so here "
+            f"({search.plan.sentence}); group columns, raise budget, or leave {asked} out"
         )
     if meter.limited and restriction.method.rows:
         raise SettingError(
