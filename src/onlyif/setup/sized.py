@@ -220,11 +220,12 @@ def _check_unused(options: Options) -> None:
     """Refuse what has no use with sets of pixels."""
     plain = Options()
     unused = ("groups", "restriction", "search", "keep_table", "tolerate", "stability")
-    for name in unused:
-        if getattr(options, name) != getattr(plain, name):
-            raise SettingError(
-                f"{name} has no use with sets of pixels; leave it out, or take patches: Images(8)"
-            )
+    given = [name for name in unused if getattr(options, name) != getattr(plain, name)]
+    given += ["confidence"] * (options.question.confidence is not None)
+    if given:
+        raise SettingError(
+            f"{given[0]} has no use with sets of pixels; leave it out, or take patches: Images(8)"
+        )
     if options.constraints.given:
         raise SettingError(
             f"{', '.join(options.constraints.given)} has no use with sets of pixels; take patches: Images(8)"
