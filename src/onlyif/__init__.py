@@ -35,7 +35,8 @@ from onlyif.explanation.selection import Measure, Selection
 from onlyif.explanation.storage import load, load_folder, save
 from onlyif.explanation.summary import summary
 from onlyif.explanation.text import explanation_text
-from onlyif.modalities.base import InstancePlayers, Modality, Queries
+from onlyif.modalities.base import Call, InstancePlayers, Modality, Queries
+from onlyif.modalities.graphs import Graph, Graphs
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.references.baseline import Baseline
@@ -60,6 +61,7 @@ __all__ = [
     "Baseline",
     "Basis",
     "BeamSearch",
+    "Call",
     "Certificate",
     "ComparedSets",
     "Continuum",
@@ -74,6 +76,8 @@ __all__ = [
     "Forecast",
     "ForwardGreedySearch",
     "Gaussian",
+    "Graph",
+    "Graphs",
     "Images",
     "InputError",
     "InstancePlayers",

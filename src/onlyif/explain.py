@@ -10,6 +10,7 @@ from onlyif.criteria.distances import Distance
 from onlyif.explainer import Explainer, explanations_of
 from onlyif.explanation.explanations import Explanations
 from onlyif.modalities.base import Modality
+from onlyif.modalities.graphs import Graphs
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
@@ -44,7 +45,8 @@ def explain(
     keep_table: bool = False,
     tolerate: tuple[Fault, ...] = (),
     criterion: PNS | OwnCriterion | str = "sne",
-    modality: Modality | Images | None = None,
+    modality: Modality | Images | Graphs | None = None,
+    index: Any = None,
     n_jobs: int | None = None,
     against: Any = None,
     stability: int | None = None,
@@ -65,7 +67,7 @@ def explain(
             `torch.nn.Module`, an ONNX session, any object with `predict_proba` or `predict`, any callable
             from a table to outputs, or a `Predictor`.
         X: The rows to explain: a pandas or polars frame, a numpy array, a scipy sparse matrix or a torch
-            tensor; or instances of a `modality`.
+            tensor; instances of a `modality`; or a graph, with `index`.
         background: Rows like those the model was trained on, of the same kind and columns as `X`; what
             is hidden takes its values from them. Needed unless `reference` is a finished object.
         target: Which output is explained: its number, its class label, or one of these a row. By default the
@@ -106,8 +108,11 @@ def explain(
         modality: What kind of data X is, where its instances are no rows of a table: `Images()` for images of
             which sets of a few regions are looked for (taken where X has four axes or more),
             `Images("pixels")` for sets of single pixels, `Images(8)` and the like for images whose patches or
-            superpixels are the players, or a `Modality` of your own. `X` is then a sequence
-            of instances. Groups have no use then; images take a background and a reference.
+            superpixels are the players, `Graphs(...)` for nodes of a graph, or a `Modality` of your own. `X`
+            is then a sequence of instances, or a graph. Groups have no use then; images take a background and
+            a reference.
+        index: The nodes to explain where X is a graph, a torch_geometric `Data` or an `onlyif.Graph`: a
+            number, several, or a boolean a node. Their edges are the players.
         n_jobs: How many blocks of rows are explained at once, as joblib has it: None for 1, -1 for all cores.
             Processes do it, or threads with `joblib.parallel_config(backend="threading")`. The explanations
             are the same, whatever the number.
@@ -162,4 +167,4 @@ def explain(
         against=against, stability=stability, confidence=confidence, keep=keep, never=never, costs=costs,
         order=order,
     )  # fmt: skip
-    return explanations_of(explainer, X)
+    return explanations_of(explainer, X, index)

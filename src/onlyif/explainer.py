@@ -20,6 +20,7 @@ from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanations import Explanations, joined
 from onlyif.explanation.layout import counted
 from onlyif.modalities.base import Modality
+from onlyif.modalities.graphs import GraphNodes, Graphs
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
@@ -32,6 +33,7 @@ from onlyif.setup.choose import Parts
 from onlyif.setup.constraints import Constraints
 from onlyif.setup.forecast import Forecast, forecast_of, joined_forecasts
 from onlyif.setup.foundation import Source
+from onlyif.setup.graphs import is_graph
 from onlyif.setup.instances import pieces_of
 from onlyif.setup.jobs import count_jobs
 from onlyif.setup.options import Options, Target
@@ -121,7 +123,7 @@ class Explainer:
     keep_table: bool = False
     tolerate: tuple[Fault, ...] = ()
     criterion: PNS | OwnCriterion | str = "sne"
-    modality: Modality | Images | None = None
+    modality: Modality | Images | Graphs | None = None
     n_jobs: int | None = None
     against: Any = None
     stability: int | None = None
@@ -133,11 +135,12 @@ class Explainer:
     # At most one: what was prepared in an earlier call.
     _setups: list[Setup] = field(default_factory=list, init=False)
 
-    def __call__(self, X: Any) -> Explanations:
+    def __call__(self, X: Any, index: Any = None) -> Explanations:
         """One explanation a row, in order.
 
         Args:
-            X: The rows to explain, of the kind of the background.
+            X: The rows to explain, of the kind of the background; or a graph.
+            index: The nodes to explain, where X is a graph.
 
         Raises:
             InputError: if a table cannot be used as it is.
@@ -146,9 +149,9 @@ class Explainer:
             LimitError: if a table over all subsets would not fit the memory.
             Interrupted: on Ctrl-C; its `finished` holds the explanations that were whole.
         """
-        return explanations_of(self, X)
+        return explanations_of(self, X, index)
 
-    def estimate(self, X: Any) -> Forecast:
+    def estimate(self, X: Any, index: Any = None) -> Forecast:
         """What explaining the rows will take, without explaining anything: model rows, seconds, memory.
 
         Inputs are checked as ever. The model is asked for three calls more, of 64, 64 and 1,024 rows at
@@ -156,7 +159,8 @@ class Explainer:
         instead, if it has at most 16 players. Memory is counted from the arrays that are held at once.
 
         Args:
-            X: The rows to explain, of the kind of the background.
+            X: The rows to explain, of the kind of the background; or a graph.
+            index: The nodes to explain, where X is a graph.
 
         Raises:
             InputError: if a table cannot be used as it is.
@@ -176,19 +180,37 @@ class Explainer:
             time: about ... s
             memory: about ... MiB beside the model and the tables
         """
-        meter = Meter()
-        if self.sought is not None:
+        meter, asked = Meter(), self.of_nodes(X, index)
+        if asked.sought is not None:
             raise SettingError(
                 "estimate has no use with sets of pixels; try one image, and look at model_rows"
             )
-        if self.against is not None:
-            return self.run_against(X, meter).forecast()
-        if self.modality is None:
-            return forecast_of(self.work(X, meter))
-        pieces = pieces_of(X, self.background, self.options)
+        if asked.against is not None:
+            return asked.run_against(X, meter).forecast()
+        if asked.modality is None:
+            return forecast_of(asked.work(X, meter))
+        pieces = pieces_of(_data(X, index), asked.source)
         return joined_forecasts(
             [forecast_of(prepare(self.model, rows, None, chosen, meter)) for rows, chosen in pieces]
         )
+
+    def of_nodes(self, X: Any, index: Any) -> "Explainer":
+        """The explainer of nodes of a graph, where some are named; else itself.
+
+        Args:
+            X: The rows to explain, or a graph.
+            index: The nodes, or None.
+
+        Raises:
+            SettingError: if X is a graph and none are named.
+        """
+        if index is not None and self.modality is None:
+            return replace(self, modality=Graphs())
+        if index is not None and not isinstance(self.modality, Graphs):
+            raise SettingError(f"index names nodes of a graph, and has no use with {self.modality!r}")
+        if index is None and is_graph(X):
+            raise SettingError("X is a graph: name the nodes to explain with index=...")
+        return self
 
     def work(self, X: Any, meter: Meter) -> Work:
         """What is to be done to explain some rows of a table.
@@ -243,7 +265,12 @@ class Explainer:
         Raises:
             SettingError: if an option has no use with it, it decides nothing, or no row is left.
         """
-        return run_against(Source(self.model, self.background, self.options), X, self.against, meter)
+        return run_against(self.source, X, self.against, meter)
+
+    @property
+    def source(self) -> Source:
+        """What is explained and how, beside the rows."""
+        return Source(self.model, self.background, self.options)
 
     @property
     def options(self) -> Options:
@@ -312,16 +339,18 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
-def explanations_of(explainer: Explainer, X: Any) -> Explanations:
-    """What `explainer(X)` gives; a warning points to who called the caller.
+def explanations_of(explainer: Explainer, X: Any, index: Any) -> Explanations:
+    """What `explainer(X, index)` gives; a warning points to who called the caller.
 
     Args:
         explainer: The explainer.
-        X: The rows to explain.
+        X: The rows to explain, or a graph.
+        index: The nodes to explain, where X is a graph.
 
     Raises:
         SettingError: if an argument is out of range.
     """
+    explainer, data = explainer.of_nodes(X, index), _data(X, index)
     bar = progress_bar(Either((Flag(), None)).take("progress", explainer.progress))
     jobs, meter = count_jobs(explainer.n_jobs), meter_of(explainer.time_limit, bar)
     if explainer.modality is None and is_array_api_obj(X) and X.ndim >= IMAGE_AXES:
@@ -331,15 +360,20 @@ def explanations_of(explainer: Explainer, X: Any) -> Explanations:
     if explainer.against is not None:
         return _all(explainer.run_against(X, meter), bar, jobs)
     if explainer.modality is not None:
-        return _of_modality(explainer, X, meter, bar, jobs)
+        return _of_modality(explainer, data, meter, bar, jobs)
     return _all(run_of(explainer.work(X, meter)), bar, jobs)
+
+
+def _data(X: Any, index: Any) -> Any:
+    """What is explained: the rows, or the nodes of a graph."""
+    return X if index is None else GraphNodes(X, index)
 
 
 def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar, jobs: int) -> Explanations:
     """Instances whose players have the same names together, in the order of the instances."""
     explained: list[Explanations] = []
     late: list[int] = []
-    for rows, chosen in pieces_of(data, explainer.background, explainer.options):
+    for rows, chosen in pieces_of(data, explainer.source):
         if explained and meter.left_s <= 0:
             late.extend(range(rows.first, rows.first + len(rows)))
             continue

@@ -1,14 +1,17 @@
 """Kinds of data that are no tables: who plays in an instance, and what the model is given of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, cast, final
 
 import numpy as np
+from array_api_compat import is_array_api_obj
 from jaxtyping import Bool, Int64
 
-from onlyif.core.errors import InputError, SettingError
+from onlyif.core.arrays import Array, beside
+from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.core.labels import Row
 from onlyif.core.players import duplicates
 
 
@@ -20,6 +23,7 @@ class InstancePlayers:
     Args:
         names: One name a player, distinct.
         values: What each player is in this instance, as text for a reader; "" where a name says it all.
+        note: What the reader should know of who plays, a sentence; "" for nothing.
 
     Raises:
         InputError: if there is no player, names repeat, or there is not one value a player.
@@ -31,6 +35,7 @@ class InstancePlayers:
 
     names: tuple[str, ...]
     values: tuple[str, ...]
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -88,6 +93,52 @@ class Queries:
         return (Query(self.instances[number], shown, draw) for number, shown, draw in rows)
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call of a model that takes several arguments, or answers for more than is asked.
+
+    What `Modality.render` makes where a batch is no single thing, as features and edges.
+
+    Args:
+        arguments: The model's arguments, in order.
+        named: More of them, by their names.
+        rows: The row of the model's answer for each query.
+        n_answers: The rows that the model has to answer with.
+
+    Example:
+        >>> Call((np.ones((3, 2)), 2.0), {}, np.array([1]), 3).answered_by(lambda x, y: x * y)
+        array([[2., 2.]])
+    """
+
+    arguments: tuple[Any, ...]
+    named: Mapping[str, Any]
+    rows: Int64[np.ndarray, "r"]
+    n_answers: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def answered_by(self, model: Callable[..., Any]) -> Array:
+        """The model's answers for the queries, in order.
+
+        Args:
+            model: What is called.
+
+        Raises:
+            ModelError: unless it answers with one array or tensor of so many rows.
+        """
+        answer = model(*self.arguments, **self.named)
+        if not is_array_api_obj(answer):
+            raise ModelError(f"the model answered with a {type(answer).__name__}; need one array or tensor")
+        if answer.ndim == 0 or len(answer) != self.n_answers:
+            raise ModelError(
+                f"the model answered with shape {tuple(answer.shape)}; need {self.n_answers} rows, one for "
+                "each row of what it was given"
+            )
+        return answer[beside(self.rows, answer)]
+
+
 class Modality(ABC):
     """A kind of data: who plays in an instance, and what the model sees when some players are hidden.
 
@@ -107,7 +158,7 @@ class Modality(ABC):
 
     @abstractmethod
     def render(self, queries: Queries) -> Any:
-        """What the model is given: its own kind of batch, in new memory, one row a query.
+        """What the model is given: its own kind of batch, in new memory, one row a query; or a `Call`.
 
         Args:
             queries: The rows of one call.
@@ -117,6 +168,15 @@ class Modality(ABC):
     @abstractmethod
     def hides(self) -> str:
         """One sentence: what becomes of a hidden player."""
+
+    def label(self, instance: Any, place: int) -> Row:
+        """What an instance is called in results; by default its place among those explained together.
+
+        Args:
+            instance: One of the user's instances.
+            place: Its place.
+        """
+        return place
 
     @property
     def n_draws(self) -> int:

@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from typing_extensions import override
 
 from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.core.labels import Row
 from onlyif.core.shapes import Batch
 from onlyif.modalities.base import ALL_HIDDEN, InstancePlayers, Modality, Queries, check_modality_fits
 from onlyif.modalities.table import Schema
@@ -96,6 +97,17 @@ class RenderedRows:
         return self.players[0].names
 
     @property
+    def labels(self) -> tuple[Row, ...]:
+        """What the instances are called in results."""
+        each = enumerate(self.instances, self.first)
+        return tuple(self.modality.label(instance, place) for place, instance in each)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader should know of who plays, each a sentence."""
+        return tuple(dict.fromkeys(each.note for each in self.players if each.note))
+
+    @property
     def codes(self) -> Float64[np.ndarray, "b d"]:
         """The instances as they are."""
         numbers = np.arange(len(self), dtype=np.float64) * (self.modality.n_draws + 1)
@@ -132,7 +144,11 @@ def in_groups(modality: Modality, instances: Sequence[Any], *, alone: bool) -> l
         instance = instances[number]
         players = modality.players(instance)
         check_modality_fits(players, modality.n_draws)
-        if groups and not alone and groups[-1].names == players.names:
+        alike = bool(groups) and (groups[-1].names, groups[-1].players[-1].note) == (
+            players.names,
+            players.note,
+        )
+        if alike and not alone:
             last = groups[-1]
             joined = (*last.instances, instance), (*last.players, players)
             groups[-1] = RenderedRows(modality, *joined, last.first)

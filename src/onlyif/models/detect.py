@@ -18,7 +18,7 @@ from onlyif.modalities.table_arrays import ArrayForm
 from onlyif.modalities.table_forms import Form
 from onlyif.models.base import Predictor
 from onlyif.models.formed import formed
-from onlyif.models.function import predictor_of
+from onlyif.models.function import predictor_of, taking_arguments
 from onlyif.models.methods import method_heads
 from onlyif.models.outputs import Head, HeadKind, Heads, Output
 from onlyif.models.own_methods import is_of_library, parts_of
@@ -86,7 +86,9 @@ def _detected(model: Any, schema: Schema, output: Output) -> Predictor:
             f"cannot tell how to ask a {_named(model)} for predictions; need {SUPPORTED}, an object with "
             "predict or predict_proba, or a function from a table to one row of numbers an instance"
         )
-    function = Heads(f"the function {_name(model)}", (Head(HeadKind.VALUE, model),), of_known_kind=known)
+    ask = model if schema.form.of_tables else taking_arguments(model)
+    head = Head(HeadKind.VALUE, ask)
+    function = Heads(f"the function {_name(model)}", (head,), of_known_kind=known)
     return predictor_of(function, output, schema.form)
 
 

@@ -11,6 +11,7 @@ from typing_extensions import override
 from onlyif.core.errors import InputError, ModelError
 from onlyif.core.progress import Meter
 from onlyif.core.shapes import Batch, Outputs
+from onlyif.modalities.base import Call
 from onlyif.modalities.table_forms import BatchForm, Form
 from onlyif.models.base import Meaning, Predictor
 from onlyif.models.decisions import Decision
@@ -74,9 +75,18 @@ class FunctionPredictor(Predictor):
 
     @override
     def predict(self, batch: Batch) -> Outputs:
-        return self._answers(self.form.decode(batch), len(batch))
+        return self.answers(self.form.decode(batch), len(batch))
 
-    def _answers(self, native: Any, n_rows: int) -> Outputs:
+    def answers(self, native: Any, n_rows: int) -> Outputs:
+        """The answers to what the function itself takes.
+
+        Args:
+            native: In the function's own form, in memory of its own.
+            n_rows: The rows that are asked for.
+
+        Raises:
+            ModelError: if the function answers with other than one row a row.
+        """
         self.meter.receive(n_rows)
         with self.guard():
             answer = self.function(native)
@@ -109,7 +119,7 @@ class FunctionPredictor(Predictor):
             return Watched(self.predict(batch), changed=False)
         native = self.form.decode(batch)
         before = self.form.encode(native)
-        outputs = self._answers(native, len(batch))
+        outputs = self.answers(native, len(batch))
         try:
             after = self.form.encode(native)
         except InputError:
@@ -132,3 +142,16 @@ def predictor_of(heads: Heads, output: Output, form: Form) -> FunctionPredictor:
     """
     head = output.choose(heads)
     return FunctionPredictor(head.ask, form, heads.meaning(head), heads.guard, heads.notes, heads.decision)
+
+
+def taking_arguments(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    """A function that takes a batch, which may be a `Call` of several arguments.
+
+    Args:
+        function: Takes a batch, or these arguments.
+    """
+
+    def ask(batch: Any) -> Any:
+        return batch.answered_by(function) if isinstance(batch, Call) else function(batch)
+
+    return ask

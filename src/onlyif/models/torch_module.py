@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from onlyif.core.errors import ModelError
+from onlyif.modalities.base import Call
 from onlyif.modalities.table_tensor import TensorForm
 from onlyif.models.base import ANY_ROWS, NETWORK_ROWS
 from onlyif.models.outputs import Head, HeadKind, Heads, digits_of
@@ -38,7 +39,7 @@ class ModuleCall:
 
     module: nn.Module
 
-    def __call__(self, batch: Tensor) -> Tensor:
+    def __call__(self, batch: Any) -> Tensor:
         """The module's raw outputs, under its guard.
 
         Raises:
@@ -53,22 +54,29 @@ class ModuleCall:
         with module_guard(self.module), torch.no_grad():
             yield
 
-    def plain(self, batch: Tensor) -> Tensor:
+    def plain(self, batch: Any) -> Tensor:
         """The module's raw outputs, with nothing put back.
+
+        Args:
+            batch: A tensor, a `Call` of several arguments, or whatever else the module takes.
 
         Raises:
             ModelError: if the module answers with something other than a tensor.
         """
+        if isinstance(batch, Call):
+            return _tensor(batch.answered_by(self.module))
+        if not torch.is_tensor(batch):
+            return _tensor(self.module(batch))
         # On a CPU activations of more rows leave the cache, and the same work takes up to twice as long.
         rows = CPU_ROWS if batch.device.type == "cpu" else max(1, len(batch))
-        answers = [self._answer(part) for part in torch.split(batch, rows)]
+        answers = [_tensor(self.module(part)) for part in torch.split(batch, rows)]
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
-    def _answer(self, batch: Tensor) -> Tensor:
-        answer = self.module(batch)
-        if not torch.is_tensor(answer):
-            raise ModelError(f"the module answered with a {type(answer).__name__}; need one tensor")
-        return answer
+
+def _tensor(answer: Any) -> Tensor:
+    if not torch.is_tensor(answer):
+        raise ModelError(f"the module answered with a {type(answer).__name__}; need one tensor")
+    return answer
 
 
 def module_heads(module: nn.Module) -> Heads:
@@ -79,7 +87,7 @@ def module_heads(module: nn.Module) -> Heads:
     call = ModuleCall(module)
     digits = digits_of(module_dtype(module))
 
-    def probabilities(batch: Tensor) -> Tensor:
+    def probabilities(batch: Any) -> Tensor:
         logits = _columns(call.plain(batch), len(batch))
         if logits.ndim != 2 or logits.shape[1] > 1:
             # What is no table of outputs is refused by who asks.

@@ -1,55 +1,93 @@
 """From the user's instances of another kind than rows of a table to pieces that are explained like tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
+from array_api_compat import is_array_api_obj
 from jaxtyping import Float
 
 from onlyif.core.arrays import Array, doubled, namespace
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.modalities.base import ALL_HIDDEN, Modality, instances_of
+from onlyif.modalities.graphs import EdgeModality, Graphs
 from onlyif.modalities.images import ImageModality, Images, checked_images
 from onlyif.modalities.rendered import RenderedRows, in_groups
 from onlyif.references.base import Plan, Reference
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.filling import FillingReference
 from onlyif.references.marginal import fit_marginal
-from onlyif.setup.options import Options, criterion_of
-from onlyif.setup.tables import masked_sample
+from onlyif.setup.foundation import Source
+from onlyif.setup.graphs import MOST_PLAYERS, graph_instances, rows_a_call
+from onlyif.setup.options import Options, Target, criterion_of
+from onlyif.setup.tables import N_MASKED, masked_sample
 
 
-def pieces_of(data: Any, background: Any, options: Options) -> list[tuple[RenderedRows, Options]]:
+def pieces_of(data: Any, source: Source) -> list[tuple[RenderedRows, Options]]:
     """The instances in pieces whose players have the same names, with the options for each.
 
     Args:
         data: The instances.
-        background: The background, where the modality takes one.
-        options: What is asked, with a modality.
+        source: The model, the background, where the modality takes one, and what is asked, with a modality.
 
     Raises:
         InputError: if an instance is none of the modality's kind, or has no players.
         SettingError: if an option has no use with the modality.
     """
-    modality, instances = _modality(data, background, options)
+    options = source.options
+    modality, instances = _modality(data, source)
     causes = criterion_of(options.criterion)
     groups = in_groups(modality, instances, alone=causes is not None)
+    targets = _targets(options.target, [len(group) for group in groups])
+    pieces = [
+        (group, replace(_affordable(group, options), target=target))
+        for group, target in zip(groups, targets, strict=True)
+    ]
     if causes is None:
         filling = FillingReference(modality.n_draws, modality.hides)
-        return [(group, replace(options, reference=filling)) for group in groups]
+        return [(group, replace(chosen, reference=filling)) for group, chosen in pieces]
     if causes.baseline is not None:
         raise SettingError("PNS(baseline=...) has no use with a modality, which says itself what hides")
     if causes.sample != "background":
         raise SettingError("PNS(sample=...) has no use with a modality: E is made of masked copies")
     own = replace(causes, baseline=ALL_HIDDEN)
     return [
-        (group, replace(options, reference=None, criterion=replace(own, sample=masked_sample(group))))
-        for group in groups
+        (group, replace(chosen, reference=None, criterion=replace(own, sample=masked_sample(group))))
+        for group, chosen in pieces
     ]
 
 
-def _modality(data: Any, background: Any, options: Options) -> tuple[Modality, Any]:
+def _targets(target: Target, sizes: Sequence[int]) -> list[Target]:
+    """The target of each piece: where one an instance was given, those of its own instances."""
+    several = isinstance(target, list) or (is_array_api_obj(target) and target.ndim == 1)
+    if not several or len(sizes) == 1:
+        return [target] * len(sizes)
+    if len(target) != sum(sizes):
+        raise SettingError(
+            f"need one target, or one an instance: {sum(sizes)} instances, got {len(target)} targets"
+        )
+    ends = np.cumsum(sizes).tolist()
+    return [target[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+
+
+def _affordable(group: RenderedRows, options: Options) -> Options:
+    """The options with calls and searches as large as instances of this size allow for."""
+    if not isinstance(group.modality, EdgeModality):
+        return options
+    few = min(
+        options.budget, 2**MOST_PLAYERS * (1 if criterion_of(options.criterion) is None else N_MASKED + 1)
+    )
+    return replace(
+        options,
+        max_rows=rows_a_call(group.modality, group.instances, options.max_rows),
+        budget=few if options.search is None else options.budget,
+    )
+
+
+def _modality(data: Any, source: Source) -> tuple[Modality, Any]:
+    options, background = source.options, source.background
     if options.stability is not None:
         raise SettingError("stability resamples background rows, and has no use with a modality")
     if options.groups is not None:
@@ -58,6 +96,8 @@ def _modality(data: Any, background: Any, options: Options) -> tuple[Modality, A
         case Images():
             images = _images(data, background, options)
             return images, range(len(images.images))
+        case Graphs():
+            return graph_instances(data, source)
         case Modality() as modality:
             for name, given in {"background": background, "reference": options.reference}.items():
                 if given is not None:
@@ -67,7 +107,7 @@ def _modality(data: Any, background: Any, options: Options) -> tuple[Modality, A
                     )
             return modality, instances_of(data)
         case _:
-            raise SettingError(f"need a Modality or Images, got {type(options.modality).__name__}")
+            raise SettingError(f"need a Modality, Images or Graphs, got {type(options.modality).__name__}")
 
 
 def _images(data: Any, background: Any, options: Options) -> ImageModality:

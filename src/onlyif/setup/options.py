@@ -25,6 +25,7 @@ from onlyif.core.permitted import Permitted
 from onlyif.core.plain_values import shown
 from onlyif.criteria.distances import Distance
 from onlyif.modalities.base import Modality
+from onlyif.modalities.graphs import Graphs
 from onlyif.modalities.groups import Groups
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
@@ -62,7 +63,7 @@ class Options:
     keep_table: bool = False
     tolerate: tuple[Fault, ...] = ()
     criterion: PNS | OwnCriterion | str = "sne"
-    modality: Modality | Images | None = None
+    modality: Modality | Images | Graphs | None = None
     stability: int | None = None
     constraints: Constraints = field(default_factory=Constraints)
 
@@ -83,7 +84,7 @@ _KINDS: Mapping[str, Kind] = {
     "keep_table": Flag(),
     "tolerate": Several(Made((Fault,))),
     "criterion": Either(named_or(CRITERIA, "criterion", PNS, OwnCriterion)),
-    "modality": Either((Made((Modality, Images)), None)),
+    "modality": Either((Made((Modality, Images, Graphs)), None)),
     "stability": Either((Whole(least=2, most=MOST_RESAMPLES), None)),
 }
 

@@ -75,7 +75,7 @@ class Tables:
             OtherRowsError: if they hold what the background does not, or are no such table.
         """
         if isinstance(rows, RenderedRows):
-            return CodedRows(self, rows.codes, tuple(range(rows.first, rows.first + len(rows))), (), "")
+            return CodedRows(self, rows.codes, rows.labels, rows.notes, "")
         if not self.alone:
             return CodedRows(self, self.schema.encode(rows), row_labels(rows), (), self._backend(rows))
         try:
