@@ -10,6 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from onlyif.answers.explained import explain_case
+from onlyif.engine.distinct import MOST_ENTRIES
 from onlyif.engine.engine import Engine
 from onlyif.explanation.layout import counted, number, sentence
 from onlyif.setup.work import Work
@@ -19,6 +20,8 @@ TIMED_CALLS = (64, 64, 1024)
 # How often the rows of a call are held, and how many numbers for each of their outputs: the engine's checks,
 # and what is looked up and read from them.
 CALL_COPIES, CALL_NUMBERS = 2, 6
+# Of each set of players and row that replaces them: which rows are equal there, and where its output is.
+ENTRY_BYTES = 14
 # Rows to explain of which equal blends are counted.
 MOST_COUNTED = 256
 # Seconds beside the model, on a processor of 2023: of each row, of each subset that is compared (hulls and
@@ -101,7 +104,8 @@ def forecast_of(work: Work) -> Forecast:
     answered = whole.criterion.rows_to_answer(complete=whole.search.plan.complete)
     compared = _compared_rows(work)
     needed = compared + n * answered
-    expected = math.ceil(_distinct_share(work) * compared) + n * answered
+    share = _distinct_share(work)
+    expected = math.ceil(share * compared) + n * answered
     said = whole.provenance.sentences
     how = [said[name] for name in ("restriction", "sample", "steps") if name in said]
     seconds = _model_seconds(work, expected, needed) if work.choice.rows_a_subset else _trial_seconds(work)
@@ -114,7 +118,7 @@ def forecast_of(work: Work) -> Forecast:
         asked_rows=min(expected, needed),
         check_rows=whole.meter.model_rows,
         seconds=seconds,
-        memory_bytes=_peak(work),
+        memory_bytes=_peak(work, repeats=share < 1.0),
     )
 
 
@@ -122,14 +126,15 @@ def _engine(work: Work) -> Engine:
     return Engine(work.choice.predictor, work.ready.tables.players, work.ready.options.max_rows)
 
 
-def _peak(work: Work) -> int:
-    """What is held at once: of all subsets, of the rows of a call, of the results."""
+def _peak(work: Work, *, repeats: bool) -> int:
+    """What is held at once: of all subsets, of the rows of a call, of equal rows, of the results."""
     ready, d = work.ready, len(work.whole.names)
     kept = len(work) * 8 << d if ready.options.keep_table else 0
     entry = int(work.choice.predictor.batch_dtype.itemsize) * int(ready.tables.players.index.size)
     numbers = CALL_COPIES * entry + CALL_NUMBERS * 8 * int(ready.asked.outputs.shape[1])
     rows = min(_engine(work).rows_a_call, work.planned_rows)
-    return work.choice.table_bytes + rows * numbers + kept
+    entries = work.planned_rows if repeats and work.planned_rows <= MOST_ENTRIES else 0
+    return work.choice.table_bytes + rows * numbers + ENTRY_BYTES * entries + kept
 
 
 def _compared_rows(work: Work) -> int:
