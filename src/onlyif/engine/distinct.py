@@ -272,7 +272,7 @@ def equal_rows(rows: Float[np.ndarray, "v *x"], players: Players) -> EqualRows |
         rows: What replaces a part of instances.
         players: How players tile an instance.
     """
-    if len(rows) << min(players.count, MOST_ENTRIES) > MOST_ENTRIES:
+    if len(rows) << players.count > MOST_ENTRIES:
         return None
     numbers = _numbers_of_values(rows, players)
     counts = 1 + numbers.max(0)

@@ -37,8 +37,8 @@ from onlyif.models.base import Predictor
 ENTRIES_A_CALL, FEW_ROWS = 2**21, 1024
 # Rows that are compared at once, where equal ones are looked for.
 PAIRS_AT_ONCE = 2**18
-# Rows that are written at once.
-ROWS_WRITTEN_AT_ONCE = 2**11
+# Entries of rows that are written at once: 256 KiB of float64.
+ENTRIES_WRITTEN_AT_ONCE = 2**15
 # Blends of several instances, equal ones counted each time, whose distinct ones share calls.
 BLENDS_AT_ONCE = 2**19
 # Keys are sorted where there could be so many times more of them, else ticked off a list of all.
@@ -303,7 +303,7 @@ class Engine:
         They are written in pieces, so that all that is needed for them stays in the cache.
         """
         rows, d = np.empty((len(blends), *self.players.index.shape), dtype=mine.dtype), self.players.count
-        for part in slices(len(blends), ROWS_WRITTEN_AT_ONCE):
+        for part in slices(len(blends), max(1, ENTRIES_WRITTEN_AT_ONCE // self.players.index.size)):
             instance, other = np.divmod(blends[part] >> d, len(theirs))
             hidden = self.players.spread(keep_of_codes(blends[part] & ((1 << d) - 1), d))
             rows[part] = np.where(hidden, theirs.take(other, axis=0), mine.take(instance, axis=0))
