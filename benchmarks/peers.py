@@ -410,7 +410,7 @@ def of_functions(folder):
     for name, ask, n_rows in (
         ("tanh of a sum", lambda table: np.tanh(table @ weights), 40),
         ("MLP 2 x 64", lambda table: network.predict_proba(table)[:, 1], 10),
-        ("forest 100 x 8", lambda table: forest.predict_proba(table)[:, 1], 5),
+        ("forest 100 x 8", lambda table: forest.predict_proba(table)[:, 1], 10),
     ):
         rows, background = parts(x, 100, n_rows)
         few = rows[:5]
