@@ -204,7 +204,8 @@ class EqualRows:
     @cached_property
     def own(self) -> Bool[np.ndarray, "v two_to_d"]:
         """Which entries stand for all that are the same."""
-        own: np.ndarray = self.same == np.arange(self.same.size).reshape(self.same.shape)
+        every = np.arange(self.same.size, dtype=np.int32).reshape(self.same.shape)
+        own: np.ndarray = self.same == every
         return own
 
     def distinct(self, differ: Int64[np.ndarray, "v"]) -> tuple[Int64[np.ndarray, "_"], Places]:
