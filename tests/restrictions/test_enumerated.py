@@ -194,7 +194,7 @@ def test_a_law_without_atoms_and_bad_settings_are_refused():
 def test_the_method_says_how_many_atoms_and_what_a_subset_costs():
     method = EnumeratedRestriction(Watched(), MarginalReference(torch.zeros(7, 4)), GROUPED).method
     assert (method.exact, method.rows) == (True, 7)
-    assert "7 atoms" in method.sentence
+    assert "7 rows of the reference" in method.sentence
 
 
 def test_single_precision_rows_are_averaged_in_double():
