@@ -23,7 +23,7 @@ from onlyif.models.random_states import advance_random_states, all_random_states
 # What a model may raise that is no fault of its own: the user's interrupt, our errors, too little memory.
 NO_FAULT = (KeyboardInterrupt, GeneratorExit, OnlyIfError, MemoryError)
 T = TypeVar("T")
-_Answers = Float[np.ndarray, "r k"]
+_Answers = Float[np.ndarray, "..."]
 # Kernels differ with the number of rows: more rounding is allowed for than between equal calls.
 KERNELS = 64
 
