@@ -14,7 +14,7 @@ from typing import final
 
 import numpy as np
 from array_api_compat import is_numpy_array
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64
 
 from onlyif.core.arrays import Array, beside, copied, doubled, in_dtype, namespace, where_kept
 from onlyif.core.blend import blend
@@ -430,7 +430,7 @@ def slices(total: int, step: int) -> Iterator[slice]:
 
 def _distinct(
     keys: Int64[np.ndarray, "..."], n_possible: int
-) -> tuple[Int64[np.ndarray, "_"], Int64[np.ndarray, "..."]]:
+) -> tuple[Int64[np.ndarray, "_"], Int[np.ndarray, "..."]]:
     """The distinct ones among some keys, in order, and the place of each key among them."""
     if n_possible > KEYS_PER_ENTRY * keys.size:
         found, places = np.unique(keys, return_inverse=True)
