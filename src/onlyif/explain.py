@@ -28,7 +28,7 @@ def explain(
     background: Any = None,
     target: Target = None,
     alpha: float = 0.5,
-    size: float | Sequence[float] | None = None,
+    size: int | float | Sequence[int | float] | None = None,
     exact_size: bool = False,
     epsilon: float | None = None,
     groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None,

@@ -106,7 +106,7 @@ class Explainer:
     _: KW_ONLY
     target: Target = None
     alpha: float = 0.5
-    size: float | Sequence[float] | None = None
+    size: int | float | Sequence[int | float] | None = None
     exact_size: bool = False
     epsilon: float | None = None
     groups: Mapping[str, Sequence[str]] | str | Path | Any | None = None
@@ -392,7 +392,8 @@ def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar
     return replace(found, left_out=(*found.left_out, *late))
 
 
-def _all(run: Run, bar: ProgressBar, jobs: int) -> Explanations:
+def _all(run: Any, bar: ProgressBar, jobs: int) -> Explanations:
+    """What a `Run` explains, or a `SizedRun`, whose file needs torch."""
     finished: list[Explanations] = [Explanations((), run.backend)]
     try:
         for part in bar.over(run.parts(jobs=jobs), len(run)):

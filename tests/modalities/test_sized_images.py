@@ -2,6 +2,7 @@
 
 import warnings
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -129,7 +130,7 @@ BAD = [
     (IMAGES, {"size": 0.001}, SettingError, "share of 0.001, 0 pixels"),
     (IMAGES, {"size": 120}, SettingError, "1 to 119 of 120 pixels here, got 120"),
     (IMAGES, {"size": []}, SettingError, "at least one size"),
-    (IMAGES, {"size": "all"}, SettingError, "got 'all'"),
+    (IMAGES, {"size": "all"}, (SettingError, jaxtyping.TypeCheckError), "got 'all'|Type-check error"),
     (IMAGES, {"size": 0.1, "budget": 100}, SettingError, "too small for one step"),
     (IMAGES, {"criterion": "pns"}, SettingError, "found by criterion"),
     (IMAGES, {"search": "beam"}, SettingError, "search has no use"),

@@ -335,7 +335,7 @@ class Explanation:
             raise self._absent("hard")
         return self.unified.keep.reshape(self.names.shape)
 
-    def at_size(self, size: float, alpha: float | None = None) -> Selection:
+    def at_size(self, size: int | float, alpha: float | None = None) -> Selection:
         """The best compared set of exactly one size.
 
         Args:

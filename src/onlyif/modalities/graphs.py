@@ -13,11 +13,11 @@ from typing import Any, final
 
 import numpy as np
 from array_api_compat import is_array_api_obj
-from jaxtyping import Bool, Float, Int, Int64
+from jaxtyping import Bool, Int64
 from typing_extensions import override
 
 from onlyif.core.arguments import Either, Flag, Whole, settle
-from onlyif.core.arrays import Array, beside, namespace, on_host
+from onlyif.core.arrays import beside, namespace, on_host
 from onlyif.core.errors import InputError, LimitError
 from onlyif.core.labels import Row
 from onlyif.modalities.base import Call, InstancePlayers, Modality, Queries
@@ -38,11 +38,11 @@ class Graph:
     """A graph whose nodes have features, for whom has no `torch_geometric.data.Data`.
 
     Args:
-        x: One row of features a node.
-        edge_index: The nodes that each edge goes from and to, numbered from 0: messages go that way. An
-            undirected edge stands there twice, once each way.
-        edge_weight: One number an edge, or None.
-        edge_attr: One row of features an edge, or None.
+        x: One row of features a node, (n, *f): an array or tensor.
+        edge_index: The nodes that each edge goes from and to, whole numbers from 0, (2, e): messages go that
+            way. An undirected edge stands there twice, once each way.
+        edge_weight: One number an edge, (e,), or None.
+        edge_attr: One row of features an edge, (e, *a), or None.
 
     Raises:
         InputError: unless they are arrays or tensors that fit each other, of finite numbers.
@@ -52,10 +52,10 @@ class Graph:
         3
     """
 
-    x: Float[Array, "n *f"]
-    edge_index: Int[Array, "two e"]
-    edge_weight: Float[Array, "e"] | None = None
-    edge_attr: Float[Array, "e *a"] | None = None
+    x: Any
+    edge_index: Any
+    edge_weight: Any = None
+    edge_attr: Any = None
 
     def __post_init__(self) -> None:
         _check_array(self.x, "x", "one row of features a node")
@@ -339,7 +339,7 @@ class EdgeModality(Modality):
         rows[order] = joined.rows
         return replace(joined, rows=rows)
 
-    def joined(self, shown: Sequence[tuple[EgoGraph, Bool[np.ndarray, "r d"]]]) -> Call:
+    def joined(self, shown: Sequence[tuple[EgoGraph, Bool[np.ndarray, "_ _"]]]) -> Call:
         """Ego graphs as one graph, block beside block; they are asked for in order.
 
         Args:

@@ -103,7 +103,7 @@ def plot_mask_montage(
 def plot_image_sets(
     image: Float[Array, "*channels h w"],
     item: Explanation | Explanations,
-    sizes: Sequence[float] = (0.02, 0.05, 0.1, 0.2),
+    sizes: Sequence[int | float] = (0.02, 0.05, 0.1, 0.2),
     ax: Axes | None = None,
 ) -> Axes:
     """The nested sets of an image: one row each for necessary, unified and sufficient, a column a size.

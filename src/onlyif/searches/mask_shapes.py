@@ -107,12 +107,12 @@ class SizedMasks(MaskShape):
             raise SettingError(f"sizes must be shares strictly between 0 and 1, got {self.shares}")
 
     @override
-    def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z d"]:
+    def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z fine"]:
         field = self.field(free)
         return of_sizes(field, field.shape[1] * field.new_tensor(self.shares))
 
     @override
-    def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+    def start(self, given: Float[Tensor, "b fine"]) -> Float[Tensor, "b d"]:
         chances = torch.logit(given.clamp(0.01, 0.99))
         return chances if self.grid is None else self.grid.gather(self.grid.drawn.spread(chances))
 
