@@ -85,7 +85,7 @@ def test_patterns_do_not_depend_on_the_blocks_in_which_they_are_found(n, monkeyp
         for pattern in enumerate(masks.tolist()):
             expected[pattern] = expected.get(pattern, 0) + weight
     for entries in (2**18, 3 * n):
-        monkeypatch.setattr(tree_patterns, "_BLOCK_ENTRIES", entries)
+        monkeypatch.setattr(tree_patterns, "_MOST_ENTRIES", entries)
         found = compile_tree_marginal(forest_arrays(model), players, background, weights).patterns
         pairs = list(zip(found.leaf.tolist(), found.needed.tolist(), strict=True))
         assert len(pairs) == len(expected)

@@ -10,7 +10,9 @@ from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.trees.leaves import Leaves
 from onlyif.trees.memory import check_held
 
-_BLOCK_ENTRIES = 2**18  # leaves times background rows compared at once: some MiB, which the cache holds
+# Leaves times background rows compared at once: a few MiB, which the cache holds. With many rows it is more, so
+# that not too few leaves share the work of a call.
+_BLOCK_ENTRIES, _MOST_ENTRIES, _ENOUGH_LEAVES = 2**17, 2**18, 32
 
 
 @final
@@ -86,7 +88,8 @@ def compile_patterns(
         raise LimitError(
             f"{len(rows)} background rows are too many for paths of {leaves.path.shape[1]} players"
         )
-    seen, size = leaves.see(rows), max(1, _BLOCK_ENTRIES // len(rows))
+    enough = max(_ENOUGH_LEAVES, _BLOCK_ENTRIES // len(rows))
+    seen, size = leaves.see(rows), max(1, min(enough, _MOST_ENTRIES // len(rows)))
     parts, n_patterns = [], 0
     sizes = np.zeros(0, dtype=np.int64) if group is None else np.bincount(group)
     each = 8 * (2 + values.shape[1]) + np.dtype(leaves.mask_type).itemsize + 4 * len(sizes)
@@ -135,7 +138,9 @@ def _distinct(
         bins = (np.arange(len(codes)) << n_places)[:, None] + codes
         summed = np.bincount(bins.ravel(), np.tile(weights, len(codes)))
         at = np.flatnonzero(summed)
-        shares = _of_groups((np.cumsum(summed != 0) - 1)[bins], len(at), group)
+        shares = _no_shares(at)
+        if group is not None:
+            shares = _of_groups((np.cumsum(summed != 0) - 1)[bins], len(at), group)
         return _Weighed((at >> n_places) + first, at & ((1 << n_places) - 1), summed[at], shares)
     row_bits = codes.shape[1].bit_length()
     # The row rides in the low bits, so that a plain sort does: numpy's is far faster than its argsort.
@@ -149,22 +154,27 @@ def _distinct(
     keys &= (1 << row_bits) - 1
     rows = keys.ravel()
     summed = np.add.reduceat(weights.take(rows), starts)
-    shares = _of_groups(np.cumsum(fresh) - 1, len(starts), None if group is None else group.take(rows))
+    shares = _no_shares(starts)
+    if group is not None:
+        shares = _of_groups(np.cumsum(fresh) - 1, len(starts), group.take(rows))
     return _Weighed(starts // codes.shape[1] + first, ordered.ravel()[starts], summed, shares)
 
 
+def _no_shares(patterns: Int64[np.ndarray, "q"]) -> Float32[np.ndarray, "q g"]:
+    """What there is of groups where rows are in none."""
+    return np.zeros((len(patterns), 0), dtype=np.float32)
+
+
 def _of_groups(
-    pattern: Int64[np.ndarray, "..."], n_patterns: int, group: Int64[np.ndarray, "_"] | None
+    pattern: Int64[np.ndarray, "..."], n_patterns: int, group: Int64[np.ndarray, "_"]
 ) -> Float32[np.ndarray, "q g"]:
     """The share of each group in the rows of each pattern.
 
     Args:
         pattern: The pattern of each leaf and row.
         n_patterns: How many there are.
-        group: The group of each leaf and row, or of each row; None where rows are in none.
+        group: The group of each leaf and row, or of each row.
     """
-    if group is None:
-        return np.zeros((n_patterns, 0), dtype=np.float32)
     n_groups = int(group.max()) + 1
     at = pattern.reshape(-1, len(group)) * n_groups + group
     counts = np.bincount(at.ravel(), minlength=n_patterns * n_groups).reshape(n_patterns, n_groups)
