@@ -10,8 +10,8 @@ from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.trees.leaves import Leaves
 from onlyif.trees.memory import check_held
 
-# Leaves times background rows compared at once: a few MiB, which the cache holds. With many rows it is more, so
-# that not too few leaves share the work of a call.
+# Leaves times background rows compared at once: a few MiB, which the cache holds. With many rows it is more,
+# so that not too few leaves share the work of a call.
 _BLOCK_ENTRIES, _MOST_ENTRIES, _ENOUGH_LEAVES = 2**17, 2**18, 32
 
 
