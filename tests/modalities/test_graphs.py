@@ -386,3 +386,13 @@ def test_how_far_messages_travel_in_torch_geometrics_layers():
 def _of_network(network, x, ends):
     with torch.no_grad():
         return network.eval()(torch.tensor(x, dtype=torch.float32), torch.tensor(ends)).numpy()
+
+
+def test_a_model_that_ends_the_program_is_an_error_of_the_model():
+    def model(x, edge_index):
+        raise SystemExit(3)
+
+    with pytest.raises(onlyif.ModelError, match="raised SystemExit"):
+        onlyif.explain(
+            model, onlyif.Graph(np.eye(2), np.array([[0], [1]])), index=1, modality=onlyif.Graphs(hops=1)
+        )

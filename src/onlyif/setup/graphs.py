@@ -275,7 +275,7 @@ def _asked(predictor: FunctionPredictor, call: Call) -> Float64[np.ndarray, "r k
         return doubled(predictor.answers(call, len(call)))
     except NO_FAULT:
         raise
-    except Exception as error:  # whatever the user's model raises
+    except BaseException as error:  # SystemExit among them: a model must not end the program
         raise ModelError(
             f"{predictor.meaning.model} raised {type(error).__name__} on a graph of {call.n_answers} nodes: "
             f"{error}"
