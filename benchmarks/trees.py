@@ -40,7 +40,7 @@ from onlyif.core.subsets import keep_of_codes
 from onlyif.models.links import TwoClassLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.restrictions.set_function import SetFunction
-from onlyif.runs import explained as explained_work
+from onlyif.runs.rows import explained as explained_work
 from onlyif.setup.constraints import Constraints
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare

@@ -24,7 +24,7 @@ from onlyif.explanation.storage import load, save
 from onlyif.explanation.text import explanation_text
 from onlyif.plots.plane import plot_plane
 from onlyif.plots.tabular import plot_explanation
-from onlyif.runs import explained
+from onlyif.runs.rows import explained
 from onlyif.setup.constraints import Constraints
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare

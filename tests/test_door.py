@@ -14,7 +14,7 @@ from onlyif.criteria.distances import FunctionDistance
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.models.function import FunctionPredictor
 from onlyif.references.marginal import MarginalReference
-from onlyif.runs import explained
+from onlyif.runs.rows import explained
 from onlyif.searches.beam import BeamSearch
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare

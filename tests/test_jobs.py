@@ -149,7 +149,7 @@ def test_an_interrupt_keeps_what_was_finished(monkeypatch):
         yield jobs.explained_in_time(work.whole.part(blocks[0]), 0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("onlyif.runs.blocks_in_jobs", interrupted)
+    monkeypatch.setattr("onlyif.runs.rows.blocks_in_jobs", interrupted)
     with pytest.raises(Interrupted) as caught:
         onlyif.explain(squared, ROWS[:70], background=ROWS, n_jobs=2)
     assert caught.value.finished == onlyif.explain(squared, ROWS[:70], background=ROWS)[:32]

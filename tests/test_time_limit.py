@@ -13,7 +13,7 @@ from onlyif.core.errors import OnlyIfWarning, SettingError
 from onlyif.core.progress import Display, meter_of
 from onlyif.explanation.certificate import Basis
 from onlyif.explanation.explanations import joined
-from onlyif.runs import explained, run_of
+from onlyif.runs.rows import explained, run_of
 from onlyif.samples.fewer import FewerSample
 from onlyif.setup.options import Options
 from onlyif.setup.prepare import prepare

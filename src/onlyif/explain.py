@@ -7,7 +7,7 @@ from typing import Any
 from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
 from onlyif.criteria.distances import Distance
-from onlyif.explainer import Explainer, explanations_of
+from onlyif.explainer import Explainer, explained
 from onlyif.explanation.explanations import Explanations
 from onlyif.modalities.base import Modality
 from onlyif.modalities.graphs import Graphs
@@ -167,4 +167,4 @@ def explain(
         against=against, stability=stability, confidence=confidence, keep=keep, never=never, costs=costs,
         order=order,
     )  # fmt: skip
-    return explanations_of(explainer, X, index)
+    return explained(explainer, X, index)

@@ -1,6 +1,5 @@
 """`onlyif.Explainer`: a model and a background, prepared once, that explain any rows."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from importlib import import_module
@@ -14,30 +13,31 @@ from onlyif.answers.case import SetQuestion
 from onlyif.answers.own import OwnCriterion
 from onlyif.causation.settings import PNS
 from onlyif.core.arguments import Either, Flag
-from onlyif.core.errors import Interrupted, OnlyIfWarning, SettingError
+from onlyif.core.errors import SettingError
 from onlyif.core.progress import Meter, meter_of
 from onlyif.criteria.distances import Distance
-from onlyif.explanation.explanations import Explanations, joined
-from onlyif.explanation.layout import counted
+from onlyif.explanation.explanations import Explanations
 from onlyif.modalities.base import Modality
 from onlyif.modalities.graphs import GraphNodes, Graphs
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
-from onlyif.progress_bar import ProgressBar, progress_bar
+from onlyif.progress_bar import progress_bar
 from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
-from onlyif.runs import Run, run_against, run_of
+from onlyif.runs.instances import run_over
+from onlyif.runs.rows import run_against, run_of
+from onlyif.runs.whole import explanations_of
 from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts
 from onlyif.setup.constraints import Constraints
-from onlyif.setup.forecast import Forecast, forecast_of, joined_forecasts
+from onlyif.setup.forecast import Forecast
 from onlyif.setup.foundation import Source
 from onlyif.setup.graphs import is_graph
-from onlyif.setup.instances import pieces_of
 from onlyif.setup.jobs import count_jobs
 from onlyif.setup.options import Options, Target
 from onlyif.setup.prepare import prepare, prepare_again
+from onlyif.setup.run import Run
 from onlyif.setup.work import Setup, Work
 
 LONGEST_VALUE = 40
@@ -149,7 +149,7 @@ class Explainer:
             LimitError: if a table over all subsets would not fit the memory.
             Interrupted: on Ctrl-C; its `finished` holds the explanations that were whole.
         """
-        return explanations_of(self, X, index)
+        return explained(self, X, index)
 
     def estimate(self, X: Any, index: Any = None) -> Forecast:
         """What explaining the rows will take, without explaining anything: model rows, seconds, memory.
@@ -180,36 +180,39 @@ class Explainer:
             time: about ... s
             memory: about ... MiB beside the model and the tables
         """
-        meter, asked = Meter(), self.of_nodes(X, index)
-        if asked.sought is not None:
-            raise SettingError(
-                "estimate has no use with sets of pixels; try one image, and look at model_rows"
-            )
-        if asked.against is not None:
-            return asked.run_against(X, meter).forecast()
-        if asked.modality is None:
-            return forecast_of(asked.work(X, meter))
-        pieces = pieces_of(_data(X, index), asked.source)
-        return joined_forecasts(
-            [forecast_of(prepare(self.model, rows, None, chosen, meter)) for rows, chosen in pieces]
-        )
+        return self.run(X, index, Meter()).forecast()
 
-    def of_nodes(self, X: Any, index: Any) -> "Explainer":
-        """The explainer of nodes of a graph, where some are named; else itself.
+    def run(self, X: Any, index: Any, meter: Meter) -> Run:
+        """The run that explains some data, whatever they are.
 
         Args:
-            X: The rows to explain, or a graph.
-            index: The nodes, or None.
+            X: The rows, or a graph.
+            index: The nodes to explain, where X is a graph.
+            meter: What counts the work, shows it, and ends it when time is up.
 
         Raises:
-            SettingError: if X is a graph and none are named.
+            InputError: if the data cannot be used as they are.
+            SettingError: if an argument is out of range or does not fit another one.
+            ModelError: if the model fails on a small sample of rows.
         """
+        explainer, data = self._of_kind(X, index), X if index is None else GraphNodes(X, index)
+        modality = explainer.modality
+        if isinstance(modality, Images) and modality.sought:
+            return explainer._sought(X, meter)
+        if self.against is not None:
+            return run_against(explainer.source, X, self.against, meter)
+        return run_of(self.work(X, meter)) if modality is None else run_over(data, explainer.source, meter)
+
+    def _of_kind(self, X: Any, index: Any) -> "Explainer":
+        """The explainer with the modality that the data call for, where none was chosen."""
         if index is not None and self.modality is None:
             return replace(self, modality=Graphs())
         if index is not None and not isinstance(self.modality, Graphs):
             raise SettingError(f"index names nodes of a graph, and has no use with {self.modality!r}")
         if index is None and is_graph(X):
             raise SettingError("X is a graph: name the nodes to explain with index=...")
+        if self.modality is None and is_array_api_obj(X) and X.ndim >= IMAGE_AXES:
+            return replace(self, modality=Images())
         return self
 
     def work(self, X: Any, meter: Meter) -> Work:
@@ -234,38 +237,14 @@ class Explainer:
             self._setups[:] = [work.setup]
         return work
 
-    @property
-    def sought(self) -> Images | None:
-        """The images whose sets of pixels are looked for along a gradient; None for all else."""
-        return self.modality if isinstance(self.modality, Images) and self.modality.sought else None
-
-    def run_sought(self, X: Any, meter: Meter) -> Any:
-        """The run that looks for sets of pixels in images.
-
-        Args:
-            X: The images.
-            meter: What counts the work, shows it, and ends it when time is up.
-
-        Raises:
-            SettingError: if an option has no use with it.
-        """
+    def _sought(self, X: Any, meter: Meter) -> Run:
+        """The run that looks for sets of pixels along a gradient."""
         if self.against is not None:
             raise SettingError("against has no use with images; take other images for the background")
         # torch is imported for it alone.
         file, options = import_module("onlyif.setup.sized"), replace(self, size=None).options
-        return file.sized_run(self.model, X, self.background, options, size=self.size, meter=meter)
-
-    def run_against(self, X: Any, meter: Meter) -> Run:
-        """The run that explains some rows against others, as `against` names them.
-
-        Args:
-            X: The rows.
-            meter: What counts the work, shows it, and ends it when time is up.
-
-        Raises:
-            SettingError: if an option has no use with it, it decides nothing, or no row is left.
-        """
-        return run_against(self.source, X, self.against, meter)
+        run: Run = file.sized_run(self.model, X, self.background, options, size=self.size, meter=meter)
+        return run
 
     @property
     def source(self) -> Source:
@@ -339,70 +318,18 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
-def explanations_of(explainer: Explainer, X: Any, index: Any) -> Explanations:
-    """What `explainer(X, index)` gives; a warning points to who called the caller.
+def explained(explainer: Explainer, X: Any, index: Any, stacklevel: int = 3) -> Explanations:
+    """What `explainer(X, index)` gives.
 
     Args:
         explainer: The explainer.
         X: The rows to explain, or a graph.
         index: The nodes to explain, where X is a graph.
+        stacklevel: Whose line warnings name; by default the caller's caller.
 
     Raises:
         SettingError: if an argument is out of range.
     """
-    explainer, data = explainer.of_nodes(X, index), _data(X, index)
     bar = progress_bar(Either((Flag(), None)).take("progress", explainer.progress))
     jobs, meter = count_jobs(explainer.n_jobs), meter_of(explainer.time_limit, bar)
-    if explainer.modality is None and is_array_api_obj(X) and X.ndim >= IMAGE_AXES:
-        explainer = replace(explainer, modality=Images())
-    if explainer.sought is not None:
-        return _all(explainer.run_sought(X, meter), bar, jobs)
-    if explainer.against is not None:
-        return _all(explainer.run_against(X, meter), bar, jobs)
-    if explainer.modality is not None:
-        return _of_modality(explainer, data, meter, bar, jobs)
-    return _all(run_of(explainer.work(X, meter)), bar, jobs)
-
-
-def _data(X: Any, index: Any) -> Any:
-    """What is explained: the rows, or the nodes of a graph."""
-    return X if index is None else GraphNodes(X, index)
-
-
-def _of_modality(explainer: Explainer, data: Any, meter: Meter, bar: ProgressBar, jobs: int) -> Explanations:
-    """Instances whose players have the same names together, in the order of the instances."""
-    explained: list[Explanations] = []
-    late: list[int] = []
-    for rows, chosen in pieces_of(data, explainer.source):
-        if explained and meter.left_s <= 0:
-            late.extend(range(rows.first, rows.first + len(rows)))
-            continue
-        try:
-            work = prepare(explainer.model, rows, None, chosen, meter)
-            explained.append(_all(run_of(work), bar, jobs))
-        except Interrupted as interrupt:
-            whole: Any = interrupt.finished
-            raise Interrupted(joined([*explained, whole])) from interrupt
-        except KeyboardInterrupt as interrupt:
-            raise Interrupted(joined(explained)) from interrupt
-    found = joined(explained)
-    if not late:
-        return found
-    warnings.warn(f"time was up: {counted(len(late), 'instance')} left out", OnlyIfWarning, stacklevel=4)
-    return replace(found, left_out=(*found.left_out, *late))
-
-
-def _all(run: Any, bar: ProgressBar, jobs: int) -> Explanations:
-    """What a `Run` explains, or a `SizedRun`, whose file needs torch."""
-    finished: list[Explanations] = [Explanations((), run.backend)]
-    try:
-        for part in bar.over(run.parts(jobs=jobs), len(run)):
-            finished.append(part)
-    except KeyboardInterrupt as interrupt:
-        raise Interrupted(joined(finished)) from interrupt
-    found = joined(finished)
-    rest = run.rows_left(len(found))
-    if not rest:
-        return found
-    warnings.warn(rest, OnlyIfWarning, stacklevel=4)
-    return replace(found, left_out=run.labels[len(found) :])
+    return explanations_of(explainer.run(X, index, meter), bar, jobs, stacklevel + 1)

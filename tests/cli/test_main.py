@@ -348,7 +348,7 @@ def _without_times(items):
 
 
 def test_a_run_that_was_interrupted_at_once_claims_no_saved_rows(folder, capsys, monkeypatch):
-    monkeypatch.setattr(cli.Run, "parts", _interrupted_at_once)
+    monkeypatch.setattr(cli.RowsRun, "parts", _interrupted_at_once)
     assert main([*OWN, "--out", "results"]) == 130
     assert capsys.readouterr().err.rstrip().endswith("interrupted after 0 of 40 rows")
 

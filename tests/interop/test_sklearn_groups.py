@@ -159,3 +159,12 @@ class _Nameless(FunctionTransformer):
 def test_what_cannot_be_read_is_refused(transformer):
     with pytest.raises(SettingError, match="need a fitted transformer with get_feature_names_out"):
         groups_from(transformer)
+
+
+@pytest.mark.parametrize("index", [64, -(2**63)])
+def test_a_transformer_whose_parts_do_not_fit_one_another_is_refused(index):
+    """As a file may hold it: rare levels that are numbered beyond the levels."""
+    encoder = OneHotEncoder(min_frequency=5).fit(FRAME[["city"]])
+    encoder._infrequent_indices = [np.array([index])]
+    with pytest.raises(SettingError, match="cannot read columns off the OneHotEncoder"):
+        groups_from(encoder)

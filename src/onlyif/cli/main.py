@@ -36,7 +36,7 @@ from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.progress_bar import progress_bar
-from onlyif.runs import Run, run_against, run_of
+from onlyif.runs.rows import RowsRun, run_against, run_of
 from onlyif.setup.foundation import Source
 from onlyif.setup.jobs import count_jobs
 from onlyif.setup.prepare import prepare
@@ -159,7 +159,7 @@ def _kept(found: Explanations, folder: Folder | None) -> Explanations:
     return found
 
 
-def _begun(arguments: Namespace, inputs: Inputs, rows: Run, folder: Folder | None) -> Explanations:
+def _begun(arguments: Namespace, inputs: Inputs, rows: RowsRun, folder: Folder | None) -> Explanations:
     """What the folder holds of this run already."""
     if not arguments.quiet:
         for sentence in unused(arguments, rows.portions[0].work):
@@ -184,7 +184,7 @@ def show_command(arguments: Namespace) -> None:
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {"explain": explain_command, "show": show_command}
 
 
-def _run(arguments: Namespace, inputs: Inputs, meter: Meter) -> Run:
+def _run(arguments: Namespace, inputs: Inputs, meter: Meter) -> RowsRun:
     options = options_of(arguments, inputs)
     if arguments.against is None:
         return run_of(prepare(inputs.model, inputs.rows, inputs.background, options, meter))
@@ -199,7 +199,7 @@ def _pictures() -> Any:
         raise missing("matplotlib", "plots", "--plots") from error
 
 
-def _need_same_rows(found: Explanations, rows: Run) -> None:
+def _need_same_rows(found: Explanations, rows: RowsRun) -> None:
     labels = [str(label) for label in rows.labels]
     if [str(item.row) for item in found] != labels[: len(found)]:
         raise StorageError("the saved explanations are not of the first rows; name another folder with --out")

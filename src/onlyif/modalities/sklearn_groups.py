@@ -44,12 +44,12 @@ def groups_from(transformer: Any) -> dict[str, list[str]]:
         check_is_fitted(steps)
         names = [str(name) for name in steps.get_feature_names_out()]
         inputs = _input_names(steps)
-    except (NotFittedError, AttributeError, ValueError, TypeError) as error:
+        sources = _sources(steps, len(inputs))
+    except (NotFittedError, AttributeError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         raise SettingError(
             f"cannot read columns off the {kind} ({error}); need a fitted transformer "
             "with get_feature_names_out"
         ) from error
-    sources = _sources(steps, len(inputs))
     if len(sources) != len(names):
         raise SettingError(
             f"the {kind} makes {len(names)} columns, but {len(sources)} were traced to their origin; "

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
+from typing_extensions import override
 
 from onlyif.answers.case import SetQuestion
 from onlyif.answers.sized import COARSE_LOOKS, FINE_LOOKS, KINDS, SizedTask
@@ -27,8 +28,10 @@ from onlyif.models.differentiable import DifferentiablePredictor, differentiable
 from onlyif.models.outputs import AutoOutput, ProbabilityOutput, ValueOutput
 from onlyif.models.probabilities import TRIED, reading_of
 from onlyif.searches.sized import SizedSearch, SizedSettings, pixel_settings, region_settings
+from onlyif.setup.forecast import Forecast
 from onlyif.setup.instances import FilledImages, filled_images
 from onlyif.setup.options import Options, distance_of, output_of
+from onlyif.setup.run import Run
 from onlyif.version import __version__
 
 # Sizes that every search asks for, as shares: small and large ones help each other, and smallest sets within
@@ -43,7 +46,7 @@ SAY = 'output="value"'
 
 @final
 @dataclass(frozen=True, eq=False)
-class SizedRun:
+class SizedRun(Run):
     """All images of a call.
 
     Args:
@@ -53,7 +56,7 @@ class SizedRun:
         question: What is asked.
         provenance: What was chosen.
         target_labels: The name of each image's explained output.
-        meter: What counts the work, shows it, and ends it when time is up.
+        counted_by: What counts the work.
         seed: Of the search.
     """
 
@@ -63,51 +66,39 @@ class SizedRun:
     question: SetQuestion
     provenance: Provenance
     target_labels: tuple[str, ...]
-    meter: Meter
+    counted_by: Meter
     seed: int
 
-    def __len__(self) -> int:
-        return len(self.gaps)
+    noun = "image"
 
     @property
+    @override
+    def meter(self) -> Meter:
+        return self.counted_by
+
+    @property
+    @override
     def backend(self) -> str:
-        """No library of frames: images are none."""
         return ""
 
     @property
+    @override
     def labels(self) -> tuple[int, ...]:
-        """The number of each image."""
-        return tuple(range(len(self)))
+        return tuple(range(len(self.gaps)))
 
-    def rows_left(self, done: int) -> str:
-        """What to say of the images that were left out when time was up; "" where there are none.
+    @override
+    def forecast(self) -> Forecast:
+        raise SettingError("estimate has no use with sets of pixels; try one image, and look at model_rows")
 
-        Args:
-            done: How many were explained.
-        """
-        if done == len(self):
-            return ""
-        return (
-            f"the time limit of {self.meter.limit:g} s was reached after {done} of {len(self)} images; "
-            f"{counted(len(self) - done, 'image')} left out"
-        )
-
-    def parts(self, jobs: int = 1) -> Iterator[Explanations]:
-        """The explanations, block by block; it ends early when time is up.
-
-        Args:
-            jobs: Must be 1: images share the calls of a network.
-
-        Raises:
-            SettingError: unless it is.
-        """
+    @override
+    def parts(self, start: int = 0, jobs: int = 1) -> Iterator[Explanations]:
         if jobs != 1:
             raise SettingError(f"n_jobs has no use with sets of pixels, got {jobs}: images share model calls")
         d, z = self.gaps.plane[0] * self.gaps.plane[1], len(self.sizes)
         held = (len(KINDS) + 1) * z * self.settings.swaps.proposals * d
         at_once = max(1, min(PIXELS_AT_ONCE // held, self.gaps.max_rows // (2 * z)))
-        for numbers in torch.split(torch.arange(len(self)), at_once):
-            if int(numbers[0]) and self.meter.left_s <= 0:
+        for numbers in torch.split(torch.arange(start, len(self)), at_once):
+            if int(numbers[0]) > start and self.meter.left_s <= 0:
                 return
             yield Explanations(self._block(numbers))
 

@@ -1,4 +1,4 @@
-"""A run over all rows of a call: which work explains which of them, and their explanations in order."""
+"""A run over rows of a table: which work explains which of them, and their explanations in order."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
+from typing_extensions import override
 
 from onlyif.answers.explained import explain_case
 from onlyif.core.labels import Row
@@ -13,13 +14,13 @@ from onlyif.core.progress import Meter, TimeUpError
 from onlyif.criteria.distances import SideDistance
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import counted
 from onlyif.models.own_answers import OtherAnswersError, OwnAnswers
 from onlyif.setup.against import Piece, pieces_against
 from onlyif.setup.forecast import Forecast, forecast_of, joined_forecasts
 from onlyif.setup.foundation import Source
 from onlyif.setup.jobs import blocks_in_jobs
 from onlyif.setup.prepare import in_smaller_calls, prepare
+from onlyif.setup.run import Run
 from onlyif.setup.work import Work
 
 # Blocks of rows of every job that are begun before the first of them is waited for.
@@ -69,28 +70,30 @@ class Portion:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Run:
+class RowsRun(Run):
     """All rows of a call.
 
     Args:
         portions: What explains them, each some of them.
-        labels: The label of each row.
+        names: The label of each row.
     """
 
     portions: tuple[Portion, ...]
-    labels: tuple[Row, ...]
-
-    def __len__(self) -> int:
-        return len(self.labels)
+    names: tuple[Row, ...]
 
     @property
+    @override
+    def labels(self) -> tuple[Row, ...]:
+        return self.names
+
+    @property
+    @override
     def backend(self) -> str:
-        """The library of the user's frames."""
         return self.portions[0].work.backend
 
     @property
+    @override
     def meter(self) -> Meter:
-        """What counts the work."""
         return self.portions[0].work.whole.meter
 
     @property
@@ -105,17 +108,12 @@ class Run:
             outputs[np.array(places), : one.outputs.shape[1]] = one.outputs
         return replace(own[0][1], outputs=outputs)
 
+    @override
     def forecast(self) -> Forecast:
-        """What the run will take."""
         return joined_forecasts([forecast_of(portion.work) for portion in self.portions])
 
+    @override
     def parts(self, start: int = 0, jobs: int = 1) -> Iterator[Explanations]:
-        """The explanations, block by block, in the order of the rows; it ends early when time is up.
-
-        Args:
-            start: First row that is wanted; those before it are taken as done.
-            jobs: How many blocks are explained at once.
-        """
         first = self.portions[0]
         if first.piece is None:
             yield from explained(first.work, start, jobs)
@@ -132,31 +130,17 @@ class Run:
             if whole < stop:
                 return
 
-    def rows_left(self, done: int) -> str:
-        """What to say of the rows that were left out when time was up; "" where there are none.
 
-        Args:
-            done: How many rows were explained.
-        """
-        total = len(self)
-        if done == total:
-            return ""
-        return (
-            f"the time limit of {self.meter.limit:g} s was reached after {done} of {total} rows; "
-            f"{counted(total - done, 'row')} left out, from row {self.labels[done]} on"
-        )
-
-
-def run_of(work: Work) -> Run:
+def run_of(work: Work) -> RowsRun:
     """A run whose rows are explained alike.
 
     Args:
         work: What `prepare` made.
     """
-    return Run((Portion(range(len(work)), work),), tuple(subject.row for subject in work.whole.subjects))
+    return RowsRun((Portion(range(len(work)), work),), tuple(subject.row for subject in work.whole.subjects))
 
 
-def run_against(source: Source, rows: Any, against: Any, meter: Meter) -> Run:
+def run_against(source: Source, rows: Any, against: Any, meter: Meter) -> RowsRun:
     """A run whose rows are explained against others: those that are decided alike by one piece of work.
 
     Args:
@@ -177,7 +161,7 @@ def run_against(source: Source, rows: Any, against: Any, meter: Meter) -> Run:
         )
         for piece in given.pieces
     )
-    return Run(tuple(portions), given.labels)
+    return RowsRun(tuple(portions), given.labels)
 
 
 def explained(work: Work, start: int = 0, jobs: int = 1, stop: int | None = None) -> Iterator[Explanations]:

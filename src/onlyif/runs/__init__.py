@@ -1,0 +1,1 @@
+"""Runs: all that one call explains, part by part, whatever its data are."""
