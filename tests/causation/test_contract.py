@@ -13,6 +13,7 @@ from onlyif.causation.abduction import Abduction, PlainConditional, Resampling, 
 from onlyif.causation.change import Change, NormChange, TargetChange
 from onlyif.causation.dissimilarity import (
     Dissimilarity,
+    DroppedDifference,
     GowerDifference,
     MeanSquare,
     ScaledDifference,
@@ -41,6 +42,8 @@ CHANGES = [NormChange(), TargetChange(np.array([5, 0, 5]))]
 DISSIMILARITIES = [
     ScaledDifference(),
     ScaledDifference(np.array([0.5, 1.0, 2.0])),
+    DroppedDifference(),
+    DroppedDifference(0.1, 1),
     GowerDifference(fit_closeness(LACKING, np.array([True, False, True]), None)),
     PlacedDifference(lambda rows: 2 * rows, ScaledDifference()),
 ]

@@ -206,7 +206,7 @@ def test_draws_come_in_pairs_and_by_step():
 
 def test_inputs_are_drawn_again_by_weight():
     weights = torch.tensor([[[1.0, 0.0, 3.0], [0.0, 0.0, 0.0]]])
-    chosen = drawn_again(weights, 4000, torch.Generator().manual_seed(0))
+    chosen = drawn_again(weights.log(), 4000, torch.Generator().manual_seed(0))
     shares = torch.bincount(chosen[0, 0], minlength=3) / 4000
     assert shares.tolist() == pytest.approx([0.25, 0.0, 0.75], abs=4 * (0.1875 / 4000) ** 0.5)
     assert not bool(chosen[0, 1].any())

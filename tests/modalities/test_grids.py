@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from onlyif.core.errors import SettingError
-from onlyif.modalities.grids import CoarseGrid, PixelGrid, SuperpixelGrid, image_players
+from onlyif.modalities.grids import CoarseGrid, NumberedRow, PixelGrid, SuperpixelGrid, image_players
 
 REGIONS = torch.tensor([[0, 0, 1], [2, 2, 1]])
 
@@ -82,3 +82,13 @@ def test_regions_are_players_of_all_channels():
     assert np.array_equal(kept[0, 0], (REGIONS == 0).expand(2, 2, 3))
     with pytest.raises(SettingError, match=r"cover \(2, 3\) pixels, the image \(3, 3\)"):
         image_players(REGIONS, (1, 3, 3))
+
+
+def test_a_numbered_row_leaves_its_number_alone():
+    row, values = NumberedRow(3), torch.rand(2, 3)
+    spread = row.spread(values)
+    assert spread.shape == (2, *row.shape[1:])
+    assert not spread[..., 0].any()
+    assert torch.equal(row.gather(spread), values)
+    with pytest.raises(SettingError, match="at least 1 player, got 0"):
+        NumberedRow(0)

@@ -14,6 +14,7 @@ from onlyif.core.arrays import namespace
 from onlyif.core.errors import InputError, SettingError
 from onlyif.samples.background import BackgroundSample, PopulationSample
 from onlyif.samples.base import Sample, SampleRows
+from onlyif.samples.dropped import DroppedSample
 from onlyif.samples.fewer import FewerSample
 from onlyif.samples.masked import MaskedSample
 from onlyif.samples.nearest import NearestSample
@@ -29,6 +30,7 @@ MEMBERS = {
     PopulationSample: lambda x, rows: PopulationSample(namespace(x).concat([rows, x])),
     NearestSample: lambda x, rows: NearestSample(rows, 4),
     FewerSample: lambda x, rows: FewerSample(BackgroundSample(rows), 5),
+    DroppedSample: lambda x, rows: DroppedSample(5, 0.4),
     MaskedSample: lambda x, rows: MaskedSample(4, 2),
     NoisySample: lambda x, rows: NoisySample(4, 0.5),
 }
@@ -80,7 +82,20 @@ def test_noise_is_seeded_has_its_size_and_is_shared():
     assert not torch.equal(rows, NoisySample(4001, 0.2).rows(X, 8).own)
 
 
+def test_dropped_entries_are_as_many_as_said_and_the_same_beside_further_ones():
+    sample = DroppedSample(2001, 0.3, kept=1)
+    whole, first = (sample.rows(x, 5).own for x in (torch.ones(2, 6), torch.ones(1, 3)))
+    assert bool((whole[:, :, 0] == 1).all())
+    assert float(1 - whole[:, 1:, 1:].mean()) == pytest.approx(0.3, abs=0.02)
+    assert torch.equal(whole[0], whole[1])
+    assert torch.equal(first[0], whole[0, :, :3])
+    assert not torch.equal(whole, sample.rows(torch.ones(2, 6), 6).own)
+
+
 def test_bad_input_is_named():
+    for n, share, kept in ((1, 0.1, 0), (5, 0.0, 0), (5, 1.0, 0), (5, 0.5, -1)):
+        with pytest.raises(SettingError, match=f"got {n}, {share} and {kept}"):
+            DroppedSample(n, share, kept)
     with pytest.raises(SettingError, match="at least one background row beside the instance, got none"):
         BackgroundSample(ROWS[:0])
     for n in (0, 1):

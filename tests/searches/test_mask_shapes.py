@@ -56,6 +56,22 @@ def test_a_row_does_not_depend_on_the_others():
         torch.testing.assert_close(of_size(free[i : i + 1], 2.5)[0], of_size(free, 2.5)[i], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [SizedMasks((0.1, 0.5)), FreeMask()])
+def test_players_that_are_not_there_change_nothing_for_the_others(shape):
+    given = torch.rand(2, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    padded = torch.cat([given, torch.full((2, 3), torch.nan, dtype=torch.float64)], 1)
+    slopes, found = [], []
+    for start in (given, padded):
+        free = shape.start(start).requires_grad_()
+        masks = shape.masks(free)
+        (slope,) = torch.autograd.grad((masks * torch.arange(masks.shape[2])).sum(), free)
+        slopes.append(slope)
+        found.append(shape.masks(shape.inside(free.detach() - slope)))
+    torch.testing.assert_close(found[0], found[1][:, :, :5], rtol=0, atol=1e-12)
+    torch.testing.assert_close(slopes[0], slopes[1][:, :5], rtol=0, atol=1e-12)
+    assert not found[1][:, :, 5:].any() and not slopes[1][:, 5:].any()
+
+
 def test_sized_masks_are_one_for_each_share_and_start_alike():
     shape = SizedMasks((0.1, 0.25, 0.5))
     free = shape.start(torch.full((2, 20), 0.5, dtype=torch.float64))

@@ -96,6 +96,51 @@ class GowerDifference(Dissimilarity):
         return "numbers scaled by their span, categories by mismatch"
 
 
+@final
+@dataclass(frozen=True)
+class DroppedDifference(Dissimilarity):
+    """(a - b)² / (ρ d), with d entries that are not 0: in units of the differences of a `DroppedSample`.
+
+    Entries say what is there. Differences of such rows are counts, which grow with d, so that without the
+    units hardly any copy of a large instance would be near it.
+
+    Args:
+        share: ρ; None leaves the differences as they are.
+        kept: So many entries at the front are not counted, as a number that says which instance it is.
+
+    Raises:
+        SettingError: unless 0 < share < 1 and kept >= 0.
+
+    Example:
+        >>> DroppedDifference(0.5).squares(np.array([[1.0, 0.0, 0.0]]), np.array([1.0, 1.0, 0.0]))
+        array([[0., 1., 0.]])
+    """
+
+    share: float | None = None
+    kept: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < (0.5 if self.share is None else self.share) < 1.0 or self.kept < 0:
+            raise SettingError(
+                f"need a share strictly between 0 and 1 and kept >= 0, got {self.share} and {self.kept}"
+            )
+
+    @override
+    def squares(
+        self, rows: Float64[np.ndarray, "n *x"], one: Float64[np.ndarray, "*x"]
+    ) -> Float64[np.ndarray, "n *x"]:
+        apart = ScaledDifference().squares(rows, one)
+        count = float(np.count_nonzero(one.ravel()[self.kept :]))
+        return apart if self.share is None else apart / (self.share * max(count, 1.0))
+
+    @property
+    @override
+    def sentence(self) -> str:
+        return "number of differing entries" + (
+            "" if self.share is None else f", in units of {self.share:g} of all"
+        )
+
+
 class Total(ABC):
     """How the squares of the compared entries become one squared distance."""
 

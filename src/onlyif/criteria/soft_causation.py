@@ -21,6 +21,7 @@ from onlyif.causation.surrogate import Surrogate
 from onlyif.core.arrays import Array, doubled, like, on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
+from onlyif.core.precision import doubled_tensor
 from onlyif.core.shapes import Instances
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.criteria.soft_causation_draws import StepDraws, drawn_again, spread
@@ -168,13 +169,13 @@ class SoftPNS:
         if self.abduction.n_resampled is None:
             posed = posed.at(self.draws.inputs(posed.rows.shape[1], self.seed, step))
         hit = masks if asked is None else asked
-        near, near_rest = self._near(posed, torch.cat([masks, 1.0 - masks], dim=1)).chunk(2, dim=1)
+        near, near_rest = self._log_near(posed, torch.cat([masks, 1.0 - masks], dim=1)).chunk(2, dim=1)
         if self.abduction.n_resampled is None:
-            return self._weighted(posed, hit, near, near_rest, (step, easing))
+            return self._weighted(posed, hit, near.exp(), near_rest.exp(), (step, easing))
         return self._resampled(posed, hit, near, near_rest, step)
 
-    def _near(self, posed: PosedPNS, share: Float[Tensor, "b y d"]) -> Float[Tensor, "b y n"]:
-        near: Tensor = self.neighbourhood.log_near(posed.squares, share.square(), self.players).exp()
+    def _log_near(self, posed: PosedPNS, share: Float[Tensor, "b y d"]) -> Float[Tensor, "b y n"]:
+        near: Tensor = self.neighbourhood.log_near(posed.squares, share.square(), self.players)
         return near
 
     def _weighted(
@@ -213,14 +214,18 @@ class SoftPNS:
         drawn = self.draws.factual(rows.shape[2], self.players.count, self.seed, step)
         both = torch.stack([masks, 1.0 - masks], dim=1)
         soft = events.changed(self._changes(posed, rows, base, both, drawn)).mean(4)
-        weights = near * soft[:, 0], near_rest * (1.0 - soft[:, 1])
+        facts = soft[:, 0], 1.0 - soft[:, 1]
+        # Far from x^t the weights themselves are less than numbers hold.
+        logs = [
+            doubled_tensor(one) + doubled_tensor(fact).log()
+            for one, fact in zip((near, near_rest), facts, strict=True)
+        ]
+        weights = near.exp() * facts[0], near_rest.exp() * facts[1]
         size = self.abduction.n_resampled or 1
         drawn = self.draws.intervened(size, self.players.count, self.seed, step)
         conditional = []
-        for number, weight in enumerate(weights):
-            chosen = drawn_again(
-                weight.detach(), size, torch_generator(self.seed, f"drawn again {number}", step)
-            )
+        for number, log in enumerate(logs):
+            chosen = drawn_again(log, size, torch_generator(self.seed, f"drawn again {number}", step))
             # PN perturbs what is outside s, PS perturbs s.
             share = both[:, 1 - number].unsqueeze(1)
             change = self._changes(

@@ -28,6 +28,8 @@ class StepDraws:
         p_replace: φ.
         n_inputs: How many inputs of E a step looks at, others each time; None is all of them. One is
             enough where all are copies of the instance with little noise. Without resampling only.
+        by_player: Whether what is drawn for a player does not depend on how many others there are, as
+            instances with different numbers of players need.
 
     Raises:
         SettingError: unless counts are at least 1 (even, with pairs) and 0 < φ < 1 (½, with pairs).
@@ -38,6 +40,7 @@ class StepDraws:
     antithetic: bool = True
     p_replace: float = 0.5
     n_inputs: int | None = None
+    by_player: bool = False
 
     def __post_init__(self) -> None:
         if self.n_inputs is not None and self.n_inputs < 1:
@@ -91,7 +94,10 @@ class StepDraws:
         return self._drawn((n, self.n_factual, n_players), torch_generator(seed, "ascent weights", step))
 
     def _drawn(self, shape: tuple[int, int, int], source: torch.Generator) -> Float[Tensor, "n t d"]:
-        return (torch.rand(shape, generator=source) < self.p_replace).float()
+        if not self.by_player:
+            return (torch.rand(shape, generator=source) < self.p_replace).float()
+        n, t, d = shape
+        return (torch.rand((d, n, t), generator=source) < self.p_replace).float().permute(1, 2, 0)
 
 
 def spread(values: Float[Tensor, "*m d"], players: Players) -> Float[Tensor, "..."]:
@@ -107,17 +113,17 @@ def spread(values: Float[Tensor, "*m d"], players: Players) -> Float[Tensor, "..
     return flat.index_select(1, beside(owner, values)).view(*values.shape[:-1], *players.index.shape)
 
 
-def drawn_again(
-    weights: Float[Tensor, "b z n"], size: int, source: torch.Generator
-) -> Int64[Tensor, "b z s"]:
+def drawn_again(logs: Float[Tensor, "b z n"], size: int, source: torch.Generator) -> Int64[Tensor, "b z s"]:
     """Numbers of inputs, drawn in proportion to their weights; the same random numbers for all masks.
 
     Args:
-        weights: The weights; all 0 draws the first input.
+        logs: The logarithms of the weights; all -inf draws the first input.
         size: How many are drawn.
         source: Where the random numbers come from.
     """
     uniform = torch.rand(size, generator=source, dtype=torch.float64)
-    cumulated = doubled_tensor(weights).cumsum(2)
+    wide = doubled_tensor(logs)
+    largest = wide.amax(2, keepdim=True)
+    cumulated = (wide - largest.clamp(min=torch.finfo(wide.dtype).min)).exp().cumsum(2)
     number = torch.searchsorted(cumulated, (uniform * cumulated[..., -1:]).contiguous(), right=True)
-    return torch.where(cumulated[..., -1:] > 0, number.clamp(max=weights.shape[2] - 1), 0)
+    return torch.where(cumulated[..., -1:] > 0, number.clamp(max=logs.shape[2] - 1), 0)

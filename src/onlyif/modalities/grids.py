@@ -102,6 +102,49 @@ class PixelGrid(Grid):
 
 @final
 @dataclass(frozen=True)
+class NumberedRow(Grid):
+    """Players in a row of entries, behind one that says which instance it is and is nobody's.
+
+    Such rows hold the edges of graphs.
+
+    Args:
+        count: The number of players.
+
+    Raises:
+        SettingError: unless there is one.
+
+    Example:
+        >>> NumberedRow(2).spread(torch.tensor([[0.5, 1.0]]))
+        tensor([[[0.0000, 0.5000, 1.0000]]])
+    """
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise SettingError(f"need at least 1 player, got {self.count}")
+
+    @override
+    def spread(self, values: Float[Tensor, "*m d"]) -> Float[Tensor, "*m h w"]:
+        return functional.pad(values, (1, 0)).unsqueeze(-2)
+
+    @override
+    def gather(self, mask: Float[Tensor, "b h w"]) -> Float[Tensor, "b d"]:
+        return mask[:, 0, 1:]
+
+    @property
+    @override
+    def shape(self) -> tuple[int, int, int]:
+        return self.count, 1, 1 + self.count
+
+    @property
+    @override
+    def neighbours(self) -> Neighbours:
+        return PlaneNeighbours(1, self.count)
+
+
+@final
+@dataclass(frozen=True)
 class CoarseGrid(Grid):
     """A grid coarser than the pixels, spread over them by bilinear interpolation.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from onlyif.causation.change import Change
 from onlyif.causation.checks import check_instances
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.core.arrays import on_host
+from onlyif.core.arrays import beside, like, on_host
 from onlyif.core.errors import InputError, OnlyIfWarning
 from onlyif.core.precision import at_least_single
 from onlyif.core.shapes import Instances
@@ -91,7 +91,8 @@ class PNSAscent:
         Args:
             x: The instances.
             change: How a change of each instance's prediction is read.
-            start: Where the masks start, in [0, 1]; by default all players alike.
+            start: Where the masks start, in [0, 1]; by default all players alike. NaN where an instance has
+                no such player: its x, x' and E are 0 there, and so is its score.
 
         Raises:
             InputError: if the start is not one number in [0, 1] a player, or the instances do not fit.
@@ -100,7 +101,9 @@ class PNSAscent:
         d = self.test.players.count
         check_instances(x, self.test.baseline, change)
         given = torch.full((len(x), d), START) if start is None else start
-        if given.shape != (len(x), d) or not bool(((given >= 0) & (given <= 1)).all()):
+        fits = given.shape == (len(x), d)
+        absent = self._absent(x, given) if fits else given.new_zeros(1)
+        if not fits or not bool(((given >= 0) & (given <= 1) | absent).all()):
             raise InputError(
                 f"need a start of shape {(len(x), d)} with values in [0, 1]; got {tuple(given.shape)} with "
                 f"values in [{given.min():g}, {given.max():g}]"
@@ -111,6 +114,14 @@ class PNSAscent:
         for first in range(0, len(x), step):
             numbers = torch.arange(first, min(first + step, len(x)))
             yield self._block(x[numbers], change.take(on_host(numbers)), given[numbers], numbers)
+
+    def _absent(self, x: Instances, given: Float[Tensor, "b d"]) -> Bool[Tensor, "b d"]:
+        """Where there is no player, which may be only where x and x' are 0."""
+        there = (x != 0) | (like(self.test.baseline, x) != 0)
+        held = torch.zeros_like(given).index_add(
+            1, beside(self.test.players.index.ravel(), given), there.flatten(1).to(given)
+        )
+        return given.isnan() & (held == 0)
 
     def _objective(self, predictor: DifferentiablePredictor, numbers: Tensor) -> SoftPNS:
         test, settings = self.test, self.settings
@@ -131,7 +142,7 @@ class PNSAscent:
     def _instances_a_block(self, x: Instances, given: Float[Tensor, "b d"]) -> int:
         objective = self._objective(self.predictor, torch.arange(len(x)))
         n = self.test.sample.rows(x[:1], self.test.seed).count
-        sizes = self.settings.shape.masks(given[:1]).shape[1]
+        sizes = self.settings.shape.masks(torch.zeros_like(given[:1])).shape[1]
         return max(1, self.max_rows // max(n, sizes * objective.rows_a_mask(n)))
 
     def _block(self, x: Instances, change: Change, given: Float[Tensor, "b d"], numbers: Tensor) -> Ascended:
@@ -170,12 +181,13 @@ class PNSAscent:
         start: Float[Tensor, "b d"],
         wide: Float[Tensor, "b"] | None = None,
     ) -> Descended:
-        settings = self.settings
+        settings, counts = self.settings, (start > -torch.inf).sum(1)
 
         def cost(masks: Tensor, asked: Tensor, step: int, rows: int) -> Tensor:
             eased = None if wide is None else settings.eased(wide, step)
             parts = objective.within(rows).parts(posed, masks, step, eased, asked)
-            return -(parts * parts.new_tensor(settings.weights)).sum(2).mean(1)
+            worth = (parts * parts.new_tensor(settings.weights)).sum(2).mean(1)
+            return settings.size * masks.mean(1).sum(1) / counts - worth if settings.size else -worth
 
         return descend(cost, start, settings.shape, settings.schedule, self.max_rows)
 

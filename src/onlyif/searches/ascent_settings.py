@@ -1,6 +1,7 @@
 """How PNS is ascended: the paper's way, and the one that was found to be better."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import final
 
 import torch
@@ -38,9 +39,12 @@ class AscentSettings:
         easing: For instances whose masks could not leave their start at c itself: the share of the steps of
             a second ascent over which the threshold falls from the largest change there is to c. 0 makes no
             second one.
+        size: λ, what the mean of a mask costs. PNS of a free mask grows with it, so that without a price it
+            ends at all players; masks of given sizes need none.
 
     Raises:
-        SettingError: unless a weight is above 0, easing lies in [0, 1], and easing is 0 with resampling.
+        SettingError: unless a weight is above 0, size is at least 0, easing lies in [0, 1] and is 0 with
+            resampling.
     """
 
     name: str
@@ -51,8 +55,11 @@ class AscentSettings:
     surrogate: Surrogate = field(default_factory=KernelSurrogate)
     weights: tuple[float, float] = (0.5, 0.5)
     easing: float = 0.0
+    size: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.size < inf:
+            raise SettingError(f"the price of a mask's size must be at least 0 and finite, got {self.size}")
         if min(self.weights) < 0 or max(self.weights) <= 0:
             raise SettingError(f"weights must be at least 0 and not both 0, got {self.weights}")
         if not 0.0 <= self.easing <= 1.0 or (self.easing and self.abduction.n_resampled is not None):
@@ -95,6 +102,39 @@ def paper_settings(*, steps: int = 50, rate: float = 0.001) -> AscentSettings:
         draws=StepDraws(n_intervened=50, n_factual=1, antithetic=False),
         abduction=Resampling(1),
         surrogate=ExponentialSurrogate(),
+    )
+
+
+def paper_graph_settings(*, steps: int = 30, rate: float = 0.1) -> AscentSettings:
+    """The printed setting for graphs: lr .1, at most 30 steps, t = 50, resampling size 1.
+
+    Nothing in it speaks against a mask of 1 everywhere but that the copies of E are then far away.
+
+    Args:
+        steps: Steps of Adam.
+        rate: Learning rate.
+
+    References:
+        [chen2024] appendix C.2.
+    """
+    printed = paper_settings(steps=steps, rate=rate)
+    return replace(printed, name="paper, for graphs", draws=replace(printed.draws, by_player=True))
+
+
+def recommended_graph_settings(*, steps: int = 30, rate: float = 0.1, size: float = 0.2) -> AscentSettings:
+    """A free mask with a price on its size, PNS itself, and a pair of draws a step on some inputs of E.
+
+    Args:
+        steps: Steps of Adam.
+        rate: Learning rate.
+        size: λ.
+    """
+    return AscentSettings(
+        name="recommended, for graphs",
+        schedule=Schedule(steps, rate, betas=BETAS),
+        shape=FreeMask(),
+        draws=StepDraws(n_intervened=2, antithetic=True, n_inputs=4, by_player=True),
+        size=size,
     )
 
 

@@ -31,7 +31,7 @@ class MaskShape(ABC):
         """The free numbers of a start in [0, 1]^d.
 
         Args:
-            given: The start.
+            given: The start; NaN where an instance has no player, whose masks are 0.
         """
 
     def inside(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
@@ -46,15 +46,15 @@ class FreeMask(MaskShape):
 
     @override
     def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z d"]:
-        return free.unsqueeze(1)
+        return free.clamp(min=0.0).unsqueeze(1)
 
     @override
     def start(self, given: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        return given.clone()
+        return given.nan_to_num(-torch.inf)
 
     @override
     def inside(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        return free.clamp(0.0, 1.0)
+        return torch.where(free > -torch.inf, free.clamp(0.0, 1.0), free)
 
 
 @final
@@ -109,11 +109,12 @@ class SizedMasks(MaskShape):
     @override
     def masks(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b z fine"]:
         field = self.field(free)
-        return of_sizes(field, field.shape[1] * field.new_tensor(self.shares))
+        count = (field > -torch.inf).sum(1, keepdim=True)
+        return of_sizes(field, count * field.new_tensor(self.shares))
 
     @override
     def start(self, given: Float[Tensor, "b fine"]) -> Float[Tensor, "b d"]:
-        chances = torch.logit(given.clamp(0.01, 0.99))
+        chances = torch.logit(given.clamp(0.01, 0.99)).nan_to_num(-torch.inf)
         return chances if self.grid is None else self.grid.gather(self.grid.drawn.spread(chances))
 
     def field(self, free: Float[Tensor, "b d"]) -> Float[Tensor, "b fine"]:
@@ -136,15 +137,15 @@ def of_size(free: Float[Tensor, "b d"], size: float) -> Float[Tensor, "b d"]:
         >>> round(float(of_size(torch.tensor([[0.0, 0.0, 9.0]]), 1.0).sum()), 4)
         1.0
     """
-    return of_sizes(free, free.new_tensor([size]))[:, 0]
+    return of_sizes(free, free.new_full((len(free), 1), size))[:, 0]
 
 
-def of_sizes(free: Float[Tensor, "b d"], sizes: Float[Tensor, "z"]) -> Float[Tensor, "b z d"]:
-    """`of_size` for several sizes.
+def of_sizes(free: Float[Tensor, "b d"], sizes: Float[Tensor, "b z"]) -> Float[Tensor, "b z d"]:
+    """`of_size` for several sizes of each row.
 
     Args:
-        free: θ.
-        sizes: The sums, strictly between 0 and d.
+        free: θ; -inf where a row has no player.
+        sizes: The sums, strictly between 0 and the number of players.
     """
     with torch.no_grad():
         tau = _shifts(free, sizes).unsqueeze(2)
@@ -152,25 +153,30 @@ def of_sizes(free: Float[Tensor, "b d"], sizes: Float[Tensor, "z"]) -> Float[Ten
         slope = mask * (1.0 - mask)
         slope = slope / slope.sum(2, keepdim=True).clamp(min=1e-12)
     # The sum stays what it is while θ moves: dτ = Σ slope dθ.
-    tau = tau + (slope * (free - free.detach()).unsqueeze(1)).sum(2, keepdim=True)
+    level = free.masked_fill(free == -torch.inf, 0.0)
+    tau = tau + (slope * (level - level.detach()).unsqueeze(1)).sum(2, keepdim=True)
     return torch.sigmoid(free.unsqueeze(1) - tau)
 
 
-def _shifts(free: Float[Tensor, "b d"], sizes: Float[Tensor, "z"]) -> Float[Tensor, "b z"]:
+def _shifts(free: Float[Tensor, "b d"], sizes: Float[Tensor, "b z"]) -> Float[Tensor, "b z"]:
     """τ by Newton's method on the log-odds of the mean of the mask, which are nearly straight in τ.
 
     Bisection takes over where a step would leave the bracket. Each τ stops by itself, so that it does
     not depend on the others.
     """
-    goal, near = torch.logit(sizes / free.shape[1]), torch.finfo(free.dtype).eps ** 0.5
-    low, high = free.amin(1, keepdim=True) - goal, free.amax(1, keepdim=True) - goal
-    tau, found = free.mean(1, keepdim=True) - goal, torch.zeros_like(low, dtype=torch.bool)
+    absent = free == -torch.inf
+    count = (~absent).sum(1, keepdim=True).to(free.dtype)
+    goal, near = torch.logit(sizes / count), torch.finfo(free.dtype).eps ** 0.5
+    low = free.masked_fill(absent, torch.inf).amin(1, keepdim=True) - goal
+    high = free.amax(1, keepdim=True) - goal
+    tau = free.masked_fill(absent, 0.0).sum(1, keepdim=True) / count - goal
+    found = torch.zeros_like(low, dtype=torch.bool)
     for _ in range(MOST_TRIES):
         mask = torch.sigmoid(free.unsqueeze(1) - tau.unsqueeze(2))
-        mean = mask.mean(2)
+        mean = mask.sum(2) / count
         missed = torch.logit(mean) - goal
         low, high = torch.where(missed > 0, tau, low), torch.where(missed > 0, high, tau)
-        step = missed * mean * (1.0 - mean) / (mean - mask.square().mean(2))
+        step = missed * mean * (1.0 - mean) / (mean - mask.square().sum(2) / count)
         inside = (low <= tau + step) & (tau + step <= high)
         moved = torch.where(inside, tau + step, (low + high) / 2)
         tau, found = torch.where(found, tau, moved), found | (inside & (step.abs() <= near))

@@ -1,0 +1,313 @@
+"""What torch_geometric's Explainer asks, as ego graphs whose edges play; and answers in its convention."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+from torch_geometric.explain import ExplainerAlgorithm, Explanation
+from torch_geometric.explain.config import (
+    ExplainerConfig,
+    MaskType,
+    ModelConfig,
+    ModelMode,
+    ModelReturnType,
+    ModelTaskLevel,
+)
+
+from onlyif.core.arguments import Either, Flag, Kind, Name, Whole, settle
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.players import Players
+from onlyif.engine.soft import plain_outputs
+from onlyif.modalities.graphs import EdgeModality, EgoGraph, Graph, GraphNodes, Graphs
+from onlyif.models.differentiable import DifferentiablePredictor
+from onlyif.models.edge_masks import EdgeMasking, MessageMasks, WeightMasks, masked_ego_graphs
+from onlyif.setup.foundation import Source
+from onlyif.setup.graphs import graph_instances, rows_a_call
+from onlyif.setup.options import Options
+
+MASKS: Mapping[str, EdgeMasking] = {"messages": MessageMasks(), "weights": WeightMasks()}
+# The arguments of a model that go with edges.
+OF_EDGES = ("edge_weight", "edge_attr")
+# Nodes share calls with others that have at most so many times their edges: shorter rows are filled up.
+MOST_UNLIKE = 2.0
+# The column that says which ego graph a row is of.
+NUMBERED = 1
+# What both algorithms are told of edges and calls.
+KINDS: Mapping[str, Kind] = {
+    "masks": Name(tuple(MASKS), "way to mask edges"),
+    "undirected": Either((Flag(), None)),
+    "hops": Either((Whole(least=1), None)),
+    "seed": Whole(),
+    "max_rows": Whole(least=1),
+}
+
+
+@final
+@dataclass(frozen=True)
+class EdgeQuestion:
+    """How edges play, and how the model is asked.
+
+    Args:
+        masks: "messages" or "weights": how a mask reaches the model.
+        undirected: Whether the edges between two nodes are one player; None for where each has its like.
+        hops: How far messages travel; None reads it off the layers.
+        seed: Seed of all draws.
+        max_rows: Most ego graphs of one call.
+    """
+
+    masks: str
+    undirected: bool | None
+    hops: int | None
+    seed: int
+    max_rows: int
+
+    def __post_init__(self) -> None:
+        settle(self, KINDS)
+
+
+def supported(algorithm: ExplainerAlgorithm) -> bool:
+    """Whether an algorithm's settings are those of edges of nodes; it is told in the log what is not.
+
+    Args:
+        algorithm: The algorithm, connected.
+    """
+    said = _refusal(algorithm.explainer_config, algorithm.model_config)
+    if said:
+        logging.error("'%s' %s", type(algorithm).__name__, said)
+    return not said
+
+
+def _refusal(explainer: ExplainerConfig, model: ModelConfig) -> str:
+    """What of an explainer's settings cannot be done; "" for nothing."""
+    if model.task_level != ModelTaskLevel.node:
+        return f"explains predictions for nodes, not for a {model.task_level.value}"
+    if explainer.edge_mask_type != MaskType.object:
+        return f"needs edge_mask_type='object', got {explainer.edge_mask_type}"
+    if explainer.node_mask_type is not None:
+        return "masks edges, not nodes: need node_mask_type=None"
+    return ""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EdgeTask:
+    """Nodes to explain, with the model as a predictor of masks over their edges.
+
+    Args:
+        modality: The graph.
+        egos: What is around each node.
+        predictor: The model.
+        targets: The output of each node that is explained.
+        question: How the model is asked.
+        masking: How masks reach it.
+    """
+
+    modality: EdgeModality
+    egos: tuple[EgoGraph, ...]
+    predictor: DifferentiablePredictor
+    targets: Int64[np.ndarray, "b"]
+    question: EdgeQuestion
+    masking: EdgeMasking
+
+    @property
+    def counts(self) -> Int64[np.ndarray, "b"]:
+        """The number of players of each node; 0 where it receives no edges."""
+        return np.array([ego.players.count if (ego.player >= 0).any() else 0 for ego in self.egos])
+
+    def scores(self) -> list[Float[Tensor, "_"]]:
+        """The score of a node's only edge is 1; others are to be found; 0 where there is none."""
+        return [torch.full((max(1, count),), float(count == 1)) for count in self.counts.tolist()]
+
+    def groups(self, least: int) -> Iterator[Int64[np.ndarray, "p"]]:
+        """The nodes that share calls: those with about as many edges.
+
+        Args:
+            least: Nodes with fewer players are left out.
+        """
+        counts = self.counts
+        group: list[int] = []
+        for number in np.argsort(counts, kind="stable").tolist():
+            if counts[number] < least:
+                continue
+            if group and counts[number] > MOST_UNLIKE * counts[group[0]]:
+                yield np.array(group)
+                group = []
+            group.append(number)
+        if group:
+            yield np.array(group)
+
+    def instances(self, numbers: Int64[np.ndarray, "p"]) -> tuple[Tensor, Tensor, Bool[Tensor, "p d"]]:
+        """Some nodes as rows: with all edges, with none, and which player is one.
+
+        Args:
+            numbers: The nodes.
+        """
+        counts = self.counts[numbers]
+        there = torch.from_numpy(np.arange(counts.max()) < counts[:, None])
+        number = torch.from_numpy(numbers)[:, None]
+        rows = [
+            torch.cat([number, edges], dim=1).to(self.predictor.dtype) for edges in (there, 0 * there.long())
+        ]
+        return rows[0], rows[1], there
+
+    def players(self, count: int) -> Players:
+        """Players of rows of so many edges; the number in front belongs to the first.
+
+        Args:
+            count: How many edges a row has.
+        """
+        index = np.maximum(np.arange(NUMBERED + count) - NUMBERED, 0)
+        return Players(index, tuple(map(str, range(count))))
+
+    def rows_a_call(self, numbers: Int64[np.ndarray, "p"]) -> int:
+        """The most ego graphs of one call.
+
+        Args:
+            numbers: The nodes.
+        """
+        return rows_a_call(self.modality, [self.egos[i] for i in numbers.tolist()], self.question.max_rows)
+
+    def gaps(
+        self, numbers: Int64[np.ndarray, "p"], subset: Bool[Tensor, "p d"]
+    ) -> tuple[Float[Tensor, "p"], Float[Tensor, "p"]]:
+        """Δsuf and Δnec of a set of edges of each of some nodes.
+
+        Args:
+            numbers: The nodes.
+            subset: The sets.
+        """
+        full, none, there = self.instances(numbers)
+        rows = [full, full * _behind_number(subset), full * _behind_number(there & ~subset), none]
+        outputs = plain_outputs(self.predictor, torch.cat(rows), self.rows_a_call(numbers))
+        column = torch.from_numpy(self.targets[numbers]).repeat(4).to(outputs.device)
+        of_full, kept, hidden, of_none = outputs.gather(1, column[:, None])[:, 0].view(4, -1)
+        return (of_full - kept).abs(), (hidden - of_none).abs()
+
+    def explanation(
+        self, scores: Sequence[Float[Tensor, "_"]], measures: Mapping[str, Sequence[float]]
+    ) -> Explanation:
+        """The answer as torch_geometric has it.
+
+        Args:
+            scores: One score a player, for each node.
+            measures: More numbers of each node, by their names.
+        """
+        where, values = [], []
+        for number, (ego, own) in enumerate(zip(self.egos, scores, strict=True)):
+            playing = ego.player >= 0
+            edges = torch.from_numpy(ego.edges[playing])
+            where.append(torch.stack([torch.full_like(edges, number), edges]))
+            values.append(own[torch.from_numpy(ego.player[playing])])
+        index, value = torch.cat(where, dim=1), torch.cat(values)
+        shape, x = (len(self.egos), self.modality.graph.n_edges), self.modality.graph.x
+        mask = torch.zeros(shape[1], dtype=value.dtype).scatter_reduce(0, index[1], value, "amax")
+        of_nodes = torch.sparse_coo_tensor(index, value, shape, check_invariants=True).coalesce()
+        numbers = {name: torch.tensor(each, dtype=torch.float64) for name, each in measures.items()}
+        return Explanation(edge_mask=mask.to(x.device), masks_of_nodes=of_nodes, **numbers)
+
+
+def _behind_number(subset: Bool[Tensor, "p d"]) -> Bool[Tensor, "p 1_and_d"]:
+    return torch.cat([torch.ones_like(subset[:, :NUMBERED]), subset], dim=1)
+
+
+def edge_task(
+    question: EdgeQuestion,
+    model_config: ModelConfig,
+    model: Any,
+    *,
+    x: Any,
+    edge_index: Any,
+    target: Tensor,
+    index: Any,
+    further: Mapping[str, Any],
+) -> EdgeTask:
+    """What torch_geometric's Explainer hands to an algorithm, as nodes to explain.
+
+    Args:
+        question: How edges play.
+        model_config: What the model answers with.
+        model: The model.
+        x: Features of the nodes.
+        edge_index: The edges.
+        target: The target of each node.
+        index: The nodes to explain; None is all.
+        further: Further arguments of the model.
+
+    Raises:
+        InputError: if the graph has several kinds of nodes, or an argument is given that goes with neither
+            nodes nor edges.
+        SettingError: if nobody knows how far messages travel, or the targets are no outputs.
+        ModelError: if masks do not reach the model, or it answers otherwise on ego graphs.
+    """
+    if isinstance(x, Mapping) or isinstance(edge_index, Mapping):
+        raise InputError("graphs with several kinds of nodes or edges cannot be explained yet; need one kind")
+    unknown = sorted(key for key, value in further.items() if key not in OF_EDGES and value is not None)
+    if unknown:
+        raise InputError(
+            "the model is asked on parts of the graph: its arguments can be x, edge_index, "
+            f"{', '.join(OF_EDGES)}; got {', '.join(unknown)}; wrap the model in one that needs none of them"
+        )
+    masking, of_edges = MASKS[question.masks], {name: further.get(name) for name in OF_EDGES}
+    if masking is MASKS["weights"] and of_edges["edge_weight"] is None:
+        of_edges["edge_weight"] = torch.ones(edge_index.shape[1], dtype=x.dtype, device=x.device)
+    graph = Graph(x, edge_index, **of_edges)
+    nodes = np.arange(graph.n_nodes) if index is None else index
+    asked = Graphs(hops=question.hops, undirected=question.undirected)
+    options = Options(modality=asked, max_rows=question.max_rows, seed=question.seed)
+    modality, egos = graph_instances(GraphNodes(graph, nodes), Source(model, None, options))
+    readout, output = _readout(model_config)
+    predictor = masked_ego_graphs(model, modality, egos, masking=masking, readout=readout, output=output)
+    numbers = np.array([ego.node for ego in egos])
+    targets = _targets(model_config, target, numbers)
+    return EdgeTask(modality, egos, predictor, targets, question, masking)
+
+
+def _targets(config: ModelConfig, target: Tensor, nodes: Int64[np.ndarray, "b"]) -> Int64[np.ndarray, "b"]:
+    if config.mode == ModelMode.regression:
+        return np.zeros(len(nodes), dtype=np.int64)
+    labels = target.detach().cpu().reshape(-1)
+    if labels.is_floating_point() or len(labels) <= nodes.max():
+        raise SettingError(
+            f"need a target of one class a node, whole numbers for {nodes.max() + 1} nodes or more; got "
+            f"{target.dtype} of shape {tuple(target.shape)}"
+        )
+    chosen: np.ndarray = labels.numpy().astype(np.int64)[nodes]
+    return chosen
+
+
+def _readout(config: ModelConfig) -> tuple[Callable[[Tensor], Tensor], str]:
+    """From a model's answers to probabilities, or to the values of a regression."""
+    if config.mode == ModelMode.regression:
+        return _columns, "value"
+    if config.mode == ModelMode.binary_classification:
+        raw = config.return_type == ModelReturnType.raw
+        return (_of_one_score if raw else _of_one_probability), "probability"
+    readouts: dict[ModelReturnType, Callable[[Tensor], Tensor]] = {
+        ModelReturnType.raw: _softmax,
+        ModelReturnType.log_probs: torch.exp,
+        ModelReturnType.probs: _columns,
+    }
+    return readouts[config.return_type], "probability"
+
+
+def _columns(answer: Tensor) -> Tensor:
+    return answer if answer.dim() > 1 else answer.unsqueeze(1)
+
+
+def _softmax(answer: Tensor) -> Tensor:
+    return answer.softmax(-1)
+
+
+def _of_one_score(answer: Tensor) -> Tensor:
+    score = _columns(answer)
+    return torch.cat([torch.sigmoid(-score), torch.sigmoid(score)], dim=1)
+
+
+def _of_one_probability(answer: Tensor) -> Tensor:
+    chance = _columns(answer)
+    return torch.cat([1 - chance, chance], dim=1)

@@ -1,0 +1,354 @@
+"""Explainers in torch_geometric's convention: masks against its own, PNS against loops, all left as found."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch_geometric.explain import Explainer, GNNExplainer
+from torch_geometric.nn import GATConv, GCNConv, SAGEConv, SimpleConv
+
+from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.core.subsets import keep_of_codes
+from onlyif.interop.pyg import (
+    EdgeMaskSettings,
+    FANSExplainer,
+    FANSGraphSettings,
+    SufficientNecessaryExplainer,
+    paper_fans,
+)
+from onlyif.interop.pyg_edges import EdgeQuestion, edge_task
+from onlyif.interop.pyg_test import measures
+from onlyif.modalities.base import Queries
+from onlyif.searches.ascent_settings import paper_graph_settings, recommended_graph_settings
+from onlyif.searches.gradient import Schedule
+from onlyif.searches.mask_shapes import FreeMask
+
+# A tail, a triangle and a branch; a pair apart, and node 10 with nothing.
+PAIRS = torch.tensor([(0, 1), (1, 2), (2, 3), (1, 3), (3, 4), (4, 5), (5, 6), (6, 7), (8, 9)]).T
+BOTH = torch.cat([PAIRS, PAIRS.flip(0)], dim=1)
+X = torch.randn(11, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+RAW = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
+FEW = FANSGraphSettings(recommended_graph_settings(steps=4), n=4)
+QUESTION = EdgeQuestion("messages", None, None, 0, 64)
+
+
+class Net(nn.Module):
+    """Two layers of some kind."""
+
+    def __init__(self, kind=GCNConv, last=None, outputs=2):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.first, self.second = kind(3, 6).double(), kind(6, outputs).double()
+            for parameter in self.parameters():
+                parameter.data *= 2
+        self.dropout, self.last = nn.Dropout(0.5), last or nn.Identity()
+
+    def forward(self, x, edge_index, edge_weight=None):
+        more = () if edge_weight is None else (edge_weight,)
+        x = self.dropout(self.first(x, edge_index, *more).relu())
+        return self.last(self.second(x, edge_index, *more))
+
+
+def explained(algorithm, net, index, ends=BOTH, x=X, *, config=RAW, **further):
+    made = Explainer(net, algorithm, "model", config, edge_mask_type="object", **further.pop("how", {}))
+    return made(x, ends, index=index, **further)
+
+
+def task_of(net, index, question=QUESTION, ends=BOTH, **further):
+    config = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object").model_config
+    target = torch.zeros(len(X), dtype=torch.long)
+    return edge_task(question, config, net, x=X, edge_index=ends, target=target, index=index, further=further)
+
+
+def state(net):
+    layers = [part for part in net.modules() if hasattr(part, "propagate")]
+    return [
+        (each.explain, each._edge_mask, each._loop_mask, each._apply_sigmoid, each.training)
+        for each in layers
+    ]
+
+
+def spread(task, ego, mask):
+    """The mask of all edges of the graph."""
+    whole = torch.ones(task.modality.graph.n_edges, dtype=mask.dtype)
+    playing = torch.from_numpy(ego.player >= 0)
+    return whole.index_put(
+        (torch.from_numpy(ego.edges)[playing],), mask[torch.from_numpy(ego.player)[playing]]
+    )
+
+
+@pytest.mark.parametrize("kind", [GCNConv, SAGEConv, GATConv])
+def test_masks_of_ego_graphs_are_torch_geometrics_masks_of_the_whole_graph_with_their_gradient(kind):
+    net = Net(kind).eval()
+    task = task_of(net, torch.tensor([1, 6, 3]))
+    whole = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object")
+    _, _, there = task.instances(np.arange(3))
+    made = torch.Generator().manual_seed(2)
+    number = torch.tensor([0, 1, 1, 2, 0])
+    masks = torch.rand(5, there.shape[1], generator=made, dtype=torch.float64).requires_grad_()
+    with task.predictor.opened() as opened, torch.enable_grad():
+        rows = torch.cat([number[:, None].double(), masks], dim=1)
+        together = opened.respond(rows)
+        (slopes,) = torch.autograd.grad(together[:, 0].sum(), masks)
+        alone = torch.cat([opened.respond(row[None]) for row in rows])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
+    for row, own in enumerate(number.tolist()):
+        ego, mask = task.egos[own], masks[row].detach().requires_grad_()
+        expected = whole.get_masked_prediction(X, BOTH, edge_mask=spread(task, ego, mask.detach()))
+        torch.testing.assert_close(together[row], expected[ego.node].softmax(0), rtol=0, atol=1e-12)
+        # By differences, in the whole graph.
+        for player in range(ego.players.count):
+            ends = []
+            for step in (1e-5, -1e-5):
+                moved = mask.detach().clone()
+                moved[player] += step
+                answer = whole.get_masked_prediction(X, BOTH, edge_mask=spread(task, ego, moved))
+                ends.append(answer[ego.node].softmax(0)[0])
+            assert float(slopes[row, player]) == pytest.approx(float(ends[0] - ends[1]) / 2e-5, abs=1e-8)
+
+
+def test_weights_of_0_are_edges_that_are_not_there():
+    task = task_of(Net(), torch.tensor([1, 3]), EdgeQuestion("weights", False, None, 0, 64))
+    _, _, there = task.instances(np.arange(2))
+    for number, ego in enumerate(task.egos):
+        d = ego.players.count
+        shown = np.random.default_rng(number).random((9, d)) < 0.5
+        queries = Queries(task.egos, np.full(9, number), shown, np.zeros((9, d), dtype=np.int64))
+        call = task.modality.render(queries)
+        x, ends = call.arguments
+        deleted = Net().eval()(x, ends)[torch.from_numpy(call.rows)].softmax(1)
+        rows = torch.zeros(9, 1 + there.shape[1], dtype=torch.float64)
+        rows[:, 0], rows[:, 1 : 1 + d] = number, torch.from_numpy(shown)
+        torch.testing.assert_close(task.predictor.predict(rows), deleted.detach(), rtol=0, atol=1e-12)
+
+
+def _by_hand(net, task, settings, subset):
+    """PN, PS and PNS of a set by loops over E and all choices, in the whole graph."""
+    ego, (x, _, there) = task.egos[0], task.instances(np.array([0]))
+    whole = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object")
+    inputs, d = settings.test(task, np.array([0]), x, 0 * x).sample.rows(x, 0).own[0, :, 1:], int(there.sum())
+    masks = torch.from_numpy(keep_of_codes(np.arange(2**d), d))
+
+    def f(mask):
+        return whole.get_masked_prediction(X, BOTH, edge_mask=spread(task, ego, mask))[ego.node].softmax(0)[0]
+
+    table = {tuple(mask.tolist()): float(f(mask.double())) for mask in masks}
+    b, c, rho = settings.b, settings.c, settings.share
+    sums = dict.fromkeys(("nc", "sf", "pn", "ps"), 0.0)
+    for one in inputs.bool():
+        events = {}
+        for name, part in (("s", subset), ("rest", ~subset)):
+            choices = [list(choice) for choice in itertools.product((False, True), repeat=int(part.sum()))]
+            moved = []
+            for choice in choices:
+                hit = torch.zeros(d, dtype=torch.bool)
+                hit[part] = torch.tensor(choice, dtype=torch.bool)
+                moved.append(abs(table[tuple((one & ~hit).tolist())] - table[tuple(one.tolist())]))
+            change = np.array(moved)
+            apart = float((~one & part).sum()) / (rho * d)
+            near = np.exp(-apart / (2 * b * b))
+            events[name] = near, np.mean(1 - np.exp(-(change**2) / (2 * c * c))), np.mean(change > c)
+        nc, sf = events["s"][0] * events["s"][1], events["rest"][0] * (1 - events["rest"][1])
+        sums["nc"] += nc
+        sums["sf"] += sf
+        sums["pn"] += nc * (1 - events["rest"][2])
+        sums["ps"] += sf * events["s"][2]
+    n = len(inputs)
+    return sums["pn"] / sums["nc"], sums["ps"] / sums["sf"], (sums["pn"] + sums["ps"]) / n
+
+
+def test_pns_is_that_of_loops_over_all_choices_in_the_whole_graph_and_samples_come_near():
+    net, settings = Net().eval(), FANSGraphSettings(n=5, share=0.3, c=0.05, n_perturbations=2**8)
+    task = task_of(net, torch.tensor([3]))
+    subset = torch.tensor([True, False, True, False, False, True])[: task.egos[0].players.count]
+    expected = _by_hand(net, task, settings, subset)
+    told = measures(task, [subset.float()], settings)
+    assert [told[name][0] for name in ("pn", "ps", "pns")] == pytest.approx(expected, abs=1e-9)
+    x, ends, _ = task.instances(np.array([0]))
+    test = settings.test(task, np.array([0]), x, ends)
+    table = test.table(x, settings.change(task, np.array([0]))).pns[0]
+    code = int((subset.long() * 2 ** torch.arange(len(subset))).sum())
+    assert table[code] == pytest.approx(expected[2], abs=1e-9)
+    sampled = FANSGraphSettings(n=5, share=0.3, c=0.05, n_perturbations=2000)
+    drawn = sampled.test(task, np.array([0]), x, ends)
+    drawn = type(drawn)(**{**vars(drawn), "perturbations": type(drawn.perturbations)(0.5, 2000, 0)})
+    found = drawn.measure(x, subset[None, None].numpy(), settings.change(task, np.array([0])))
+    assert abs(found.values.pns[0, 0] - expected[2]) < 4 * found.stderr.pns[0, 0] + 1e-9
+    assert found.stderr.pns[0, 0] > 0
+
+
+def test_no_edge_suffices_for_nothing_and_all_edges_are_necessary():
+    task = task_of(Net(), torch.tensor([1, 3, 6]))
+    for share, name, value in ((0.0, "ps", 0.0), (1.0, "pn", 1.0)):
+        told = measures(task, [torch.full((count,), share) for count in task.counts.tolist()], FEW)
+        assert told[name] == [value] * 3
+        # Nothing kept is no edge, and all hidden is no edge.
+        assert (
+            told["gap_necessary" if share else "gap_sufficient"] == pytest.approx([0.0] * 3, abs=1e-12)
+            or not share
+        )
+    whole = measures(task, [torch.ones(count) for count in task.counts.tolist()], FEW)
+    assert whole["gap_sufficient"] == pytest.approx([0.0] * 3, abs=1e-12)
+
+
+ALGORITHMS = [
+    lambda: FANSExplainer(FEW),
+    lambda: FANSExplainer(FANSGraphSettings(paper_graph_settings(steps=2), n=4, c=None, whole=True)),
+    lambda: SufficientNecessaryExplainer(settings=EdgeMaskSettings(Schedule(4, 1.0))),
+    lambda: SufficientNecessaryExplainer(0.0, EdgeMaskSettings(Schedule(4, 0.1), FreeMask(), 0.1)),
+]
+
+
+@pytest.mark.parametrize("made", ALGORITHMS)
+@pytest.mark.filterwarnings("ignore:PNS has no slope")
+def test_many_nodes_are_each_as_if_alone_and_all_is_left_as_found(made):
+    net = Net()
+    before = state(net)
+    found = explained(made(), net, torch.tensor([1, 3, 10, 8, 6]))
+    assert state(net) == before
+    own = found.masks_of_nodes.to_dense()
+    assert found.edge_mask.shape == (18,)
+    torch.testing.assert_close(found.edge_mask, own.amax(0), rtol=0, atol=0)
+    assert not own[2].any()
+    # The only edge of a node, both ways, is its set.
+    assert own[3].nonzero().flatten().tolist() == [8, 17] and own[3, 8] == 1
+    for row, node in ((0, 1), (4, 6)):
+        alone = explained(made(), net, node)
+        torch.testing.assert_close(alone.edge_mask, own[row], rtol=0, atol=1e-6)
+        for name in ("pn", "ps", "pns", "gap_sufficient", "gap_necessary"):
+            assert float(alone[name][0]) == pytest.approx(float(found[name][row]), abs=1e-6)
+
+
+def test_masks_leave_the_layers_also_on_errors_and_after_another_explainer():
+    net = Net()
+    explained(GNNExplainer(epochs=2), net, 1)
+    assert all("_edge_mask" in part._parameters for part in (net.first, net.second))
+    before = state(net)
+    after = explained(FANSExplainer(FEW), net, 1)
+    assert state(net) == before
+    assert bool((after.edge_mask != 0.5).any())
+    torch.testing.assert_close(after.edge_mask, explained(FANSExplainer(FEW), Net(), 1).edge_mask)
+    explained(GNNExplainer(epochs=2), net, 1)
+
+    class Failing(nn.Module):
+        calls = 0
+
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x, edge_index):
+            self.calls += 1
+            if self.calls > 9:
+                self.net.first(x, edge_index)
+                raise RuntimeError("no more")
+            return self.net(x, edge_index)
+
+    with pytest.raises(ModelError, match=r"RuntimeError.*no more"):
+        explained(FANSExplainer(FEW), Failing(), 1)
+    assert [each[:4] for each in state(net)] == [each[:4] for each in before]
+
+
+def _planted():
+    """Node 0 is of class 1 for what its neighbour 2 says; the others say little."""
+    x = 0.1 * torch.ones(7, 1, dtype=torch.float64)
+    x[2] = 3.0
+    star = torch.tensor([(1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0)]).T
+
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = SimpleConv(aggr="sum")
+
+        def forward(self, x, edge_index):
+            score = 2 * self.conv(x, edge_index) - 3
+            return torch.cat([-score, score], dim=1)
+
+    return Sum(), x, star
+
+
+@pytest.mark.parametrize("made", [FANSExplainer, SufficientNecessaryExplainer])
+def test_the_edge_that_decides_is_found_necessary_and_sufficient(made):
+    net, x, star = _planted()
+    found = explained(made(), net, 0, star, x, how={"threshold_config": ("topk_hard", 1)})
+    assert found.edge_mask.tolist() == [0, 1, 0, 0, 0, 0]
+    plain = explained(made(), net, 0, star, x)
+    assert plain.edge_mask.argmax() == 1
+    assert float(plain.gap_sufficient[0]) < 0.1
+    assert float(plain.gap_necessary[0]) < 0.1
+    assert float(plain.pn[0]) > 0.9 and float(plain.ps[0]) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(("last", "kind"), [(nn.LogSoftmax(1), "log_probs"), (nn.Softmax(1), "probs")])
+def test_what_a_model_returns_is_read_as_it_is_said(last, kind):
+    one = explained(FANSExplainer(FEW), Net(), 3)
+    other = explained(FANSExplainer(FEW), Net(last=last), 3, config={**RAW, "return_type": kind})
+    torch.testing.assert_close(one.edge_mask, other.edge_mask, rtol=0, atol=1e-6)
+    single = {"mode": "binary_classification", "task_level": "node"}
+    one = explained(FANSExplainer(FEW), Net(outputs=1), 3, config={**single, "return_type": "raw"})
+    net = Net(last=nn.Sigmoid(), outputs=1)
+    other = explained(FANSExplainer(FEW), net, 3, config={**single, "return_type": "probs"})
+    torch.testing.assert_close(one.edge_mask, other.edge_mask, rtol=0, atol=1e-6)
+    assert bool((one.edge_mask > 0).any())
+
+
+def test_settings_are_those_of_the_paper_and_of_the_guide():
+    printed = paper_fans()
+    assert (printed.c, printed.scaled, printed.whole, printed.n, printed.share) == (
+        None,
+        False,
+        True,
+        20,
+        0.1,
+    )
+    steps = printed.ascent.schedule.steps, printed.ascent.schedule.rate, printed.ascent.draws.n_intervened
+    assert steps == (30, 0.1, 50)
+    assert (FANSGraphSettings().c, FANSGraphSettings().scaled) == (0.1, True)
+
+
+def test_what_cannot_be_explained_is_refused():
+    net = Net()
+    for how in ({"node_mask_type": "object"}, {"edge_mask_type": None, "node_mask_type": "object"}):
+        with pytest.raises(ValueError, match="does not support"):
+            Explainer(net, FANSExplainer(), "model", RAW, **{"edge_mask_type": "object", **how})
+    with pytest.raises(ValueError, match="does not support"):
+        Explainer(
+            net,
+            SufficientNecessaryExplainer(),
+            "model",
+            {**RAW, "task_level": "graph"},
+            edge_mask_type="object",
+        )
+    with pytest.raises(InputError, match="several kinds"):
+        edge_task(QUESTION, None, net, x={"a": X}, edge_index=BOTH, target=X, index=0, further={})
+    with pytest.raises(InputError, match="got batch"):
+        task_of(net, 1, batch=torch.zeros(11))
+    with pytest.raises(InputError, match="node 11"):
+        task_of(net, 11)
+    plain = nn.Linear(3, 2).double()
+    plain.forward = lambda x, edge_index: nn.functional.linear(x, plain.weight)
+    with pytest.raises(ModelError, match="no layers of torch_geometric"):
+        task_of(plain, 1, EdgeQuestion("messages", None, 1, 0, 64))
+    closed = Net()
+    closed.first.explain = False
+    with pytest.raises(ModelError, match=r"\['first'\] have explain=False"):
+        task_of(closed, 1)
+
+    class Bare(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = GCNConv(3, 2).double()
+
+        def forward(self, x, edge_index):
+            return self.conv(x, edge_index)
+
+    with pytest.raises(ModelError, match="no argument edge_weight"):
+        task_of(Bare(), 1, EdgeQuestion("weights", None, None, 0, 64))
+    with pytest.raises(SettingError, match="unknown way to mask edges 'nodes'"):
+        FANSExplainer(masks="nodes")
+    with pytest.raises(SettingError, match="one class a node"):
+        config = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object").model_config
+        edge_task(QUESTION, config, net, x=X, edge_index=BOTH, target=X[:, 0], index=1, further={})
