@@ -31,10 +31,10 @@ from networks import load_network, network_record
 from outputs import save_figure, save_frame, save_text
 from torch import Tensor, nn
 
+from onlyif.amortised.relaxed_lessons import Penalties, RelaxedLessons, masks_of
 from onlyif.amortised.search import AmortisedSearch
 from onlyif.amortised.selector import Selector, SelectorSettings
-from onlyif.amortised.training import fit, fresh, masks_of
-from onlyif.amortised.training_lessons import Lessons, Penalties
+from onlyif.amortised.training import fit, fresh
 from onlyif.amortised.training_state import Checkpoint, TrainingSettings
 from onlyif.amortised.training_storage import SUFFIX, load_checkpoint, save_checkpoint
 from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
@@ -120,11 +120,11 @@ def balanced(images: Images, n: int, seed: int = SEED) -> Images:
     return both.take(rows)
 
 
-def lessons_of(setting: Setting, train: Images, n_train: int, penalties: Penalties) -> Lessons:
+def lessons_of(setting: Setting, train: Images, n_train: int, penalties: Penalties) -> RelaxedLessons:
     """Training faces and others to validate on, half of each smiling."""
     chosen = balanced(train, n_train + N_HELD)
     targets = torch.full((len(chosen.x),), SMILING)
-    return Lessons(
+    return RelaxedLessons(
         setting.objective(2),
         chosen.x[:n_train],
         targets[:n_train],

@@ -43,8 +43,8 @@ from networks import load_network, network_record
 from outputs import save_figure, save_frame, save_text
 from torch import Tensor, nn
 
+from onlyif.amortised.relaxed_lessons import masks_of
 from onlyif.amortised.search import AmortisedSearch
-from onlyif.amortised.training import masks_of
 from onlyif.amortised.training_storage import SUFFIX, load_checkpoint
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import SoftWeights, variation_at

@@ -6,7 +6,7 @@ development images (of the training part); it is then compared on test images th
 anything. All gaps are measured here, on hard sets, by code that shares nothing with the search.
 
     python experiments/sized_masks.py --data DIR --models DIR --out DIR [--name mnist|cifar10|faces_smile]
-        [--images N] [--development N]
+        [--images N] [--development N] [--overlaps N]
 
 An image's results are one CSV in OUT/sized_masks/NAME, so that a run that was ended goes on where it was.
 Writes sized_masks_NAME.md.
@@ -72,9 +72,16 @@ class Judge:
         return (kept - self.full).abs(), (hidden - self.base).abs()
 
     def unified(self, sets: Tensor, alpha: float) -> Tensor:
-        """α Δsuf + (1 - α) Δnec."""
-        suf, nec = self.gaps(sets)
-        return alpha * suf + (1 - alpha) * nec
+        """α Δsuf + (1 - α) Δnec; at an end the other side is not asked for."""
+        keep = sets.bool()[:, None]
+        total = torch.zeros(len(sets))
+        if alpha > 0:
+            kept = self.asked(torch.where(keep, self.image, self.baseline))
+            total += alpha * (kept - self.full).abs()
+        if alpha < 1:
+            hidden = self.asked(torch.where(keep, self.baseline, self.image))
+            total += (1 - alpha) * (hidden - self.base).abs()
+        return total
 
 
 def highest(scores: Tensor, size: int) -> Tensor:
@@ -89,29 +96,47 @@ def patches(side: int) -> Tensor:
     return row[:, None] * PATCHES_A_SIDE + row
 
 
-def random_masks(judge: Judge, alpha: float) -> Tensor:
+def mixed(gaps: tuple[Tensor, Tensor], alpha: float) -> Tensor:
+    """α Δsuf + (1 - α) Δnec."""
+    return alpha * gaps[0] + (1 - alpha) * gaps[1]
+
+
+def random_masks(judge: Judge) -> dict[float, Tensor]:
     """RISE-like: the mean of smooth random masks, weighted by how small their gap is."""
     draws = torch.rand(RANDOM_MASKS, 1, 7, 7, generator=torch_generator(SEED, "random masks"))
     smooth = functional.interpolate(draws, judge.image.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
     sets = smooth > smooth.flatten(1).quantile(0.8, dim=1)[:, None, None]
-    weights = 1 - judge.unified(sets, alpha)
-    return (weights[:, None, None] * sets).mean(0) - weights.mean() * sets.float().mean(0)
+    gaps, mean = judge.gaps(sets), sets.float().mean(0)
+    weights = {alpha: 1 - mixed(gaps, alpha) for alpha in ALPHAS}
+    return {
+        alpha: (weight[:, None, None] * sets).mean(0) - weight.mean() * mean
+        for alpha, weight in weights.items()
+    }
 
 
-def lime(judge: Judge, alpha: float) -> Tensor:
+def lime(judge: Judge) -> dict[float, Tensor]:
     """Ridge regression of the gap on random sets of patches."""
     index, n = patches(judge.image.shape[-1]), PATCHES_A_SIDE**2
     inside = torch.rand(LIME_ROWS, n, generator=torch_generator(SEED, "lime")) < 0.3
-    gap = judge.unified(inside[:, index], alpha)
+    gaps = judge.gaps(inside[:, index])
     design = inside.double() - inside.double().mean(0)
-    slope = torch.linalg.solve(
-        design.T @ design + torch.eye(n).double(), design.T @ (gap - gap.mean()).double()
-    )
-    return -slope[index].float()
+    found = {}
+    for alpha in ALPHAS:
+        gap = mixed(gaps, alpha)
+        slope = torch.linalg.solve(
+            design.T @ design + torch.eye(n).double(), design.T @ (gap - gap.mean()).double()
+        )
+        found[alpha] = -slope[index].float()
+    return found
 
 
-def greedy(judge: Judge, alpha: float) -> Tensor:
+def greedy(judge: Judge) -> dict[float, Tensor]:
     """Patches in the order in which they make the gap smallest."""
+    return {alpha: greedy_order(judge, alpha) for alpha in ALPHAS}
+
+
+def greedy_order(judge: Judge, alpha: float) -> Tensor:
+    """The patches of one α: the first has the highest score."""
     index, n = patches(judge.image.shape[-1]), PATCHES_A_SIDE**2
     inside, scores = torch.zeros(n, dtype=torch.bool), torch.zeros(index.shape)
     steps = min(n, int(np.ceil(1.3 * max(SHARES) * n)))
@@ -125,7 +150,7 @@ def greedy(judge: Judge, alpha: float) -> Tensor:
     return scores
 
 
-OTHERS: dict[str, Callable[[Judge, float], Tensor]] = {
+OTHERS: dict[str, Callable[[Judge], dict[float, Tensor]]] = {
     "random masks": random_masks,
     "LIME on patches": lime,
     "greedy on patches": greedy,
@@ -165,8 +190,8 @@ def records(
     return found
 
 
-def of_one(scene: Scene, baseline: Tensor) -> pd.DataFrame:
-    """All methods on one image."""
+def of_one(scene: Scene, baseline: Tensor, *, with_ours: bool, with_overlaps: bool) -> pd.DataFrame:
+    """All methods on one image; ours, and how alike two of ours are, where wanted."""
     judge = Judge(scene.network, scene.x[0], int(scene.target[0]), baseline)
     counts = {share: round(share * scene.x[0, 0].numel()) for share in SHARES}
     rows = []
@@ -178,21 +203,22 @@ def of_one(scene: Scene, baseline: Tensor) -> pd.DataFrame:
         rows += records(method, sets, judge, (0, taken))
     for method, scored in OTHERS.items():
         start, before = time.perf_counter(), judge.rows
-        by_alpha = {alpha: scored(judge, alpha) for alpha in ALPHAS}
+        by_alpha = scored(judge)
         cost = judge.rows - before, time.perf_counter() - start
         sets = {
             (share, alpha): highest(by_alpha[alpha], counts[share]) for share in SHARES for alpha in ALPHAS
         }
         rows += records(method, sets, judge, cost)
     mean = BaselineReference(baseline, "the mean training image")
-    for method, regions in OURS.items():
+    for method, regions in OURS.items() if with_ours else ():
         item = ours(judge, scene.network, regions, SEED, mean)
         sets = sets_of(item)
         own = records(method, sets, judge, (item.model_rows, item.seconds))
-        others = {"seed": sets_of(ours(judge, scene.network, regions, SEED + 1, mean))}
-        others["blur"] = sets_of(
-            ours(judge, scene.network, regions, SEED, BlurReference(scene.x.shape[-1] / 8))
-        )
+        others = {}
+        if with_overlaps:
+            blur = BlurReference(scene.x.shape[-1] / 8)
+            others["seed"] = sets_of(ours(judge, scene.network, regions, SEED + 1, mean))
+            others["blur"] = sets_of(ours(judge, scene.network, regions, SEED, blur))
         for row in own:
             mine = sets[row["share"], row["α"]]
             for name, other in others.items():
@@ -219,7 +245,9 @@ def all_images(
         path = folder / f"{part}_{i}.csv"
         if not path.is_file():
             scene = Scene(network, some.x[i : i + 1], some.labels[i : i + 1], baseline, training, SEED)
-            found = of_one(scene, baseline)
+            # Development images choose among the other methods alone.
+            wanted, like = part == "test", i < given.overlaps
+            found = of_one(scene, baseline, with_ours=wanted, with_overlaps=like)
             found.assign(image=i).to_csv(path.with_suffix(".part"), index=False)
             path.with_suffix(".part").rename(path)
             print(path.name, flush=True)
@@ -277,6 +305,7 @@ def main() -> None:
     parser.add_argument("--name", choices=list(NETWORKS), default="mnist")
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--development", type=int, default=20)
+    parser.add_argument("--overlaps", type=int, default=20, help="so many images with two seeds and a blur")
     given = parser.parse_args()
     torch.set_num_threads(1)
     train = read_images(given.data, given.name, "train")

@@ -1,7 +1,7 @@
 """Sufficient and necessary explanations of predictions, and what lies in between.
 
 `explain` is the door; `save`, `load` and `summary` work on what it returns. The rooms `plots`, `metrics` and
-`interop` are loaded when they are first named.
+`interop` are loaded when they are first named; so is what trains a learned explainer, for it needs torch.
 """
 
 from importlib import import_module
@@ -52,6 +52,12 @@ from onlyif.trees.path_reference import TreePath
 from onlyif.version import __version__
 
 _ROOMS = ("interop", "metrics", "plots")
+# What needs torch, and where it is: loaded when it is first named.
+_LATE = {
+    "LearnedExplainer": "amortised.learned",
+    "estimate_training": "setup.learning",
+    "train_explainer": "setup.learning",
+}
 __all__ = [
     "PNS",
     "AbsentError",
@@ -114,10 +120,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_ROOMS])
+    return sorted([*__all__, *_LATE, *_ROOMS])

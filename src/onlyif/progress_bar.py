@@ -33,7 +33,7 @@ class ProgressBar(Display):
         if self.bar.disable or not self.bar.total:
             return
         if row_s is not None:
-            self.bar.set_postfix_str(f"about {_seconds(row_s)} a row", refresh=False)
+            self.bar.set_postfix_str(f"about {seconds_text(row_s)} a row", refresh=False)
             if row_s * (self.bar.total - self.bar.initial) > QUICK_S:
                 # It will take long: the reader is told now, and not when it has.
                 self.bar.delay = 0.0
@@ -73,11 +73,14 @@ def progress_bar(shown: bool | None = None) -> ProgressBar:  # the user's own ar
     return ProgressBar(tqdm(total=0, disable=hidden, delay=delay, miniters=0, bar_format=_FORMAT, leave=True))
 
 
-def _seconds(value: float) -> str:
+def seconds_text(value: float) -> str:
     """A time as one reads it.
 
+    Args:
+        value: Seconds.
+
     Example:
-        >>> _seconds(0.4), _seconds(54.3), _seconds(400.0)
+        >>> seconds_text(0.4), seconds_text(54.3), seconds_text(400.0)
         ('0.4 s', '54 s', '7 min')
     """
     if value >= 120:

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from onlyif.amortised.relaxed_lessons import Penalties, masks_of
 from onlyif.amortised.search import AmortisedSearch, repair_settings
 from onlyif.amortised.selector import Selector, SelectorSettings
-from onlyif.amortised.training import masks_of
-from onlyif.amortised.training_lessons import Penalties
 from onlyif.core.errors import InputError, SettingError
 from onlyif.criteria.soft import SoftProblem
 from onlyif.searches.relaxed import RelaxedSearch

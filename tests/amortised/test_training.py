@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from onlyif.amortised.relaxed_lessons import Penalties, RelaxedLessons, masks_of
 from onlyif.amortised.selector import SelectorSettings
-from onlyif.amortised.training import fit, fresh, masks_of
-from onlyif.amortised.training_lessons import Lessons, Penalties, alphas_at, batch_at
+from onlyif.amortised.training import fit, fresh
+from onlyif.amortised.training_lessons import alphas_at, batch_at
 from onlyif.amortised.training_state import Checkpoint, TrainingSettings
 from onlyif.amortised.training_storage import load_checkpoint, save_checkpoint
 from onlyif.core.errors import InputError, ModelError, SettingError
@@ -107,7 +108,7 @@ def _share(mask: torch.Tensor, rows: slice) -> float:
     return mask[:, rows, 1:3].mean().item()
 
 
-def _continuum_lessons() -> Lessons:
+def _continuum_lessons() -> RelaxedLessons:
     return patch_lessons(n=32, penalties=Penalties((0.2, 2.0), (0.01, 0.01), SIDE))
 
 

@@ -115,7 +115,7 @@ def test_a_missing_file_and_a_foreign_one_are_refused(tmp_path):
         ("{", "is no JSON"),
         ("3", "need a JSON object, got int"),
         ("{}", "'format' must be a whole number, got None"),
-        ('{"format": 99}', "has format 99, this onlyif reads format 1"),
+        ('{"format": 99}', "has format 99, this onlyif reads formats 1 to 2"),
     ],
 )
 def test_a_header_that_is_none_is_refused(tmp_path, text, message):

@@ -141,5 +141,5 @@ def test_empty_and_full_frames_have_the_same_columns_and_dtypes():
 
 @pytest.mark.parametrize("layout", [reasons_layout, members_layout])
 def test_pixels_are_refused(layout):
-    with pytest.raises(AbsentError, match="needs features, got pixels"):
+    with pytest.raises(AbsentError, match="needs named players, got pixels"):
         layout(example_masks().items)

@@ -34,6 +34,10 @@ MODEL = LogisticRegression(max_iter=1000).fit(PEOPLE, LABEL)
 DECLINED = PEOPLE[MODEL.predict(PEOPLE) == "declined"]
 
 
+def of_features(template):
+    return template.format(noun="feature", nouns="features")
+
+
 def settled(
     table=(0.2, 0.55, 0.5, 0.9, 0.22, 0.6, 0.52, 0.93), names=("age", "income", "work class"), **settings
 ):
@@ -138,7 +142,7 @@ def test_reasons_are_named_only_where_the_set_holds(fresh, verdict):
 def test_without_directions_no_member_is_a_reason():
     item = settled()
     item = replace(item, sets={k: replace(one, effects=()) for k, one in item.sets.items()})
-    assert item.sentences("applicant")[1:] == (ENGLISH.undirected, ENGLISH.no_reasons)
+    assert item.sentences("applicant")[1:] == (of_features(ENGLISH.undirected), ENGLISH.no_reasons)
     assert "With only age = 39 and income = 51000 kept" in item.sentences()[2]
 
 
@@ -158,7 +162,7 @@ def test_without_directions_no_member_is_a_reason():
 def test_another_status_is_said_instead_of_reasons(item, kind):
     assert item.status.kind is kind
     said = getattr(ENGLISH, f"status_{kind.name.lower()}")
-    assert item.sentences("applicant")[1:] == (said, ENGLISH.no_reasons)
+    assert item.sentences("applicant")[1:] == (of_features(said), ENGLISH.no_reasons)
     assert item.sentences("analyst")[2:] == (said, item.status.advice)
 
 
@@ -311,4 +315,4 @@ def test_sets_of_another_criterion_are_told_by_name_and_give_no_reasons():
         provenance=replace(item.provenance, criterion="priced"),
     )
     assert own.sentences()[2] == "By the criterion 'priced': worth it holds age = 39 and income = 51000."
-    assert own.sentences("applicant")[1:] == (ENGLISH.undirected, ENGLISH.no_reasons)
+    assert own.sentences("applicant")[1:] == (of_features(ENGLISH.undirected), ENGLISH.no_reasons)

@@ -6,14 +6,15 @@ from importlib import import_module
 import pytest
 
 from onlyif.core.errors import ExtraError
-from onlyif.interop import captum_fans, captum_masks
+from onlyif.interop import captum_fans, captum_mask_ways, captum_masks
 
 
 def test_both_methods_are_offered_from_one_place():
     names = import_module("onlyif.interop.captum")
     assert names.FANS is captum_fans.FANS and names.FANSDetails is captum_fans.FANSDetails
     assert names.SufficientNecessaryMask is captum_masks.SufficientNecessaryMask
-    assert names.MaskDetails is captum_masks.MaskDetails
+    assert names.MaskDetails is captum_mask_ways.MaskDetails
+    assert names.SizedDetails is captum_mask_ways.SizedDetails
 
 
 @pytest.mark.parametrize("package", ["torch", "captum"])

@@ -129,3 +129,14 @@ def test_settings_out_of_range_are_refused(wrong):
         LeakSettings(**wrong)
     with pytest.raises(SettingError, match=r"threshold of a mask must lie in \(0, 1\], got 0"):
         LeakSettings(threshold=0.0)
+
+
+def test_labels_that_sizes_tell_are_told_apart_from_those_that_shapes_smuggle():
+    labels, x = _labels(120), torch.zeros(120, 1, SIDE, SIDE)
+    empty = _blobs(120, torch.zeros(120)) * labels.view(-1, 1, 1)
+    honest = label_leak(empty, x, x, labels, LeakSettings(epochs=8, strata=6))
+    assert honest.above_chance and honest.sizes.accuracy > 0.9 and not honest.beyond_sizes
+    smuggled = label_leak(_blobs(120, labels), x, x, labels, LeakSettings(epochs=8, strata=6))
+    assert smuggled.sizes.accuracy < 0.7 and smuggled.beyond_sizes
+    with pytest.raises(SettingError, match="was not asked for"):
+        _ = label_leak(empty, x, x, labels, FAST).beyond_sizes

@@ -59,7 +59,7 @@ def test_patches_and_superpixels_hidden_in_the_mean_image(players):
     first = "patch (0, 0)" if isinstance(players, int) else "region 0"
     assert found[0].names[0] == first
     assert found[0].provenance.reference.startswith(
-        "Hidden features are replaced by the mean of 5 background images"
+        "Hidden pixels are replaced by the mean of 5 background images"
     )
 
 

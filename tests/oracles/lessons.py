@@ -1,9 +1,9 @@
-"""Lessons whose best masks are known: two bright patches, either of which is enough for the model."""
+"""RelaxedLessons whose best masks are known: two bright patches, either of which is enough for the model."""
 
 import torch
 from torch import nn
 
-from onlyif.amortised.training_lessons import Lessons, Penalties
+from onlyif.amortised.relaxed_lessons import Penalties, RelaxedLessons
 from onlyif.criteria.soft import SoftObjective
 from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
 from onlyif.references.baseline import BaselineReference
@@ -36,8 +36,8 @@ def patch_lessons(
     predictor: DifferentiablePredictor | None = None,
     max_rows: int = 1024,
     penalties: Penalties | None = None,
-) -> Lessons:
-    """Lessons on such images with a black reference."""
+) -> RelaxedLessons:
+    """RelaxedLessons on such images with a black reference."""
     restriction = SoftRestriction(
         predictor or differentiable_module(EitherPatch()),
         BaselineReference(torch.zeros(1, SIDE, SIDE)),
@@ -46,7 +46,7 @@ def patch_lessons(
         seed=3,
     )
     weights = penalties or Penalties((0.2, 0.2), (0.01, 0.01), SIDE)
-    return Lessons(
+    return RelaxedLessons(
         SoftObjective(restriction),
         bright_images(n),
         torch.zeros(n, dtype=torch.int64),

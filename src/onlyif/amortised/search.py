@@ -7,8 +7,8 @@ from typing import final
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from onlyif.amortised.relaxed_lessons import masks_of
 from onlyif.amortised.selector import Selector
-from onlyif.amortised.training import masks_of
 from onlyif.core.errors import SettingError
 from onlyif.core.seeds import child_seed
 from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem

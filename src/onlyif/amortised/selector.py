@@ -1,7 +1,9 @@
 """The amortised network g_θ: from an image to its mask in one forward pass."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from math import log
 from typing import final
 
 import torch
@@ -12,9 +14,12 @@ from typing_extensions import override
 
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.seeds import child_seed
+from onlyif.searches.mask_shapes import of_sizes
 
 GROUPS = 4
 ALPHA_FEATURES = 32
+# Sizes are told by their logarithm, in units of that of a small set.
+SMALL = 0.01
 
 
 @final
@@ -27,6 +32,8 @@ class SelectorSettings:
         width: Channels of the finest level; each coarser level has twice as many. A multiple of 4.
         levels: How often the resolution is halved. Image sides are at least 2^levels.
         alpha: The one α whose masks it gives, or None for one network conditioned on any α.
+        sized: Whether it is asked for sets of a given size: it is then conditioned on the size, and ranks
+            pixels. Else a mask's size is whatever it comes to.
 
     Raises:
         SettingError: unless channels >= 1, width is a positive multiple of 4, 1 <= levels <= 6 and
@@ -37,6 +44,7 @@ class SelectorSettings:
     width: int = 8
     levels: int = 4
     alpha: float | None = None
+    sized: bool = False
 
     def __post_init__(self) -> None:
         if self.channels < 1 or self.width < GROUPS or self.width % GROUPS or not 1 <= self.levels <= 6:
@@ -48,6 +56,11 @@ class SelectorSettings:
             raise SettingError(f"alpha must lie in [0, 1] or be None, got {self.alpha}")
 
     @property
+    def conditions(self) -> int:
+        """Numbers that it is told beside an image."""
+        return 4 if self.sized else 2
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each level, finest first."""
         return tuple(self.width * 2**level for level in range(self.levels + 1))
@@ -55,11 +68,11 @@ class SelectorSettings:
 
 @final
 class Selector(nn.Module):
-    """A small U-Net from images to masks in [0, 1], one value a pixel.
+    """A small U-Net from images to one number a pixel, θ, of which masks in [0, 1] are made.
 
-    A fresh one gives .5 nearly everywhere. Its parts have no running statistics and no dropout,
-    so an instance's mask depends on that instance alone, in training as in evaluation mode.
-    α enters, where it does, as a scale and a shift of the features of every level but the finest.
+    A fresh one gives 0 nearly everywhere. Its parts have no running statistics and no dropout,
+    so an instance's θ depends on that instance alone, in training as in evaluation mode.
+    α and the size enter, where they do, as a scale and a shift of the features of every level but the finest.
 
     Args:
         settings: The architecture.
@@ -77,10 +90,10 @@ class Selector(nn.Module):
     def __init__(self, settings: SelectorSettings, seed: int = 0) -> None:
         super().__init__()
         self.settings = settings
-        widths, bent = settings.widths, settings.alpha is None
+        widths, bent = settings.widths, settings.alpha is None or settings.sized
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(child_seed(seed, "selector weights"))
-            self.told = nn.Linear(2, ALPHA_FEATURES) if bent else None
+            self.told = nn.Linear(settings.conditions, ALPHA_FEATURES) if bent else None
             self.stem = _Block(settings.channels, widths[0], bent=False)
             pairs = list(pairwise(widths))
             self.down = nn.ModuleList(_Block(fine, coarse, stride=2, bent=bent) for fine, coarse in pairs)
@@ -92,8 +105,14 @@ class Selector(nn.Module):
                 nn.init.normal_(weight, 0.0, 0.01)
 
     @override
-    def forward(self, x: Float[Tensor, "b c h w"], alpha: Float[Tensor, "b"]) -> Float[Tensor, "b h w"]:
-        given = torch.stack([alpha, 1.0 - alpha], 1).to(x)
+    def forward(
+        self, x: Float[Tensor, "b c h w"], alpha: Float[Tensor, "b"], share: Float[Tensor, "b"] | None = None
+    ) -> Float[Tensor, "b h w"]:
+        told = [alpha, 1.0 - alpha]
+        if share is not None:
+            small = share.log() / log(SMALL)
+            told += [small, 1.0 - small]
+        given = torch.stack(told, 1).to(x)
         given = given if self.told is None else functional.relu(self.told(given))
         skips = [self.stem(x, given)]
         for block in self.down:
@@ -103,21 +122,44 @@ class Selector(nn.Module):
             skip = skips.pop()
             wide = functional.interpolate(narrow(features), skip.shape[-2:], mode="nearest")
             features = block(skip + wide, given)
-        return torch.sigmoid(self.last(features).squeeze(1))
+        field: Tensor = self.last(features).squeeze(1)
+        return field
 
     def masks(self, x: Float[Tensor, "b c h w"], alpha: Float[Tensor, "b"]) -> Float[Tensor, "b h w"]:
         """Checked and without gradients: the mask of each image at its α.
 
         Raises:
-            SettingError: if an α is outside [0, 1], or not the one that the network was made for.
+            SettingError: if an α is outside [0, 1], or not the one that the network was made for; or if it
+                was made for masks of given sizes.
             InputError: if the images do not fit the network.
         """
+        if self.settings.sized:
+            raise SettingError("this selector gives masks of given sizes: ask for sized_masks")
+        return self._checked(x, alpha, lambda weights: torch.sigmoid(self(x.to(weights), alpha)))
+
+    def sized_masks(
+        self, x: Float[Tensor, "b c h w"], alpha: Float[Tensor, "b"], share: Float[Tensor, "b"]
+    ) -> Float[Tensor, "b h w"]:
+        """Checked and without gradients: the mask of each image, whose mean is its share of the pixels.
+
+        Raises:
+            SettingError: if an α is outside [0, 1], or not the one that the network was made for; or if it
+                was not made for masks of given sizes.
+            InputError: if the images do not fit the network.
+        """
+        if not self.settings.sized:
+            raise SettingError("this selector gives masks of no given size: ask for masks")
+        return self._checked(
+            x, alpha, lambda weights: masks_of_shares(self(x.to(weights), alpha, share), share)
+        )
+
+    def _checked(
+        self, x: Tensor, alpha: Float[Tensor, "b"], masks: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "b h w"]:
         check_alpha(self.settings, alpha)
         self.check_images(x)
-        weights = next(self.parameters())
         with torch.no_grad():
-            found: Tensor = self(x.to(weights), alpha)
-        return found.to(x)
+            return masks(next(self.parameters())).to(x)
 
     def check_images(self, x: Float[Tensor, "b *x"]) -> None:
         """Refuse images that do not fit the network.
@@ -131,6 +173,18 @@ class Selector(nn.Module):
                 f"the selector needs images of {self.settings.channels} channels and sides of at least "
                 f"{smallest}, got {tuple(x.shape[1:])}"
             )
+
+
+def masks_of_shares(field: Float[Tensor, "b h w"], share: Float[Tensor, "b"]) -> Float[Tensor, "b h w"]:
+    """sigmoid(θ - τ) of each image, with τ such that the mask's mean is its share; differentiable in θ.
+
+    Args:
+        field: θ.
+        share: The share of the pixels of each, strictly between 0 and 1.
+    """
+    flat = field.flatten(1)
+    sized = of_sizes(flat, flat.shape[1] * share.to(flat).unsqueeze(1))
+    return sized.squeeze(1).view_as(field)
 
 
 def check_alpha(settings: SelectorSettings, alpha: Float[Tensor, "b"]) -> None:

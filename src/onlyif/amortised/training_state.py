@@ -1,15 +1,19 @@
 """Where the training of a selector stands: all that the next step depends on, as data."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from onlyif.amortised.selector import Selector, SelectorSettings
 from onlyif.core.errors import SettingError
 
+# Bytes of the digest of an image.
+DIGEST = 16
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -98,6 +102,7 @@ class Checkpoint:
         weights: The network's weights.
         moments: Adam's two moments of each weight, as "exp_avg.NAME" and "exp_avg_sq.NAME".
         best: The weights of the round with the best validation objective.
+        trained_on: A digest of each image that it trains on; none in files of before.
     """
 
     selector: SelectorSettings
@@ -107,6 +112,7 @@ class Checkpoint:
     weights: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]
     best: Mapping[str, Tensor]
+    trained_on: UInt8[Tensor, "n bytes"] = field(default_factory=lambda: torch.zeros(0, DIGEST).byte())
 
     @property
     def step(self) -> int:
@@ -128,6 +134,17 @@ class Checkpoint:
     def network(self) -> Selector:
         """The selector with the best weights so far, in evaluation mode and without gradients."""
         return network_of(self.selector, self.best).requires_grad_(requires_grad=False).eval()
+
+
+def digests_of(x: Float[Tensor, "b *x"]) -> UInt8[Tensor, "b bytes"]:
+    """A digest of each image, by which it is known again.
+
+    Args:
+        x: The images.
+    """
+    plain = x.detach().to("cpu", torch.float32).contiguous().numpy()
+    found = [hashlib.sha256(image.tobytes()).digest()[:DIGEST] for image in plain]
+    return torch.tensor([list(each) for each in found], dtype=torch.uint8).view(len(found), DIGEST)
 
 
 def network_of(settings: SelectorSettings, weights: Mapping[str, Tensor]) -> Selector:

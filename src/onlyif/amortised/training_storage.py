@@ -14,18 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as pack_tensors
 from torch import Tensor
 
 from onlyif.amortised.selector import Selector, SelectorSettings
+from onlyif.amortised.training_state import DIGEST as DIGEST_BYTES
 from onlyif.amortised.training_state import MOMENTS, Checkpoint, Round, TrainingSettings, weights_of
 from onlyif.core.errors import StorageError
 from onlyif.core.whole_files import remove_drafts, suffixed, write_whole
 from onlyif.explanation.checked import converted, plain
 
 SUFFIX = ".selector.safetensors"
-FORMAT = 1
+FORMAT = 2
+# Images that were trained on are known again since format 2.
+SEEN = "trained_on"
 KEY, DIGEST = "onlyif", "sha256"
 
 
@@ -87,10 +91,13 @@ def load_checkpoint(path: str | os.PathLike[str], needed: SelectorSettings | Non
     number = document.get("format")
     if type(number) is not int:
         raise StorageError(f"{target}, header {KEY!r}: 'format' must be a whole number, got {number!r}")
-    if number != FORMAT:
-        raise StorageError(f"{target} has format {number}, this onlyif reads format {FORMAT}")
+    if number not in (1, FORMAT):
+        raise StorageError(f"{target} has format {number}, this onlyif reads formats 1 to {FORMAT}")
     if header.get(DIGEST) != _digest(text, tensors):
         raise StorageError(f"{target} was changed since it was written: need the SHA-256 in its header")
+    if number == 1:
+        tensors[SEEN] = torch.zeros(0, DIGEST_BYTES, dtype=torch.uint8)
+        document = {**document, "selector": {**_selector(document, target), "sized": False}}
     checkpoint = _checkpoint(converted(document, _Header, f"{target}, header {KEY!r}"), tensors, target)
     if needed is not None and checkpoint.selector != needed:
         raise StorageError(
@@ -101,11 +108,12 @@ def load_checkpoint(path: str | os.PathLike[str], needed: SelectorSettings | Non
 
 def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
     parts = {"weights": checkpoint.weights, "moments": checkpoint.moments, "best": checkpoint.best}
-    return {
+    tensors = {
         f"{part}.{name}": value.detach().cpu().clone().contiguous()
         for part, held in parts.items()
         for name, value in held.items()
     }
+    return {**tensors, SEEN: checkpoint.trained_on.cpu().contiguous()}
 
 
 def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
@@ -143,6 +151,13 @@ def _parsed(header: str, target: Path) -> dict[str, Any]:
     return document
 
 
+def _selector(document: Mapping[str, Any], target: Path) -> dict[str, Any]:
+    selector = document.get("selector")
+    if not isinstance(selector, dict):
+        raise StorageError(f"{target}, header {KEY!r}: need an object 'selector', got {selector!r}")
+    return selector
+
+
 def _checkpoint(header: _Header, tensors: Mapping[str, Tensor], target: Path) -> Checkpoint:
     _check_shapes(header.selector, tensors, target)
     parts = [
@@ -153,7 +168,10 @@ def _checkpoint(header: _Header, tensors: Mapping[str, Tensor], target: Path) ->
         }
         for part in ("weights", "moments", "best")
     ]
-    return Checkpoint(header.selector, header.training, header.data, header.rounds, *parts)
+    weights, moments, best = parts
+    return Checkpoint(
+        header.selector, header.training, header.data, header.rounds, weights, moments, best, tensors[SEEN]
+    )
 
 
 def _check_shapes(selector: SelectorSettings, tensors: Mapping[str, Any], target: Path) -> None:
@@ -161,6 +179,7 @@ def _check_shapes(selector: SelectorSettings, tensors: Mapping[str, Any], target
     places = ["weights", "best", *(f"moments.{moment}" for moment in MOMENTS)]
     needed = {f"{place}.{name}": tuple(value.shape) for place in places for name, value in weights.items()}
     got = {name: tuple(value.shape) for name, value in tensors.items()}
+    needed[SEEN] = (got.get(SEEN, (0,))[0], DIGEST_BYTES)
     wrong = sorted(name for name in got.keys() | needed.keys() if got.get(name) != needed.get(name))
     if wrong:
         raise StorageError(

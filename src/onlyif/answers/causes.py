@@ -1,6 +1,6 @@
 """The criterion of causes, by the dual-stage test, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import final
 
@@ -16,6 +16,7 @@ from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.probabilities import Probabilities
 from onlyif.core.arrays import Array, doubled, like
 from onlyif.core.errors import SettingError
+from onlyif.core.nouns import counted
 from onlyif.core.permitted import EVERY_SUBSET, Permitted
 from onlyif.criteria.causation import PNSCriterion
 from onlyif.engine.engine import outputs_of
@@ -169,9 +170,12 @@ class CausesCriterion(AnsweringCriterion):
         chosen, more = self._measured(seen, i, cloud, numbers)
         singles, path = _path(chosen, best, cloud)
         cause = max((one for one in path if one.size <= self.wanted), key=lambda one: one.size)
-        made = seen.case.provenance.values
+        made, noun = seen.case.provenance.values, seen.case.provenance.noun
         reason = _reason((*path, *singles), float(made["c"]))
-        notes = [*self._at_baseline(names, i), *([] if seen.stopped else self._short(cause))]
+        notes = [
+            *self._at_baseline(names, i),
+            *([] if seen.stopped else self._short(cause, noun)),
+        ]
         notes += [*_low(cause, len(names), int(made["n_sample"]), reason)]
         notes += self._cut_short(seen, i) if seen.stopped else []
         return Answer(
@@ -209,26 +213,18 @@ class CausesCriterion(AnsweringCriterion):
             codes = codes_of(keep) if seen.stopped else [*(1 << np.arange(d)), *numbers]
             places = [self.place[code] for code in codes] if seen.stopped else [int(code) for code in codes]
             pairs = zip(places, keep, strict=True)
-            return [self._selection(names, self.measured, (i, place), row) for place, row in pairs], 0.0
+            exact = self._exact
+            return [
+                measured_set(names, self.measured, (i, place), row, exact=exact) for place, row in pairs
+            ], 0.0
         one = self.change.take(np.array([i]))
         again = (self.fresh or self.test).measure(self.x[i : i + 1], keep[None], one)
-        return [self._selection(names, again, (0, m), row) for m, row in enumerate(keep)], again.model_rows
+        told = [measured_set(names, again, (0, m), row, exact=self._exact) for m, row in enumerate(keep)]
+        return told, again.model_rows
 
-    def _selection(
-        self,
-        names: tuple[str, ...],
-        found: Probabilities,
-        place: tuple[int, int],
-        keep: Bool[np.ndarray, "d"],
-    ) -> Selection:
-        quantities = (found.values, found.stderr, found.sample_stderr)
-        measures = {
-            name: Measure(*(float(getattr(one, name)[place]) for one in quantities)) for name in PROBABILITIES
-        }
-        measures["effective_pn"] = Measure(float(found.effective_pn[place]))
-        measures["effective_ps"] = Measure(float(found.effective_ps[place]))
-        exact = bool(found.exact[place]) and self.test.abduction.n_resampled is None
-        return Selection(tuple(np.flatnonzero(keep).tolist()), names, measures, exact=exact)
+    @property
+    def _exact(self) -> bool:
+        return self.test.abduction.n_resampled is None
 
     def _predictions(self) -> list[tuple[float, float]]:
         """f(x) and f(x') of each instance."""
@@ -242,10 +238,11 @@ class CausesCriterion(AnsweringCriterion):
 
     def _cut_short(self, seen: Seen, i: int) -> list[str]:
         """What is certain although time ended the search."""
-        told = told_of(seen.clouds[i], seen.case.meter.limit)
+        noun = seen.case.provenance.noun
+        told = told_of(seen.clouds[i], seen.case.meter.limit, noun)
         sizes = seen.choices[i].by_size[self.least : self.wanted + 1]
         beyond = not all(map(len, sizes))
-        reached = f"; sets of {self.wanted} features were not reached" if beyond else ""
+        reached = f"; sets of {counted(self.wanted, noun)} were not reached" if beyond else ""
         return [f"{told}; what was drawn was not estimated again on other perturbations{reached}"]
 
     def _at_baseline(self, names: tuple[str, ...], i: int) -> list[str]:
@@ -257,11 +254,38 @@ class CausesCriterion(AnsweringCriterion):
         said = "already at the baseline, so that their PNS comes from near rows with other values"
         return [f"{said}: {', '.join(there)}"] if there else []
 
-    def _short(self, cause: Selection) -> list[str]:
+    def _short(self, cause: Selection, noun: str) -> list[str]:
         if cause.size == self.wanted:
             return []
-        reached = f"the search reached no set of {self.wanted} features within its budget"
+        reached = f"the search reached no set of {counted(self.wanted, noun)} within its budget"
         return [f"{reached}, only of {cause.size}; raise it"]
+
+
+def measured_set(
+    names: Sequence[str],
+    found: Probabilities,
+    place: tuple[int, int],
+    keep: Bool[np.ndarray, "d"],
+    *,
+    exact: bool,
+) -> Selection:
+    """A subset with its probabilities.
+
+    Args:
+        names: The players' names.
+        found: What was measured.
+        place: The instance and the subset there.
+        keep: The subset.
+        exact: Whether what is enumerated is exact, too.
+    """
+    quantities = (found.values, found.stderr, found.sample_stderr)
+    measures = {
+        name: Measure(*(float(getattr(one, name)[place]) for one in quantities)) for name in PROBABILITIES
+    }
+    measures["effective_pn"] = Measure(float(found.effective_pn[place]))
+    measures["effective_ps"] = Measure(float(found.effective_ps[place]))
+    players = tuple(np.flatnonzero(keep).tolist())
+    return Selection(players, names, measures, exact=exact and bool(found.exact[place]))
 
 
 def _path(

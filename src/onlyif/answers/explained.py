@@ -90,4 +90,4 @@ def _provenance(seen: Seen, cloud: Cloud) -> Provenance:
     if not seen.stopped:
         return made
     how = seen.order if case.search.plan.complete else made.search
-    return replace(made, search=f"{how}; {told_of(cloud, case.meter.limit)}")
+    return replace(made, search=f"{how}; {told_of(cloud, case.meter.limit, made.noun)}")

@@ -6,6 +6,7 @@ from functools import partial
 from typing import final
 
 from onlyif.answers.case import Case
+from onlyif.core.nouns import counted
 from onlyif.core.permitted import Permitted
 from onlyif.core.progress import TimeUpError
 from onlyif.criteria.base import Criterion
@@ -92,16 +93,17 @@ def whole_sizes(cloud: Cloud) -> int:
     return k
 
 
-def told_of(cloud: Cloud, limit_s: float) -> str:
+def told_of(cloud: Cloud, limit_s: float, noun: str) -> str:
     """How far the comparison came, for the reader.
 
     Args:
         cloud: What was compared.
         limit_s: The time limit.
+        noun: What a player is.
     """
     d = cloud.n_players
     k, all_of_them = whole_sizes(cloud), f"{2**d:,}" if d <= 40 else f"2^{d}"
     return (
         f"stopped at the time limit of {limit_s:g} s after {len(cloud.parts):,} of {all_of_them} subsets: "
-        f"all of at most {k} of the {d} features were compared"
+        f"all of at most {k} of the {counted(d, noun)} were compared"
     )

@@ -151,14 +151,14 @@ class BoundCriterion(AnsweringCriterion):
 
     @override
     def answers(self, seen: Seen) -> tuple[Answer, ...]:
-        names, method = seen.case.names, self.set_function.restriction.method
+        names, method, made = seen.case.names, self.set_function.restriction.method, seen.case.provenance
         weights, parts = self.own.of(self.set_function).weights, tuple(self.own.parts)
         ends = self.set_function.predict(np.array([False, True])[None, :, None].repeat(len(names), axis=2))
         answers = []
         for i, cloud in enumerate(seen.choices):
             sets = dict(self.own.answer(ComparedSets(cloud, names, parts, weights, method.exact)))
             self._check_permitted(sets, cloud)
-            notes = (told_of(cloud, seen.case.meter.limit),) if seen.stopped else ()
+            notes = (told_of(cloud, seen.case.meter.limit, made.noun),) if seen.stopped else ()
             mean = ends.mean[i]
             answers.append(
                 Answer(mean[1].item(), mean[0].item(), ends.stderr[i, 0].item(), sets, notes=notes)

@@ -266,6 +266,7 @@ class SetsCriterion(AnsweringCriterion):
         sets = {kind: with_stability(one, codes[kind]) if codes else one for kind, one in solved.sets.items()}
         scores = {f"stability_{kind}": shares_of(codes[kind], cloud.n_players) for kind in sets if codes}
         certificate = certify(self._facts(solved, hidden), cloud)
+        noun = seen.case.provenance.noun
         kept = self.table.mean[i].copy() if self.table is not None and self.keep_table else None
         return replace(
             base,
@@ -284,7 +285,13 @@ class SetsCriterion(AnsweringCriterion):
             details=Details(solved.continua, certificate, table=kept, alternatives=solved.alternatives),
             notes=(*(self._cut_short(seen, solved, i) if seen.stopped else ()), *base.notes),
             reason=solved.missing
-            or empty_reason(sets["sufficient"], sets["necessary"], solved.total_gap, certificate),
+            or empty_reason(
+                sets["sufficient"],
+                sets["necessary"],
+                solved.total_gap,
+                certificate,
+                noun,
+            ),
         )
 
     def _sure(self, cloud: Cloud, i: int) -> _Sure:
@@ -319,7 +326,8 @@ class SetsCriterion(AnsweringCriterion):
         said += [f"a {less} {f' and a {less} '.join(left)} set may have been overlooked"] if left else []
         fresh = "" if self.fresh is None else "; gaps were not estimated again on fresh draws"
         sure = "" if self.groups is None else "; nor is it known how stable they are"
-        return (f"{told_of(cloud, seen.case.meter.limit)}; {', '.join(said)}{fresh}{sure}",)
+        told = told_of(cloud, seen.case.meter.limit, seen.case.provenance.noun)
+        return (f"{told}; {', '.join(said)}{fresh}{sure}",)
 
     def _facts(self, solved: Solved, hidden_sufficiency: float) -> Facts:
         return Facts(

@@ -16,6 +16,8 @@ from onlyif.answers.confidence import Bounded
 from onlyif.answers.sets import EPSILON_SHARE, Solved, solve
 from onlyif.answers.solutions import continua_of
 from onlyif.core.arrays import doubled, on_host
+from onlyif.core.labels import Row
+from onlyif.core.nouns import PIXEL
 from onlyif.criteria.blended import BlendedGaps
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.explanation import Details, Explanation, Provenance
@@ -64,7 +66,7 @@ class SizedTask:
     search: SizedSearch
     gaps: BlendedGaps
     question: SetQuestion
-    labels: Sequence[int]
+    labels: Sequence[Row]
     target_labels: Sequence[str]
     provenance: Provenance
     time_is_up: Callable[[], bool]
@@ -162,7 +164,7 @@ class SizedTask:
                 },
                 details=Details(solved.continua, certificate),
                 model_rows=rows[i],
-                reason=empty_reason(sets["sufficient"], sets["necessary"], total, certificate),
+                reason=empty_reason(sets["sufficient"], sets["necessary"], total, certificate, PIXEL),
             )
 
     def _certified(self, gaps: BlendedGaps, i: int, solved: Solved, cloud: Cloud) -> Certificate:

@@ -31,9 +31,9 @@ from onlyif.cli.spoken import spoken
 from onlyif.cli.streams import Results, results_apart, tell
 from onlyif.core.errors import Interrupted, ModelError, StorageError
 from onlyif.core.extras import missing
+from onlyif.core.nouns import counted
 from onlyif.core.progress import Meter, meter_of
 from onlyif.explanation.explanations import Explanations, collected, joined
-from onlyif.explanation.layout import counted
 from onlyif.explanation.storage import load_folder
 from onlyif.progress_bar import progress_bar
 from onlyif.runs.rows import RowsRun, run_against, run_of

@@ -14,8 +14,10 @@ from typing import final
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from typing_extensions import override
 
 from onlyif.core.shapes import Instances
+from onlyif.criteria.sized import SizedCost
 from onlyif.engine.soft import plain_outputs, soft_outputs
 from onlyif.modalities.grids import Grid, PixelGrid
 from onlyif.models.differentiable import DifferentiablePredictor
@@ -24,7 +26,7 @@ from onlyif.restrictions.soft_images import check_target
 
 @final
 @dataclass(frozen=True, eq=False)
-class BlendedGaps:
+class BlendedGaps(SizedCost):
     """Both gaps of masks of images, one number a player.
 
     Args:
@@ -56,23 +58,53 @@ class BlendedGaps:
         return self.x.shape[-2], self.x.shape[-1]
 
     @property
+    @override
+    def images(self) -> Instances:
+        return self.x
+
+    @property
+    @override
+    def n_players(self) -> int:
+        return self.players.shape[0]
+
+    @property
+    @override
+    def rows_a_call(self) -> int:
+        return self.max_rows
+
+    @property
+    @override
+    def of_pixels(self) -> bool:
+        return self.grid is None
+
+    @property
     def players(self) -> Grid:
         """Who plays."""
         return PixelGrid(*self.plane) if self.grid is None else self.grid
 
     @contextmanager
+    @override
     def opened(self) -> Iterator["BlendedGaps"]:
-        """The same for many calls: the model is made ready once, and put back at the end."""
         with self.predictor.opened() as predictor:
             yield replace(self, predictor=predictor)
 
+    @override
     def within(self, max_rows: int) -> "BlendedGaps":
-        """The same with so many rows in a model call.
-
-        Args:
-            max_rows: Most rows.
-        """
         return replace(self, max_rows=max_rows)
+
+    @override
+    def cost(
+        self,
+        numbers: Int64[Tensor, "p"],
+        alpha: Float[Tensor, "p"],
+        masks: Float[Tensor, "p m d"],
+        step: int | None,
+    ) -> Float[Tensor, "p m"]:
+        return self.unified(numbers, alpha, masks)
+
+    @override
+    def rows_a_mask(self, alpha: float, *, judging: bool) -> int:
+        return int(self.fillings.shape[1]) * (1 if alpha in {0.0, 1.0} else 2)
 
     def unified(
         self, numbers: Int64[Tensor, "p"], alpha: Float[Tensor, "p"], masks: Float[Tensor, "p m d"]

@@ -11,6 +11,7 @@ from typing_extensions import override
 from onlyif.core.equality import same
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.labels import Row
+from onlyif.core.nouns import FEATURE, PIXEL, counted, plural
 from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
@@ -25,6 +26,17 @@ from onlyif.explanation.verdicts import GAPS, Verdict, verdict_of
 # What was asked: a number, or of players their names, their costs, or those that they need beside them.
 Setting: TypeAlias = bool | int | float | tuple[str, ...] | dict[str, float | tuple[str, ...]]
 CONSTRAINTS = ("keep", "never", "order")
+# What a player is, among the sentences of a provenance.
+NOUN = "noun"
+
+
+def noun_of(noun: str) -> Mapping[str, str]:
+    """What players are, as a provenance has it among its sentences: nothing where they are features.
+
+    Args:
+        noun: One of them.
+    """
+    return {} if noun == FEATURE else {NOUN: noun}
 
 
 @final
@@ -43,7 +55,8 @@ class Provenance:
         versions: Names and versions of the packages that matter.
         sentences: What the criterion chose, each a sentence by its name: `reference`, `restriction` and
             `distance` for sets, and `class 0` and so on, the names of classes, where f is the number of one;
-            `baseline`, `sample`, `boundary`, `threshold`, `events`, `distance` and `abduction` for causes.
+            `baseline`, `sample`, `boundary`, `threshold`, `events`, `distance` and `abduction` for causes;
+            `noun`, what a player is, where it is no feature.
         values: The same as numbers: `max_rows`, `budget`; `is_metric` and `of_decisions` of a distance; `b`,
             `c`, `n_sample`, `p_replace`, `weight_necessity` and `weight_sufficiency` for causes.
     """
@@ -56,6 +69,11 @@ class Provenance:
     versions: tuple[tuple[str, str], ...]
     sentences: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, bool | int | float] = field(default_factory=dict)
+
+    @property
+    def noun(self) -> str:
+        """What a player with a name is, in one word."""
+        return self.sentences.get(NOUN, FEATURE)
 
     def __getattr__(self, name: str) -> Any:
         # Python asks for what is no field; nothing is held yet while a copy is being made.
@@ -177,6 +195,16 @@ class Explanation:
     seconds: float = field(default=0.0, compare=False)
     notes: tuple[str, ...] = ()
     reason: str = ""
+
+    @property
+    def noun(self) -> str:
+        """What a player is, in one word: "feature", "pixel", "patch", "edge" and the like."""
+        return PIXEL if isinstance(self.names, PixelNames) else self.provenance.noun
+
+    @property
+    def nouns(self) -> str:
+        """Several of them."""
+        return plural(self.noun)
 
     @property
     def saved_rows(self) -> int | None:
@@ -315,9 +343,14 @@ class Explanation:
         return self.details.baseline
 
     @property
+    def against_baseline(self) -> bool:
+        """Whether the prediction is compared with that of a baseline x', and not with an average."""
+        return bool(self.details.baseline) or "cause" in self.sets
+
+    @property
     def baseline_prediction(self) -> float:
         """f(x'), which is `base` where players are compared with a baseline."""
-        if not self.details.baseline:
+        if not self.against_baseline:
             raise self._absent("baseline_prediction")
         return self.base
 
@@ -336,11 +369,11 @@ class Explanation:
         return self.unified.keep.reshape(self.names.shape)
 
     def at_size(self, size: int | float, alpha: float | None = None) -> Selection:
-        """The best compared set of exactly one size.
+        """The best compared set of exactly one size; of causes the one with the highest PNS.
 
         Args:
             size: A number of players, or a share of them where it is below 1.
-            alpha: α; None takes that of the unified set.
+            alpha: α; None takes that of the unified set. Causes have none.
 
         Raises:
             AbsentError: if the explanation has no continua.
@@ -352,6 +385,12 @@ class Explanation:
             1
         """
         count = round(size * len(self.names)) if size < 1 else int(size)
+        if self.details.path:
+            found = [one for one in self.path if one.size == count]
+            if not found:
+                sizes = ", ".join(str(one.size) for one in self.path)
+                raise SettingError(f"no set of {counted(count, self.noun)} was looked for, only of {sizes}")
+            return found[0]
         return self.continua.of(count, exact_size=True).at(self.alpha if alpha is None else alpha)
 
     def selection(self, name: str) -> Selection:
@@ -517,4 +556,4 @@ class Explanation:
     @property
     def base_word(self) -> str:
         """What `base` is, as a symbol."""
-        return "f(x')" if self.details.baseline else "f_0"
+        return "f(x')" if self.against_baseline else "f_0"

@@ -12,9 +12,10 @@ from typing_extensions import override
 from onlyif.core.equality import same
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
+from onlyif.core.nouns import counted
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
-from onlyif.explanation.layout import aligned, clipped, counted, left_out_text, number, share_text
+from onlyif.explanation.layout import aligned, clipped, left_out_text, number, share_text
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.records import (
     alternatives_layout,

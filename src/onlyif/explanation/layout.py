@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onlyif.core.labels import Row
+from onlyif.core.nouns import FEATURE, counted
 from onlyif.core.visible import on_one_line, visible
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.selection import Measure, Selection
@@ -57,24 +58,18 @@ def clipped(text: str, width: int) -> str:
     return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
-def counted(count: int, noun: str) -> str:
-    """A count with its noun.
+def everything(count: int, noun: str) -> str:
+    """All players as the subject of a sentence.
+
+    Args:
+        count: How many there are.
+        noun: What one of them is.
 
     Example:
-        >>> counted(1, "row"), counted(2, "row")
-        ('1 row', '2 rows')
+        >>> everything(1, "edge"), everything(2, "feature")
+        ('the one edge is', 'all 2 features are')
     """
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def everything(count: int) -> str:
-    """All features as the subject of a sentence.
-
-    Example:
-        >>> everything(1), everything(2)
-        ('the one feature is', 'all 2 features are')
-    """
-    return "the one feature is" if count == 1 else f"all {count} features are"
+    return f"the one {noun} is" if count == 1 else f"all {counted(count, noun)} are"
 
 
 def sentence(text: str) -> str:
@@ -176,7 +171,11 @@ _HOLDS = {"keep": "every set holds", "never": "none holds"}
 
 
 def empty_reason(
-    sufficient: Selection, necessary: Selection, total_gap: Measure, certificate: Certificate
+    sufficient: Selection,
+    necessary: Selection,
+    total_gap: Measure,
+    certificate: Certificate,
+    noun: str = FEATURE,
 ) -> str:
     """Why the smallest ε-sufficient and ε-necessary sets are empty, as one sentence; "" when they are not.
 
@@ -188,6 +187,7 @@ def empty_reason(
         necessary: The smallest ε-necessary set.
         total_gap: ρ(f(x), f_0).
         certificate: What is certain about them.
+        noun: What a player is.
     """
     if sufficient.size and necessary.size:
         return ""
@@ -199,6 +199,6 @@ def empty_reason(
         )
     near = f"within ε = {number(certificate.epsilon)} of f(x)"
     return (
-        f"With every feature hidden the prediction is already {near} "
-        f"(they differ by {distance}), so no feature is needed."
+        f"With every {noun} hidden the prediction is already {near} "
+        f"(they differ by {distance}), so no {noun} is needed."
     )

@@ -338,7 +338,7 @@ def _changes(item: Explanation, which: str, effect: Effect) -> dict[str, float]:
 
 def _check_features(items: Sequence[Explanation], what: str) -> None:
     if any(isinstance(item.names, PixelNames) for item in items):
-        raise AbsentError(f"a frame of {what} needs features, got pixels; read the arrays in `scores`")
+        raise AbsentError(f"a frame of {what} needs named players, got pixels; read the arrays in `scores`")
 
 
 def short_player_layout(items: Sequence[Explanation]) -> Layout:

@@ -19,7 +19,7 @@ from onlyif.explanation.status import LOW_SAMPLE_SIZE, Status, StatusKind, Told
 from onlyif.explanation.verdicts import GAPS, SAME_DECISION, Finding, Verdict
 
 # What every template may name.
-_SHARED = ("row", "label", "output", "prediction", "base")
+_SHARED = ("row", "label", "output", "prediction", "base", "noun", "nouns")
 _NUMBERS = frozenset({"prediction", "base", "gap", "epsilon", "count", "size", "pn", "ps", "pns"})
 
 
@@ -45,9 +45,10 @@ def _says(default: str, *names: str) -> Any:
 class Templates:
     """The sentences that explanations are told in, each a template of `str.format`; the defaults are English.
 
-    Every template may name {row}, {label}, {output}, {prediction} and {base}; what else one may name is
-    in its default, or told when it names something unknown. Numbers take a format, as "{prediction:.1%}". An
-    empty template leaves its sentence out.
+    Every template may name {row}, {label}, {output}, {prediction}, {base}, and what players are, {noun} and
+    {nouns}, as "feature" and "features"; what else one may name is in its default, or told when it names
+    something unknown. Numbers take a format, as "{prediction:.1%}". An empty template leaves its sentence
+    out.
 
     Those of `status_...` are told instead of reasons where an explanation is of that status. The last ones
     are parts of the others: what a prediction is compared with, members, verdicts, and how lists are joined.
@@ -101,7 +102,7 @@ class Templates:
     )
     no_reasons: str = _says("So no reasons are named here.")
     unsure: str = _says("What was found could not be confirmed.")
-    undirected: str = _says("No feature can be said to speak for it by itself.")
+    undirected: str = _says("No {noun} can be said to speak for it by itself.")
     # For an analyst.
     compared: str = _says(
         "The {output} of '{label}', {prediction}, is compared with {comparison}.", "comparison"
@@ -116,8 +117,8 @@ class Templates:
         "allowed: {verdict}.",
         *("members", "gap", "epsilon", "verdict"),
     )
-    none_sufficient: str = _says("Kept alone, no group of the features that may be named is enough.")
-    none_necessary: str = _says("Hidden alone, no group of the features that may be named is enough.")
+    none_sufficient: str = _says("Kept alone, no group of the {nouns} that may be named is enough.")
+    none_necessary: str = _says("Hidden alone, no group of the {nouns} that may be named is enough.")
     sufficient_decision: str = _says(
         "With only {members} kept, the decision {outcome}: {verdict}.", "members", "outcome", "verdict"
     )
@@ -150,29 +151,29 @@ class Templates:
     advice: str = _says("{advice}", "advice")
     # Instead of reasons.
     status_nothing: str = _says("The result cannot be told apart from what it is compared with.")
-    status_no_feature: str = _says("The result is already nearly the same with every feature hidden.")
-    status_not_permitted: str = _says("No group of the features that may be named accounts for it.")
+    status_no_feature: str = _says("The result is already nearly the same with every {noun} hidden.")
+    status_not_permitted: str = _says("No group of the {nouns} that may be named accounts for it.")
     status_other_side: str = _says("Less speaks for this decision here than on average.")
     status_same_decision: str = _says("What it is compared with is on average decided in the same way.")
-    status_everything: str = _says("No group smaller than all features together accounts for it in full.")
+    status_everything: str = _says("No group smaller than all {nouns} together accounts for it in full.")
     everything_permitted: str = _says(
-        "No group of features that may be named is smaller than all together and accounts for it in full."
+        "No group of {nouns} that may be named is smaller than all together and accounts for it in full."
     )
-    status_flat: str = _says("The best group is all features or none, however the question is weighed.")
+    status_flat: str = _says("The best group is all {nouns} or none, however the question is weighed.")
     status_no_cause: str = _says("No cause of the result was found.")
     status_at_baseline: str = _says(
-        "Features of the most probable cause already have the values they are compared with."
+        "Some {nouns} of the most probable cause already have the values they are compared with."
     )
     status_few_rows: str = _says("Too few comparable cases stand behind the numbers.")
     status_no_slope: str = _says("The model did not lead the search, so that its sets say little.")
     status_time: str = _says("The search was ended before it was complete.")
     # Parts of sentences.
-    average: str = _says("{base}, the average with every feature hidden")
-    average_against: str = _says("{base}, the average with every feature as in {against}", "against")
+    average: str = _says("{base}, the average with every {noun} hidden")
+    average_against: str = _says("{base}, the average with every {noun} as in {against}", "against")
     baseline: str = _says("{base}, the prediction at the baseline")
-    usual_decision: str = _says("what is decided most often with every feature hidden")
+    usual_decision: str = _says("what is decided most often with every {noun} hidden")
     usual_decision_against: str = _says(
-        "what is decided most often with every feature as in {against}", "against"
+        "what is decided most often with every {noun} as in {against}", "against"
     )
     member: str = _says("{player} = {value}", "player", "value")
     member_changed: str = _says("{player} = {value} (instead of {baseline})", "player", "value", "baseline")
@@ -191,7 +192,7 @@ class Templates:
     stays: str = _says("stays")
     gone: str = _says("is gone")
     named_set: str = _says("{name} holds {members}", "name", "members")
-    empty: str = _says("no feature")
+    empty: str = _says("no {noun}")
     comma: str = _says(", ")
     conjunction: str = _says(" and ")
     semicolon: str = _says("; ")
@@ -313,6 +314,8 @@ class _Telling:
             "output": item.provenance.output,
             "prediction": item.prediction,
             "base": item.base,
+            "noun": item.noun,
+            "nouns": item.nouns,
             **(given or {}),
         }
         filled = {

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias, final
 
 from typing_extensions import override
 
+from onlyif.core.nouns import FEATURE, counted, plural
 from onlyif.core.visible import on_one_line
-from onlyif.explanation.layout import counted, number
+from onlyif.explanation.layout import number
 
 # Numbers that rest on fewer rows, after weighting, are told with a warning.
 LOW_SAMPLE_SIZE = 10.0
@@ -44,6 +45,7 @@ class Status:
         kind: What kind of answer it is.
         sentence: What that means here.
         advice: What to do; "" where nothing needs to be done.
+        title: The kind in words, where players are called what they are.
 
     Example:
         >>> from onlyif.testing.explanations import example_explanations
@@ -54,10 +56,11 @@ class Status:
     kind: StatusKind
     sentence: str
     advice: str
+    title: str
 
     @override
     def __str__(self) -> str:
-        return f"{self.kind.value}: {self.sentence} {self.advice}".strip()
+        return f"{self.title}: {self.sentence} {self.advice}".strip()
 
 
 _OTHERWISE = 'Explain it against rows that are decided otherwise: against="other decisions".'
@@ -70,10 +73,21 @@ def statuses_of(item: Told) -> tuple[Status, ...]:
     Args:
         item: The explanation.
     """
-    found = (
-        Status(kind, said, advice) for kind, (said_of, advice) in _RULES.items() if (said := said_of(item))
+    return tuple(
+        Status(
+            kind,
+            said,
+            _advised(item, kind, advice).format(nouns=item.nouns),
+            kind.value.replace(plural(FEATURE), item.nouns).replace(FEATURE, item.noun),
+        )
+        for kind, (said_of, advice) in _RULES.items()
+        if (said := said_of(item))
     )
-    return tuple(found)
+
+
+def _advised(item: Told, kind: StatusKind, advice: str) -> str:
+    """What is advised: of data that are no tables nothing that tables alone have."""
+    return advice if item.noun == FEATURE else _ELSEWHERE.get(kind, advice)
 
 
 def _nothing(item: Told) -> str:
@@ -86,7 +100,7 @@ def _nothing(item: Told) -> str:
 def _no_feature(item: Told) -> str:
     if _nothing(item) or "epsilon" not in item.settings or not item.reason or item.missing:
         return ""
-    return f"with every feature hidden the prediction is already within ε = {number(item.epsilon)}."
+    return f"with every {item.noun} hidden the prediction is already within ε = {number(item.epsilon)}."
 
 
 def _not_permitted(item: Told) -> str:
@@ -126,7 +140,7 @@ def _everything(item: Told) -> str:
     if not whole or _all_kept(item):
         return ""
     within = f"{' or '.join(whole)} within ε = {number(item.epsilon)}"
-    return f"no smaller{_permitted(item)} set than all {len(item.names)} features is {within}."
+    return f"no smaller{_permitted(item)} set than all {counted(len(item.names), item.noun)} is {within}."
 
 
 def _all_kept(item: Told) -> bool:
@@ -144,7 +158,7 @@ def _flat(item: Told) -> str:
     only = next(iter(sets))
     if len(item.names) == 1 or len(sets) > 1 or len(only) not in {0, len(item.names)}:
         return ""
-    best = f"the best{_permitted(item)} set is {'all features' if only else 'empty'}"
+    best = f"the best{_permitted(item)} set is {f'all {item.nouns}' if only else 'empty'}"
     return f"of {item.continuum.rule} {best}, whatever α is."
 
 
@@ -158,7 +172,7 @@ def _at_baseline(item: Told) -> str:
     at = item.details.baseline
     if any(item.values[i] != at[i] for i in item.cause.players):
         return ""
-    return f"{counted(item.cause.size, 'feature')} of the cause have the baseline's values in this row."
+    return f"{counted(item.cause.size, item.noun)} of the cause have the baseline's values in this row."
 
 
 def _few_rows(item: Told) -> str:
@@ -179,18 +193,29 @@ def _no_slope(item: Told) -> str:
 _RULES: Mapping[StatusKind, tuple[Callable[[Told], str], str]] = {
     StatusKind.NOTHING: (_nothing, f"Choose a background that differs from this row. {_OTHERWISE}"),
     StatusKind.NO_FEATURE: (_no_feature, f"A smaller epsilon= asks for more. {_OTHERWISE}"),
-    StatusKind.NOT_PERMITTED: (_not_permitted, "Permit more features, or allow a larger epsilon=."),
+    StatusKind.NOT_PERMITTED: (_not_permitted, "Permit more {nouns}, or allow a larger epsilon=."),
     StatusKind.NO_CAUSE: (_no_cause, "Choose another baseline=, or a smaller c."),
     StatusKind.OTHER_SIDE: (_other_side, _OTHERWISE),
     StatusKind.SAME_DECISION: (_same_decision, _OTHERWISE),
     StatusKind.EVERYTHING: (_everything, _LARGER),
     StatusKind.FLAT: (_flat, _LARGER),
-    StatusKind.AT_BASELINE: (_at_baseline, "Choose another baseline=: these features did not change."),
+    StatusKind.AT_BASELINE: (_at_baseline, "Choose another baseline=: these {nouns} did not change."),
     StatusKind.FEW_ROWS: (_few_rows, "Take more background rows or a wider kernel before you trust it."),
     StatusKind.NO_SLOPE: (
         _no_slope,
         "Explain logits or another output that is not rounded or saturated, or patches: modality=Images(8).",
     ),
-    StatusKind.TIME: (_time, "Give it more time_limit=, or fewer features."),
+    StatusKind.TIME: (_time, "Give it more time_limit=, or fewer {nouns}."),
 }
-EXPLAINED = Status(StatusKind.EXPLAINED, "", "")
+_OTHER_OUTPUT = "Explain another target=, or another output=."
+# Instead of the advice for tables, where data are of another kind.
+_ELSEWHERE: Mapping[StatusKind, str] = {
+    StatusKind.NOTHING: f"Hiding its {{nouns}} changes nothing here. {_OTHER_OUTPUT}",
+    StatusKind.NO_FEATURE: "A smaller epsilon= asks for more.",
+    StatusKind.NO_CAUSE: "Choose a smaller c.",
+    StatusKind.OTHER_SIDE: _OTHER_OUTPUT,
+    StatusKind.SAME_DECISION: _OTHER_OUTPUT,
+    StatusKind.EVERYTHING: "Allow a larger epsilon=.",
+    StatusKind.FLAT: "Allow a larger epsilon=.",
+}
+EXPLAINED = Status(StatusKind.EXPLAINED, "", "", StatusKind.EXPLAINED.value)

@@ -440,13 +440,15 @@ def _check_causes(item: Explanation, where: str) -> None:
     )
     _check_whole(item.settings, "size", where)
     _check_whole(values, "n_sample", where)
+    if item.size not in {chosen.size for chosen in details.path}:
+        raise StorageError(f"{where}: the path has no subset of size {item.size}")
+    if isinstance(item.names, PixelNames):
+        return  # of which none is told alone
     if len(details.baseline) != len(item.names):
         raise StorageError(
             f"{where}: need a value and a baseline for each of {len(item.names)} names, got "
             f"{len(item.values)} and {len(details.baseline)}"
         )
-    if item.size not in {chosen.size for chosen in details.path}:
-        raise StorageError(f"{where}: the path has no subset of size {item.size}")
     if [one.players for one in details.singles] != [(i,) for i in range(len(item.names))]:
         raise StorageError(f"{where}: need one entry of 'singles' for each of {len(item.names)} names")
 

@@ -10,10 +10,11 @@ from typing import Any, final
 from typing_extensions import override
 
 from onlyif.core.errors import SettingError
+from onlyif.core.nouns import FEATURE, counted
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations, collected
 from onlyif.explanation.frames import frame
-from onlyif.explanation.layout import aligned, clipped, counted, error, number, sentence
+from onlyif.explanation.layout import aligned, clipped, error, number, sentence
 from onlyif.explanation.pixels import PixelNames
 
 # Squares of what is larger overflow.
@@ -127,9 +128,10 @@ class Summary:
             than its error, or for which some set has a PNS above 0.
         players: One entry a player, in the order of the table; none for pixels.
         sets: One entry a kind of set.
-        sentences: What hidden features are replaced by, or go to.
+        sentences: What hidden players are replaced by, or go to.
         backend: The data frame library of the frames.
         statuses: How many explanations are of each status, the most frequent first.
+        noun: What a player is; "player" where data of several kinds are together.
     """
 
     n_rows: int
@@ -139,6 +141,7 @@ class Summary:
     sentences: tuple[str, ...]
     backend: str = ""
     statuses: Mapping[str, int] = field(default_factory=dict)
+    noun: str = FEATURE
 
     def to_frame(self) -> Any:
         """One row for each player and kind of set: count, share and its 95 % interval, mean scores.
@@ -201,8 +204,8 @@ class Summary:
         heads = [SYMBOLS.get(name, name) for name in measures]
         scored = [f"mean {SYMBOLS.get(name, name)} alone" for name in scores]
         what = "cause" if kinds == ["cause"] else "set"
-        often = f"How often each feature is in the {what} (rows; share of rows with its 95 % interval):"
-        players = ["", often, *aligned(["feature", *kinds, *scored], shares)] if shares else []
+        often = f"How often each {self.noun} is in the {what} (rows; share of rows with its 95 % interval):"
+        players = ["", often, *aligned([self.noun, *kinds, *scored], shares)] if shares else []
         return "\n".join(
             [
                 f"{counted(self.n_rows, 'row')}, {self.n_informative} of them informative",
@@ -254,7 +257,8 @@ def summary(explanations: Explanation | Explanations) -> Summary:
             dict.fromkeys(one[key] for one in said for key in ("reference", "baseline") if key in one)
         ),
         backend=whole.backend,
-        statuses=dict(Counter(item.status.kind.value for item in items).most_common()),
+        statuses=dict(Counter(item.status.title for item in items).most_common()),
+        noun=nouns.pop() if len(nouns := {item.noun for item in items}) == 1 else "player",
     )
 
 

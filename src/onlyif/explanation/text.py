@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from onlyif.core.arguments import Whole
+from onlyif.core.nouns import counted
 from onlyif.core.visible import visible
 from onlyif.explanation.certificate import Basis, Certificate
 from onlyif.explanation.continuum import Continuum
-from onlyif.explanation.explanation import Explanation
+from onlyif.explanation.explanation import NOUN, Explanation
 from onlyif.explanation.explanations import one_of
 from onlyif.explanation.layout import (
     aligned,
     basis_text,
     clipped,
-    counted,
     error,
     everything,
     measure_text,
@@ -101,28 +101,23 @@ def direction_text(item: Explanation, direction: Direction) -> str:
     return words[direction] + (" (AGAINST the prediction)" if item.speaks_against(direction) else "")
 
 
-def unit(item: Explanation) -> str:
-    """What a player is: a pixel or a feature."""
-    return "pixel" if isinstance(item.names, PixelNames) else "feature"
-
-
 def size_rule(item: Explanation) -> str:
     """The explanation's size rule in words, as "at most 3 features"."""
-    return f"{'exactly' if item.exact_size else 'at most'} {counted(item.size, unit(item))}"
+    return f"{'exactly' if item.exact_size else 'at most'} {counted(item.size, item.noun)}"
 
 
 def base_text(item: Explanation) -> str:
     """What the prediction is compared with, in words."""
-    if item.details.baseline:
+    if item.against_baseline:
         return "the prediction at the baseline"
     against = item.provenance.sentences.get("against")
     if isinstance(item.names, PixelNames):
-        return "the average prediction, when all pixels are hidden"
+        return f"the average prediction, when all {item.nouns} are hidden"
     average = "what is decided most often" if item.of_decisions else "the average"
     if against is not None:
-        return f"{average} when {everything(len(item.names))} as in {against}"
+        return f"{average} when {everything(len(item.names), item.noun)} as in {against}"
     word = average if item.of_decisions else f"{average} prediction"
-    return f"{word}, when {everything(len(item.names))} hidden"
+    return f"{word}, when {everything(len(item.names), item.noun)} hidden"
 
 
 def _heading(item: Explanation, width: int) -> Lines:
@@ -201,7 +196,7 @@ def _stability(item: Explanation, kind: str, width: int) -> Lines:
 
 
 def _cause(item: Explanation, chosen: Selection, width: int) -> Lines:
-    of_size = f"{counted(chosen.size, 'feature')}{' that is permitted' if item.constrained else ''}"
+    of_size = f"{counted(chosen.size, item.noun)}{' that is permitted' if item.constrained else ''}"
     title = f"THE MOST PROBABLE CAUSE of {of_size}: the highest PNS of that size"
     yield wrapped(title, width, "")
     if item.reason:
@@ -360,8 +355,8 @@ def _singles(item: Explanation, width: int) -> Lines:
         ]
         for one in order
     ]
-    yield "EACH FEATURE ALONE"
-    yield from aligned(["feature", "PNS", "PN", "PS", "value"], rows, width=width)
+    yield f"EACH {item.noun.upper()} ALONE"
+    yield from aligned([item.noun, "PNS", "PN", "PS", "value"], rows, width=width)
 
 
 def _scores(item: Explanation, width: int) -> Lines:
@@ -377,7 +372,7 @@ def _scores(item: Explanation, width: int) -> Lines:
         if not isinstance(item.names, PixelNames):
             order = np.argsort(-flat, kind="stable")[:_MOST_SCORES].tolist()
             rows = [[clipped(item.names[i], _LONGEST), number(float(flat[i])), item.values[i]] for i in order]
-            yield from aligned(["feature", name, "value"], rows, width=width)
+            yield from aligned([item.noun, name, "value"], rows, width=width)
     for name, measure in item.measures.items():
         if name != "total_gap":
             yield wrapped(f"{name.replace('_', ' ')} = {measure_text(measure)}", width, "  ", "    ")
@@ -393,7 +388,7 @@ def _certainty(item: Explanation, width: int) -> Lines:
         *_supersets(item, sure),
         *_many(item, sure),
         *_lemma(sure),
-        *_two_players(sure),
+        *_two_players(sure, item.nouns),
         *_meeting(item, sure),
     ]
     yield "HOW CERTAIN IS THIS"
@@ -416,16 +411,16 @@ def _supersets(item: Explanation, sure: Certificate) -> Lines:
     }
     for kind, (symbol, whether, worst) in told.items():
         if kind not in item.missing:
-            yield _superset(kind, symbol, whether, worst, sure.epsilon)
+            reached = f": {symbol} is at most {number(worst or 0.0)}, and ε = {number(sure.epsilon)}"
+            yield _superset(kind, item.nouns, whether, "" if worst is None else reached)
 
 
-def _superset(kind: str, symbol: str, whether: bool | None, worst: float | None, epsilon: float) -> str:
-    reached = "" if worst is None else f": {symbol} is at most {number(worst)}, and ε = {number(epsilon)}"
+def _superset(kind: str, nouns: str, whether: bool | None, reached: str) -> str:
     if whether is None:
-        return f"Whether the {kind} set stays {kind} when features are added is not known."
+        return f"Whether the {kind} set stays {kind} when {nouns} are added is not known."
     if whether:
-        return f"The {kind} set stays {kind} whatever features are added to it{reached}."
-    return f"The {kind} set can stop being {kind} when features are added to it{reached}."
+        return f"The {kind} set stays {kind} whatever {nouns} are added to it{reached}."
+    return f"The {kind} set can stop being {kind} when {nouns} are added to it{reached}."
 
 
 def _many(item: Explanation, sure: Certificate) -> Lines:
@@ -436,7 +431,7 @@ def _many(item: Explanation, sure: Certificate) -> Lines:
         if count > 1:
             chosen = item.sets[kind]
             total = number(math.fsum(costs[name] for name in chosen.names)) if costs else ""
-            of_all = f"cost {total}" if costs else counted(chosen.size, "feature")
+            of_all = f"cost {total}" if costs else counted(chosen.size, item.noun)
             sets = f"{least}{count}{_permitted(item)} sets of {of_all}"
             yield f"{sets} are {kind}; the one with the least gap is shown."
 
@@ -447,11 +442,11 @@ def _lemma(sure: Certificate) -> Lines:
     yield f"For the best of both: {' and '.join(parts)} (Lemma 4.1)."
 
 
-def _two_players(sure: Certificate) -> Lines:
+def _two_players(sure: Certificate, nouns: str) -> Lines:
     if sure.phi is not None:
         bound = "" if sure.phi_bound is None else f", and at least {number(sure.phi_bound)} is guaranteed"
         yield (
-            f"In a game of two players, the best of both and all other features together, the best of both "
+            f"In a game of two players, the best of both and all other {nouns} together, the best of both "
             f"has the Shapley value φ = {number(sure.phi)}{bound} (Theorem 5.1, corrected)."
         )
 
@@ -463,7 +458,7 @@ def _meeting(item: Explanation, sure: Certificate) -> Lines:
     named = ", ".join(common)
     if isinstance(item.names, PixelNames):
         named = share_text(len(common), len(item.names))
-    shared = f"share {named}" if sure.meet else f"share no {unit(item)}"
+    shared = f"share {named}" if sure.meet else f"share no {item.noun}"
     forced = " (they must share one: Lemma 4.2)" if sure.must_meet else ""
     if item.sufficient.size:
         yield f"The sufficient and the necessary set {shared}{forced}."
@@ -509,7 +504,7 @@ def _of_sets(item: Explanation) -> Mapping[str, str]:
     if _has_errors(item):
         told["±"] = "one standard error; 'fresh draws' are ones that the search never saw"
     return told | {
-        key: text for key, text in said.items() if key not in ("reference", "baseline", "distance")
+        key: text for key, text in said.items() if key not in ("reference", "baseline", "distance", NOUN)
     }
 
 
@@ -523,7 +518,7 @@ def _of_causes(item: Explanation, cause: Selection) -> Mapping[str, str]:
         "E": said["sample"],
         "effective": f"{effective} of these {values['n_sample']} inputs count for PN and PS",
         "near": f"{near} ({said['boundary']}); {said['distance']}; {said['events']}",
-        "perturbed": f"each feature goes to the baseline with probability {p_replace}",
+        "perturbed": f"each {item.noun} goes to the baseline with probability {p_replace}",
         "errors": exact if cause.exact else drawn,
         "PN and PS": said["abduction"],
     }

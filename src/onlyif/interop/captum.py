@@ -7,6 +7,7 @@ for _package in ("torch", "captum"):
 
 # Behind the check, which names the extra where torch or Captum is missing.
 from onlyif.interop.captum_fans import FANS, FANSDetails  # noqa: E402
-from onlyif.interop.captum_masks import MaskDetails, SufficientNecessaryMask  # noqa: E402
+from onlyif.interop.captum_mask_ways import MaskDetails, SizedDetails  # noqa: E402
+from onlyif.interop.captum_masks import SufficientNecessaryMask  # noqa: E402
 
-__all__ = ["FANS", "FANSDetails", "MaskDetails", "SufficientNecessaryMask"]
+__all__ = ["FANS", "FANSDetails", "MaskDetails", "SizedDetails", "SufficientNecessaryMask"]

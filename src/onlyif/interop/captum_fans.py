@@ -19,15 +19,13 @@ from onlyif.core.arrays import on_host
 from onlyif.core.errors import InputError, OnlyIfWarning
 from onlyif.core.extras import missing
 from onlyif.core.shapes import Instances
-from onlyif.interop.captum_forward import Forward, Target, target_numbers
-from onlyif.interop.captum_further import further_arguments
+from onlyif.interop.captum_forward import Forward, Target, packed, target_numbers
 from onlyif.interop.captum_inputs import (
     Baselines,
     Layout,
     Tensors,
     alike,
     as_tuple,
-    layout_of,
     like,
     players_of,
 )
@@ -160,19 +158,17 @@ class FANS(PerturbationAttribution):  # type: ignore[misc]  # untyped base
             SettingError: if there is no such target, or b, c or a setting is out of range.
         """
         asked = _Asked(self.forward_func, b, c, settings, seed, max_rows, return_details)
-        layout = layout_of(inputs)
-        x = layout.pack(as_tuple(inputs))
-        further = further_arguments(additional_forward_args, len(x), asked.max_rows)
+        given = packed(inputs, additional_forward_args, feature_mask, asked.max_rows)
+        layout, x = given.layout, given.x
         ends, sample = _ends_of(layout, baselines, x, asked.seed), _sample_of(layout, samples)
-        features = layout.features(feature_mask, len(x))
         n = sample.rows(x[:1], asked.seed).count
         boundary = scott_boundary(n, x.shape[1]) if asked.b is None else asked.b
         # One of the near copies a step is enough; background rows differ.
         n_inputs = 1 if samples is None else None
         rows = len(x) * asked.how(x.shape[1], n_inputs).rows(n)
         with progress(self.get_name(), rows, shown=Flag().take("show_progress", show_progress)) as told:
-            forward = Forward(self.forward_func, layout, further, len(x), asked.max_rows, told)
-            task = _Task(asked, forward, x, ends, features, sample, n_inputs, boundary)
+            forward = Forward(self.forward_func, layout, given.further, len(x), asked.max_rows, told)
+            task = _Task(asked, forward, x, ends, given.features, sample, n_inputs, boundary)
             parts = task.parts(target)
         maps = like(inputs, layout.given_back(_joined(parts, [part.risen.scores for part in parts], x)))
         return (maps, _details(layout, parts, task)) if asked.return_details else maps

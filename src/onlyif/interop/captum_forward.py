@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from onlyif.core.arguments import Several, Whole
 from onlyif.core.errors import ModelError, SettingError
-from onlyif.interop.captum_further import copied, has_row, key_of, rows_for
-from onlyif.interop.captum_inputs import Layout
+from onlyif.interop.captum_further import copied, further_arguments, has_row, key_of, rows_for
+from onlyif.interop.captum_inputs import Layout, Tensors, as_tuple, layout_of
 from onlyif.interop.captum_progress import Told
 from onlyif.models.base import Meaning
 from onlyif.models.differentiable import DifferentiablePredictor
@@ -24,6 +24,44 @@ from onlyif.models.random_states import random_states
 from onlyif.models.torch_module import module_guard
 
 Target: TypeAlias = int | tuple[int, ...] | Tensor | list[int] | list[tuple[int, ...]] | None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """The inputs of a call as rows.
+
+    Args:
+        layout: How they lie in a row.
+        x: The rows.
+        further: The further arguments, checked.
+        features: The feature of each entry.
+    """
+
+    layout: Layout
+    x: Float[Tensor, "b entries"]
+    further: tuple[Any, ...]
+    features: Int64[Tensor, "b entries"]
+
+
+def packed(
+    inputs: Tensors, additional_forward_args: Any, feature_mask: Tensors | None, max_rows: int
+) -> Packed:
+    """The inputs of a call as rows, with every argument checked.
+
+    Args:
+        inputs: A tensor or a tuple of tensors, one instance a row.
+        additional_forward_args: None, one further argument, or a tuple of them.
+        feature_mask: The feature of each entry, or None.
+        max_rows: Most rows of one model call.
+
+    Raises:
+        InputError: if they do not fit each other.
+    """
+    layout = layout_of(inputs)
+    x = layout.pack(as_tuple(inputs))
+    further = further_arguments(additional_forward_args, len(x), max_rows)
+    return Packed(layout, x, further, layout.features(feature_mask, len(x)))
 
 
 @final

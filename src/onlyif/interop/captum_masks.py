@@ -1,95 +1,27 @@
 """Masks in Captum's convention: `SufficientNecessaryMask(forward_func).attribute(inputs, ...)`."""
 
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, final
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 from typing_extensions import override
 
 from onlyif.core.arguments import Either, Flag, Function, Kind, Made, Number, Whole, settle
-from onlyif.core.errors import OnlyIfWarning, SettingError
+from onlyif.core.errors import SettingError
 from onlyif.core.extras import missing
-from onlyif.core.seeds import child_seed
-from onlyif.criteria.blended import BlendedGaps, blended_gaps
-from onlyif.criteria.soft import SoftErrors, SoftObjective, SoftProblem
-from onlyif.criteria.soft_weights import SoftWeights
-from onlyif.interop.captum_forward import Forward, Target, target_numbers
+from onlyif.interop.captum_forward import Forward, Target, packed, target_numbers
 from onlyif.interop.captum_frames import Frame, frame_of
-from onlyif.interop.captum_further import further_arguments
-from onlyif.interop.captum_inputs import Baselines, Layout, Tensors, alike, as_tuple, layout_of, like
+from onlyif.interop.captum_inputs import Baselines, Tensors, alike, like
+from onlyif.interop.captum_mask_ways import USUAL_SIZE, BySize, ByWeight, Group, MaskWay, Part
 from onlyif.interop.captum_progress import progress
-from onlyif.modalities.grids import PixelGrid
-from onlyif.references.baseline import BaselineReference
-from onlyif.restrictions.soft import SoftRestriction
-from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_settings import RelaxedSettings, recommended_settings
-from onlyif.searches.sized import SizedSearch, SizedSets, pixel_settings, region_settings
-from onlyif.setup.sized import sizes_of
-
-# λ_1 of the paper, for gaps between probabilities, which are at most 1 (but for rounding).
-USUAL_SIZE = 2.0
-MOST_OF_PROBABILITIES = 1.001
 
 try:
     from captum.attr import PerturbationAttribution
 except ImportError as error:
     raise missing("captum", "captum", "attribution in Captum's convention") from error
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class MaskDetails:
-    """What belongs to the masks of one call, one number an instance.
-
-    Args:
-        sufficiency: Δsuf of the soft mask, estimated on draws that the search did not see.
-        sufficiency_stderr: Its standard error.
-        necessity: Δnec.
-        necessity_stderr: Its standard error.
-        objective: What was minimised, on these draws.
-        prediction: f(x).
-        base: f of the baseline.
-        model_rows: Rows that the model was asked for by the search, each forward and back.
-    """
-
-    sufficiency: Float[Tensor, "b"]
-    sufficiency_stderr: Float[Tensor, "b"]
-    necessity: Float[Tensor, "b"]
-    necessity_stderr: Float[Tensor, "b"]
-    objective: Float[Tensor, "b"]
-    prediction: Float[Tensor, "b"]
-    base: Float[Tensor, "b"]
-    model_rows: Int64[Tensor, "b"]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class SizedDetails:
-    """What belongs to the rankings of one call that asked for sizes; gaps are of the hard sets, exact.
-
-    Args:
-        sizes: The sizes in players, the smallest first; where feature masks differ, those of the first.
-        sufficiency: Δsuf of each instance and size.
-        necessity: Δnec likewise.
-        prediction: f(x).
-        base: f of the baseline.
-        felt: Whether the prediction ever moved with a mask; where not, a ranking says nothing.
-        model_rows: Rows that the model was asked for by the search.
-    """
-
-    sizes: tuple[int, ...]
-    sufficiency: Float[Tensor, "b z"]
-    necessity: Float[Tensor, "b z"]
-    prediction: Float[Tensor, "b"]
-    base: Float[Tensor, "b"]
-    felt: Bool[Tensor, "b"]
-    model_rows: Int64[Tensor, "b"]
 
 
 @final
@@ -187,20 +119,17 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
             self.forward_func, alpha, size, variation, settings, seed, max_rows, n_fresh,
             return_details, sizes,
         )  # fmt: skip
-        layout = layout_of(inputs)
-        x = layout.pack(as_tuple(inputs))
-        further = further_arguments(additional_forward_args, len(x), asked.max_rows)
-        ends = layout.baselines(_zeros(layout) if baselines is None else baselines, len(x))
-        features = layout.features(feature_mask, len(x))
-        frame = frame_of(layout, None if feature_mask is None else features)
-        with progress(
-            self.get_name(), asked.rows(len(x)), shown=Flag().take("show_progress", show_progress)
-        ) as told:
-            forward = Forward(self.forward_func, layout, further, len(x), asked.max_rows, told)
-            task = _Task(asked, forward, frame, x, ends, features)
-            masks, details = task.masks(target)
+        given = packed(inputs, additional_forward_args, feature_mask, asked.max_rows)
+        layout, x, way = given.layout, given.x, asked.way
+        ends = layout.baselines((0.0,) * len(layout.shapes) if baselines is None else baselines, len(x))
+        frame = frame_of(layout, None if feature_mask is None else given.features)
+        shown = Flag().take("show_progress", show_progress)
+        with progress(self.get_name(), len(x) * way.rows(), shown=shown) as told:
+            forward = Forward(self.forward_func, layout, given.further, len(x), asked.max_rows, told)
+            task = _Task(way, forward, frame, x, ends, given.features)
+            masks, parts = task.masks(target)
         given_back = like(inputs, layout.given_back(masks))
-        return (given_back, details()) if asked.return_details else given_back
+        return (given_back, way.details(parts)) if asked.return_details else given_back
 
 
 @final
@@ -230,17 +159,13 @@ class _Asked:
                 )
 
     @property
-    def how(self) -> RelaxedSettings:
+    def way(self) -> MaskWay:
         """How masks are found."""
-        return recommended_settings() if self.settings is None else self.settings
-
-    def rows(self, b: int) -> int:
-        """About how many rows the model is asked for."""
-        sides = 1 if self.alpha in {0.0, 1.0} else 2
         if self.sizes is not None:
-            return b * pixel_settings().rows(np.size(self.sizes), sides)
-        fresh = 2 * self.n_fresh if self.return_details else 0
-        return b * (sides * self.how.rows + fresh)
+            return BySize(self.alpha, self.sizes, self.seed, self.max_rows)
+        how = recommended_settings() if self.settings is None else self.settings
+        fresh = self.n_fresh if self.return_details else 0
+        return ByWeight(self.alpha, self.size, self.variation, how, self.seed, self.max_rows, fresh)
 
 
 _KINDS: dict[str, Kind] = {
@@ -261,132 +186,32 @@ _KINDS: dict[str, Kind] = {
 class _Task:
     """All that is asked of one call."""
 
-    asked: _Asked
+    way: MaskWay
     forward: Forward
     frame: Frame
     x: Float[Tensor, "b entries"]
     ends: Float[Tensor, "b entries"]
     features: Int64[Tensor, "b entries"]
 
-    def masks(self, target: Target) -> tuple[Float[Tensor, "b entries"], Callable[[], Any]]:
-        """The mask or the ranking of each instance, and what makes the details."""
-        sized = self.asked.sizes is not None
-        parts: Any = self.sized_parts(target) if sized else self.parts(target)
-        if not sized:
-            _check_units(parts, self.asked.size)
-        details: Callable[[Any], Any] = _sized_details if sized else _details
+    def masks(self, target: Target) -> tuple[Float[Tensor, "b entries"], list[Part]]:
+        """The mask or the ranking of each instance, and what the details are made of."""
+        forward = self.forward
+        with forward.left_as_found():
+            shape = forward.output_shape(self.x[:1], self.ends[:1])
+            chosen = _named(target, shape, len(self.x))
+            groups = alike([self.ends, self.features, *forward.keys])
+            parts = [self.way.part(self._group(numbers, chosen[numbers])) for numbers in groups]
+        self.way.check(parts)
         masks = torch.empty_like(self.x)
         for part in parts:
             masks[part.numbers] = self.frame.entries(part.masks).to(masks)
-        return masks, partial(details, parts)
+        return masks, parts
 
-    def parts(self, target: Target) -> "list[_Part]":
-        """The masks of the instances that share model calls, group by group."""
-        weigh = self.frame.weigh(self.asked.alpha, self.asked.size, self.asked.variation)
-        forward = self.forward
-        with forward.left_as_found():
-            shape = forward.output_shape(self.x[:1], self.ends[:1])
-            chosen = _named(target, shape, len(self.x))
-            groups = alike([self.ends, self.features, *forward.keys])
-            return [self._part(numbers, chosen[numbers], weigh(len(numbers))) for numbers in groups]
-
-    def sized_parts(self, target: Target) -> "list[_SizedPart]":
-        """The rankings of the instances that share model calls, group by group."""
-        forward = self.forward
-        with forward.left_as_found():
-            shape = forward.output_shape(self.x[:1], self.ends[:1])
-            chosen = _named(target, shape, len(self.x))
-            groups = alike([self.ends, self.features, *forward.keys])
-            return [self._sized_part(numbers, chosen[numbers]) for numbers in groups]
-
-    def _sized_part(self, numbers: Tensor, target: Tensor) -> "_SizedPart":
-        first, asked, frame = int(numbers[0]), self.asked, self.frame
-        predictor, grid = self.forward.predictor(first), frame.grid(self.features[first])
-        x = self.x[numbers].view(-1, *frame.shape)
-        predictor.check_gradient(x[:1])
-        of_pixels = isinstance(grid, PixelGrid)
-        end = self.ends[first].view(1, 1, *frame.shape)
-        gaps = blended_gaps(
-            predictor, x, end, target.to(x.device), asked.max_rows, grid=None if of_pixels else grid
-        )
-        usual = region_settings() if of_pixels and frame.has_neighbours else pixel_settings()
-        sizes = sizes_of(asked.sizes, grid.shape[0])
-        every, alpha = torch.arange(len(x)).to(x.device), torch.full((len(x),), asked.alpha).to(x.device)
-        found = SizedSearch(gaps, sizes, usual, asked.seed).run(every, alpha)
-        suf, nec = gaps.both(every, found.sets.to(gaps.full))
-        return _SizedPart(numbers, grid.spread(found.scores), gaps, suf, nec, found, sizes)
-
-    def _part(self, numbers: Tensor, target: Tensor, weights: SoftWeights) -> "_Part":
-        first, asked, frame = int(numbers[0]), self.asked, self.frame
-        reference = BaselineReference(self.ends[first].view(frame.shape), "the baseline")
-        predictor = self.forward.predictor(first)
-        restriction = SoftRestriction(predictor, reference, max_rows=asked.max_rows, seed=asked.seed)
-        objective = SoftObjective(restriction)
-        problem = objective.pose(self.x[numbers].view(-1, *frame.shape), target, weights)
-        search = RelaxedSearch(objective, asked.how, frame.grid(self.features[first]), asked.seed)
-        return _part(search, numbers, problem, asked.n_fresh if asked.return_details else 0)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """What came out for instances that were searched together."""
-
-    numbers: Int64[Tensor, "p"]
-    masks: Float[Tensor, "p h w"]
-    problem: SoftProblem
-    fresh: SoftErrors | None
-    model_rows: Int64[Tensor, "p"]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _SizedPart:
-    """What came out for instances that were searched together, where sizes were asked for."""
-
-    numbers: Int64[Tensor, "p"]
-    masks: Float[Tensor, "p h w"]
-    gaps: BlendedGaps
-    sufficiency: Float[Tensor, "p z"]
-    necessity: Float[Tensor, "p z"]
-    found: SizedSets
-    sizes: tuple[int, ...]
-
-
-def _sized_details(parts: list[_SizedPart]) -> SizedDetails:
-    order = torch.cat([part.numbers for part in parts]).argsort()
-    columns = zip(
-        *(
-            (
-                part.sufficiency,
-                part.necessity,
-                part.gaps.full,
-                part.gaps.base,
-                part.found.felt,
-                part.found.model_rows,
-            )
-            for part in parts
-        ),
-        strict=True,
-    )
-    return SizedDetails(parts[0].sizes, *(torch.cat(column).cpu()[order] for column in columns))
-
-
-def _zeros(layout: Layout) -> tuple[float, ...]:
-    return (0.0,) * len(layout.shapes)
-
-
-def _check_units(parts: "list[_Part]", size: float) -> None:
-    """Probabilities move by 1 at most, and the usual penalty is meant for them."""
-    moved = max(float((part.problem.full - part.problem.base).abs().max()) for part in parts)
-    if size == USUAL_SIZE and moved > MOST_OF_PROBABILITIES:
-        warnings.warn(
-            f"the output moves by {moved:.3g} from x to the baseline, as no probability does: size={size:g} "
-            "is weighed against gaps of at most 1. Explain probabilities, by wrapping the classifier in a "
-            "softmax, or give a size for these units",
-            OnlyIfWarning,
-            stacklevel=5,
-        )
+    def _group(self, numbers: Int64[Tensor, "p"], target: Int64[Tensor, "p"]) -> Group:
+        first, frame = int(numbers[0]), self.frame
+        x, end = self.x[numbers].view(-1, *frame.shape), self.ends[first].view(frame.shape)
+        grid = frame.grid(self.features[first])
+        return Group(numbers, x, end, target, self.forward.predictor(first), grid, frame)
 
 
 def _named(target: Target, shape: list[int], b: int) -> Int64[Tensor, "b"]:
@@ -394,34 +219,3 @@ def _named(target: Target, shape: list[int], b: int) -> Int64[Tensor, "b"]:
     if chosen is None:
         raise SettingError(f"one row's outputs have shape {tuple(shape)}; need the target that is explained")
     return chosen
-
-
-def _part(search: RelaxedSearch, numbers: Tensor, problem: SoftProblem, n_fresh: int) -> _Part:
-    found = list(search.run(problem))
-    masks = torch.cat([one.masks for one in found])
-    rows = torch.cat([one.model_rows for one in found])
-    if not n_fresh:
-        return _Part(numbers, masks, problem, None, rows)
-    restriction, grid = search.objective.restriction, search.grid_of(*masks.shape[-2:])
-    seed = child_seed(restriction.seed, "fresh draws")
-    fresh = SoftObjective(replace(restriction, seed=seed, grid=grid))
-    return _Part(numbers, masks, problem, fresh.estimate(problem, grid.gather(masks), n_fresh), rows)
-
-
-def _details(parts: list[_Part]) -> MaskDetails:
-    order = torch.cat([part.numbers for part in parts]).argsort()
-    rows: list[tuple[Tensor, ...]] = [
-        (
-            part.fresh.value.sufficiency,
-            part.fresh.sufficiency,
-            part.fresh.value.necessity,
-            part.fresh.necessity,
-            part.fresh.value.objective,
-            part.problem.full,
-            part.problem.base,
-            part.model_rows,
-        )
-        for part in parts
-        if part.fresh is not None
-    ]
-    return MaskDetails(*(torch.cat(column).cpu()[order] for column in zip(*rows, strict=True)))

@@ -5,6 +5,7 @@ If a fresh classifier reads the label off masks alone as well as off m∘x, then
 where to look.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import final
@@ -33,10 +34,12 @@ class LeakSettings:
         batch: Images a step.
         width: Channels of its first layer.
         threshold: Masks are made binary: an entry of at least this is in.
+        strata: Masks are sorted by size into so many parts, within which labels change places for what sizes
+            alone tell; 0 leaves that out.
         seed: Seed of the split, the first weights and the order.
 
     Raises:
-        SettingError: unless folds >= 2, the others are positive and 0 < threshold <= 1.
+        SettingError: unless folds >= 2, strata >= 0, the others are positive and 0 < threshold <= 1.
     """
 
     folds: int = 5
@@ -45,6 +48,7 @@ class LeakSettings:
     batch: int = 32
     width: int = 8
     threshold: float = 0.5
+    strata: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +57,8 @@ class LeakSettings:
                 "a leak check needs folds >= 2, positive epochs, batch, width and learning_rate, got "
                 f"{self.folds}, {self.epochs}, {self.batch}, {self.width}, {self.learning_rate}"
             )
+        if self.strata < 0:
+            raise SettingError(f"need strata >= 0 parts of masks by size, got {self.strata}")
         if not 0.0 < self.threshold <= 1.0:
             raise SettingError(f"the threshold of a mask must lie in (0, 1], got {self.threshold}")
 
@@ -81,12 +87,15 @@ class Leak:
         masked: Read off mask∘x + (1 - mask)∘b, what the explained model sees.
         chance: The balanced accuracy of guessing.
         labels: How many images have each label.
+        sizes: What the sizes of the masks tell: read off the masks after labels changed places among masks of
+            one size. None where that was not asked for.
     """
 
     masks: Reading
     masked: Reading
     chance: float
     labels: tuple[int, ...]
+    sizes: Reading | None = None
 
     @property
     def share(self) -> float:
@@ -98,6 +107,20 @@ class Leak:
     def above_chance(self) -> bool:
         """Whether masks alone tell the label, beyond two standard errors."""
         return self.masks.accuracy - 2 * self.masks.stderr > self.chance
+
+    @property
+    def beyond_sizes(self) -> bool:
+        """Whether masks tell the label by where they lie, beyond what sizes tell and two standard errors.
+
+        A mask that is empty where there is nothing to explain tells the label by its size, honestly.
+
+        Raises:
+            SettingError: if that was not asked for.
+        """
+        if self.sizes is None:
+            raise SettingError("what sizes tell was not asked for: LeakSettings(strata=10)")
+        error = math.hypot(self.masks.stderr, self.sizes.stderr)
+        return self.masks.accuracy - self.sizes.accuracy > 2 * error
 
 
 def label_leak(
@@ -111,7 +134,8 @@ def label_leak(
 
     Give it images that the selector was not trained on. What is read is judged on images
     that the reader was not trained on either. A mask that is empty where there is nothing to explain
-    tells the label honestly: compare with a per-image search's masks before calling it smuggling.
+    tells the label honestly: give `strata`, or masks of one size, and compare with a per-image search's masks
+    before calling it smuggling.
 
     Args:
         masks: The masks, in [0, 1].
@@ -131,7 +155,21 @@ def label_leak(
     masked = torch.where(binary.bool(), as_floats(x).to(torch.float32), as_floats(hidden).to(torch.float32))
     fold = _folds(labels, given)
     alone, both = (_reading(_read(what, labels, fold, given) == labels, labels) for what in (binary, masked))
-    return Leak(alone, both, 1 / len(counts), tuple(counts.tolist()))
+    sizes = None
+    if given.strata:
+        other = _within_sizes(binary, labels, given)
+        apart = _folds(other, given)
+        sizes = _reading(_read(binary, other, apart, given) == other, other)
+    return Leak(alone, both, 1 / len(counts), tuple(counts.tolist()), sizes)
+
+
+def _within_sizes(binary: Tensor, labels: Tensor, given: LeakSettings) -> Int64[Tensor, "b"]:
+    """The labels after they changed places among masks of about one size."""
+    order, changed = binary.flatten(1).sum(1).argsort(stable=True), labels.clone()
+    for number, part in enumerate(order.tensor_split(given.strata)):
+        numbers = torch_generator(given.seed, "labels within sizes", number)
+        changed[part] = labels[part[torch.randperm(len(part), generator=numbers).to(part.device)]]
+    return changed
 
 
 def _check(masks: Tensor, x: Tensor, labels: Tensor, counts: Tensor, given: LeakSettings) -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int64
 from onlyif.core.arrays import Array, beside
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.labels import Row
+from onlyif.core.nouns import FEATURE
 from onlyif.core.players import duplicates
 
 
@@ -177,6 +178,16 @@ class Modality(ABC):
             place: Its place.
         """
         return place
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the model's outputs are called, in order; () leaves that to the model."""
+        return ()
+
+    @property
+    def noun(self) -> str:
+        """What a player is, in one word for the reader; its plural is made from it."""
+        return FEATURE
 
     @property
     def n_draws(self) -> int:

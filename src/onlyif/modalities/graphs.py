@@ -377,6 +377,11 @@ class EdgeModality(Modality):
 
     @property
     @override
+    def noun(self) -> str:
+        return "edge"
+
+    @property
+    @override
     def hides(self) -> str:
         way = "both ways" if self.undirected else "each way for itself"
         return (

@@ -1,6 +1,7 @@
 """Images whose players are patches or superpixels: hidden pixels of one image take those of another."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -10,6 +11,8 @@ from typing_extensions import override
 
 from onlyif.core.arrays import Array, beside, namespace, on_host, where_kept
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.labels import Row
+from onlyif.core.players import duplicates
 from onlyif.modalities.base import InstancePlayers, Modality, Queries
 
 # What sets of single pixels may be asked to be.
@@ -33,8 +36,11 @@ class Images:
             few regions of any shape, "pixels" for sets of single pixels; both need a network with gradients
             and take `size` as shares.
 
+        classes: The names of the network's outputs, in order; () names them by their numbers.
+        titles: What each image is called in results; () calls it by its number.
+
     Raises:
-        SettingError: for a name that is neither.
+        SettingError: for a name that is neither; or if classes or titles are no texts, or repeat.
 
     Example:
         >>> import onlyif
@@ -46,8 +52,15 @@ class Images:
     """
 
     regions: Any = "regions"
+    classes: Sequence[str] = ()
+    titles: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        for name, given in {"classes": self.classes, "titles": self.titles}.items():
+            if isinstance(given, str) or not all(isinstance(one, str) for one in given):
+                raise SettingError(f"{name} must be a sequence of texts, got {given!r}")
+            if len(set(given)) != len(given):
+                raise SettingError(f"{name} must be distinct, got {duplicates(given)} more than once")
         if isinstance(self.regions, str) and self.regions not in SOUGHT:
             raise SettingError(
                 f"need one of {', '.join(SOUGHT)}, the side of square patches or a map of regions; got "
@@ -58,6 +71,28 @@ class Images:
     def sought(self) -> bool:
         """Whether sets of any pixels are looked for, along a network's gradient."""
         return isinstance(self.regions, str)
+
+    def class_name(self, number: int) -> str:
+        """What an output is called.
+
+        Args:
+            number: Its number.
+        """
+        return self.classes[number] if number < len(self.classes) else f"output {number}"
+
+    def title(self, place: int, n_images: int) -> Row:
+        """What an image is called.
+
+        Args:
+            place: Its place among the images.
+            n_images: How many images there are.
+
+        Raises:
+            SettingError: if there are titles, but not one an image.
+        """
+        if self.titles and len(self.titles) != n_images:
+            raise SettingError(f"need a title for each of {n_images} images, got {len(self.titles)}")
+        return self.titles[place] if self.titles else place
 
     def of(
         self, images: Float[Array, "b *x"], fillings: Float[Array, "#b n *x"], hides: str
@@ -75,9 +110,8 @@ class Images:
         """
         shape = tuple(images.shape)
         if isinstance(self.regions, int) and not isinstance(self.regions, bool):
-            return ImageModality(
-                _patches(self.regions, shape)[None], images, fillings, hides, _grid(self.regions, shape)
-            )
+            patches, grid = _patches(self.regions, shape)[None], _grid(self.regions, shape)
+            return self._named(ImageModality(patches, images, fillings, hides, grid))
         index = _whole_numbers(self.regions)
         fitting = {shape[-2:]: index[None], (shape[0], *shape[-2:]): index, shape[1:]: index[None]}
         # Where (channels, h, w) and (b, h, w) are the same, nobody knows which is meant.
@@ -87,13 +121,18 @@ class Images:
                 f"as {(shape[0], 1, *shape[-2:])} or as {shape[-2:]}"
             )
         if len(shape) == 4 and index.shape == (shape[0], 1, *shape[-2:]):
-            return ImageModality(index[:, 0], images, fillings, hides)
+            return self._named(ImageModality(index[:, 0], images, fillings, hides))
         if index.shape not in fitting:
             raise InputError(
                 f"the regions have shape {index.shape}, the images {shape}; need {shape[-2:]} for all, "
                 f"{(shape[0], *shape[-2:])} for one map an image, or {shape[1:]}"
             )
-        return ImageModality(fitting[index.shape], images, fillings, hides)
+        return self._named(ImageModality(fitting[index.shape], images, fillings, hides))
+
+    def _named(self, images: "ImageModality") -> "ImageModality":
+        n = len(images.images)
+        called = tuple(self.title(place, n) for place in range(n)) if self.titles else ()
+        return replace(images, names_of_outputs=tuple(self.classes), titles=called)
 
 
 @final
@@ -107,6 +146,8 @@ class ImageModality(Modality):
         fillings: What their hidden pixels are taken from.
         sentence: What becomes of hidden pixels.
         grid: Rows and columns of patches; None for regions that are no patches.
+        names_of_outputs: What the model's outputs are called; () where that is not said.
+        titles: What each image is called; () calls it by its number.
 
     Raises:
         SettingError: unless each map has the regions 0 to d - 1.
@@ -117,6 +158,8 @@ class ImageModality(Modality):
     fillings: Float[Array, "#b n *x"]
     sentence: str
     grid: tuple[int, int] | None = None
+    names_of_outputs: tuple[str, ...] = ()
+    titles: tuple[Row, ...] = ()
 
     def __post_init__(self) -> None:
         for index in self.regions:
@@ -146,6 +189,20 @@ class ImageModality(Modality):
     @override
     def hides(self) -> str:
         return self.sentence
+
+    @override
+    def label(self, instance: int, place: int) -> Row:
+        return self.titles[instance] if self.titles else place
+
+    @property
+    @override
+    def classes(self) -> tuple[str, ...]:
+        return self.names_of_outputs
+
+    @property
+    @override
+    def noun(self) -> str:
+        return "region" if self.grid is None else "patch"
 
     @property
     @override

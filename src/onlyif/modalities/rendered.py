@@ -44,6 +44,16 @@ class RenderedForm(Form):
 
     @property
     @override
+    def classes(self) -> tuple[str, ...]:
+        return self.modality.classes
+
+    @property
+    @override
+    def noun(self) -> str:
+        return self.modality.noun
+
+    @property
+    @override
     def of_batches(self) -> Form:
         return self
 

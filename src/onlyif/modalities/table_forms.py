@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from onlyif.core.arrays import copied, doubled
 from onlyif.core.errors import InputError
+from onlyif.core.nouns import FEATURE
 from onlyif.core.shapes import Batch
 
 
@@ -51,6 +52,16 @@ class Form(ABC):
     def of_tables(self) -> bool:
         """Whether it is a kind of table, with columns that a model may have been fitted on."""
         return True
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the model's outputs are called where the data say so; () leaves that to the model."""
+        return ()
+
+    @property
+    def noun(self) -> str:
+        """What a player is, in one word for the reader."""
+        return FEATURE
 
     @property
     def of_batches(self) -> "Form":

@@ -23,6 +23,7 @@ PICTURES = {
     "continua": "plot_explanation, plot_continuum or plot_plane",
     "singles": "plot_causes or plot_path",
     "soft": "plot_masks or plot_mask_montage",
+    "sized": "plot_image_sets",
 }
 OF_PIXELS = "matplotlib's imshow on the arrays in `scores`"
 LONGEST_LABEL = 24
@@ -36,7 +37,7 @@ def one_row(given: Any, user: str, needed: str = "") -> Explanation:
     Args:
         given: What was given.
         user: What draws it.
-        needed: What the picture shows, a key of `PICTURES`; "" for any sets of features.
+        needed: What the picture shows, a key of `PICTURES`; "" for any sets of players with names.
 
     Raises:
         SettingError: if it is several rows, none, or does not hold what is needed.
@@ -46,6 +47,7 @@ def one_row(given: Any, user: str, needed: str = "") -> Explanation:
         "continua": one.details.continua is not None,
         "singles": bool(one.details.singles),
         "soft": "soft" in one.scores,
+        "sized": one.details.continua is not None or bool(one.details.path),
     }
     of_pixels = isinstance(one.names, PixelNames)
     if held[needed] if needed else not of_pixels:
@@ -53,7 +55,7 @@ def one_row(given: Any, user: str, needed: str = "") -> Explanation:
     others = [pictures for name, pictures in PICTURES.items() if held[name]] or [
         OF_PIXELS if of_pixels else "plot_explanation"
     ]
-    what = f"{needed}" if needed else "features"
+    what = needed or "named players"
     raise SettingError(
         f"{user} needs an explanation with {what}, got one by the criterion {one.criterion!r}; "
         f"use {others[0]}"
@@ -67,7 +69,7 @@ def heading(item: Explanation) -> str:
     label = f" of '{clipped(item.target_label, LONGEST_LABEL)}'" if item.target_label else ""
     base = number(item.base) + (f" ± {item.base_stderr:.2g}" if item.base_stderr else "")
     what = "Image" if isinstance(item.names, PixelNames) else "Row"
-    at = "at the baseline" if item.details.baseline else "on average"
+    at = "at the baseline" if item.against_baseline else "on average"
     return (
         f"{what} {item.row}: {item.provenance.output}{label}, "
         f"f(x) = {number(item.prediction)}, {at} {item.base_word} = {base}"
@@ -77,7 +79,7 @@ def heading(item: Explanation) -> str:
 def _decision(item: Explanation) -> str:
     """What is decided of a row, and what of those that it is compared with."""
     against = item.provenance.sentences.get("against")
-    rest = f"{everything(len(item.names))} {'hidden' if against is None else f'as in {against}'}"
+    rest = f"{everything(len(item.names), item.noun)} {'hidden' if against is None else f'as in {against}'}"
     if item.of_decisions:
         own, other = (
             f"'{clipped(item.value_text(value), LONGEST_LABEL)}'" for value in (item.prediction, item.base)
@@ -175,7 +177,7 @@ def ways_meaning(item: Explanation) -> str:
     does = "moves the prediction away from what it is compared with, or back to it"
     if item.compares_decisions:
         does = "makes the decision more probable, or less"
-    return f"for, against: the feature {does}, both alone and beside the other members."
+    return f"for, against: the {item.noun} {does}, both alone and beside the other members."
 
 
 def named_values(item: Explanation, players: list[int]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from matplotlib.axes import Axes
 
+from onlyif.core.nouns import counted
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import counted, number
+from onlyif.explanation.layout import number
 from onlyif.explanation.selection import Selection
 from onlyif.plots import captions, style
 
@@ -41,11 +42,11 @@ def plot_causes(item: Explanation | Explanations, ax: Axes | None = None, *, max
     ax.set_yticks(range(len(shown)), captions.named_values(one, shown))
     for tick, player in zip(ax.get_yticklabels(), shown, strict=True):
         tick.set_fontweight("bold" if player in inside else "normal")
-    ax.set_xlabel("PNS of the feature alone", fontsize=style.LABEL, color=style.INK)
+    ax.set_xlabel(f"PNS of the {one.noun} alone", fontsize=style.LABEL, color=style.INK)
     style.legend_above(ax, 2)
     left_out = len(one.names) - len(shown)
-    rest = f" {counted(left_out, 'feature')} with a lower PNS left out." if left_out else ""
-    title = f"Most probable cause of {counted(one.size, 'feature')}: PNS {number(one.cause.pns.value)}"
+    rest = f" {counted(left_out, one.noun)} with a lower PNS left out." if left_out else ""
+    title = f"Most probable cause of {counted(one.size, one.noun)}: PNS {number(one.cause.pns.value)}"
     caption = f"{_reading(one)}{rest} {captions.credit(one)}"
     style.words(ax, title, captions.heading(one), caption, captions.warning(one))
     return ax
@@ -91,7 +92,7 @@ def plot_path(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
     )
     ax.set_xticks([size for size in style.whole_ticks(max(sizes)) if size])
     ax.set_ylim(bottom=0.0)
-    ax.set_xlabel("features in the set", fontsize=style.LABEL, color=style.INK)
+    ax.set_xlabel(f"{one.nouns} in the set", fontsize=style.LABEL, color=style.INK)
     ax.set_ylabel("PNS", fontsize=style.LABEL, color=style.INK)
     style.legend_above(ax, 3)
     caption = (
@@ -105,7 +106,7 @@ def plot_path(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
 def _no_cause(item: Explanation, ax: Axes) -> Axes:
     """Axes that say why nothing is a cause, and what to do."""
     style.blank(ax, captions.no_answer(item))
-    style.words(ax, "No set of features is a cause", captions.heading(item), captions.credit(item))
+    style.words(ax, f"No set of {item.nouns} is a cause", captions.heading(item), captions.credit(item))
     return ax
 
 
@@ -140,6 +141,6 @@ def _shown(item: Explanation, max_players: int) -> list[int]:
 def _reading(item: Explanation) -> str:
     c = number(float(item.provenance.values["c"]))
     return (
-        "Shaded: members of the most probable cause, which counts what features do together. "
+        f"Shaded: members of the most probable cause, which counts what {item.nouns} do together. "
         f"PNS lies in [0, 2]; a change of at most c = {c} counts as none."
     )

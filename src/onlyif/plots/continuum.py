@@ -4,10 +4,11 @@ from itertools import pairwise
 
 from matplotlib.axes import Axes
 
+from onlyif.core.nouns import counted
 from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import counted, number
+from onlyif.explanation.layout import number
 from onlyif.explanation.selection import NORMAL_95, Selection
 from onlyif.explanation.text import size_rule
 from onlyif.plots import captions, style
@@ -135,11 +136,11 @@ def _reading(item: Explanation, held: Continuum, n_shown: int) -> str:
     more = ", …" if len(inside) > MOST_LISTED else ""
     inner = f"dashed: it changes at α = {listed}{more}" if inside else "it is the same for every α"
     rest = len(item.names) - n_shown
-    left_out = f" {counted(rest, 'feature')} in no solution left out." if rest and n_shown else ""
+    left_out = f" {counted(rest, item.noun)} in no solution left out." if rest and n_shown else ""
     dots = [alpha for alpha, _ in odd_corners(held)]
     at = " Dots: more sets tie at that α alone; the dots mark the first of them." if dots else ""
     sampled = any(piece.sufficiency.stderr or piece.necessity.stderr for piece in held.pieces)
     bands = " Bands: 95 % intervals." if sampled else ""
     ways = captions.ways_meaning(item)
-    told = f"A bar: the feature is in the best set over these α; {inner}.{left_out}{at}{bands}"
+    told = f"A bar: the {item.noun} is in the best set over these α; {inner}.{left_out}{at}{bands}"
     return f"{told} {ways}".strip()

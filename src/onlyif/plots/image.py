@@ -106,7 +106,7 @@ def plot_image_sets(
     sizes: Sequence[int | float] = (0.02, 0.05, 0.1, 0.2),
     ax: Axes | None = None,
 ) -> Axes:
-    """The nested sets of an image: one row each for necessary, unified and sufficient, a column a size.
+    """The nested sets of an image: a row each for necessary, unified and sufficient, or for causes.
 
     Args:
         image: The image.
@@ -120,23 +120,35 @@ def plot_image_sets(
     Raises:
         SettingError: if a size was not looked for, or the explanation is of no image or one of another size.
     """
-    one = captions.one_row(item, "plot_image_sets", "continua")
+    one = captions.one_row(item, "plot_image_sets", "sized")
     if not sizes or not isinstance(one.names, PixelNames) or one.names.shape != tuple(image.shape[-2:]):
         raise SettingError(
             f"need at least one size and sets of pixels of an image of {tuple(image.shape[-2:])}, got "
             f"{len(sizes)} sizes and {len(one.names)} players"
         )
     picture, shape = _rgb(image, *_range(image)), one.names.shape
-    ax = style.axes_or_new(ax, 1.7 * len(sizes) + 0.6, 6.6)
-    rows = ((0.0, "necessary"), (one.alpha, f"α = {number(one.alpha)}"), (1.0, "sufficient"))
-    for row, (alpha, name) in zip(style.panels(ax, (1.0, 1.0, 1.0), 0.02), rows, strict=True):
-        for panel, size in zip(_row(row, len(sizes), 3), sizes, strict=True):
+    rows = _kinds(one)
+    ax = style.axes_or_new(ax, 1.7 * len(sizes) + 0.6, 2.0 * len(rows) + 0.6)
+    for row, (alpha, name) in zip(style.panels(ax, (1.0,) * len(rows), 0.02), rows, strict=True):
+        for panel, size in zip(_row(row, len(sizes), len(rows)), sizes, strict=True):
             chosen = one.at_size(size, alpha)
             _overlay(panel, picture, chosen.keep.reshape(shape), _between(alpha))
-            _label(panel, name, _gaps_of(chosen))
-    words = f"{sentence(one.provenance.sentences['reference'])} Found by a search, not certified."
+            _label(panel, name, _measured(chosen))
+    said = one.provenance.sentences
+    words = f"{sentence(said.get('reference') or said['baseline'])} Found by a search, not certified."
     _words(ax, "Sets of pixels by size", one, words)
     return ax
+
+
+def _kinds(item: Explanation) -> tuple[tuple[float, str], ...]:
+    """The α of each row of sets with its name; causes have one row."""
+    if "cause" in item.sets:
+        return ((0.5, "cause"),)
+    return ((0.0, "necessary"), (item.alpha, f"α = {number(item.alpha)}"), (1.0, "sufficient"))
+
+
+def _measured(chosen: Selection) -> str:
+    return f"PNS {number(chosen.pns.value)}" if "pns" in chosen.measures else _gaps_of(chosen)
 
 
 def plot_kept_and_hidden(

@@ -3,9 +3,10 @@
 from matplotlib.axes import Axes
 
 from onlyif.core.errors import SettingError
+from onlyif.core.nouns import counted
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import counted, sentence
+from onlyif.explanation.layout import sentence
 from onlyif.explanation.summary import Share, Summary, counts_text, summary
 from onlyif.plots import style
 
@@ -38,7 +39,7 @@ def plot_summary(
     told = held if isinstance(held, Summary) else summary(held)
     if not told.players or not told.sets:
         raise SettingError(
-            "plot_summary draws sets of features, got a summary of pixels or of scores; draw them one by one"
+            "plot_summary draws sets of named players, got one of pixels or scores; draw these one by one"
         )
     order = sorted(told.players, key=lambda p: -sum(share.value for share in p.shares.values()))
     shown, kinds = order[:max_players], [one.selection for one in told.sets]
@@ -58,9 +59,9 @@ def plot_summary(
     rows = f"{counted(told.n_rows, 'row')}: {counts_text(told.statuses)}"
     style.legend_above(ax, 3)
     rest = len(order) - len(shown)
-    left_out = f" {counted(rest, 'rarer feature')} left out." if rest else ""
+    left_out = f" {counted(rest, f'rarer {told.noun}')} left out." if rest else ""
     style.words(
-        ax, "How often each feature is in the set", rows, f"{_reading(told)}{left_out} {_hiding(told)}"
+        ax, f"How often each {told.noun} is in the set", rows, f"{_reading(told)}{left_out} {_hiding(told)}"
     )
     return ax
 

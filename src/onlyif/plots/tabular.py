@@ -5,14 +5,15 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
+from onlyif.core.nouns import counted
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import clipped, counted, number, permitted_text
+from onlyif.explanation.layout import clipped, number, permitted_text
 from onlyif.explanation.selection import Measure, Selection
 from onlyif.explanation.text import size_rule
 from onlyif.plots import captions, style
 
-SCORES = {"shapley": "Shapley value: share in f(x) - f_0", "pns": "PNS of the feature alone"}
+SCORES = {"shapley": "Shapley value: share in f(x) - f_0", "pns": "PNS of the {noun} alone"}
 
 
 def plot_explanation(
@@ -133,7 +134,7 @@ def _draw_scores(ax: Axes, item: Explanation, shown: list[int]) -> None:
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel(SCORES.get(name, name), fontsize=style.LABEL, color=style.INK)
+    ax.set_xlabel(SCORES.get(name, name).format(noun=item.noun), fontsize=style.LABEL, color=style.INK)
 
 
 def _title(item: Explanation) -> str:
@@ -143,18 +144,18 @@ def _title(item: Explanation) -> str:
         return f"No permitted set is {' or '.join(item.missing)}"
     sufficient, necessary = item.sufficient.size, item.necessary.size
     if not (sufficient or necessary):
-        return item.status.kind.value.capitalize()
+        return item.status.title.capitalize()
     if not captions.is_sure(item):
-        return f"The smallest sets: keep {counted(sufficient, 'feature')}, hide {necessary}"
+        return f"The smallest sets: keep {counted(sufficient, item.noun)}, hide {necessary}"
     if item.compares_decisions:
-        kept = f"With {counted(sufficient, 'feature')} kept the decision stays"
+        kept = f"With {counted(sufficient, item.noun)} kept the decision stays"
         return f"{kept}; with {necessary} hidden it is gone"
-    return f"Keeping {counted(sufficient, 'feature')} is enough; hiding {necessary} undoes it"
+    return f"Keeping {counted(sufficient, item.noun)} is enough; hiding {necessary} undoes it"
 
 
 def _reading(item: Explanation, n_shown: int) -> str:
     rest = len(item.names) - n_shown
-    left_out = f" {counted(rest, 'feature')} in none of the sets left out." if rest else ""
+    left_out = f" {counted(rest, item.noun)} in none of the sets left out." if rest else ""
     meaning = _meaning(item) if item.details.certificate is not None else ""
     limits = f"Permitted: {permitted_text(item.settings)}." if item.constrained else ""
     told = meaning, limits, captions.ways_meaning(item), captions.verdict_meaning(item)
@@ -167,8 +168,8 @@ def _meaning(item: Explanation) -> str:
     if item.compares_decisions:
         rest = "hidden" if "against" not in item.provenance.sentences else "as in the rows compared with"
         return (
-            f"KEEP: with these features of the row alone, all others {rest}, the decision stays. HIDE: with "
-            f"these alone {rest} it is gone. {both}"
+            f"KEEP: with these {item.nouns} of the row alone, all others {rest}, the decision stays. HIDE: "
+            f"with these alone {rest} it is gone. {both}"
         )
     return (
         "KEEP: keep only these and the prediction stays within ε. HIDE: hide only these and it is back at "

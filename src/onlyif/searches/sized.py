@@ -11,17 +11,22 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.core.errors import SettingError
-from onlyif.criteria.blended import BlendedGaps
+from onlyif.criteria.sized import SizedCost
 from onlyif.modalities.grids import CoarseGrid
 from onlyif.searches.gradient import Schedule, descend
 from onlyif.searches.mask_shapes import SizedMasks
 from onlyif.searches.regions import few_regions
+from onlyif.searches.starts import SearchStart
 from onlyif.searches.swaps import Swaps, swapped
 
 BETAS = (0.9, 0.999)
 # A coarse grid has a number for three pixels of a side, but at least and at most so many.
 PIXELS_A_NUMBER, LEAST_A_SIDE, MOST_A_SIDE = 3, 4, 10
 MOST_REGIONS = 5
+# Borders move by few pixels a round: large sets of few regions need more rounds than single pixels do.
+REGION_ROUNDS = 40
+# Of a search that begins with what was learned: a fifth of the model rows, or fewer.
+REPAIR_STEPS, REPAIR_ROUNDS, REPAIR_SHARE = 10, 4, 0.5
 
 
 @final
@@ -51,7 +56,15 @@ class SizedSettings:
             n_sizes: How many sizes there are.
             n_sides: How often a mask is asked for: kept, hidden or both.
         """
-        return n_sides * (n_sizes * (self.schedule.steps + 1) + self._swapped(n_sizes))
+        return n_sides * (self.steps_rows(n_sizes) + self.swaps_rows(n_sizes))
+
+    def steps_rows(self, n_sizes: int) -> int:
+        """Masks that the descent of one problem asks for.
+
+        Args:
+            n_sizes: How many sizes there are.
+        """
+        return n_sizes * self.schedule.steps
 
     def within(self, budget: int, n_sizes: int, n_sides: int) -> "SizedSettings":
         """The same with fewer steps and rounds, so that they do with so many model rows.
@@ -79,6 +92,12 @@ class SizedSettings:
         return fewer._with_rounds(rounds)
 
     @property
+    def repair(self) -> "SizedSettings":
+        """The same, too short to find sets from nothing, long enough to mend those of a good start."""
+        schedule = replace(self.schedule, steps=REPAIR_STEPS, rate=REPAIR_SHARE * self.schedule.rate)
+        return replace(self._with_rounds(REPAIR_ROUNDS), name=f"repair, {self.name}", schedule=schedule)
+
+    @property
     def sentence(self) -> str:
         """For the reader."""
         schedule, swaps = self.schedule, self.swaps
@@ -92,10 +111,15 @@ class SizedSettings:
     def _with_rounds(self, rounds: int) -> "SizedSettings":
         return replace(self, swaps=replace(self.swaps, rounds=rounds))
 
-    def _swapped(self, n_sizes: int) -> int:
+    def swaps_rows(self, n_sizes: int) -> int:
+        """Sets that the rounds of one problem judge.
+
+        Args:
+            n_sizes: How many sizes there are.
+        """
         halves = [len(range(first, n_sizes, 2)) for first in (0, 1)]
         judged = sum(halves[number % 2] for number in range(self.swaps.rounds)) * self.swaps.proposals
-        return judged + n_sizes * self.swaps.rounds
+        return judged + n_sizes * (self.swaps.rounds + 1)
 
 
 def region_settings() -> SizedSettings:
@@ -104,7 +128,7 @@ def region_settings() -> SizedSettings:
     Chosen on images apart from those that it was measured on.
     """
     schedule = Schedule(60, 1.0, 0.02, BETAS, normalised=True)
-    return SizedSettings("regions", schedule, Swaps(most_regions=MOST_REGIONS), coarse=True)
+    return SizedSettings("regions", schedule, Swaps(REGION_ROUNDS, most_regions=MOST_REGIONS), coarse=True)
 
 
 def pixel_settings() -> SizedSettings:
@@ -134,18 +158,19 @@ class SizedSets:
 @final
 @dataclass(frozen=True, eq=False)
 class SizedSearch:
-    """Nested sets of given sizes with a small α Δsuf + (1 - α) Δnec, for many images and α at once.
+    """Nested sets of given sizes with a small cost, for many images and α at once.
 
     The descent begins with all pixels alike and makes the mean over the sizes small, each mask being blended
     and of its size exactly; every number ranks the pixels for all sizes. Choose it for networks and hundreds
     of pixels; `ExhaustiveSearch` and `BeamSearch` over some regions compare sets without gradients.
 
     Args:
-        gaps: The gaps of the images.
+        costs: What is made small of the sets of the images.
         sizes: The sizes in players, the smallest first.
         settings: How.
         seed: Of the swaps.
         goes_on: Asked between steps whether there is time for another.
+        begins: The ranking of each image to begin with; None begins with all pixels alike.
 
     Raises:
         SettingError: unless there is a size and sizes rise from 1 to at most one below all players; or if a
@@ -156,11 +181,12 @@ class SizedSearch:
         [fong2019] masks of a given area.
     """
 
-    gaps: BlendedGaps
+    costs: SizedCost
     sizes: tuple[int, ...]
     settings: SizedSettings
     seed: int = 0
     goes_on: Callable[[], bool] = lambda: True
+    begins: SearchStart | None = None
 
     def __post_init__(self) -> None:
         d, rising = self.n_players, sorted(set(self.sizes))
@@ -168,7 +194,7 @@ class SizedSearch:
             raise SettingError(
                 f"need different sizes from 1 to {d - 1} players, the smallest first; got {self.sizes}"
             )
-        if self.settings.coarse and self.gaps.grid is not None:
+        if self.settings.coarse and not self.costs.of_pixels:
             raise SettingError(
                 "regions are looked for among pixels, got other players; need pixel_settings()"
             )
@@ -176,7 +202,7 @@ class SizedSearch:
     @property
     def n_players(self) -> int:
         """The number of players."""
-        return self.gaps.players.shape[0]
+        return self.costs.n_players
 
     def run(self, numbers: Int64[Tensor, "p"], alpha: Float[Tensor, "p"]) -> SizedSets:
         """The sets of some images and α.
@@ -190,38 +216,56 @@ class SizedSearch:
             ModelError: if the model gives no or no finite gradients.
         """
         shape = SizedMasks(tuple(size / self.n_players for size in self.sizes), self._grid)
-        start = shape.start(torch.full((len(numbers), self.n_players), 0.5).to(self.gaps.full))
+        images = self.costs.images
+        start = shape.start(self._start(numbers, alpha, shape.shares).to(images))
+        height, width = images.shape[-2:]
 
         def cost(masks: Tensor, asked: Tensor, step: int, rows: int) -> Tensor:
-            return gaps.within(rows).unified(numbers, alpha, asked).mean(1)
+            return costs.within(rows).cost(numbers, alpha, asked, step).mean(1)
 
-        with self.gaps.opened() as gaps:
+        with self.costs.opened() as costs:
             schedule, goes_on = self.settings.schedule, self.goes_on
-            end = descend(cost, start, shape, schedule, gaps.max_rows, goes_on=goes_on)
+            end = descend(cost, start, shape, schedule, costs.rows_a_call, goes_on=goes_on)
             field = shape.field(end.free)
-            judge, how = partial(_judged, gaps.within(end.max_rows), numbers, alpha), self.settings.swaps
-            first = highest(field, self.sizes)
+            judge, how = partial(_judged, costs.within(end.max_rows), numbers, alpha), self.settings.swaps
+            first, plane = highest(field, self.sizes), (height, width)
             if how.most_regions is not None:
-                first = few_regions(field, self.sizes, gaps.plane, how.most_regions)
-            better = swapped(judge, first, gaps.plane, how, seed=self.seed, goes_on=goes_on)
-        sides = 2 - ((alpha == 0) | (alpha == 1)).long()
-        rows = sides * self.settings.rows(len(self.sizes), 1) * self.gaps.fillings.shape[1]
+                first = few_regions(field, self.sizes, plane, how.most_regions)
+            better = swapped(judge, first, plane, how, seed=self.seed, goes_on=goes_on)
+        rows = torch.tensor([self.rows(value) for value in alpha.tolist()])
         return SizedSets(better.sets, _ranked(better.sets, field), end.felt | better.felt, rows)
+
+    def rows(self, alpha: float) -> int:
+        """Model rows that the sets of one image take.
+
+        Args:
+            alpha: α.
+        """
+        n, how, costs = len(self.sizes), self.settings, self.costs
+        return how.steps_rows(n) * costs.rows_a_mask(alpha, judging=False) + how.swaps_rows(
+            n
+        ) * costs.rows_a_mask(alpha, judging=True)
+
+    def _start(self, numbers: Tensor, alpha: Tensor, shares: tuple[float, ...]) -> Float[Tensor, "p d"]:
+        if self.begins is None:
+            return torch.full((len(numbers), self.n_players), 0.5)
+        found: Tensor = self.begins.start(self.costs.images[numbers], alpha, shares)
+        return found
 
     @property
     def _grid(self) -> CoarseGrid | None:
         if not self.settings.coarse:
             return None
-        rows, columns = map(_numbers_a_side, self.gaps.plane)
-        return CoarseGrid(rows, columns, *self.gaps.plane)
+        height, width = self.costs.images.shape[-2:]
+        return CoarseGrid(_numbers_a_side(height), _numbers_a_side(width), height, width)
 
 
 def _numbers_a_side(side: int) -> int:
     return min(side, MOST_A_SIDE, max(LEAST_A_SIDE, side // PIXELS_A_NUMBER))
 
 
-def _judged(gaps: BlendedGaps, numbers: Tensor, alpha: Tensor, masks: Tensor) -> Float[Tensor, "p m"]:
-    return gaps.unified(numbers, alpha, masks)
+def _judged(costs: SizedCost, numbers: Tensor, alpha: Tensor, masks: Tensor) -> Float[Tensor, "p m"]:
+    return costs.cost(numbers, alpha, masks, None)
 
 
 def highest(scores: Float[Tensor, "p d"], sizes: tuple[int, ...]) -> Bool[Tensor, "p z d"]:

@@ -23,9 +23,8 @@ from onlyif.models.outputs import Heads, LogitOutput
 from onlyif.references.base import Reference
 from onlyif.restrictions.additive import AdditiveRestriction, compile_additive, measured_parts
 from onlyif.setup.foundation import Foundation
-from onlyif.setup.names import SEARCHES, named
 from onlyif.setup.once import N_MIXED, Once, tolerance
-from onlyif.setup.options import Options, output_of
+from onlyif.setup.options import Options, given_search, output_of
 from onlyif.setup.ready import Ready
 
 # Rows of which mixtures are made, to compare both ways on.
@@ -101,9 +100,7 @@ def additive_restriction(
 
 def _is_bounded(options: Options) -> bool:
     """Whether the user chose a search whose answer depends on how many model rows a subset costs."""
-    search = options.search
-    if isinstance(search, str):
-        search = named(SEARCHES, search, "search")(options.budget)
+    search = given_search(options)
     return search is not None and not search.plan.complete
 
 

@@ -31,9 +31,8 @@ from onlyif.searches.exhaustive import ExhaustiveSearch
 from onlyif.searches.greedy import ForwardGreedySearch
 from onlyif.setup.choose import MOST_PLAYERS, check_together
 from onlyif.setup.foundation import Foundation, Source, foundation_of
-from onlyif.setup.names import SEARCHES, named
 from onlyif.setup.once import transformed_once
-from onlyif.setup.options import Options
+from onlyif.setup.options import Options, given_search
 from onlyif.setup.ready import Choice, Ready
 from onlyif.setup.tables import CodedRows, Tables
 from onlyif.setup.work import Setup, Work, work_of
@@ -186,10 +185,9 @@ def _built(chosen: PNS, base: Foundation, baseline: BaselineReference) -> Built:
 
 def _search(options: Options, n_players: int, n_sample: int) -> Search:
     """The search of the user's choice; all subsets where they fit, else greedy from the empty set."""
-    if isinstance(options.search, Search):
-        return options.search
-    if options.search is not None:
-        return named(SEARCHES, options.search, "search")(options.budget)
+    chosen = given_search(options)
+    if chosen is not None:
+        return chosen
     fits = n_players <= MOST_PLAYERS and n_sample << n_players <= options.budget
     if fits and table_bytes(n_sample, n_players) <= MAX_TABLE_BYTES:
         return ExhaustiveSearch()

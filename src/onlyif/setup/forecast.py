@@ -10,9 +10,10 @@ import numpy as np
 from typing_extensions import override
 
 from onlyif.answers.explained import explain_case
+from onlyif.core.nouns import counted
 from onlyif.engine.distinct import MOST_ENTRIES
 from onlyif.engine.engine import Engine
-from onlyif.explanation.layout import counted, number, sentence
+from onlyif.explanation.layout import number, sentence
 from onlyif.setup.work import Work
 
 # Two calls of different size tell what a call costs and what a row does; a first one loads and compiles.

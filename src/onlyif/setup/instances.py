@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, final
 
 import numpy as np
-from array_api_compat import is_array_api_obj
+from array_api_compat import is_array_api_obj, is_torch_array
 from jaxtyping import Float
 
-from onlyif.core.arrays import Array, doubled, namespace
+from onlyif.core.arrays import Array, doubled, like, namespace
 from onlyif.core.errors import InputError, SettingError
 from onlyif.core.seeds import generator
 from onlyif.modalities.base import ALL_HIDDEN, Modality, instances_of
@@ -23,6 +24,9 @@ from onlyif.setup.foundation import Source
 from onlyif.setup.graphs import MOST_PLAYERS, graph_instances, rows_a_call
 from onlyif.setup.options import Options, Target, criterion_of
 from onlyif.setup.tables import N_MASKED, masked_sample
+
+# The spread of a blur as a share of the smaller side, and how many images of noise hide pixels.
+BLUR_SHARE, N_NOISE = 1 / 8, 8
 
 
 def pieces_of(data: Any, source: Source) -> list[tuple[RenderedRows, Options]]:
@@ -146,6 +150,8 @@ def filled_images(data: Any, background: Any, options: Options) -> FilledImages:
         SettingError: if the reference has no finite number of draws, or draws by what is kept.
     """
     images = checked_images(data, "images")
+    if options.reference == "noise":
+        return _in_noise(images, _others(images, background), options.seed)
     reference = _reference(images, background, options)
     law = reference.law
     if law.n_atoms is None:
@@ -157,22 +163,41 @@ def filled_images(data: Any, background: Any, options: Options) -> FilledImages:
     plan = Plan(law.n_atoms, 0, law.n_atoms, None)
     values = reference.draw(images, nothing, plan).values[:, 0]
     _check_same_whatever_is_kept(reference, images[:1], values[:1], plan)
-    return FilledImages(images, values, law.sentence)
+    return FilledImages(images, values, law.sentence.replace("Hidden features", "Hidden pixels"))
 
 
 def _reference(images: Float[Array, "b *x"], background: Any, options: Options) -> Reference:
     if isinstance(options.reference, Reference):
         return options.reference
-    name = "baseline" if options.reference is None else options.reference
-    if name not in ("baseline", "marginal"):
-        raise SettingError(
-            'the reference of images must be "baseline" (the mean image), "marginal" (background images) or '
-            f"a Reference, got {options.reference!r}"
-        )
+    match options.reference:
+        case "blur":
+            if not is_torch_array(images):
+                raise InputError(
+                    f'reference="blur" needs images as torch tensors, got a {type(images).__name__}'
+                )
+            # torch is imported for it alone.
+            blur: Reference = import_module("onlyif.references.blur").BlurReference(
+                min(images.shape[-2:]) * BLUR_SHARE
+            )
+            return blur
+        case "marginal":
+            return fit_marginal(_others(images, background), seed=options.seed)
+        case None | "baseline":
+            others = _others(images, background)
+            mean = namespace(others).mean(others, axis=0)
+            return BaselineReference(mean, f"the mean of {len(others)} background images")
+        case other:
+            raise SettingError(
+                'the reference of images must be "baseline" (the mean image), "marginal" (background '
+                f'images), "blur" (the image itself, blurred), "noise" or a Reference, got {other!r}'
+            )
+
+
+def _others(images: Float[Array, "b *x"], background: Any) -> Float[Array, "n *x"]:
     if background is None:
         raise SettingError(
             "need a background: images like those the network was trained on, whose mean or whose pixels "
-            "replace what is hidden; or give reference=..., such as a BaselineReference or a BlurReference"
+            'replace what is hidden; or reference="blur", or an object such as a BaselineReference'
         )
     others = checked_images(background, "background")
     if others.shape[1:] != images.shape[1:]:
@@ -180,11 +205,20 @@ def _reference(images: Float[Array, "b *x"], background: Any, options: Options) 
             f"the background's images have shape {tuple(others.shape[1:])}, the images to explain "
             f"{tuple(images.shape[1:])}; need the same"
         )
-    if name == "marginal":
-        return fit_marginal(others, seed=options.seed)
-    return BaselineReference(
-        namespace(others).mean(others, axis=0), f"the mean of {len(others)} background images"
+    return others
+
+
+def _in_noise(images: Float[Array, "b *x"], others: Float[Array, "n *x"], seed: int) -> FilledImages:
+    """Images hidden in noise that has the mean and the spread of each channel of the background."""
+    axes = (0, others.ndim - 2, others.ndim - 1)
+    plain = doubled(others)
+    mean, spread = (of(plain, axis=axes, keepdims=True) for of in (np.mean, np.std))
+    noise = generator(seed, "noise images").normal(size=(1, N_NOISE, *images.shape[1:]))
+    sentence = (
+        f"Hidden pixels are Gaussian noise, {N_NOISE} draws of it, with the mean and the spread of "
+        f"{len(others)} background images, channel by channel."
     )
+    return FilledImages(images, like(mean + spread * noise, images), sentence)
 
 
 def _check_same_whatever_is_kept(

@@ -35,6 +35,8 @@ REFERENCES: Mapping[str, Callable[[], ReferenceRecipe]] = {
     "empirical": Empirical,
     "tree-path": TreePath,
 }
+# Of images there are these, and the marginal one and the baseline.
+IMAGE_REFERENCES = ("blur", "noise")
 DISTANCES: Mapping[str, Callable[[], Distance]] = {
     "absolute": AbsoluteDistance,
     "discrete": DiscreteDistance,

@@ -14,6 +14,7 @@ from onlyif.core.arguments import (
     Function,
     Kind,
     Made,
+    Name,
     Several,
     Whole,
     named_or,
@@ -34,9 +35,10 @@ from onlyif.references.base import Finished, Reference, ReferenceRecipe
 from onlyif.references.marginal import Marginal
 from onlyif.restrictions.base import Restriction
 from onlyif.searches.base import Search
+from onlyif.searches.starts import SearchStart
 from onlyif.setup.choose import Parts, choose_restriction, choose_search
 from onlyif.setup.constraints import Constraints
-from onlyif.setup.names import CRITERIA, DISTANCES, OUTPUTS, REFERENCES, SEARCHES, named
+from onlyif.setup.names import CRITERIA, DISTANCES, IMAGE_REFERENCES, OUTPUTS, REFERENCES, SEARCHES, named
 
 # Their answers are held, a number each for each of a row's sets.
 MOST_RESAMPLES = 100_000
@@ -58,7 +60,7 @@ class Options:
     output: Output | str | None = None
     reference: Reference | ReferenceRecipe | str | None = None
     restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None
-    search: Search | str | None = None
+    search: Search | SearchStart | str | None = None
     distance: Distance | str | None = None
     keep_table: bool = False
     tolerate: tuple[Fault, ...] = ()
@@ -77,9 +79,11 @@ _KINDS: Mapping[str, Kind] = {
     "max_rows": Whole(least=1),
     "budget": Whole(least=1),
     "output": Either((*named_or(OUTPUTS, "output", Output), None)),
-    "reference": Either((*named_or(REFERENCES, "reference", Reference, ReferenceRecipe), None)),
+    "reference": Either(
+        (Name((*REFERENCES, *IMAGE_REFERENCES), "reference"), Made((Reference, ReferenceRecipe)), None)
+    ),
     "restriction": Either((Made((Restriction,)), Function(), None)),
-    "search": Either((*named_or(SEARCHES, "search", Search), None)),
+    "search": Either((*named_or(SEARCHES, "search", Search, SearchStart), None)),
     "distance": Either((*named_or(DISTANCES, "distance", Distance), None)),
     "keep_table": Flag(),
     "tolerate": Several(Made((Fault,))),
@@ -122,6 +126,9 @@ def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceR
     if reference is None:
         return Marginal()
     if isinstance(reference, str):
+        if reference in IMAGE_REFERENCES:
+            need = ", ".join(sorted(REFERENCES))
+            raise SettingError(f"the reference {reference!r} is of images; of a table need one of {need}")
         return named(REFERENCES, reference, "reference")()
     return Finished(reference) if isinstance(reference, Reference) else settled(reference, reference.kinds)
 
@@ -165,10 +172,22 @@ def restriction_of(
     return made
 
 
-def search_of(options: Options, n_players: int, restriction: Restriction, permitted: Permitted) -> Search:
-    """Which subsets are compared; all of them where the budget allows by default."""
+def given_search(options: Options) -> Search | None:
+    """The search of the user's choice, or None.
+
+    Raises:
+        SettingError: for what a search along a gradient begins with.
+    """
     if isinstance(options.search, str):
         return named(SEARCHES, options.search, "search")(options.budget)
-    if options.search is not None:
-        return options.search
-    return choose_search(n_players, restriction, options.budget, permitted)
+    if isinstance(options.search, SearchStart):
+        raise SettingError(
+            f"a {type(options.search).__name__} ranks the pixels of images, as a start for sets of pixels; "
+            "it has no use with other players"
+        )
+    return options.search
+
+
+def search_of(options: Options, n_players: int, restriction: Restriction, permitted: Permitted) -> Search:
+    """Which subsets are compared; all of them where the budget allows by default."""
+    return given_search(options) or choose_search(n_players, restriction, options.budget, permitted)

@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int64
 from onlyif.answers.case import AnsweringCriterion, Case, Subject
 from onlyif.core.permitted import EVERY_SUBSET, Permitted
 from onlyif.core.progress import Meter
-from onlyif.explanation.explanation import Provenance, Setting
+from onlyif.explanation.explanation import Provenance, Setting, noun_of
 from onlyif.modalities.table_forms import Form
 from onlyif.models.base import Meaning, Predictor
 from onlyif.models.checked import CheckedPredictor
@@ -191,7 +191,7 @@ class Ready:
             search=choice.search.plan.sentence,
             seed=options.seed,
             versions=self.foundation.versions,
-            sentences={**choice.sentences, **self._class_names},
+            sentences={**choice.sentences, **self._class_names, **noun_of(self.tables.schema.form.noun)},
             values={**choice.values, "max_rows": options.max_rows, "budget": options.budget},
         )
 
@@ -211,11 +211,13 @@ def ready_of(foundation: Foundation, rows: CodedRows, meter: Meter) -> Ready:
     """
     base, options, x = foundation.metered(meter), foundation.source.options, rows.x
     model, explained = base.model, base.explained
+    classes = rows.schema.form.classes
+    meaning = replace(explained.meaning, labels=classes) if classes else explained.meaning
     plain = model.answers(x, options)
     decided = decisions_of(model, x, plain.outputs, options)
     answers = explained.answers(x, options) if base.of_decisions else plain
     numbers = answers.outputs.argmax(1) if base.of_decisions else decided.numbers
-    targets = targets_of(options.target, answers.outputs, explained.meaning, numbers)
+    targets = targets_of(options.target, answers.outputs, meaning, numbers)
     if base.of_decisions and numbers is not None:
         targets = numbers  # one that was named has no use: the decision itself is explained
     notes = tuple(dict.fromkeys((*explained.notes, *plain.notes, *answers.notes, *decided.notes)))
@@ -223,7 +225,7 @@ def ready_of(foundation: Foundation, rows: CodedRows, meter: Meter) -> Ready:
         decided_as(decided, plain.outputs, model.meaning, targets) if not base.of_decisions else [{}] * len(x)
     )
     asked = Asked(
-        explained.predictor, explained.form, explained.meaning, answers.outputs, notes, decided.row_notes,
+        explained.predictor, explained.form, meaning, answers.outputs, notes, decided.row_notes,
         tuple(known),
     )  # fmt: skip
     return Ready(base, rows, asked, targets, meter)

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from onlyif.core.labels import Row
+from onlyif.core.nouns import counted
 from onlyif.core.progress import Meter
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import counted
 from onlyif.setup.forecast import Forecast
 
 

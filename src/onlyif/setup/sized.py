@@ -1,53 +1,48 @@
 """From a network and images to nested sets of pixels of given sizes."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, final
 
 import numpy as np
 import torch
 from jaxtyping import Int64
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from onlyif.answers.case import SetQuestion
+from onlyif.answers.own import OwnCriterion
 from onlyif.answers.sized import COARSE_LOOKS, FINE_LOOKS, KINDS, SizedTask
 from onlyif.core.arrays import on_host
-from onlyif.core.errors import InputError, SettingError
-from onlyif.core.precision import at_least_single
+from onlyif.core.errors import SettingError
+from onlyif.core.labels import Row
+from onlyif.core.nouns import counted
 from onlyif.core.progress import Meter
-from onlyif.criteria.blended import BlendedGaps, blended_gaps
+from onlyif.core.shapes import Instances
+from onlyif.criteria.blended import BlendedGaps
 from onlyif.criteria.distances import AbsoluteDistance
-from onlyif.engine.soft import plain_outputs
 from onlyif.explanation.explanation import Explanation, Provenance
-from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import counted, number
+from onlyif.explanation.layout import number
 from onlyif.modalities.images import Images
-from onlyif.models.differentiable import DifferentiablePredictor, differentiable_module
-from onlyif.models.outputs import AutoOutput, ProbabilityOutput, ValueOutput
-from onlyif.models.probabilities import TRIED, reading_of
 from onlyif.searches.sized import SizedSearch, SizedSettings, pixel_settings, region_settings
-from onlyif.setup.forecast import Forecast
+from onlyif.searches.starts import SearchStart
+from onlyif.setup.image_gaps import MOST_SEARCHED, image_gaps, searched_gaps, taken
 from onlyif.setup.instances import FilledImages, filled_images
-from onlyif.setup.options import Options, distance_of, output_of
-from onlyif.setup.run import Run
+from onlyif.setup.options import Options, criterion_of, distance_of
+from onlyif.setup.sized_run import SizedRun, SizedWork
 from onlyif.version import __version__
 
 # Sizes that every search asks for, as shares: small and large ones help each other, and smallest sets within
 # ε may be of any.
 USUAL_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
-# Fillings that the search looks at; all of them tell the gaps.
-MOST_SEARCHED = 4
-# Rows of a call whose graph is held, and pixels of proposals that are held at once.
-MOST_ROWS, PIXELS_AT_ONCE = 1024, 1 << 24
-SAY = 'output="value"'
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class SizedRun(Run):
-    """All images of a call.
+class SizedGaps(SizedWork):
+    """Images of which sufficient and necessary sets are looked for.
 
     Args:
         gaps: The gaps of all images.
@@ -56,8 +51,9 @@ class SizedRun(Run):
         question: What is asked.
         provenance: What was chosen.
         target_labels: The name of each image's explained output.
-        counted_by: What counts the work.
+        titles: What each image is called.
         seed: Of the search.
+        begins: What the search begins with; None is all pixels alike.
     """
 
     gaps: BlendedGaps
@@ -66,64 +62,43 @@ class SizedRun(Run):
     question: SetQuestion
     provenance: Provenance
     target_labels: tuple[str, ...]
-    counted_by: Meter
+    titles: tuple[Row, ...]
     seed: int
-
-    noun = "image"
-
-    @property
-    @override
-    def meter(self) -> Meter:
-        return self.counted_by
+    begins: SearchStart | None = None
 
     @property
     @override
-    def backend(self) -> str:
-        return ""
+    def images(self) -> Instances:
+        return self.gaps.x
 
     @property
     @override
-    def labels(self) -> tuple[int, ...]:
-        return tuple(range(len(self.gaps)))
+    def rows_a_call(self) -> int:
+        return self.gaps.max_rows
+
+    @property
+    @override
+    def n_searched(self) -> int:
+        return (len(KINDS) + 1) * len(self.sizes)
+
+    @property
+    @override
+    def n_proposals(self) -> int:
+        return self.settings.swaps.proposals
 
     @override
-    def forecast(self) -> Forecast:
-        raise SettingError("estimate has no use with sets of pixels; try one image, and look at model_rows")
-
-    @override
-    def parts(self, start: int = 0, jobs: int = 1) -> Iterator[Explanations]:
-        if jobs != 1:
-            raise SettingError(f"n_jobs has no use with sets of pixels, got {jobs}: images share model calls")
-        d, z = self.gaps.plane[0] * self.gaps.plane[1], len(self.sizes)
-        held = (len(KINDS) + 1) * z * self.settings.swaps.proposals * d
-        at_once = max(1, min(PIXELS_AT_ONCE // held, self.gaps.max_rows // (2 * z)))
-        for numbers in torch.split(torch.arange(start, len(self)), at_once):
-            if int(numbers[0]) > start and self.meter.left_s <= 0:
-                return
-            yield Explanations(self._block(numbers))
-
-    def _block(self, numbers: Int64[Tensor, "p"]) -> tuple[Explanation, ...]:
-        started = time.perf_counter()
-        gaps, meter = _taken(self.gaps, numbers), self.meter
-        few = np.linspace(0, gaps.fillings.shape[1] - 1, min(MOST_SEARCHED, gaps.fillings.shape[1]))
-        searched = replace(gaps, fillings=gaps.fillings[:, few.round().astype(int).tolist()])
-        if len(few) < gaps.fillings.shape[1]:
-            searched = blended_gaps(gaps.predictor, gaps.x, searched.fillings, gaps.target, gaps.max_rows)
-        planned = self.settings.rows(len(self.sizes), _sides(self.question.alpha)) * len(few)
-        meter.begin(len(numbers), planned * len(numbers))
-        task = SizedTask(
-            SizedSearch(searched, self.sizes, self.settings, self.seed, lambda: meter.left_s > 0),
-            gaps, self.question, numbers.tolist(), [self.target_labels[i] for i in numbers.tolist()],
-            self.provenance, lambda: meter.left_s <= 0,
-        )  # fmt: skip
-        items = task.explanations()
-        meter.end()
-        share, rest = divmod(meter.block_rows, len(items))
-        seconds = (time.perf_counter() - started) / len(items)
-        return tuple(
-            replace(item, seconds=seconds, asked_rows=share + (i < rest), check_rows=meter.check_rows)
-            for i, item in enumerate(items)
-        )
+    def explained(self, numbers: Int64[Tensor, "p"], meter: Meter) -> tuple[Explanation, ...]:
+        gaps = taken(self.gaps, numbers)
+        searched = searched_gaps(gaps)
+        planned = self.settings.rows(len(self.sizes), _sides(self.question.alpha))
+        meter.begin(len(numbers), planned * int(searched.fillings.shape[1]) * len(numbers))
+        return SizedTask(
+            SizedSearch(
+                searched, self.sizes, self.settings, self.seed, lambda: meter.left_s > 0, self.begins
+            ),
+            gaps, self.question, [self.titles[i] for i in numbers.tolist()],
+            [self.target_labels[i] for i in numbers.tolist()], self.provenance, lambda: meter.left_s <= 0,
+        ).explanations()  # fmt: skip
 
 
 def sized_run(
@@ -146,23 +121,119 @@ def sized_run(
     """
     _check_unused(options)
     filled = filled_images(data, background, options)
-    x = _tensor(filled.images)
-    predictor = _counted(_predictor(model, options, x), meter)
-    x = x.to(at_least_single(x.dtype))
-    fillings = _tensor(filled.fillings).to(x)
-    predictor.check_gradient(x[:1])
-    rows = min(options.max_rows, MOST_ROWS)
-    target = _targets(options.target, plain_outputs(predictor, x, rows))
-    gaps = blended_gaps(predictor, x, fillings, target.to(x.device), rows)
-    height, width = gaps.plane
-    chosen = sizes_of(size, height * width)
-    usual = sizes_of([share for share in USUAL_SHARES if share * height * width >= 1] or None, height * width)
-    sizes = tuple(sorted({*chosen, *usual}))
-    settings = _settings(options, len(sizes), options.question.alpha, fillings.shape[1])
-    question = replace(options.question, size=None if size is None else chosen[-1])
-    made = _provenance(predictor, options, filled, settings, sizes)
-    labels = tuple(f"output {i}" for i in target.tolist())
-    return SizedRun(gaps, sizes, settings, question, made, labels, meter, options.seed)
+    gaps = image_gaps(model, filled, options, meter)
+    n_pixels = math.prod(gaps.plane)
+    chosen = sizes_of(size, n_pixels)
+    begins = options.search if isinstance(options.search, SearchStart) else None
+    if begins is not None:
+        begins.check(gaps.x)
+    asked = Sought(gaps, filled, options, chosen, all_sizes(chosen, n_pixels), begins)
+    causes = criterion_of(options.criterion)
+    if causes is not None:
+        # What tests causes is imported for it alone.
+        work = import_module("onlyif.setup.sized_causes").sized_causes(asked, causes)
+        return SizedRun(work, asked.titles, meter, begins)
+    return SizedRun(_sized_gaps(asked, size), asked.titles, meter, begins)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sought:
+    """Images, and sets that are looked for in them.
+
+    Args:
+        gaps: The model, the images, the targets and what hides.
+        filled: The same as the user gave it.
+        options: All that can be chosen.
+        chosen: The sizes that are asked for, in pixels.
+        sizes: Those that are looked for.
+        begins: What the search begins with.
+    """
+
+    gaps: BlendedGaps
+    filled: FilledImages
+    options: Options
+    chosen: tuple[int, ...]
+    sizes: tuple[int, ...]
+    begins: SearchStart | None
+
+    @property
+    def usual_settings(self) -> SizedSettings:
+        """How sets are looked for, whatever the budget."""
+        images = self.options.modality
+        assert isinstance(images, Images)
+        usual = pixel_settings() if images.regions == "pixels" else region_settings()
+        return usual if self.begins is None else usual.repair
+
+    @property
+    def target_labels(self) -> tuple[str, ...]:
+        """The name of each image's explained output."""
+        images = self.options.modality
+        assert isinstance(images, Images)
+        return tuple(images.class_name(i) for i in self.gaps.target.tolist())
+
+    @property
+    def titles(self) -> tuple[Row, ...]:
+        """What each image is called."""
+        images = self.options.modality
+        assert isinstance(images, Images)
+        return tuple(images.title(i, len(self.gaps)) for i in range(len(self.gaps)))
+
+    def provenance(
+        self, criterion: str, settings: SizedSettings, sentences: dict[str, str], values: dict[str, Any]
+    ) -> Provenance:
+        """Where the explanations come from.
+
+        Args:
+            criterion: "sne" or "pns".
+            settings: How sets are looked for.
+            sentences: What the criterion chose.
+            values: Its numbers.
+        """
+        meaning, options = self.gaps.predictor.meaning, self.options
+        start = {} if self.begins is None else {"start": self.begins.sentence}
+        return Provenance(
+            criterion=criterion,
+            predictor=meaning.model,
+            output=meaning.output,
+            search=settings.sentence,
+            seed=options.seed,
+            versions=(("onlyif", __version__), ("torch", str(torch.__version__))),
+            sentences={**sentences, "sizes": f"{', '.join(map(str, self.sizes))} pixels", **start},
+            values={**values, "max_rows": options.max_rows, "budget": options.budget},
+        )
+
+
+def all_sizes(chosen: tuple[int, ...], n_pixels: int) -> tuple[int, ...]:
+    """The sizes that are asked for and the usual ones.
+
+    Args:
+        chosen: Those that are asked for.
+        n_pixels: The number of pixels.
+    """
+    usual = sizes_of([share for share in USUAL_SHARES if share * n_pixels >= 1] or None, n_pixels)
+    return tuple(sorted({*chosen, *usual}))
+
+
+def _sized_gaps(asked: Sought, size: Any) -> SizedGaps:
+    options, fillings, kind = asked.options, asked.filled.fillings, distance_of(asked.options.distance).kind
+    n_fillings = int(fillings.shape[1])
+    settings = _within(options, asked, n_fillings)
+    made = asked.provenance(
+        "sne",
+        settings,
+        {
+            "reference": asked.filled.sentence,
+            "restriction": f"Mean over all {counted(n_fillings, 'image')} that hide pixels.",
+            "distance": kind.name,
+        },
+        {"is_metric": kind.is_metric, "of_decisions": kind.of_decisions},
+    )
+    question = replace(options.question, size=None if size is None else asked.chosen[-1])
+    return SizedGaps(
+        asked.gaps, asked.sizes, settings, question, made, asked.target_labels, asked.titles, options.seed,
+        asked.begins,
+    )  # fmt: skip
 
 
 def sizes_of(size: Any, n_pixels: int) -> tuple[int, ...]:
@@ -210,8 +281,9 @@ def _pixels(size: Any, n_pixels: int) -> int:
 def _check_unused(options: Options) -> None:
     """Refuse what has no use with sets of pixels."""
     plain = Options()
-    unused = ("groups", "restriction", "search", "keep_table", "tolerate", "stability")
+    unused = ("groups", "restriction", "keep_table", "tolerate", "stability")
     given = [name for name in unused if getattr(options, name) != getattr(plain, name)]
+    given += ["search"] * (options.search is not None and not isinstance(options.search, SearchStart))
     given += ["confidence"] * (options.question.confidence is not None)
     if given:
         raise SettingError(
@@ -221,120 +293,24 @@ def _check_unused(options: Options) -> None:
         raise SettingError(
             f"{', '.join(options.constraints.given)} has no use with sets of pixels; take patches: Images(8)"
         )
-    if options.criterion != "sne":
+    if isinstance(options.criterion, OwnCriterion):
         raise SettingError(
-            'sets of pixels are found by criterion="sne"; for the probability of being a cause take patches, '
-            "Images(8), or `onlyif.searches.ascent.ascend`"
+            f"the criterion {options.criterion.name!r} has no gradient, which sets of pixels are found by; "
+            "take patches: Images(8)"
         )
     if not isinstance(distance_of(options.distance), AbsoluteDistance):
         raise SettingError('sets of pixels are compared by distance="absolute"')
 
 
-def _predictor(model: Any, options: Options, x: Tensor) -> DifferentiablePredictor:
-    if isinstance(model, DifferentiablePredictor):
-        return model
-    output = output_of(options.output)
-    if isinstance(model, nn.Module):
-        if isinstance(output, AutoOutput | ProbabilityOutput):
-            read = reading_of(model, x[:TRIED], SAY).transform
-            return differentiable_module(model, read, "probability")
-        if isinstance(output, ValueOutput):
-            return differentiable_module(model)
-        raise SettingError(
-            'of a network "probability" (the default) or "value" is explained by sets of pixels'
-        )
-    if callable(model) and isinstance(output, AutoOutput | ValueOutput):
-        return DifferentiablePredictor(model)
-    raise SettingError(
-        "sets of pixels need a torch.nn.Module or a function of torch tensors, with gradients, got a "
-        f"{type(model).__name__} with output {options.output!r}; patches need none: modality=Images(8)"
-    )
-
-
-def _counted(predictor: DifferentiablePredictor, meter: Meter) -> DifferentiablePredictor:
-    function: Callable[[Tensor], Tensor] = predictor.function
-
-    def counted_function(batch: Tensor) -> Tensor:
-        meter.receive(len(batch))
-        meter.count(len(batch))
-        return function(batch)
-
-    return replace(predictor, function=counted_function)
-
-
-def _targets(target: Any, outputs: Tensor) -> Int64[Tensor, "b"]:
-    if target is None:
-        return outputs.argmax(1).cpu()
-    given = np.asarray(on_host(target) if hasattr(target, "ndim") else target)
-    if given.dtype.kind not in "iu" or given.ndim > 1 or (given.ndim and len(given) != len(outputs)):
-        raise SettingError(
-            f"a target is the number of an output, or one an image ({len(outputs)} here); got {target!r}"
-        )
-    return torch.from_numpy(np.broadcast_to(given, (len(outputs),)).astype(np.int64))
-
-
-def _settings(options: Options, n_sizes: int, alpha: float, n_fillings: int) -> SizedSettings:
-    assert isinstance(options.modality, Images)
-    usual = pixel_settings() if options.modality.regions == "pixels" else region_settings()
+def _within(options: Options, asked: Sought, n_fillings: int) -> SizedSettings:
     looked = 2 * n_fillings * len(KINDS) * (COARSE_LOOKS + FINE_LOOKS)
-    return usual.within(
-        max(0, options.budget - looked) // min(n_fillings, MOST_SEARCHED), n_sizes, _sides(alpha)
+    return asked.usual_settings.within(
+        max(0, options.budget - looked) // min(n_fillings, MOST_SEARCHED),
+        len(asked.sizes),
+        _sides(options.question.alpha),
     )
 
 
 def _sides(alpha: float) -> int:
     """How often each size of an image is asked for: kept, hidden, and both where α lies between."""
     return len(KINDS) + (0 if alpha in KINDS.values() else 2)
-
-
-def _provenance(
-    predictor: DifferentiablePredictor,
-    options: Options,
-    filled: FilledImages,
-    settings: SizedSettings,
-    sizes: tuple[int, ...],
-) -> Provenance:
-    distance = distance_of(options.distance).kind
-    return Provenance(
-        criterion="sne",
-        predictor=predictor.meaning.model,
-        output=predictor.meaning.output,
-        search=settings.sentence,
-        seed=options.seed,
-        versions=(("onlyif", __version__), ("torch", str(torch.__version__))),
-        sentences={
-            "reference": filled.sentence,
-            "restriction": f"Mean over all {counted(filled.fillings.shape[1], 'image')} that hide pixels.",
-            "distance": distance.name,
-            "sizes": f"{', '.join(map(str, sizes))} pixels",
-        },
-        values={
-            "is_metric": distance.is_metric,
-            "of_decisions": distance.of_decisions,
-            "max_rows": options.max_rows,
-            "budget": options.budget,
-        },
-    )
-
-
-def _taken(gaps: BlendedGaps, numbers: Tensor) -> BlendedGaps:
-    where = numbers.to(gaps.x.device)
-    return replace(
-        gaps,
-        x=gaps.x[where],
-        fillings=gaps.fillings[where] if len(gaps.fillings) > 1 else gaps.fillings,
-        target=gaps.target[where],
-        full=gaps.full[where],
-        base=gaps.base[where],
-    )
-
-
-def _tensor(array: Any) -> Tensor:
-    if isinstance(array, Tensor):
-        return array.detach()
-    try:
-        return torch.from_numpy(np.require(array, requirements=["C", "W"]))
-    except TypeError as error:
-        raise InputError(
-            f"need images as numpy arrays or torch tensors, got {type(array).__name__}"
-        ) from error

@@ -1,0 +1,74 @@
+"""What sets of given sizes are looked for by: the cost of masks, with its slope."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from onlyif.core.shapes import Instances
+
+
+class SizedCost(ABC):
+    """What is made small of masks of some images, soft or hard, one number a player."""
+
+    @property
+    @abstractmethod
+    def images(self) -> Instances:
+        """The images."""
+
+    @property
+    @abstractmethod
+    def n_players(self) -> int:
+        """The number of players of each image."""
+
+    @property
+    @abstractmethod
+    def of_pixels(self) -> bool:
+        """Whether every pixel is a player."""
+
+    @property
+    @abstractmethod
+    def rows_a_call(self) -> int:
+        """Most rows of one model call."""
+
+    @contextmanager
+    @abstractmethod
+    def opened(self) -> Iterator["SizedCost"]:
+        """The same for many calls: the model is made ready once, and put back at the end."""
+
+    @abstractmethod
+    def within(self, max_rows: int) -> "SizedCost":
+        """The same with so many rows in a model call.
+
+        Args:
+            max_rows: Most rows.
+        """
+
+    @abstractmethod
+    def cost(
+        self,
+        numbers: Int64[Tensor, "p"],
+        alpha: Float[Tensor, "p"],
+        masks: Float[Tensor, "p m d"],
+        step: int | None,
+    ) -> Float[Tensor, "p m"]:
+        """The cost of each mask, with its graph if masks have one.
+
+        Args:
+            numbers: The image that each row of masks is of.
+            alpha: α of each row, where the cost depends on it.
+            masks: The masks.
+            step: The step of a descent, whose draws may be others than those of the next one; None judges
+                sets, all by the same draws.
+        """
+
+    @abstractmethod
+    def rows_a_mask(self, alpha: float, *, judging: bool) -> int:
+        """Model rows that the cost of one mask takes.
+
+        Args:
+            alpha: α.
+            judging: Whether sets are judged, or a step of a descent is made.
+        """

@@ -1,0 +1,221 @@
+"""From a network and images to nested sets that are most probably the cause of its answers."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Int64
+from torch import Tensor
+from typing_extensions import override
+
+from onlyif.answers.sized_causes import SizedCausesTask
+from onlyif.causation.boundaries import scott_boundary
+from onlyif.causation.change import TargetChange
+from onlyif.causation.dual_stage import DualStageTest
+from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
+from onlyif.causation.perturbation import Perturbations
+from onlyif.causation.settings import PNS, SAID_ABDUCTIONS, SAID_EVENTS
+from onlyif.causation.surrogate import KernelSurrogate
+from onlyif.core.errors import InputError, SettingError
+from onlyif.core.labels import Row
+from onlyif.core.players import Players
+from onlyif.core.progress import Meter
+from onlyif.core.seeds import child_seed
+from onlyif.core.shapes import Instances
+from onlyif.criteria.blended import BlendedGaps
+from onlyif.criteria.sized_causes import SizedCauses
+from onlyif.criteria.soft_causation import SoftPNS
+from onlyif.criteria.soft_causation_draws import StepDraws
+from onlyif.explanation.explanation import Explanation, Provenance
+from onlyif.modalities.images import Images
+from onlyif.samples.base import Sample
+from onlyif.samples.noisy import NoisySample
+from onlyif.searches.sized import SizedSearch, SizedSettings
+from onlyif.searches.starts import SearchStart
+from onlyif.setup.image_gaps import taken
+from onlyif.setup.sized import Sought
+from onlyif.setup.sized_run import SizedWork
+
+# c of a probability; E is the image and three copies with little noise.
+THRESHOLD, COPIES, NOISE = 0.1, 4, 0.01
+# A step looks at one input of E, perturbed at random and in the opposite way; sets are judged by four such
+# pairs, the same for all sets.
+STEP_DRAWS, JUDGING_DRAWS = StepDraws(2, n_inputs=1), StepDraws(8, n_inputs=1)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SizedCausesWork(SizedWork):
+    """Images of which causes are looked for.
+
+    Args:
+        gaps: The model, the images, and their targets; f_0 is f(x').
+        test: The dual-stage test of them.
+        sizes: The sizes in pixels, the smallest first.
+        settings: How they are looked for.
+        weights: Weight of the necessity part and of the sufficiency part.
+        size: The size of the cause.
+        provenance: What was chosen.
+        target_labels: The name of each image's explained output.
+        titles: What each image is called.
+        begins: What the search begins with; None is all pixels alike.
+    """
+
+    gaps: BlendedGaps
+    test: DualStageTest
+    sizes: tuple[int, ...]
+    settings: SizedSettings
+    weights: tuple[float, float]
+    size: int
+    provenance: Provenance
+    target_labels: tuple[str, ...]
+    titles: tuple[Row, ...]
+    begins: SearchStart | None = None
+
+    @property
+    @override
+    def images(self) -> Instances:
+        return self.gaps.x
+
+    @property
+    @override
+    def rows_a_call(self) -> int:
+        return self.gaps.max_rows
+
+    @property
+    @override
+    def n_searched(self) -> int:
+        return len(self.sizes)
+
+    @property
+    @override
+    def n_proposals(self) -> int:
+        return self.settings.swaps.proposals
+
+    @override
+    def explained(self, numbers: Int64[Tensor, "p"], meter: Meter) -> tuple[Explanation, ...]:
+        gaps, test, places = taken(self.gaps, numbers), self.test, numbers.tolist()
+        if len(test.baseline) > 1:
+            test = replace(test, baseline=test.baseline[numbers.to(self.gaps.x.device)])
+        targets = gaps.target.tolist()
+        objective = SoftPNS(
+            gaps.predictor, test.players, test.sample, test.baseline, test.neighbourhood, KernelSurrogate(),
+            test.abduction, STEP_DRAWS, gaps.max_rows, test.seed,
+        )  # fmt: skip
+        with gaps.predictor.opened():
+            posed = objective.pose(gaps.x, TargetChange(np.array(targets)))
+        costs = SizedCauses(gaps.x, objective, posed, self.weights, JUDGING_DRAWS)
+        search = SizedSearch(
+            costs, self.sizes, self.settings, test.seed, lambda: meter.left_s > 0, self.begins
+        )
+        meter.begin(len(places), search.rows(0.5) * len(places))
+        return SizedCausesTask(
+            search, replace(test, seed=child_seed(test.seed, "fresh perturbations")), targets,
+            [*zip(gaps.full.tolist(), gaps.base.tolist(), strict=True)], self.size,
+            [self.titles[i] for i in places], [self.target_labels[i] for i in places], self.provenance,
+            lambda: meter.left_s <= 0,
+        ).explanations()  # fmt: skip
+
+
+def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
+    """The images with the test of their causes, with every input checked.
+
+    Args:
+        asked: The images, and which sets are looked for.
+        chosen: How causes are told.
+
+    Raises:
+        SettingError: if an option has no use with causes of images.
+        InputError: if an image is equal to its baseline.
+    """
+    _check(asked, chosen)
+    gaps, options = asked.gaps, asked.options
+    baseline = gaps.fillings[:, 0]
+    _check_differs(gaps, baseline)
+    sample = chosen.sample if isinstance(chosen.sample, Sample) else NoisySample(COPIES, NOISE)
+    n, entries = sample.rows(gaps.x[:1], options.seed).count, math.prod(gaps.x.shape[1:])
+    b = scott_boundary(n, entries) if chosen.b is None else float(_number("b", chosen.b))
+    c = THRESHOLD if chosen.c is None else float(_number("c", chosen.c))
+    test = DualStageTest(
+        predictor=gaps.predictor,
+        players=_pixels(gaps),
+        sample=sample,
+        baseline=baseline,
+        neighbourhood=Neighbourhood(SoftEvents(b, c)),
+        perturbations=Perturbations(chosen.p_replace, chosen.n_perturbations),
+        abduction=chosen.how_abducted,
+        max_rows=gaps.max_rows,
+        seed=options.seed,
+    )
+    draws = JUDGING_DRAWS.rows_a_mask(n, None)
+    settings = asked.usual_settings.within(max(0, options.budget) // draws, len(asked.sizes), 1)
+    images, said = options.modality, asked.filled.sentence
+    assert isinstance(images, Images)
+    hides = said.removeprefix("Hidden pixels are replaced by ")
+    made = asked.provenance(
+        "pns",
+        settings,
+        {
+            "baseline": f"Perturbed pixels go to {hides.removesuffix(', whatever is kept.')}.",
+            "sample": sample.sentence,
+            "boundary": "Scott's rule" if chosen.b is None else "as given",
+            "threshold": "a tenth of the range of probabilities" if chosen.c is None else "as given",
+            "events": SAID_EVENTS[chosen.events],
+            "distance": test.neighbourhood.sentence,
+            "abduction": SAID_ABDUCTIONS[type(test.abduction)],
+        },
+        {
+            "n_sample": n, "b": b, "c": c, "p_replace": chosen.p_replace,
+            "weight_necessity": float(chosen.weights[0]), "weight_sufficiency": float(chosen.weights[1]),
+        },
+    )  # fmt: skip
+    necessity, sufficiency = map(float, chosen.weights)
+    return SizedCausesWork(
+        gaps, test, asked.sizes, settings, (necessity, sufficiency), asked.chosen[-1], made,
+        asked.target_labels, asked.titles, asked.begins,
+    )  # fmt: skip
+
+
+def _check(asked: Sought, chosen: PNS) -> None:
+    """Refuse what has no use with causes of images."""
+    plain, question = PNS(), asked.options.question
+    unused = ("baseline", "distance", "events", "p_replace")
+    given = [f"PNS({name}=...)" for name in unused if getattr(chosen, name) != getattr(plain, name)]
+    if chosen.how_abducted.n_resampled is not None:
+        given.append("PNS(abduction=...) that draws again")
+    given += ["alpha"] * (question.alpha != 0.5) + ["epsilon"] * (question.epsilon is not None)
+    if given:
+        raise SettingError(f"{given[0]} has no use with causes of images by size; leave it out")
+    if not isinstance(chosen.sample, Sample) and chosen.sample != plain.sample:
+        raise SettingError(
+            f"E of an image are copies of it: PNS(sample=NoisySample(...)) or the default; got "
+            f"{chosen.sample!r}"
+        )
+    if asked.filled.fillings.shape[1] != 1:
+        raise SettingError(
+            f"causes need one baseline image x', got {asked.filled.fillings.shape[1]} images that hide "
+            'pixels; take reference="baseline" or "blur"'
+        )
+
+
+def _check_differs(gaps: BlendedGaps, baseline: Tensor) -> None:
+    alike = (gaps.x == baseline).flatten(1).all(1).nonzero().flatten().tolist()
+    if alike:
+        raise InputError(
+            f"image {alike[0]} is equal to the baseline, so that perturbing it changes nothing; leave it out "
+            f"or give another reference ({len(alike)} such images)"
+        )
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, str) or not isinstance(value, int | float):
+        raise SettingError(f"{name} of images is a number or None, got {value!r}")
+    return value
+
+
+def _pixels(gaps: BlendedGaps) -> Players:
+    height, width = gaps.plane
+    index = np.arange(height * width).reshape(height, width)
+    names = tuple(f"pixel {number}" for number in range(height * width))
+    return Players(np.broadcast_to(index, gaps.x.shape[1:]).copy(), names)
