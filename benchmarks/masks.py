@@ -1,8 +1,8 @@
-"""Relaxed masks: where the time goes, the recommended setting against the paper's, and against the optimum.
+"""Masks: where the time goes, the recommended setting against the paper's, the optimum, and sets by size.
 
     python benchmarks/masks.py [--parts PART ...] [--data DATA --models MODELS] [--out OUT]
 
-Everything runs on one thread. `paper` needs the data sets and the networks of
+Everything runs on one thread. `paper` and `rows` need the data sets and the networks of
 experiments/train_networks.py; the rest needs neither. Tables are written to OUT as CSV.
 """
 
@@ -27,6 +27,7 @@ from networks import Normalise, ResNet18, load_network
 
 from onlyif.core.subsets import subset_sizes
 from onlyif.core.whole_files import write_whole
+from onlyif.criteria.blended import blended_gaps
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import equal_weights, variation_at
@@ -43,9 +44,12 @@ from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_cuts import ThresholdCut
 from onlyif.searches.relaxed_masks import MaskQuestion, find_masks
 from onlyif.searches.relaxed_settings import paper_settings, recommended_settings
+from onlyif.searches.sized import SizedSearch, highest, pixel_settings, region_settings
 
 ALPHAS = (0.0, 0.5, 1.0)
 SOFTMAX = nn.Softmax(1)
+# 1, 2, 5, 10 and 20 % of 32 x 32 pixels.
+SIZES = (10, 20, 51, 102, 205)
 
 
 class Clock:
@@ -123,6 +127,81 @@ def part_share(_):
         rows.append(share_of_time(*case))
         print(rows[-1], flush=True)
     return rows
+
+
+def sized_share(name, module, b, steps, rounds):
+    """The same for sets by size: regions of five sizes at α = 1/2; fewer steps and rounds, which cost alike."""
+    clock = Clock(module)
+    x = torch.rand(b, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    gaps = blended_gaps(
+        DifferentiablePredictor(clock), x, x.mean(0)[None, None], torch.zeros(b, dtype=torch.int64), 512
+    )
+    usual = region_settings()
+    schedule, swaps = replace(usual.schedule, steps=steps), replace(usual.swaps, rounds=rounds)
+    search = SizedSearch(gaps, SIZES, replace(usual, schedule=schedule, swaps=swaps))
+    numbers, alpha = torch.arange(b), torch.full((b,), 0.5)
+    search.run(numbers[:1], alpha[:1])
+    clock.inside, clock.rows, begun = 0.0, 0, time.process_time()
+    search.run(numbers, alpha)
+    whole = time.process_time() - begun
+    return {
+        "network": name,
+        "images": b,
+        "model rows": clock.rows,
+        "seconds": round(whole, 3),
+        "over forward and backward": round(whole / clock.inside, 3),
+        "ms a row": round(1000 * whole / clock.rows, 3),
+    }
+
+
+def part_sized(_):
+    cases = [
+        ("ResNet-18, width 16", resnet(16), 64, 2, 1),
+        ("ResNet-18, width 16", resnet(16), 1, 30, 20),
+        ("small convolutional net", small_net(), 64, 6, 4),
+        ("small convolutional net", small_net(), 1, 60, 40),
+    ]
+    rows = []
+    for case in cases:
+        rows.append(sized_share(*case))
+        print(rows[-1], flush=True)
+    return rows
+
+
+def part_rows(args):
+    """Model rows of sets by size that reach the gap of masks by λ at the size that each of these comes to."""
+    tables = []
+    for data, name in (("mnist", "mnist_lenet5"), *((d, f"{d}_resnet18") for d in args.sets)):
+        if not (args.models / f"{name}.safetensors").exists():
+            continue
+        objective, problem = task(args, data, name)
+        parts = list(RelaxedSearch(objective, recommended_settings()).run(problem))
+        masks = torch.cat([part.masks for part in parts]).flatten(1)
+        sizes = masks.sum(1).round().clamp(1, masks.shape[1] - 1).long().tolist()
+        restriction, images, alphas = objective.restriction, problem.images, problem.weights.alpha
+        fillings = restriction.reference.value[None, None]
+        gaps = blended_gaps(restriction.predictor, images.x, fillings, images.target, 512)
+        cut = torch.stack([highest(m[None], (k,))[0, 0] for m, k in zip(masks, sizes, strict=True)])
+        every = torch.arange(len(masks))
+        by_weight = gaps.unified(every, alphas, cut[:, None].to(masks)).squeeze(1).mean().item()
+        rows = torch.cat([part.model_rows for part in parts]).double().mean().item()
+        for kind, usual in (("regions", region_settings()), ("pixels", pixel_settings())):
+            for share in (0.05, 0.1, 0.2, 0.4, 1.0):
+                gap, asked = [], []
+                for i, size in enumerate(sizes):
+                    sides = 1 if float(alphas[i]) in {0.0, 1.0} else 2
+                    how = usual.within(max(2 * sides, int(share * usual.rows(1, sides))), 1, sides)
+                    found = SizedSearch(gaps, (size,), how).run(every[i : i + 1], alphas[i : i + 1])
+                    gap.append(gaps.unified(every[i : i + 1], alphas[i : i + 1], found.sets.to(masks)).item())
+                    asked.append(int(found.model_rows[0]))
+                tables.append({
+                    "data": data, "sets": kind, "searches": len(sizes),
+                    "mean size": round(sum(sizes) / len(sizes)), "rows, λ": round(rows),
+                    "gap, λ, cut": round(by_weight, 4), "rows, by size": round(sum(asked) / len(asked)),
+                    "gap, by size": round(sum(gap) / len(gap), 4),
+                })  # fmt: skip
+                print(tables[-1], flush=True)
+    return tables
 
 
 def task(args, data, name):
@@ -317,6 +396,8 @@ PARTS = {
     "optimum": part_optimum,
     "memory": part_memory,
     "batch": part_batch,
+    "sized": part_sized,
+    "rows": part_rows,
 }
 
 
