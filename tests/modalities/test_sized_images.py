@@ -17,6 +17,8 @@ from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.references.baseline import BaselineReference
 from onlyif.references.blur import BlurReference
 from onlyif.searches.regions import regions
+from onlyif.setup.instances import filled_images
+from onlyif.setup.options import Options
 from onlyif.setup.sized import sizes_of
 
 MADE = torch.Generator().manual_seed(0)
@@ -185,3 +187,33 @@ def test_three_channels_one_channel_and_series():
             mean = DifferentiablePredictor(lambda batch: batch.flatten(1).square().mean(1))
             item = onlyif.explain(mean, x, background=x, size=2, budget=1000)[0]
             assert item.at_size(2).size == 2 and item.names.shape == shape[-2:]
+
+
+def test_blur_and_noise_by_name_are_what_their_sentences_say():
+    blurred = filled_images(IMAGES[:2], None, Options(reference="blur"))
+    by_hand = filled_images(IMAGES[:2], None, Options(reference=BlurReference(1.25)))
+    assert torch.equal(blurred.fillings, by_hand.fillings)
+    assert blurred.sentence == "Hidden pixels are those of the same image blurred by 1.25 pixels."
+    far = torch.cat([IMAGES[:, :1], 5 + 3 * IMAGES[:, 1:]], 1)
+    noisy = filled_images(IMAGES[:2], far, Options(reference="noise", seed=3))
+    assert noisy.fillings.shape == (1, 8, 2, 12, 10) and "8 draws" in noisy.sentence
+    for channel in range(2):
+        drawn, wanted = noisy.fillings[0, :, channel], far[:, channel]
+        assert drawn.mean().item() == pytest.approx(wanted.mean().item(), abs=0.2 * wanted.std().item())
+        assert drawn.std().item() == pytest.approx(wanted.std().item(), rel=0.1)
+    same = filled_images(IMAGES[:2], far, Options(reference="noise", seed=3))
+    assert torch.equal(noisy.fillings, same.fillings)
+    with pytest.raises(InputError, match="needs images as torch tensors"):
+        filled_images(IMAGES[:2].numpy(), None, Options(reference="blur"))
+    with pytest.raises(SettingError, match="'blur' is of images"):
+        onlyif.explain(lambda table: table.sum(1), np.eye(3), background=np.eye(3), reference="blur")
+
+
+def test_names_of_classes_and_images_are_those_of_patches_too():
+    named = Images(6, classes=("cat", "dog", "fox"), titles=("one", "two"))
+    found = onlyif.explain(NET, IMAGES[:2], background=IMAGES, modality=named, target="dog")
+    assert [item.row for item in found] == ["one", "two"] and found[0].target_label == "dog"
+    assert found[0].noun == "patch" and "4 patches" in explanation_text(found[0])
+    sized = Images(classes=("cat", "dog", "fox"))
+    item = onlyif.explain(NET, IMAGES[:1], size=12, target="dog", modality=sized, **SHORT)[0]
+    assert (item.target, item.target_label, item.noun) == (1, "dog", "pixel")
