@@ -163,7 +163,7 @@ def test_another_status_is_said_instead_of_reasons(item, kind):
     assert item.status.kind is kind
     said = getattr(ENGLISH, f"status_{kind.name.lower()}")
     assert item.sentences("applicant")[1:] == (of_features(said), ENGLISH.no_reasons)
-    assert item.sentences("analyst")[2:] == (said, item.status.advice)
+    assert item.sentences("analyst")[2:] == (of_features(said), item.status.advice)
 
 
 def test_every_status_has_its_sentence():

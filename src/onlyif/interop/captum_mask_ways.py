@@ -133,6 +133,17 @@ class MaskWay(ABC):
         """About how many rows the model is asked for, for one instance."""
 
     @abstractmethod
+    def check_frame(self, frame: Frame) -> None:
+        """Refuse what entries that lie so cannot have, before the model is asked.
+
+        Args:
+            frame: How entries lie.
+
+        Raises:
+            SettingError: if neighbours are weighed where there are none.
+        """
+
+    @abstractmethod
     def part(self, group: Group) -> Part:
         """The masks of a group.
 
@@ -183,6 +194,10 @@ class ByWeight(MaskWay):
     @override
     def rows(self) -> int:
         return _sides(self.alpha) * self.settings.rows + 2 * self.n_fresh
+
+    @override
+    def check_frame(self, frame: Frame) -> None:
+        frame.weigh(self.alpha, self.size, self.variation)
 
     @override
     def part(self, group: Group) -> Part:
@@ -249,6 +264,10 @@ class BySize(MaskWay):
     @override
     def rows(self) -> int:
         return pixel_settings().rows(int(np.size(self.sizes)), _sides(self.alpha))
+
+    @override
+    def check_frame(self, frame: Frame) -> None:
+        """Neighbours are not weighed."""
 
     @override
     def part(self, group: Group) -> Part:

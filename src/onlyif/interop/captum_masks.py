@@ -196,6 +196,7 @@ class _Task:
     def masks(self, target: Target) -> tuple[Float[Tensor, "b entries"], list[Part]]:
         """The mask or the ranking of each instance, and what the details are made of."""
         forward = self.forward
+        self.way.check_frame(self.frame)
         with forward.left_as_found():
             shape = forward.output_shape(self.x[:1], self.ends[:1])
             chosen = _named(target, shape, len(self.x))

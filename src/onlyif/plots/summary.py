@@ -38,9 +38,7 @@ def plot_summary(
     """
     told = held if isinstance(held, Summary) else summary(held)
     if not told.players or not told.sets:
-        raise SettingError(
-            "plot_summary draws sets of named players, got one of pixels or scores; draw these one by one"
-        )
+        raise SettingError("plot_summary draws sets of named players, got a summary of pixels or of scores")
     order = sorted(told.players, key=lambda p: -sum(share.value for share in p.shares.values()))
     shown, kinds = order[:max_players], [one.selection for one in told.sets]
     ax = style.axes_or_new(ax, 8.0, 0.5 * len(shown) + 2.4)
