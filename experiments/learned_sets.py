@@ -1,15 +1,15 @@
-"""The learned explainer by size on faces: its ranking, the short repair, and the search from nothing.
+"""The learned explainer by size: its ranking, the short repair, and the search from nothing, at equal size.
 
-A ResNet-18 of width 16 on 64 x 64 grey faces (`train_networks.py`), what hides is the mean face. Networks for
-α = 0, for α = 1 and one conditioned on α and size are trained for a while on training faces; then the sets of
-1, 2, 5, 10 and 20 % of the pixels of test faces are compared at equal size: as a network ranks pixels, after
-its repair, and by the search on each face alone. Gaps are measured here, on hard sets.
+A ResNet-18 of width 16 on 64 x 64 grey faces, or a LeNet on digits (`train_networks.py`); what hides is the
+mean training image. Networks for α = 0, for α = 1 and one conditioned on α and size are trained for a while on
+training images; then the sets of 1, 2, 5, 10 and 20 % of the pixels of test images are compared: as a network
+ranks pixels, after its repair, and by the search on each image alone. Gaps are measured here, on hard sets.
 
-    python experiments/learned_sets.py --data DIR --models DIR --out DIR [--faces N] [--seconds S]
-        [--only train|report] [--kind both|regions]
+    python experiments/learned_sets.py --data DIR --models DIR --out DIR [--name faces_smile|mnist]
+        [--images N] [--seconds S] [--only train|report] [--kind both|regions]
 
-Training states are in MODELS and are gone on with; each face's results are one CSV in OUT/learned_sets.
-Writes learned_sets.md.
+Training states are in MODELS and are gone on with; each image's results are one CSV in OUT/learned_sets/NAME.
+Writes learned_sets_NAME.md.
 """
 
 import argparse
@@ -35,15 +35,16 @@ from onlyif.searches.sized import SizedSearch, SizedSettings, highest, pixel_set
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
 ALPHAS = {"sufficient": 1.0, "necessary": 0.0, "every": None}
 SETTINGS = {"regions": region_settings, "pixels": pixel_settings}
-CLASSIFIER, N_TRAIN, LEAK_FACES, LEAK_SHARE, SEED = "faces_smile_resnet18", 4160, 600, 0.05, 0
+CLASSIFIERS = {"faces_smile": "faces_smile_resnet18", "mnist": "mnist_lenet5"}
+N_TRAIN, LEAK_IMAGES, LEAK_SHARE, SEED = 4160, 600, 0.05, 0
 
 
-def train(given: argparse.Namespace, network: nn.Module, faces: Images, mean: Tensor) -> None:
+def train(given: argparse.Namespace, network: nn.Module, images: Images, mean: Tensor) -> None:
     """The three networks, each for some seconds; a state that is there is gone on with."""
-    some = faces.sample(N_TRAIN, SEED).x
+    some = images.sample(N_TRAIN, SEED).x
     for name, alpha in ALPHAS.items():
         onlyif.train_explainer(
-            network, some, reference=BaselineReference(mean, "the mean training face"), alpha=alpha,
+            network, some, reference=BaselineReference(mean, "the mean training image"), alpha=alpha,
             size=list(SHARES), steps=100_000, path=state(given, name), max_rows=256, progress=True,
             time_limit=given.seconds,
         )  # fmt: skip
@@ -51,7 +52,7 @@ def train(given: argparse.Namespace, network: nn.Module, faces: Images, mean: Te
 
 def state(given: argparse.Namespace, name: str) -> Path:
     """Where the state of a network is."""
-    return given.models / f"faces_sized_{name}{SUFFIX}"
+    return given.models / f"{given.name}_sized_{name}{SUFFIX}"
 
 
 def loaded(given: argparse.Namespace) -> dict[str, onlyif.LearnedExplainer]:
@@ -72,7 +73,7 @@ def gaps_of(network: nn.Module, x: Tensor, mean: Tensor) -> BlendedGaps:
 
 
 def measured(network: nn.Module, x: Tensor, mean: Tensor, alpha: float, sets: Tensor) -> list[float]:
-    """α Δsuf + (1 - α) Δnec of hard sets (z, h, w) of one face, in plain lines."""
+    """α Δsuf + (1 - α) Δnec of hard sets (z, h, w) of one image, in plain lines."""
     keep = sets.bool()[:, None]
     with torch.no_grad():
         full, base = (network(one[None]).softmax(1)[0] for one in (x, mean))
@@ -86,7 +87,7 @@ def measured(network: nn.Module, x: Tensor, mean: Tensor, alpha: float, sets: Te
 def of_one(
     given: argparse.Namespace, network: nn.Module, x: Tensor, mean: Tensor, found: dict[str, object]
 ) -> pd.DataFrame:
-    """All ways to the sets of one face."""
+    """All ways to the sets of one image."""
     gaps, rows = gaps_of(network, x[None], mean), []
     sizes = tuple(round(share * x[0].numel()) for share in SHARES)
 
@@ -114,17 +115,19 @@ def of_one(
             for name, learned in found.items():
                 searched(f"{name}, repaired ({kind})", alpha, settings().repair, learned)
             searched(f"repair from nothing ({kind})", alpha, settings().repair, None)
-            searched(f"each face alone ({kind})", alpha, settings(), None)
+            searched(f"each image alone ({kind})", alpha, settings(), None)
     return pd.DataFrame(rows)
 
 
-def leak_lines(network: nn.Module, faces: Images, mean: Tensor, found: dict[str, object]) -> list[str]:
+def leak_lines(network: nn.Module, images: Images, mean: Tensor, found: dict[str, object]) -> list[str]:
     """The predicted class read off sets of equal size: masks cannot tell it by their size."""
-    x = torch.cat([faces.of_class(label).sample(LEAK_FACES // 2, SEED + 2).x for label in (0, 1)])
+    labels = images.labels.unique().tolist()
+    n = LEAK_IMAGES // len(labels)
+    x = torch.cat([images.of_class(label).sample(n, SEED + 2).x for label in labels])
     with torch.no_grad():
         labels = torch.cat([network(part).argmax(1) for part in x.split(256)])
     lines = [
-        "| masks | α | masks alone | labels permuted within size | masked faces |",
+        "| masks | α | masks alone | labels permuted within size | masked images |",
         "|---|---|---|---|---|",
     ]
     for name, learned in found.items():
@@ -144,12 +147,12 @@ def leak_lines(network: nn.Module, faces: Images, mean: Tensor, found: dict[str,
     return lines
 
 
-def report(rows: pd.DataFrame, trained: list[str], leaks: list[str]) -> str:
+def report(name: str, rows: pd.DataFrame, trained: list[str], leaks: list[str]) -> str:
     """The tables as markdown."""
-    n = rows.face.nunique()
+    n = rows.image.nunique()
     lines = [
-        "# The learned explainer by size: faces", "",
-        f"{n} test faces that no network was trained on; gaps of hard sets, mean over faces.", "",
+        f"# The learned explainer by size: {name}", "",
+        f"{n} test images that no network was trained on; mean gaps of hard sets.", "",
         *trained, "",
         f"| α | method | {' | '.join(f'{share:.0%}' for share in SHARES)} | mean | rows | s |",
         "|---|---|" + "---|" * (len(SHARES) + 3),
@@ -157,7 +160,7 @@ def report(rows: pd.DataFrame, trained: list[str], leaks: list[str]) -> str:
     for (alpha, method), some in rows.groupby(["α", "method"], sort=False):
         means = some.groupby("share").gap.mean()
         cells = [f"{means[share]:.3f}" for share in SHARES]
-        of_face = some.groupby("face").gap.mean()
+        of_face = some.groupby("image").gap.mean()
         cells += [f"{of_face.mean():.3f} ± {of_face.std() / n**0.5:.3f}", f"{some['rows'].mean():,.0f}"]
         lines.append(f"| {alpha:g} | {method} | {' | '.join(cells)} | {some.seconds.mean():.2g} |")
     return "\n".join([*lines, "", *leaks]) + "\n"
@@ -169,28 +172,29 @@ def main() -> None:
     add_data_argument(parser)
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--faces", type=int, default=100)
+    parser.add_argument("--name", choices=list(CLASSIFIERS), default="faces_smile")
+    parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=1200, help="of the training of each network")
     parser.add_argument("--kind", choices=["both", "regions"], default="both")
     parser.add_argument("--only", choices=["train", "report"], help="train, or no leak check and no training")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    network = load_network(given.models, CLASSIFIER)
-    training = read_images(given.data, "faces_smile", "train")
+    network = load_network(given.models, CLASSIFIERS[given.name])
+    training = read_images(given.data, given.name, "train")
     mean = training.x.mean(0)
     if given.only != "report":
         train(given, network, training, mean)
     del training
     if given.only == "train":
         return
-    faces, found = read_images(given.data, "faces_smile", "test"), loaded(given)
-    folder = given.out / "learned_sets"
+    images, found = read_images(given.data, given.name, "test"), loaded(given)
+    folder = given.out / "learned_sets" / given.name
     folder.mkdir(parents=True, exist_ok=True)
     tables = []
-    for i, x in enumerate(faces.sample(given.faces, SEED + 1).x):
+    for i, x in enumerate(images.sample(given.images, SEED + 1).x):
         path = folder / f"{i}.csv"
         if not path.is_file():
-            of_one(given, network, x, mean, found).assign(face=i).to_csv(
+            of_one(given, network, x, mean, found).assign(image=i).to_csv(
                 path.with_suffix(".part"), index=False
             )
             path.with_suffix(".part").rename(path)
@@ -198,13 +202,15 @@ def main() -> None:
         tables.append(pd.read_csv(path))
     trained = [
         f"- {name}: " + "; ".join(
-            f"{one.step:,} steps, {len(one.trained_on):,} faces, validation {one.rounds[-1].objective:.3f} ± "
-            f"{one.rounds[-1].stderr:.3f}" for one in learned.checkpoints
+            f"{one.step:,} steps, {len(one.trained_on):,} images, validation "
+            f"{one.rounds[-1].objective:.3f} ± {one.rounds[-1].stderr:.3f}" for one in learned.checkpoints
         )
         for name, learned in found.items()
     ]  # fmt: skip
-    leaks = [] if given.only == "report" else leak_lines(network, faces, mean, found)
-    save_text(given.out / "learned_sets.md", report(pd.concat(tables), trained, leaks))
+    leaks = [] if given.only == "report" else leak_lines(network, images, mean, found)
+    save_text(
+        given.out / f"learned_sets_{given.name}.md", report(given.name, pd.concat(tables), trained, leaks)
+    )
 
 
 if __name__ == "__main__":
