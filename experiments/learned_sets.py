@@ -1,7 +1,7 @@
 """The learned explainer by size: its ranking, the short repair, and the search from nothing, at equal size.
 
-A ResNet-18 of width 16 on 64 x 64 grey faces, or a LeNet on digits (`train_networks.py`); what hides is the
-mean training image. Networks for α = 0, for α = 1 and one conditioned on α and size are trained for a while on
+A ResNet-18 of width 16 on 64 x 64 grey faces, or a LeNet on digits (`train_networks.py`); the mean training
+image hides. Networks for α = 0, for α = 1 and one conditioned on α and size are trained for a while on
 training images; then the sets of 1, 2, 5, 10 and 20 % of the pixels of test images are compared: as a network
 ranks pixels, after its repair, and by the search on each image alone. Gaps are measured here, on hard sets.
 
