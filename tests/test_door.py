@@ -391,7 +391,7 @@ def test_a_singular_covariance():
         ({"max_rows": 0}, "max_rows must be at least 1, got 0"),
         ({"budget": 0}, "budget"),
         ({"seed": True}, "seed must be a whole number, got True"),
-        ({"reference": "margnal"}, "unknown reference 'margnal'; need one of baseline, empirical"),
+        ({"reference": "margnal"}, "unknown reference 'margnal'; need one of baseline, blur, empirical"),
         ({"search": "best"}, "unknown search"),
         ({"distance": "l2"}, "unknown distance"),
         ({"distance": "logit"}, "needs probabilities"),

@@ -122,7 +122,11 @@ def own_criterion_of(options: "Options") -> OwnCriterion | None:
 
 
 def recipe_of(reference: Reference | ReferenceRecipe | str | None) -> ReferenceRecipe:
-    """The reference's recipe; the marginal one by default."""
+    """The reference's recipe; the marginal one by default.
+
+    Raises:
+        SettingError: for a name of what hides pixels of images.
+    """
     if reference is None:
         return Marginal()
     if isinstance(reference, str):

@@ -28,7 +28,6 @@ from onlyif.criteria.sized_causes import SizedCauses
 from onlyif.criteria.soft_causation import SoftPNS
 from onlyif.criteria.soft_causation_draws import StepDraws
 from onlyif.explanation.explanation import Explanation, Provenance
-from onlyif.modalities.images import Images
 from onlyif.samples.base import Sample
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.sized import SizedSearch, SizedSettings
@@ -130,6 +129,19 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
         InputError: if an image is equal to its baseline.
     """
     _check(asked, chosen)
+    test = _test(asked, chosen)
+    n = test.sample.rows(asked.gaps.x[:1], test.seed).count
+    most = max(0, asked.options.budget) // JUDGING_DRAWS.rows_a_mask(n, None)
+    settings = asked.usual_settings.within(most, len(asked.sizes), 1)
+    necessity, sufficiency = map(float, chosen.weights)
+    return SizedCausesWork(
+        asked.gaps, test, asked.sizes, settings, (necessity, sufficiency), asked.chosen[-1],
+        _provenance(asked, chosen, test, settings), asked.target_labels, asked.titles, asked.begins,
+    )  # fmt: skip
+
+
+def _test(asked: Sought, chosen: PNS) -> DualStageTest:
+    """The dual-stage test of the images."""
     gaps, options = asked.gaps, asked.options
     baseline = gaps.fillings[:, 0]
     _check_differs(gaps, baseline)
@@ -137,7 +149,7 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
     n, entries = sample.rows(gaps.x[:1], options.seed).count, math.prod(gaps.x.shape[1:])
     b = scott_boundary(n, entries) if chosen.b is None else float(_number("b", chosen.b))
     c = THRESHOLD if chosen.c is None else float(_number("c", chosen.c))
-    test = DualStageTest(
+    return DualStageTest(
         predictor=gaps.predictor,
         players=_pixels(gaps),
         sample=sample,
@@ -148,17 +160,20 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
         max_rows=gaps.max_rows,
         seed=options.seed,
     )
-    draws = JUDGING_DRAWS.rows_a_mask(n, None)
-    settings = asked.usual_settings.within(max(0, options.budget) // draws, len(asked.sizes), 1)
-    images, said = options.modality, asked.filled.sentence
-    assert isinstance(images, Images)
-    hides = said.removeprefix("Hidden pixels are replaced by ")
-    made = asked.provenance(
+
+
+def _provenance(asked: Sought, chosen: PNS, test: DualStageTest, settings: SizedSettings) -> Provenance:
+    """Where the explanations come from."""
+    hides, events = asked.filled.sentence.removeprefix("Hidden pixels are "), test.neighbourhood.events
+    assert isinstance(events, SoftEvents)
+    to = hides.removeprefix("replaced by ").removesuffix(", whatever is kept.").removesuffix(".")
+    necessity, sufficiency = map(float, chosen.weights)
+    return asked.provenance(
         "pns",
         settings,
         {
-            "baseline": f"Perturbed pixels go to {hides.removesuffix(', whatever is kept.')}.",
-            "sample": sample.sentence,
+            "baseline": f"Perturbed pixels go to {to}.",
+            "sample": test.sample.sentence,
             "boundary": "Scott's rule" if chosen.b is None else "as given",
             "threshold": "a tenth of the range of probabilities" if chosen.c is None else "as given",
             "events": SAID_EVENTS[chosen.events],
@@ -166,14 +181,9 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
             "abduction": SAID_ABDUCTIONS[type(test.abduction)],
         },
         {
-            "n_sample": n, "b": b, "c": c, "p_replace": chosen.p_replace,
-            "weight_necessity": float(chosen.weights[0]), "weight_sufficiency": float(chosen.weights[1]),
+            "n_sample": test.sample.rows(asked.gaps.x[:1], test.seed).count, "b": events.b, "c": events.c,
+            "p_replace": chosen.p_replace, "weight_necessity": necessity, "weight_sufficiency": sufficiency,
         },
-    )  # fmt: skip
-    necessity, sufficiency = map(float, chosen.weights)
-    return SizedCausesWork(
-        gaps, test, asked.sizes, settings, (necessity, sufficiency), asked.chosen[-1], made,
-        asked.target_labels, asked.titles, asked.begins,
     )  # fmt: skip
 
 
