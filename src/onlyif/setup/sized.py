@@ -20,7 +20,6 @@ from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
 from onlyif.core.nouns import counted
 from onlyif.core.progress import Meter
-from onlyif.core.shapes import Instances
 from onlyif.criteria.blended import BlendedGaps
 from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.explanation.explanation import Explanation, Provenance
@@ -31,7 +30,7 @@ from onlyif.searches.starts import SearchStart
 from onlyif.setup.image_gaps import MOST_SEARCHED, image_gaps, searched_gaps, taken
 from onlyif.setup.instances import FilledImages, filled_images
 from onlyif.setup.options import Options, criterion_of, distance_of
-from onlyif.setup.sized_run import SizedRun, SizedWork
+from onlyif.setup.sized_run import SizedRun, SizedWork, images_at_once
 from onlyif.version import __version__
 
 # Sizes that every search asks for, as shares: small and large ones help each other, and smallest sets within
@@ -65,26 +64,6 @@ class SizedGaps(SizedWork):
     titles: tuple[Row, ...]
     seed: int
     begins: SearchStart | None = None
-
-    @property
-    @override
-    def images(self) -> Instances:
-        return self.gaps.x
-
-    @property
-    @override
-    def rows_a_call(self) -> int:
-        return self.gaps.max_rows
-
-    @property
-    @override
-    def n_searched(self) -> int:
-        return (len(KINDS) + 1) * len(self.sizes)
-
-    @property
-    @override
-    def n_proposals(self) -> int:
-        return self.settings.swaps.proposals
 
     @override
     def explained(self, numbers: Int64[Tensor, "p"], meter: Meter) -> tuple[Explanation, ...]:
@@ -132,8 +111,14 @@ def sized_run(
     if causes is not None:
         # What tests causes is imported for it alone.
         work = import_module("onlyif.setup.sized_causes").sized_causes(asked, causes)
-        return SizedRun(work, asked.titles, meter, begins)
-    return SizedRun(_sized_gaps(asked, size), asked.titles, meter, begins)
+        return _run(asked, work, 1, meter)
+    return _run(asked, _sized_gaps(asked, size), len(KINDS) + 1, meter)
+
+
+def _run(asked: "Sought", work: SizedWork, n_kinds: int, meter: Meter) -> SizedRun:
+    n_sets, gaps = n_kinds * len(asked.sizes), asked.gaps
+    at_once = images_at_once(asked.usual_settings, n_sets, gaps.x, gaps.max_rows)
+    return SizedRun(work, gaps.x, asked.titles, at_once, meter, asked.begins)
 
 
 @final

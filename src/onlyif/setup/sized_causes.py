@@ -22,7 +22,6 @@ from onlyif.core.labels import Row
 from onlyif.core.players import Players
 from onlyif.core.progress import Meter
 from onlyif.core.seeds import child_seed
-from onlyif.core.shapes import Instances
 from onlyif.criteria.blended import BlendedGaps
 from onlyif.criteria.sized_causes import SizedCauses
 from onlyif.criteria.soft_causation import SoftPNS
@@ -71,26 +70,6 @@ class SizedCausesWork(SizedWork):
     target_labels: tuple[str, ...]
     titles: tuple[Row, ...]
     begins: SearchStart | None = None
-
-    @property
-    @override
-    def images(self) -> Instances:
-        return self.gaps.x
-
-    @property
-    @override
-    def rows_a_call(self) -> int:
-        return self.gaps.max_rows
-
-    @property
-    @override
-    def n_searched(self) -> int:
-        return len(self.sizes)
-
-    @property
-    @override
-    def n_proposals(self) -> int:
-        return self.settings.swaps.proposals
 
     @override
     def explained(self, numbers: Int64[Tensor, "p"], meter: Meter) -> tuple[Explanation, ...]:

@@ -18,6 +18,7 @@ from onlyif.core.progress import Meter
 from onlyif.core.shapes import Instances
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
+from onlyif.searches.sized import SizedSettings
 from onlyif.searches.starts import SearchStart
 from onlyif.setup.forecast import Forecast
 from onlyif.setup.run import Run
@@ -32,26 +33,6 @@ TRAINED_ON = (
 
 class SizedWork(ABC):
     """All images of a call, with what is asked of them."""
-
-    @property
-    @abstractmethod
-    def images(self) -> Instances:
-        """The images."""
-
-    @property
-    @abstractmethod
-    def rows_a_call(self) -> int:
-        """Most rows of one model call."""
-
-    @property
-    @abstractmethod
-    def n_searched(self) -> int:
-        """How many sets are looked for in each image: of all sizes and α."""
-
-    @property
-    @abstractmethod
-    def n_proposals(self) -> int:
-        """How many sets are judged at once in place of each."""
 
     @abstractmethod
     def explained(self, numbers: Int64[Tensor, "p"], meter: Meter) -> tuple[Explanation, ...]:
@@ -69,14 +50,18 @@ class SizedRun(Run):
     """All images of a call, explained block by block.
 
     Args:
-        work: The images.
+        work: What is asked of the images.
+        images: The images.
         titles: What each image is called.
+        at_once: How many images are explained together.
         counted_by: What counts the work.
         begins: What the search begins with; None is all pixels alike.
     """
 
     work: SizedWork
+    images: Instances
     titles: tuple[Row, ...]
+    at_once: int
     counted_by: Meter
     begins: SearchStart | None = None
 
@@ -105,10 +90,7 @@ class SizedRun(Run):
     def parts(self, start: int = 0, jobs: int = 1) -> Iterator[Explanations]:
         if jobs != 1:
             raise SettingError(f"n_jobs has no use with sets of pixels, got {jobs}: images share model calls")
-        work = self.work
-        held = work.n_searched * work.n_proposals * math.prod(work.images.shape[-2:])
-        at_once = max(1, min(PIXELS_AT_ONCE // held, work.rows_a_call // work.n_searched))
-        for numbers in torch.split(torch.arange(start, len(self)), at_once):
+        for numbers in torch.split(torch.arange(start, len(self)), self.at_once):
             if int(numbers[0]) > start and self.meter.left_s <= 0:
                 return
             yield Explanations(self._block(numbers))
@@ -119,7 +101,7 @@ class SizedRun(Run):
         meter.end()
         share, rest = divmod(meter.block_rows, len(items))
         seconds = (time.perf_counter() - started) / len(items)
-        x = self.work.images[numbers.to(self.work.images.device)]
+        x = self.images[numbers.to(self.images.device)]
         known = [False] * len(items) if self.begins is None else self.begins.knows(x).tolist()
         return tuple(
             replace(
@@ -131,3 +113,16 @@ class SizedRun(Run):
             )
             for i, item in enumerate(items)
         )
+
+
+def images_at_once(settings: SizedSettings, n_sets: int, images: Instances, max_rows: int) -> int:
+    """How many images are explained together: memory bounds them, and a step is to be one model call.
+
+    Args:
+        settings: How sets are looked for.
+        n_sets: How many sets are looked for in an image: of all sizes and α.
+        images: The images.
+        max_rows: Most rows of one model call.
+    """
+    held = n_sets * settings.swaps.proposals * math.prod(images.shape[-2:])
+    return max(1, min(PIXELS_AT_ONCE // held, max_rows // n_sets))
