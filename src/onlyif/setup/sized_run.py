@@ -124,5 +124,5 @@ def images_at_once(settings: SizedSettings, n_sets: int, images: Instances, max_
         images: The images.
         max_rows: Most rows of one model call.
     """
-    held = n_sets * settings.swaps.proposals * math.prod(images.shape[-2:])
+    held: int = n_sets * settings.swaps.proposals * math.prod(images.shape[-2:])
     return max(1, min(PIXELS_AT_ONCE // held, max_rows // n_sets))
