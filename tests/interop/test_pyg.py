@@ -1,6 +1,7 @@
 """Explainers in torch_geometric's convention: masks against its own, PNS against loops, all left as found."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from torch_geometric.explain import Explainer, GNNExplainer
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv, SimpleConv
 
+from onlyif.causation.perturbation import Perturbations
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.subsets import keep_of_codes
 from onlyif.interop.pyg import (
@@ -21,6 +23,7 @@ from onlyif.interop.pyg import (
 from onlyif.interop.pyg_edges import EdgeQuestion, edge_task
 from onlyif.interop.pyg_test import measures
 from onlyif.modalities.base import Queries
+from onlyif.samples.dropped import DroppedSample
 from onlyif.searches.ascent_settings import paper_graph_settings, recommended_graph_settings
 from onlyif.searches.gradient import Schedule
 from onlyif.searches.mask_shapes import FreeMask
@@ -30,7 +33,7 @@ PAIRS = torch.tensor([(0, 1), (1, 2), (2, 3), (1, 3), (3, 4), (4, 5), (5, 6), (6
 BOTH = torch.cat([PAIRS, PAIRS.flip(0)], dim=1)
 X = torch.randn(11, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 RAW = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
-FEW = FANSGraphSettings(recommended_graph_settings(steps=4), n=4)
+FEW = FANSGraphSettings(recommended_graph_settings(steps=4))
 QUESTION = EdgeQuestion("messages", None, None, 0, 64)
 
 
@@ -129,7 +132,7 @@ def _by_hand(net, task, settings, subset):
     """PN, PS and PNS of a set by loops over E and all choices, in the whole graph."""
     ego, (x, _, there) = task.egos[0], task.instances(np.array([0]))
     whole = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object")
-    inputs, d = settings.test(task, np.array([0]), x, 0 * x).sample.rows(x, 0).own[0, :, 1:], int(there.sum())
+    inputs, d = DroppedSample(settings.n, settings.share, 1).rows(x, 0).own[0, :, 1:], int(there.sum())
     masks = torch.from_numpy(keep_of_codes(np.arange(2**d), d))
 
     def f(mask):
@@ -161,21 +164,23 @@ def _by_hand(net, task, settings, subset):
 
 
 def test_pns_is_that_of_loops_over_all_choices_in_the_whole_graph_and_samples_come_near():
-    net, settings = Net().eval(), FANSGraphSettings(n=5, share=0.3, c=0.05, n_perturbations=2**8)
+    net, settings = (
+        Net().eval(),
+        FANSGraphSettings(n=5, share=0.3, c=0.05, reading="target", n_perturbations=2**8),
+    )
     task = task_of(net, torch.tensor([3]))
     subset = torch.tensor([True, False, True, False, False, True])[: task.egos[0].players.count]
     expected = _by_hand(net, task, settings, subset)
     told = measures(task, [subset.float()], settings)
     assert [told[name][0] for name in ("pn", "ps", "pns")] == pytest.approx(expected, abs=1e-9)
     x, ends, _ = task.instances(np.array([0]))
-    test = settings.test(task, np.array([0]), x, ends)
-    table = test.table(x, settings.change(task, np.array([0]))).pns[0]
+    change = settings.change(task.targets)
+    test = settings.test(task.predictor, (x, ends), change, max_rows=64, seed=0)
+    table = test.table(x, change).pns[0]
     code = int((subset.long() * 2 ** torch.arange(len(subset))).sum())
     assert table[code] == pytest.approx(expected[2], abs=1e-9)
-    sampled = FANSGraphSettings(n=5, share=0.3, c=0.05, n_perturbations=2000)
-    drawn = sampled.test(task, np.array([0]), x, ends)
-    drawn = type(drawn)(**{**vars(drawn), "perturbations": type(drawn.perturbations)(0.5, 2000, 0)})
-    found = drawn.measure(x, subset[None, None].numpy(), settings.change(task, np.array([0])))
+    drawn = replace(test, perturbations=Perturbations(0.5, 2000, 0))
+    found = drawn.measure(x, subset[None, None].numpy(), change)
     assert abs(found.values.pns[0, 0] - expected[2]) < 4 * found.stderr.pns[0, 0] + 1e-9
     assert found.stderr.pns[0, 0] > 0
 
@@ -196,7 +201,7 @@ def test_no_edge_suffices_for_nothing_and_all_edges_are_necessary():
 
 ALGORITHMS = [
     lambda: FANSExplainer(FEW),
-    lambda: FANSExplainer(FANSGraphSettings(paper_graph_settings(steps=2), n=4, c=None, whole=True)),
+    lambda: FANSExplainer(FANSGraphSettings(paper_graph_settings(steps=2), n=4, c=None, reading="all")),
     lambda: SufficientNecessaryExplainer(settings=EdgeMaskSettings(Schedule(4, 1.0))),
     lambda: SufficientNecessaryExplainer(0.0, EdgeMaskSettings(Schedule(4, 0.1), FreeMask(), 0.1)),
 ]
@@ -306,7 +311,7 @@ def test_settings_are_those_of_the_paper_and_of_the_guide():
     )
     steps = printed.ascent.schedule.steps, printed.ascent.schedule.rate, printed.ascent.draws.n_intervened
     assert steps == (30, 0.1, 50)
-    assert (FANSGraphSettings().c, FANSGraphSettings().scaled) == (0.1, True)
+    assert (FANSGraphSettings().reading, FANSGraphSettings().scaled) == ("decision", True)
 
 
 def test_what_cannot_be_explained_is_refused():
@@ -349,6 +354,9 @@ def test_what_cannot_be_explained_is_refused():
         task_of(Bare(), 1, EdgeQuestion("weights", None, None, 0, 64))
     with pytest.raises(SettingError, match="unknown way to mask edges 'nodes'"):
         FANSExplainer(masks="nodes")
+    regression = {"mode": "regression", "task_level": "node", "return_type": "raw"}
+    with pytest.raises(SettingError, match="decides for no class"):
+        explained(FANSExplainer(FEW), net, 1, config=regression)
     with pytest.raises(SettingError, match="one class a node"):
         config = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object").model_config
         edge_task(QUESTION, config, net, x=X, edge_index=BOTH, target=X[:, 0], index=1, further={})

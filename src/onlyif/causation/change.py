@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
 from typing import final
 
 import numpy as np
@@ -77,6 +78,66 @@ class TargetChange(Change):
     def distinct(self, n_instances: int) -> tuple["TargetChange", Int64[np.ndarray, "b"]]:
         values, which = np.unique(self.target, return_inverse=True)
         return TargetChange(values), which
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DecisionChange(Change):
+    """How far a prediction is from deciding for another class than before, from probabilities.
+
+    The difference of σ((log p - log p') / τ), with p of the named class and p' of the most probable other.
+    A model that is sure of its class may lose much of its probability and decide as before: that is a
+    small change here, and a large one by `TargetChange`.
+
+    Args:
+        target: Number of the class of each instance.
+        temperature: τ, which odds count as near a decision; σ is then between .27 and .73 at 1 to e.
+
+    Raises:
+        SettingError: unless the temperature is above 0.
+    """
+
+    target: Int64[np.ndarray, "b"]
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise SettingError(f"the temperature must be above 0, got {self.temperature}")
+
+    @override
+    def between(
+        self, outputs: Float[Array, "#b m n t k"], base: Float[Array, "#b n k"]
+    ) -> Float[Array, "b m n t"]:
+        n_outputs = outputs.shape[-1]
+        if n_outputs < 2 or not ((self.target >= 0) & (self.target < n_outputs)).all():
+            raise SettingError(
+                "a decision needs probabilities of several classes, and a target among them; got "
+                f"{n_outputs} outputs and {self.target.tolist()}"
+            )
+        of_outputs = self._decided(outputs.reshape(len(outputs), -1, n_outputs))
+        of_base = self._decided(base)
+        shape = (len(self.target), *outputs.shape[1:-1])
+        return abs(of_outputs.reshape(shape) - of_base[:, None, :, None])
+
+    def _decided(self, chances: Float[Array, "#b r k"]) -> Float[Array, "b r"]:
+        """σ of the log odds of the named class and the best other one."""
+        xp = namespace(chances)
+        logs = xp.log(xp.clip(chances, min=float(xp.finfo(chances.dtype).tiny)))
+        logs = xp.broadcast_to(logs, (len(self.target), *logs.shape[1:]))
+        own = beside(np.arange(logs.shape[-1]) == self.target[:, None, None], chances)
+        others = xp.max(xp.where(own, -inf, logs), axis=-1)
+        odds = (xp.sum(xp.where(own, logs, xp.zeros_like(logs)), axis=-1) - others) / self.temperature
+        # Written with tanh, which the array API has.
+        return 0.5 + 0.5 * xp.tanh(0.5 * odds)
+
+    @override
+    def take(self, numbers: Int64[np.ndarray, "p"]) -> "DecisionChange":
+        return DecisionChange(self.target[numbers], self.temperature)
+
+    @override
+    def distinct(self, n_instances: int) -> tuple["DecisionChange", Int64[np.ndarray, "b"]]:
+        values, which = np.unique(self.target, return_inverse=True)
+        return DecisionChange(values, self.temperature), which
 
 
 @final

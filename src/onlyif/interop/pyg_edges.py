@@ -21,7 +21,6 @@ from torch_geometric.explain.config import (
 
 from onlyif.core.arguments import Either, Flag, Kind, Name, Whole, settle
 from onlyif.core.errors import InputError, SettingError
-from onlyif.core.players import Players
 from onlyif.engine.soft import plain_outputs
 from onlyif.modalities.graphs import EdgeModality, EgoGraph, Graph, GraphNodes, Graphs
 from onlyif.models.differentiable import DifferentiablePredictor
@@ -154,15 +153,6 @@ class EdgeTask:
             torch.cat([number, edges], dim=1).to(self.predictor.dtype) for edges in (there, 0 * there.long())
         ]
         return rows[0], rows[1], there
-
-    def players(self, count: int) -> Players:
-        """Players of rows of so many edges; the number in front belongs to the first.
-
-        Args:
-            count: How many edges a row has.
-        """
-        index = np.maximum(np.arange(NUMBERED + count) - NUMBERED, 0)
-        return Players(index, tuple(map(str, range(count))))
 
     def rows_a_call(self, numbers: Int64[np.ndarray, "p"]) -> int:
         """The most ego graphs of one call.

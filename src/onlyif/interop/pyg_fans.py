@@ -29,7 +29,8 @@ class FANSExplainer(ExplainerAlgorithm):  # type: ignore[misc]  # untyped base
         settings: How; None is recommended, `paper_fans()` the printed way.
         masks: "messages" multiplies the messages in torch_geometric's layers and leaves degrees as they
             are; "weights" multiplies the argument `edge_weight` of the model.
-        undirected: Whether the edges between two nodes are one player; None for where each has its like.
+        undirected: Whether the edges between two nodes are one player; None for where each has its like. Of
+            masked messages each way for itself tells more.
         hops: How far messages travel; None reads it off the layers.
         probabilities: Whether PN, PS and PNS of the sets are asked for; they take as long as the ascent.
         seed: Seed of all draws; global random states stay as they are.
@@ -44,7 +45,7 @@ class FANSExplainer(ExplainerAlgorithm):  # type: ignore[misc]  # untyped base
         settings: FANSGraphSettings | None = None,
         *,
         masks: str = "messages",
-        undirected: bool | None = None,
+        undirected: bool | None = False,
         hops: int | None = None,
         probabilities: bool = True,
         seed: int = 0,
@@ -97,14 +98,9 @@ class FANSExplainer(ExplainerAlgorithm):  # type: ignore[misc]  # untyped base
         return task.explanation(scores, measures(task, scores, self.settings if self.probabilities else None))
 
     def _ascended(self, task: EdgeTask, numbers: Int64[np.ndarray, "p"]) -> list[Float[Tensor, "_"]]:
-        settings, (x, ends, there) = self.settings, task.instances(numbers)
-        risen = ascend(
-            task.predictor,
-            settings.test(task, numbers, x, ends),
-            x,
-            settings.change(task, numbers),
-            settings=settings.ascent,
-            start=torch.where(there, 0.5, torch.nan),
-            max_rows=task.rows_a_call(numbers),
-        )
+        settings, (x, none, there) = self.settings, task.instances(numbers)
+        change, rows = settings.change(task.targets[numbers]), task.rows_a_call(numbers)
+        test = settings.test(task.predictor, (x, none), change, max_rows=rows, seed=task.question.seed)
+        start = torch.where(there, 0.5, torch.nan)
+        risen = ascend(task.predictor, test, x, change, settings=settings.ascent, start=start, max_rows=rows)
         return [own[: int(count)].float() for own, count in zip(risen.scores, there.sum(1), strict=True)]

@@ -58,7 +58,8 @@ class SufficientNecessaryExplainer(ExplainerAlgorithm):  # type: ignore[misc]  #
         settings: How.
         masks: "messages" multiplies the messages in torch_geometric's layers and leaves degrees as they
             are; "weights" multiplies the argument `edge_weight` of the model.
-        undirected: Whether the edges between two nodes are one player; None for where each has its like.
+        undirected: Whether the edges between two nodes are one player; None for where each has its like. Of
+            masked messages each way for itself tells more.
         hops: How far messages travel; None reads it off the layers.
         probabilities: Whether PN, PS and PNS of the sets are asked for.
         seed: Seed of all draws; global random states stay as they are.
@@ -74,7 +75,7 @@ class SufficientNecessaryExplainer(ExplainerAlgorithm):  # type: ignore[misc]  #
         settings: EdgeMaskSettings | None = None,
         *,
         masks: str = "messages",
-        undirected: bool | None = None,
+        undirected: bool | None = False,
         hops: int | None = None,
         probabilities: bool = True,
         seed: int = 0,

@@ -8,14 +8,17 @@ import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.causation.change import Change, NormChange, TargetChange
+from onlyif.causation.change import Change, DecisionChange, NormChange, TargetChange
 from onlyif.causation.dissimilarity import DroppedDifference
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
+from onlyif.causation.neighbourhood import GradedEvents, Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.thresholds import noise_threshold
-from onlyif.core.arguments import Either, Flag, Kind, Made, Number, Whole, settle
+from onlyif.core.arguments import Either, Flag, Kind, Made, Name, Number, Whole, settle
+from onlyif.core.errors import SettingError
+from onlyif.core.players import Players
 from onlyif.interop.pyg_edges import NUMBERED, EdgeTask
+from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.dropped import DroppedSample
 from onlyif.searches.ascent_settings import (
     AscentSettings,
@@ -41,66 +44,81 @@ class FANSGraphSettings:
         b: Boundary of being near.
         scaled: Whether differences are counted in units of ρ times the number of edges, so that copies of a
             large ego graph are as near as those of a small one.
-        c: Threshold of a change of the prediction. None takes the rule of weak noise for each node.
-        whole: Whether a change is that of all outputs, by its Euclidean norm; else of the target.
+        c: Threshold of a change, in units of the reading. None takes the rule of weak noise for each node.
+        reading: What a change is of: "decision", of how near the prediction is to another class, where the
+            change itself is what counts; "target", of the target's probability, or "all", of all outputs by
+            their Euclidean norm, where the paper's kernel of c counts.
         n_perturbations: Random choices for each input of E by which the told probabilities are estimated,
             where they are too many to be enumerated.
     """
 
     ascent: AscentSettings = field(default_factory=recommended_graph_settings)
-    n: int = 20
+    n: int = 4
     share: float = 0.1
     b: float = BOUNDARY
     scaled: bool = True
-    c: float | None = 0.1
-    whole: bool = False
+    c: float | None = 0.5
+    reading: str = "decision"
     n_perturbations: int = 16
 
     def __post_init__(self) -> None:
         settle(self, _KINDS)
 
-    def change(self, task: EdgeTask, numbers: Int64[np.ndarray, "p"]) -> Change:
+    def change(self, targets: Int64[np.ndarray, "p"]) -> Change:
         """How a change of the prediction for some nodes is read.
 
         Args:
-            task: The nodes.
-            numbers: Which of them.
+            targets: The class of each.
         """
-        return NormChange() if self.whole else TargetChange(task.targets[numbers])
+        if self.reading == "all":
+            return NormChange()
+        return TargetChange(targets) if self.reading == "target" else DecisionChange(targets)
 
-    def test(self, task: EdgeTask, numbers: Int64[np.ndarray, "p"], x: Tensor, ends: Tensor) -> DualStageTest:
-        """The dual-stage test of some nodes.
+    def test(
+        self,
+        predictor: DifferentiablePredictor,
+        ends: tuple[Float[Tensor, "p 1_and_d"], Float[Tensor, "p 1_and_d"]],
+        change: Change,
+        *,
+        max_rows: int,
+        seed: int,
+    ) -> DualStageTest:
+        """The dual-stage test of some nodes, as rows of a number and then one entry an edge.
 
         Args:
-            task: The nodes.
-            numbers: Which of them.
-            x: Their rows, with all edges.
-            ends: x', the rows without any.
+            predictor: The model, of such rows.
+            ends: The rows with all edges and those with none.
+            change: How a change is read.
+            max_rows: Most ego graphs of one call.
+            seed: Seed of all draws.
+
+        Raises:
+            SettingError: if decisions of a regression are to be read.
         """
-        sample, rows = DroppedSample(self.n, self.share, NUMBERED), task.rows_a_call(numbers)
-        c = self.c
-        if c is None:
-            inputs, noisy = sample.rows(x, task.question.seed).own, np.arange(x.shape[1]) >= NUMBERED
-            change = self.change(task, numbers[:1])
-            c = noise_threshold(
-                task.predictor,
-                inputs.flatten(0, 1),
-                change,
-                noisy=noisy,
-                varied=False,
-                max_rows=rows,
-                seed=task.question.seed,
+        if self.reading == "decision" and predictor.meaning.output == "value":
+            raise SettingError(
+                "a regression decides for no class: need reading='target' and a c in its units"
             )
+        (x, none), sample, c = ends, DroppedSample(self.n, self.share, NUMBERED), self.c
+        if c is None:
+            inputs, noisy = sample.rows(x, seed).own.flatten(0, 1), np.arange(x.shape[1]) >= NUMBERED
+            reading = change.take(np.zeros(1, dtype=np.int64))
+            c = noise_threshold(
+                predictor, inputs, reading, noisy=noisy, varied=False, max_rows=max_rows, seed=seed
+            )
+        kind = GradedEvents if self.reading == "decision" else SoftEvents
         near = DroppedDifference(self.share if self.scaled else None, NUMBERED)
+        # The number in front belongs to the first edge.
+        index = np.maximum(np.arange(x.shape[1]) - NUMBERED, 0)
         return DualStageTest(
-            task.predictor,
-            task.players(x.shape[1] - NUMBERED),
+            predictor,
+            Players(index, tuple(map(str, range(x.shape[1] - NUMBERED)))),
             sample,
-            ends,
-            Neighbourhood(SoftEvents(self.b, c), near),
+            none,
+            Neighbourhood(kind(self.b, c), near),
             Perturbations(n_perturbations=self.n_perturbations, most_masks=self.n_perturbations),
-            max_rows=rows,
-            seed=task.question.seed,
+            max_rows=max_rows,
+            seed=seed,
         )
 
 
@@ -111,14 +129,15 @@ _KINDS: dict[str, Kind] = {
     "b": Number(above=0.0, below=None),
     "scaled": Flag(),
     "c": Either((Number(above=0.0), None)),
-    "whole": Flag(),
+    "reading": Name(("decision", "target", "all"), "reading"),
     "n_perturbations": Whole(least=1),
 }
 
 
 def paper_fans() -> FANSGraphSettings:
     """The printed way, taken literally: differences as they are, c by the rule of weak noise."""
-    return FANSGraphSettings(paper_graph_settings(), scaled=False, c=None, whole=True, n_perturbations=50)
+    ascent = paper_graph_settings()
+    return FANSGraphSettings(ascent, n=20, scaled=False, c=None, reading="all", n_perturbations=50)
 
 
 def measures(
@@ -137,12 +156,11 @@ def measures(
         one, subset = np.array([number]), scores[number][None] >= IN_SET
         told = [float(gap) for gap in task.gaps(one, subset)]
         if settings is not None:
-            x, ends, _ = task.instances(one)
-            values = (
-                settings.test(task, one, x, ends)
-                .measure(x, subset[None].numpy(), settings.change(task, one))
-                .values
-            )
+            x, none, _ = task.instances(one)
+            change = settings.change(task.targets[one])
+            rows, seed = task.rows_a_call(one), task.question.seed
+            test = settings.test(task.predictor, (x, none), change, max_rows=rows, seed=seed)
+            values = test.measure(x, subset[None].numpy(), change).values
             told = [float(each[0, 0]) for each in (values.pn, values.ps, values.pns)] + told
         for name, value in zip(found, told, strict=True):
             found[name][number] = value

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from onlyif.plots.causes import plot_path as plot_path
     from onlyif.plots.continuum import plot_continuum as plot_continuum
     from onlyif.plots.curves import plot_stability as plot_stability
+    from onlyif.plots.graph import plot_edge_mask as plot_edge_mask
+    from onlyif.plots.graph import plot_edge_sets as plot_edge_sets
     from onlyif.plots.image import plot_image_sets as plot_image_sets
     from onlyif.plots.image import plot_kept_and_hidden as plot_kept_and_hidden
     from onlyif.plots.image import plot_mask_montage as plot_mask_montage
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _FILES = {
     "plot_causes": "causes",
     "plot_continuum": "continuum",
+    "plot_edge_mask": "graph",
+    "plot_edge_sets": "graph",
     "plot_explanation": "tabular",
     "plot_image_sets": "image",
     "plot_kept_and_hidden": "image",
