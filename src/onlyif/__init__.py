@@ -36,7 +36,8 @@ from onlyif.explanation.storage import load, load_folder, save
 from onlyif.explanation.summary import summary
 from onlyif.explanation.text import explanation_text
 from onlyif.modalities.base import Call, InstancePlayers, Modality, Queries
-from onlyif.modalities.graphs import Graph, Graphs
+from onlyif.modalities.ego_graphs import Graph
+from onlyif.modalities.graphs import Graphs
 from onlyif.modalities.images import Images
 from onlyif.models.checked import Fault
 from onlyif.references.baseline import Baseline

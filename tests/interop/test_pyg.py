@@ -10,6 +10,7 @@ from torch import nn
 from torch_geometric.explain import Explainer, GNNExplainer
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv, SimpleConv
 
+import onlyif
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.subsets import keep_of_codes
@@ -23,10 +24,11 @@ from onlyif.interop.pyg import (
 from onlyif.interop.pyg_edges import EdgeQuestion, edge_task
 from onlyif.interop.pyg_test import measures
 from onlyif.modalities.base import Queries
+from onlyif.models.tiled import TiledFeatures
 from onlyif.samples.dropped import DroppedSample
 from onlyif.searches.ascent_settings import paper_graph_settings, recommended_graph_settings
 from onlyif.searches.gradient import Schedule
-from onlyif.searches.mask_shapes import FreeMask
+from onlyif.searches.mask_shapes import FreeMask, SizedMasks
 
 # A tail, a triangle and a branch; a pair apart, and node 10 with nothing.
 PAIRS = torch.tensor([(0, 1), (1, 2), (2, 3), (1, 3), (3, 4), (4, 5), (5, 6), (6, 7), (8, 9)]).T
@@ -111,6 +113,47 @@ def test_masks_of_ego_graphs_are_torch_geometrics_masks_of_the_whole_graph_with_
                 answer = whole.get_masked_prediction(X, BOTH, edge_mask=spread(task, ego, moved))
                 ends.append(answer[ego.node].softmax(0)[0])
             assert float(slopes[row, player]) == pytest.approx(float(ends[0] - ends[1]) / 2e-5, abs=1e-8)
+
+
+def test_sets_of_masked_messages_are_those_of_torch_geometrics_masks():
+    net = Net().train()
+    graph, how = onlyif.Graph(X, BOTH), onlyif.Graphs(hidden="messages")
+    item = onlyif.explain(net, graph, index=3, modality=how, output="probability", keep_table=True)[0]
+    whole = Explainer(net.eval(), FANSExplainer(), "model", RAW, edge_mask_type="object")
+    pairs = [set(map(int, name.split(" - "))) for name in item.names]
+    player = [next((p for p, one in enumerate(pairs) if one == set(end)), -1) for end in BOTH.T.tolist()]
+    for code in range(0, 2 ** len(pairs), 5):
+        mask = torch.tensor([1.0 if p < 0 else float(code >> p & 1) for p in player], dtype=torch.float64)
+        expected = whole.get_masked_prediction(X, BOTH, edge_mask=mask)[3].softmax(0)[item.target]
+        assert item.table[code] == pytest.approx(float(expected), abs=1e-9)
+    assert "send no messages" in item.provenance.reference
+    assert state(net)[0][:3] == (None, None, None)
+
+
+def test_features_are_repeated_only_where_a_model_needs_them_to_be():
+    assert task_of(Net(), 1).lean
+    assert not task_of(Net(SAGEConv), 1).lean
+    rows, index = torch.randn(3, 4), torch.tensor([2, 0, 0, 1])
+    plain = rows[index]
+    linear, other = nn.Linear(4, 2), torch.randn(2, 4)
+    ways = [
+        linear,
+        lambda x: linear(nn.functional.dropout(x, 0.5, training=False)),
+        lambda x: nn.functional.linear(x, other),
+        lambda x: torch.cat([x, 2 * x]) + x.mean(),
+        lambda x: x.new_ones(x.size(0), x.shape[1]) * len(x) + x.T.mean(),
+        lambda x: linear(x.relu()) + linear(x),
+    ]
+    for way in ways:
+        tiled = TiledFeatures(rows, index)
+        for _ in range(2):
+            with tiled:
+                found = way(tiled.x)
+            torch.testing.assert_close(found, way(plain))
+    tiled = TiledFeatures(rows, index)
+    with tiled:
+        torch.testing.assert_close(linear(linear(tiled.x) @ other), linear(linear(plain) @ other))
+    assert tiled.whole is None and len(tiled.kept) == 1
 
 
 def test_weights_of_0_are_edges_that_are_not_there():
@@ -199,11 +242,49 @@ def test_no_edge_suffices_for_nothing_and_all_edges_are_necessary():
     assert whole["gap_sufficient"] == pytest.approx([0.0] * 3, abs=1e-12)
 
 
+def test_masks_come_near_the_best_of_all_sets_of_their_size():
+    """The highest edges of a mask are among the best of all sets of as many of the d edges each way."""
+    net = Net()
+    for node, alpha in ((3, 0.5), (3, 1.0), (1, 0.0)):
+        task = task_of(net, node, replace(QUESTION, undirected=False))
+        d = int(task.counts[0])
+        assert d <= 12
+        subsets = torch.from_numpy(keep_of_codes(np.arange(2**d), d))
+        full, none, _ = task.instances(np.array([0]))
+        ones = torch.ones(len(subsets), 1, dtype=torch.float64)
+        kept = task.predictor.predict(torch.cat([0 * ones, subsets.double()], 1))[:, 0]
+        ends = [float(task.predictor.predict(rows)[0, 0]) for rows in (full, none)]
+        sufficiency, necessity = (kept - ends[0]).abs(), (kept.flip(0) - ends[1]).abs()
+        value = alpha * sufficiency + (1 - alpha) * necessity
+        for size in (2, 4):
+            shape = SizedMasks((size / d,))
+            settings = EdgeMaskSettings(Schedule(60, 1.0, 0.02, (0.9, 0.999), normalised=True), shape)
+            made = SufficientNecessaryExplainer(alpha, settings, probabilities=False)
+            made.connect(*_connected(net))
+            target = torch.zeros(len(X), dtype=torch.long)
+            mask = made(net, X, BOTH, target=target, index=node).edge_mask
+            places = torch.from_numpy(task.egos[0].edges[task.egos[0].player >= 0])
+            players = torch.from_numpy(task.egos[0].player[task.egos[0].player >= 0])
+            scores = torch.zeros(d, dtype=mask.dtype).index_put((players,), mask[places])
+            code = int((2 ** scores.argsort(descending=True)[:size]).sum())
+            pool = value[subsets.sum(1) == size]
+            assert float((pool < value[code] - 1e-12).double().mean()) < 0.05
+            assert value[code] <= pool.min() + 0.2 * (pool.median() - pool.min())
+
+
+def _connected(net):
+    explainer = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object")
+    return explainer.algorithm.explainer_config, explainer.model_config
+
+
+PRINTED = FANSGraphSettings(paper_graph_settings(steps=2), n=4, c=None, reading="all")
 ALGORITHMS = [
-    lambda: FANSExplainer(FEW),
-    lambda: FANSExplainer(FANSGraphSettings(paper_graph_settings(steps=2), n=4, c=None, reading="all")),
-    lambda: SufficientNecessaryExplainer(settings=EdgeMaskSettings(Schedule(4, 1.0))),
-    lambda: SufficientNecessaryExplainer(0.0, EdgeMaskSettings(Schedule(4, 0.1), FreeMask(), 0.1)),
+    lambda: FANSExplainer(FEW, undirected=None),
+    lambda: FANSExplainer(PRINTED, undirected=None),
+    lambda: SufficientNecessaryExplainer(settings=EdgeMaskSettings(Schedule(4, 1.0)), undirected=None),
+    lambda: SufficientNecessaryExplainer(
+        0.0, EdgeMaskSettings(Schedule(4, 0.1), FreeMask(), 0.1), undirected=None
+    ),
 ]
 
 

@@ -11,7 +11,10 @@ import onlyif
 from onlyif import Graph, Graphs
 from onlyif.causation.change import TargetChange
 from onlyif.core.progress import Meter
-from onlyif.modalities.graphs import EdgeModality, GraphNodes, surroundings_of
+from onlyif.core.seeds import generator
+from onlyif.core.subsets import keep_of_codes
+from onlyif.modalities.ego_graphs import surroundings_of
+from onlyif.modalities.graphs import EdgeModality, GraphNodes
 from onlyif.setup import graphs as setup_graphs
 from onlyif.setup.foundation import Source
 from onlyif.setup.instances import pieces_of
@@ -341,10 +344,38 @@ def test_what_cannot_be_explained_is_refused(model, graph, settings, error, said
         onlyif.explain(model, graph, **{"modality": TWO, **settings})
 
 
-def test_too_many_edges_are_refused(monkeypatch):
-    monkeypatch.setattr("onlyif.modalities.graphs.MOST_EDGES", 5)
+def test_too_many_edges_are_refused():
     with pytest.raises(onlyif.LimitError, match="node 3 has 6 edges within 2 hops, and at most 5"):
-        onlyif.explain(convolved, Graph(X, BOTH), index=3, modality=TWO)
+        onlyif.explain(convolved, Graph(X, BOTH), index=3, modality=Graphs(2, most_edges=5))
+
+
+def test_hidden_edges_may_be_there_by_chance():
+    """f_S is the mean over draws of the whole graph without the hidden edges that a draw lacks."""
+    how = Graphs(hops=2, density=0.3, n_draws=5)
+    item = onlyif.explain(convolved, Graph(X, BOTH), index=3, modality=how, keep_table=True, seed=4)[0]
+    d = len(item.names)
+    there = generator(4, "edges", 3).random((5, d)) < 0.3
+    table = by_hand(Graph(X, BOTH), item)
+    keep = keep_of_codes(np.arange(2**d), d)
+    codes = ((keep[:, None] | there) * 2 ** np.arange(d)).sum(2)
+    assert np.allclose(item.table, table[codes].mean(1), rtol=0, atol=1e-12)
+    assert "there with probability 0.3, else deleted" in item.provenance.reference
+    own = onlyif.explain(convolved, Graph(X, BOTH), index=3, modality=Graphs(2, density="graph", n_draws=2))[
+        0
+    ]
+    assert "probability 0.164" in own.provenance.reference  # 18 / (11 * 10)
+    with pytest.raises(onlyif.SettingError, match="need density=0"):
+        onlyif.explain(convolved, Graph(X, BOTH), index=3, modality=how, criterion="pns")
+
+
+def test_messages_are_masked_in_torch_geometrics_layers_alone():
+    with pytest.raises(onlyif.SettingError, match="a Network has none"):
+        onlyif.explain(
+            Network(),
+            Graph(torch.tensor(X), torch.tensor(BOTH)),
+            index=3,
+            modality=Graphs(2, hidden="messages"),
+        )
 
 
 @pytest.mark.parametrize(

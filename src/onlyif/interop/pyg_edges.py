@@ -22,7 +22,8 @@ from torch_geometric.explain.config import (
 from onlyif.core.arguments import Either, Flag, Kind, Name, Whole, settle
 from onlyif.core.errors import InputError, SettingError
 from onlyif.engine.soft import plain_outputs
-from onlyif.modalities.graphs import EdgeModality, EgoGraph, Graph, GraphNodes, Graphs
+from onlyif.modalities.ego_graphs import EgoGraph, Graph
+from onlyif.modalities.graphs import EdgeModality, GraphNodes, Graphs
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.models.edge_masks import EdgeMasking, MessageMasks, WeightMasks, masked_ego_graphs
 from onlyif.setup.foundation import Source
@@ -34,6 +35,8 @@ MASKS: Mapping[str, EdgeMasking] = {"messages": MessageMasks(), "weights": Weigh
 OF_EDGES = ("edge_weight", "edge_attr")
 # Nodes share calls with others that have at most so many times their edges: shorter rows are filled up.
 MOST_UNLIKE = 2.0
+# Edges of a node that may be players: a gradient asks for all of them at once.
+MOST_EDGES = 20_000
 # The column that says which ego graph a row is of.
 NUMBERED = 1
 # What both algorithms are told of edges and calls.
@@ -104,6 +107,7 @@ class EdgeTask:
         targets: The output of each node that is explained.
         question: How the model is asked.
         masking: How masks reach it.
+        lean: Whether the features of nodes take no room in a call.
     """
 
     modality: EdgeModality
@@ -112,6 +116,7 @@ class EdgeTask:
     targets: Int64[np.ndarray, "b"]
     question: EdgeQuestion
     masking: EdgeMasking
+    lean: bool
 
     @property
     def counts(self) -> Int64[np.ndarray, "b"]:
@@ -160,7 +165,8 @@ class EdgeTask:
         Args:
             numbers: The nodes.
         """
-        return rows_a_call(self.modality, [self.egos[i] for i in numbers.tolist()], self.question.max_rows)
+        egos = [self.egos[i] for i in numbers.tolist()]
+        return rows_a_call(self.modality, egos, self.question.max_rows, lean=self.lean)
 
     def gaps(
         self, numbers: Int64[np.ndarray, "p"], subset: Bool[Tensor, "p d"]
@@ -247,14 +253,14 @@ def edge_task(
         of_edges["edge_weight"] = torch.ones(edge_index.shape[1], dtype=x.dtype, device=x.device)
     graph = Graph(x, edge_index, **of_edges)
     nodes = np.arange(graph.n_nodes) if index is None else index
-    asked = Graphs(hops=question.hops, undirected=question.undirected)
+    asked = Graphs(hops=question.hops, undirected=question.undirected, most_edges=MOST_EDGES)
     options = Options(modality=asked, max_rows=question.max_rows, seed=question.seed)
     modality, egos = graph_instances(GraphNodes(graph, nodes), Source(model, None, options))
     readout, output = _readout(model_config)
-    predictor = masked_ego_graphs(model, modality, egos, masking=masking, readout=readout, output=output)
+    made = masked_ego_graphs(model, modality, egos, masking=masking, readout=readout, output=output)
     numbers = np.array([ego.node for ego in egos])
     targets = _targets(model_config, target, numbers)
-    return EdgeTask(modality, egos, predictor, targets, question, masking)
+    return EdgeTask(modality, egos, made.predictor, targets, question, masking, made.lean)
 
 
 def _targets(config: ModelConfig, target: Tensor, nodes: Int64[np.ndarray, "b"]) -> Int64[np.ndarray, "b"]:

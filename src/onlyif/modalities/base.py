@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast, final
 
@@ -106,6 +107,7 @@ class Call:
         named: More of them, by their names.
         rows: The row of the model's answer for each query.
         n_answers: The rows that the model has to answer with.
+        inside: What is around the call of a model, as what masks messages in its layers; by default nothing.
 
     Example:
         >>> Call((np.ones((3, 2)), 2.0), {}, np.array([1]), 3).answered_by(lambda x, y: x * y)
@@ -116,6 +118,7 @@ class Call:
     named: Mapping[str, Any]
     rows: Int64[np.ndarray, "r"]
     n_answers: int
+    inside: Callable[[Any], AbstractContextManager[None]] = nullcontext
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -129,7 +132,8 @@ class Call:
         Raises:
             ModelError: unless it answers with one array or tensor of so many rows.
         """
-        answer = model(*self.arguments, **self.named)
+        with self.inside(model):
+            answer = model(*self.arguments, **self.named)
         if not is_array_api_obj(answer):
             raise ModelError(f"the model answered with a {type(answer).__name__}; need one array or tensor")
         if answer.ndim == 0 or len(answer) != self.n_answers:

@@ -1,101 +1,20 @@
-"""Nodes of a graph, explained by the edges that a model of message passing sees around them.
+"""Nodes of a graph, explained by the edges that a model of message passing sees around them."""
 
-A model of k layers of message passing answers for a node by what is at most k hops from it. Its *ego graph*
-holds these nodes, and all edges that they receive: those received less than k hops away are passed on to the
-node, and are the players; those received at k hops are there for the degrees that a layer normalises by, and
-stay. What the model answers on the ego graph is then what it answers on the whole graph, also when some of
-the players are deleted.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
-from array_api_compat import is_array_api_obj
 from jaxtyping import Bool, Int64
 from typing_extensions import override
 
-from onlyif.core.arguments import Either, Flag, Whole, settle
-from onlyif.core.arrays import beside, namespace, on_host
-from onlyif.core.errors import InputError, LimitError
+from onlyif.core.arguments import Either, Flag, Kind, Name, Number, Whole, settle
+from onlyif.core.arrays import beside, like
 from onlyif.core.labels import Row
+from onlyif.core.seeds import generator
 from onlyif.modalities.base import Call, InstancePlayers, Modality, Queries
-
-# Edges of one node that are players, at most: a search asks for a multiple of them at every step.
-MOST_EDGES = 2_000
-# Who plays at a node without edges: hiding this changes nothing, so that every set is empty.
-ISOLATED = InstancePlayers(
-    ("no edges",),
-    ("",),
-    "the node receives no edges: its prediction rests on its own features, and on no edge",
-)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """A graph whose nodes have features, for whom has no `torch_geometric.data.Data`.
-
-    Args:
-        x: One row of features a node, (n, *f): an array or tensor.
-        edge_index: The nodes that each edge goes from and to, whole numbers from 0, (2, e): messages go that
-            way. An undirected edge stands there twice, once each way.
-        edge_weight: One number an edge, (e,), or None.
-        edge_attr: One row of features an edge, (e, *a), or None.
-
-    Raises:
-        InputError: unless they are arrays or tensors that fit each other, of finite numbers.
-
-    Example:
-        >>> Graph(np.eye(3), np.array([[0, 1, 1, 2], [1, 0, 2, 1]])).n_nodes
-        3
-    """
-
-    x: Any
-    edge_index: Any
-    edge_weight: Any = None
-    edge_attr: Any = None
-
-    def __post_init__(self) -> None:
-        _check_array(self.x, "x", "one row of features a node")
-        _check_array(self.edge_index, "edge_index", "two rows: from which node each edge goes, and to which")
-        shape, kind = tuple(self.edge_index.shape), namespace(self.edge_index)
-        if len(shape) != 2 or shape[0] != 2 or not kind.isdtype(self.edge_index.dtype, "integral"):
-            raise InputError(
-                f"edge_index must be whole numbers of shape (2, edges), got {self.edge_index.dtype} of shape "
-                f"{shape}"
-            )
-        ends = on_host(self.edge_index)
-        if ends.size and (ends.min() < 0 or ends.max() >= self.n_nodes):
-            raise InputError(
-                f"edge_index has nodes from {ends.min()} to {ends.max()}, and x has {self.n_nodes} rows; "
-                f"need nodes from 0 to {self.n_nodes - 1}"
-            )
-        for name, values in {"edge_weight": self.edge_weight, "edge_attr": self.edge_attr}.items():
-            if values is None:
-                continue
-            _check_array(values, name, "one row an edge")
-            if len(values) != shape[1]:
-                raise InputError(f"{name} has {len(values)} rows for {shape[1]} edges; need one an edge")
-
-    @property
-    def n_nodes(self) -> int:
-        """The number of nodes."""
-        return int(self.x.shape[0])
-
-    @property
-    def n_edges(self) -> int:
-        """The number of edges, each way counted."""
-        return int(self.edge_index.shape[1])
-
-
-def _check_array(values: Any, name: str, needed: str) -> None:
-    if not is_array_api_obj(values) or values.ndim == 0:
-        raise InputError(f"{name} must be an array or tensor with {needed}, got a {type(values).__name__}")
-    xp = namespace(values)
-    if xp.isdtype(values.dtype, "real floating") and not bool(xp.isfinite(values).all()):
-        raise InputError(f"{name} has NaN or infinite values; need finite ones")
+from onlyif.modalities.ego_graphs import EgoGraph, Graph
 
 
 @final
@@ -108,9 +27,16 @@ class Graphs:
             torch_geometric's layers in it say; needed for other models.
         undirected: Whether the edges between two nodes are one player, whichever way they go; by default
             where every edge of the graph has its like the other way.
+        hidden: "deleted" takes hidden edges out of the graph, so that degrees are counted without them;
+            "messages" keeps them in the degrees, and multiplies their messages by 0 in every layer of
+            torch_geometric.
+        density: With which probability a hidden edge is there in a draw. 0 is never; "graph" is the graph's
+            own density, its edges over all pairs of nodes.
+        n_draws: Draws, where the density is above 0.
+        most_edges: A node with more players is refused: a search asks for a multiple of them at every step.
 
     Raises:
-        SettingError: unless hops is a whole number of at least 1.
+        SettingError: if a setting is of another kind or out of range.
 
     Example:
         >>> import onlyif
@@ -125,9 +51,23 @@ class Graphs:
 
     hops: int | None = None
     undirected: bool | None = None
+    hidden: str = "deleted"
+    density: float | str = 0.0
+    n_draws: int = 32
+    most_edges: int = 2_000
 
     def __post_init__(self) -> None:
-        settle(self, {"hops": Either((Whole(least=1), None)), "undirected": Either((Flag(), None))})
+        settle(self, _KINDS)
+
+
+_KINDS: dict[str, Kind] = {
+    "hops": Either((Whole(least=1), None)),
+    "undirected": Either((Flag(), None)),
+    "hidden": Name(("deleted", "messages"), "way to hide edges"),
+    "density": Either((Number(least=0.0, below=1.0), Name(("graph",), "density"))),
+    "n_draws": Whole(least=1),
+    "most_edges": Whole(least=1),
+}
 
 
 @final
@@ -146,166 +86,6 @@ class GraphNodes:
 
 @final
 @dataclass(frozen=True, eq=False)
-class EgoGraph:
-    """What is around a node.
-
-    Args:
-        node: The node's number in the graph.
-        nodes: The numbers of its nodes in the graph.
-        centre: The place of the node among them.
-        ends: The places that each edge goes from and to.
-        edges: The number of each edge in the graph.
-        player: The player of each edge; -1 where it always stays.
-        players: Who plays.
-    """
-
-    node: int
-    nodes: Int64[np.ndarray, "n"]
-    centre: int
-    ends: Int64[np.ndarray, "2 e"]
-    edges: Int64[np.ndarray, "e"]
-    player: Int64[np.ndarray, "e"]
-    players: InstancePlayers
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Surroundings:
-    """A graph whose edges can be looked up by the node that receives them.
-
-    Args:
-        graph: The graph.
-        ends: Its edges.
-        order: Their numbers in the order of the nodes that receive them.
-        first: Where the edges of each node begin in this order, and where those of the last one end.
-        undirected: Whether the edges between two nodes are one player.
-    """
-
-    graph: Graph
-    ends: Int64[np.ndarray, "2 e"]
-    order: Int64[np.ndarray, "e"]
-    first: Int64[np.ndarray, "n_and_1"]
-    undirected: bool
-
-    def ego(self, node: int, hops: int, more: int = 0) -> EgoGraph:
-        """What is around a node.
-
-        Nodes beyond the last hop are one: what they say does not arrive, only how many they are.
-
-        Args:
-            node: Its number.
-            hops: How far messages travel.
-            more: How much further away edges are that stay; 0 is enough.
-
-        Raises:
-            LimitError: if more edges are players than can be searched.
-        """
-        seen = far = np.array([node])
-        layers: list[Int64[np.ndarray, "_"]] = []
-        while len(layers) <= hops + more:
-            seen = np.union1d(seen, far)
-            layers.append(self._received(far))
-            far = np.setdiff1d(self.ends[0, layers[-1]], seen)
-        playing, edges = np.concatenate(layers[:hops]), np.sort(np.concatenate(layers))
-        owner, players = self._players(node, playing, edges, hops)
-        ends = np.where(
-            np.isin(self.ends[:, edges], far), len(seen), np.searchsorted(seen, self.ends[:, edges])
-        )
-        nodes = np.concatenate([seen, far[:1]])
-        return EgoGraph(node, nodes, int(np.searchsorted(seen, node)), ends, edges, owner, players)
-
-    def whole(self, ego: EgoGraph) -> EgoGraph:
-        """The same players in the whole graph.
-
-        Args:
-            ego: What is around a node.
-        """
-        player = np.full(self.graph.n_edges, -1)
-        player[ego.edges] = ego.player
-        nodes, edges = np.arange(self.graph.n_nodes), np.arange(self.graph.n_edges)
-        return EgoGraph(ego.node, nodes, ego.node, self.ends, edges, player, ego.players)
-
-    def _received(self, nodes: Int64[np.ndarray, "f"]) -> Int64[np.ndarray, "_"]:
-        """The numbers of the edges that some nodes receive, node after node."""
-        parts = [self.order[self.first[node] : self.first[node + 1]] for node in nodes.tolist()]
-        return np.concatenate([self.order[:0], *parts])
-
-    def _players(
-        self, node: int, playing: Int64[np.ndarray, "p"], edges: Int64[np.ndarray, "e"], hops: int
-    ) -> tuple[Int64[np.ndarray, "e"], InstancePlayers]:
-        """The player of each edge, and who they are: the nearest first."""
-        if not len(playing):
-            return np.full(len(edges), -1), ISOLATED
-        keys, places = np.unique(self._keys(playing), return_index=True)
-        if len(keys) > MOST_EDGES:
-            raise LimitError(
-                f"node {node} has {len(keys):,} edges within {hops} hops, and at most {MOST_EDGES:,} can be "
-                "players; leave the node out, or explain a model of fewer layers"
-            )
-        nearest = np.argsort(places, kind="stable")
-        number = np.empty(len(keys), dtype=np.int64)
-        number[nearest] = np.arange(len(keys))
-        own = self._keys(edges)
-        place = np.minimum(np.searchsorted(keys, own), len(keys) - 1)
-        owner = np.where(keys[place] == own, number[place], -1)
-        pairs = np.stack(np.divmod(keys[nearest], self.graph.n_nodes), axis=1).tolist()
-        sign = "-" if self.undirected else "->"
-        names = tuple(f"{one} {sign} {other}" for one, other in pairs)
-        return owner, InstancePlayers(names, self._values(owner, edges, len(keys)))
-
-    def _keys(self, edges: Int64[np.ndarray, "e"]) -> Int64[np.ndarray, "e"]:
-        """Equal numbers for edges that are one player."""
-        sources, targets = self.ends[:, edges]
-        if self.undirected:
-            sources, targets = np.minimum(sources, targets), np.maximum(sources, targets)
-        keys: np.ndarray = sources * self.graph.n_nodes + targets
-        return keys
-
-    def _values(
-        self, owner: Int64[np.ndarray, "e"], edges: Int64[np.ndarray, "e"], count: int
-    ) -> tuple[str, ...]:
-        """What there is to say of each player: weights, and that several edges are one."""
-        sources, targets = self.ends[:, edges]
-        weight = None if self.graph.edge_weight is None else on_host(self.graph.edge_weight)[edges]
-        texts = []
-        for player in range(count):
-            mine = np.flatnonzero(owner == player)
-            parallel = int(np.bincount(np.searchsorted(np.unique(targets[mine]), targets[mine])).max())
-            parts = [] if weight is None else [f"weight {weight[mine[0]]:.4g}"]
-            if sources[mine[0]] == targets[mine[0]]:
-                parts.append("self loop")
-            if parallel > 1:
-                parts.append(f"{parallel} edges")
-            texts.append(", ".join(parts))
-        return tuple(texts)
-
-
-def surroundings_of(graph: Graph, undirected: bool | None) -> Surroundings:
-    """A graph whose edges can be looked up.
-
-    Args:
-        graph: The graph.
-        undirected: Whether the edges between two nodes are one player; None for where each has its like the
-            other way.
-    """
-    ends = on_host(graph.edge_index).astype(np.int64)
-    sources, targets = ends
-    if undirected is None:
-        n = graph.n_nodes
-        undirected = np.array_equal(_distinct(sources * n + targets), _distinct(targets * n + sources))
-    first = np.concatenate([[0], np.cumsum(np.bincount(targets, minlength=graph.n_nodes))])
-    return Surroundings(graph, ends, np.argsort(targets, kind="stable"), first, undirected)
-
-
-def _distinct(keys: Int64[np.ndarray, "e"]) -> Int64[np.ndarray, "_"]:
-    """The distinct ones among numbers, in order: sorting millions is faster than hashes of `np.unique`."""
-    held = np.sort(keys)
-    distinct: np.ndarray = held[np.concatenate([held[:1] >= 0, held[1:] != held[:-1]])]
-    return distinct
-
-
-@final
-@dataclass(frozen=True, eq=False)
 class EdgeModality(Modality):
     """Nodes of a graph, whose ego graphs are the instances and whose edges play.
 
@@ -315,11 +95,20 @@ class EdgeModality(Modality):
         graph: The graph.
         undirected: Whether the edges between two nodes are one player.
         named: What of the edges the model is given, by the name of its argument, beside where they go.
+        masked: What is around a call of a model whose messages are multiplied by a mask over the edges, made
+            from the model, the mask and the edges. None deletes hidden edges.
+        density: With which probability a hidden edge is there in a draw.
+        draws: The draws; one where the density is 0.
+        seed: Seed of the draws.
     """
 
     graph: Graph
     undirected: bool
     named: tuple[str, ...] = ()
+    masked: Callable[[Any, Any, Any], AbstractContextManager[None]] | None = None
+    density: float = 0.0
+    draws: int = 1
+    seed: int = 0
 
     @override
     def players(self, instance: EgoGraph) -> InstancePlayers:
@@ -332,12 +121,25 @@ class EdgeModality(Modality):
     @override
     def render(self, queries: Queries) -> Call:
         order, numbers = np.argsort(queries.which, kind="stable"), np.unique(queries.which).tolist()
-        joined = self.joined(
-            [(queries.instances[number], queries.shown[queries.which == number]) for number in numbers]
-        )
+        joined = self.joined([self._drawn(queries, number) for number in numbers])
         rows = np.empty_like(joined.rows)
         rows[order] = joined.rows
         return replace(joined, rows=rows)
+
+    @property
+    @override
+    def n_draws(self) -> int:
+        return self.draws
+
+    def _drawn(self, queries: Queries, number: int) -> tuple[EgoGraph, Bool[np.ndarray, "_ _"]]:
+        """The rows of one ego graph, with the hidden edges that are there in their draws."""
+        ego, rows = queries.instances[number], queries.which == number
+        shown = queries.shown[rows]
+        if not self.density:
+            return ego, shown
+        uniform = generator(self.seed, "edges", ego.node).random((self.draws, ego.players.count))
+        there = (uniform < self.density)[queries.draw[rows], np.arange(ego.players.count)]
+        return ego, shown | there
 
     def joined(self, shown: Sequence[tuple[EgoGraph, Bool[np.ndarray, "_ _"]]]) -> Call:
         """Ego graphs as one graph, block beside block; they are asked for in order.
@@ -345,13 +147,24 @@ class EdgeModality(Modality):
         Args:
             shown: For each, which players show; it is there once for each row of these.
         """
-        blocks, offset, centres = [], 0, []
+        blocks, offset, centres, deletes = [], 0, [], self.masked is None
         for ego, rows in shown:
-            blocks.append(_block(ego, rows, offset))
+            blocks.append(_block(ego, rows if deletes else np.full_like(rows, True), offset))
             centres.append(offset + np.arange(len(rows)) * len(ego.nodes) + ego.centre)
             offset += len(rows) * len(ego.nodes)
         nodes, ends, edges = (np.concatenate(parts, axis=-1) for parts in zip(*blocks, strict=True))
-        return self.call(nodes, ends, edges, np.concatenate(centres))
+        call = self.call(nodes, ends, edges, np.concatenate(centres))
+        return call if self.masked is None else replace(call, inside=self._mask_of(call, shown))
+
+    def _mask_of(
+        self, call: Call, shown: Sequence[tuple[EgoGraph, Bool[np.ndarray, "_ _"]]]
+    ) -> Callable[[Any], AbstractContextManager[None]]:
+        """What hides edges in a call that has them all."""
+        masked, (x, ends) = self.masked, call.arguments
+        stays = np.concatenate([(rows[:, ego.player] | (ego.player < 0)).ravel() for ego, rows in shown])
+        mask = like(stays.astype(np.float64), x)
+        assert masked is not None
+        return lambda model: masked(model, mask, ends)
 
     def call(
         self,
@@ -384,10 +197,11 @@ class EdgeModality(Modality):
     @override
     def hides(self) -> str:
         way = "both ways" if self.undirected else "each way for itself"
-        return (
-            f"Hidden edges are deleted, {way}, and degrees are counted without them; nodes and their "
-            "features stay."
-        )
+        how = f"deleted, {way}, and degrees are counted without them"
+        if self.masked is not None:
+            how = f"kept in the degrees and send no messages, {way}"
+        often = f"there with probability {self.density:.3g}, else " if self.density else ""
+        return f"Hidden edges are {often}{how}; nodes and their features stay."
 
 
 def _block(

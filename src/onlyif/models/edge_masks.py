@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, final
 
@@ -17,10 +17,12 @@ from typing_extensions import override
 
 from onlyif.core.errors import ModelError
 from onlyif.modalities.base import Call
-from onlyif.modalities.graphs import EdgeModality, EgoGraph
+from onlyif.modalities.ego_graphs import EgoGraph
+from onlyif.modalities.graphs import EdgeModality
 from onlyif.models.base import Meaning
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.models.outputs import digits_of
+from onlyif.models.tiled import TiledFeatures
 from onlyif.models.torch_module import module_guard
 
 
@@ -173,10 +175,30 @@ class _Plan:
     Args:
         call: What the model is given.
         place: Of each edge the place of its mask among the rows, each with a 1 behind it, laid end to end.
+        tiled: The features, where linear maps of them are taken once.
     """
 
     call: Call
     place: Int64[Tensor, "e"]
+    tiled: TiledFeatures
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EdgePredictor:
+    """A model of a graph as a predictor of soft masks over the players of ego graphs.
+
+    A row is the number of an ego graph, then one number a player, then whatever fills it up: rows of
+    several ego graphs share a call, block beside block.
+
+    Args:
+        predictor: The predictor.
+        lean: Whether the model takes a linear map of the features first, so that these need not be there
+            for each row.
+    """
+
+    predictor: DifferentiablePredictor
+    lean: bool
 
 
 def masked_ego_graphs(
@@ -187,11 +209,8 @@ def masked_ego_graphs(
     masking: EdgeMasking,
     readout: Callable[[Tensor], Tensor],
     output: str,
-) -> DifferentiablePredictor:
-    """A model of a graph as a predictor of soft masks over the players of ego graphs.
-
-    A row is the number of an ego graph, then one number a player, then whatever fills it up: rows of
-    several ego graphs share a call, block beside block.
+) -> EdgePredictor:
+    """A model as a predictor of soft masks over edges.
 
     Args:
         model: The model.
@@ -210,26 +229,30 @@ def masked_ego_graphs(
     def plan(numbers: tuple[int, ...], width: int) -> _Plan:
         return _plan(modality, egos, numbers, width)
 
-    masking.check(model, plan((0,), 1 + egos[0].players.count).call)
+    first = plan((0,), 1 + egos[0].players.count)
+    masking.check(model, first.call)
+    x = modality.graph.x
+    floats = x.dtype if x.is_floating_point() else torch.get_default_dtype()
 
     def function(rows: Float[Tensor, "r ..."]) -> Tensor:
         rows = rows.flatten(1)
-        numbers = tuple(rows[:, 0].detach().long().tolist())
-        made = plan(numbers, rows.shape[1])
+        made = plan(tuple(rows[:, 0].detach().long().tolist()), rows.shape[1])
         ends = torch.cat([rows[:, 1:], torch.ones_like(rows[:, :1])], dim=1).flatten()
-        mask = ends[made.place.to(ends.device)]
-        features = made.call.arguments[0]
-        kind = features.dtype if features.is_floating_point() else mask.dtype
-        return readout(masking.answers(model, made.call, mask.to(kind)))
+        mask = ends[made.place.to(ends.device)].to(floats)
+        with made.tiled:
+            answer = masking.answers(model, made.call, mask)
+        return readout(answer)
 
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
     if isinstance(model, nn.Module):
         guard = _guard_of(model)
-    x = modality.graph.x
     wide = torch.float64 if x.dtype == torch.float64 else torch.float32
-    return DifferentiablePredictor(
-        function, Meaning(named, output, digits=digits_of(x.dtype)), guard, wide, x.device
+    meaning = Meaning(named, output, digits=digits_of(floats))
+    predictor = DifferentiablePredictor(function, meaning, guard, wide, x.device)
+    predictor.predict(
+        torch.ones(1, 1 + egos[0].players.count, dtype=wide) - torch.eye(1, 1 + egos[0].players.count)
     )
+    return EdgePredictor(predictor, first.tiled.whole is None)
 
 
 def _guard_of(model: nn.Module) -> Callable[[], AbstractContextManager[None]]:
@@ -245,4 +268,11 @@ def _plan(modality: EdgeModality, egos: tuple[EgoGraph, ...], numbers: tuple[int
         # The last place of a row holds the 1 of edges that are no player's.
         own = np.where(ego.player < 0, width - 1, ego.player)
         places.append((rows[:, None] * width + own).ravel())
-    return _Plan(modality.joined(shown), torch.from_numpy(np.concatenate(places)))
+    # Nodes are repeated as numbers: their features may be wide.
+    graph, x = modality.graph, modality.graph.x
+    numbered = torch.arange(graph.n_nodes, device=x.device)[:, None]
+    call = replace(modality, graph=replace(graph, x=numbered)).joined(shown)
+    distinct, index = torch.unique(call.arguments[0][:, 0], return_inverse=True)
+    tiled = TiledFeatures(x[distinct], index)
+    call = replace(call, arguments=(tiled.x, call.arguments[1]))
+    return _Plan(call, torch.from_numpy(np.concatenate(places)), tiled)

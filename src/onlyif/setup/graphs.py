@@ -1,6 +1,7 @@
 """From a user's graph, nodes and model to instances that are explained like tables."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any
 
@@ -11,22 +12,15 @@ from jaxtyping import Float64
 from onlyif.core.arrays import doubled, on_host
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.modalities.base import Call
-from onlyif.modalities.graphs import (
-    EdgeModality,
-    EgoGraph,
-    Graph,
-    GraphNodes,
-    Graphs,
-    Surroundings,
-    surroundings_of,
-)
+from onlyif.modalities.ego_graphs import EgoGraph, Graph, Surroundings, surroundings_of
+from onlyif.modalities.graphs import EdgeModality, GraphNodes, Graphs
 from onlyif.modalities.rendered import RenderedRows
 from onlyif.models.base import Predictor
 from onlyif.models.checked import NO_FAULT, rounding
 from onlyif.models.detect import detect
 from onlyif.models.function import FunctionPredictor
 from onlyif.setup.foundation import Source
-from onlyif.setup.options import output_of
+from onlyif.setup.options import Options, criterion_of, output_of
 
 # Nodes with more players are searched: each subset costs a whole ego graph.
 MOST_PLAYERS = 16
@@ -36,6 +30,8 @@ ENTRIES_A_CALL, WIDTH = 2**24, 64
 MOST_COMPARED = 2**28
 # By how much an answer on an ego graph may differ from that on the whole graph.
 TOLERANCE = 1e-6
+# A graph of which each edge is there several times would have a density above 1.
+MOST_DENSE = 0.999
 EDGE_ARGUMENTS = ("edge_weight", "edge_attr")
 
 
@@ -65,22 +61,58 @@ def graph_instances(data: Any, source: Source) -> tuple[EdgeModality, tuple[EgoG
     _check_caches(model)
     named = _edge_arguments(model, graph)
     hops = setting.hops or _hops(model)
-    around = surroundings_of(graph, setting.undirected)
-    modality = EdgeModality(graph, around.undirected, named)
+    around = surroundings_of(graph, setting.undirected, setting.most_edges)
+    plain = EdgeModality(graph, around.undirected, named, seed=options.seed)
+    modality = _hiding(plain, setting, model, options)
     egos = tuple(around.ego(node, hops) for node in nodes)
     _check_enough(source, around, modality, egos, hops)
     return modality, egos
 
 
-def rows_a_call(modality: EdgeModality, egos: Sequence[EgoGraph], max_rows: int) -> int:
+def _hiding(modality: EdgeModality, setting: Graphs, model: Any, options: Options) -> EdgeModality:
+    """The same with what becomes of hidden edges.
+
+    Raises:
+        SettingError: if messages are to be masked of a model that has no such layers, or draws are to be
+            made for PNS.
+    """
+    if setting.density and criterion_of(options.criterion) is not None:
+        raise SettingError("PNS compares with one graph, without the edges: need density=0")
+    if setting.density:
+        n_nodes, n_edges = modality.graph.n_nodes, modality.graph.n_edges
+        density = setting.density
+        if isinstance(density, str):
+            density = min(n_edges / max(n_nodes * (n_nodes - 1), 1), MOST_DENSE)
+        modality = replace(modality, density=density, draws=setting.n_draws)
+    if setting.hidden == "deleted":
+        return modality
+    if not any(hasattr(part, "explain_message") for _, part in _modules(model)):
+        raise SettingError(
+            f"hidden='messages' masks the messages of torch_geometric's layers, and a {type(model).__name__} "
+            "has none; need some, or hidden='deleted'"
+        )
+    from onlyif.models.edge_masks import masked_messages
+
+    return replace(modality, masked=masked_messages)
+
+
+def rows_a_call(
+    modality: EdgeModality, egos: Sequence[EgoGraph], max_rows: int, *, lean: bool = False
+) -> int:
     """The most ego graphs of one call.
 
     Args:
         modality: Their graph.
         egos: The ego graphs.
         max_rows: The most that the user allows.
+        lean: Whether the features of nodes take no room in a call.
     """
-    largest = max(_entries(modality, len(ego.nodes), len(ego.edges)) for ego in egos)
+    largest = max(
+        (len(ego.nodes) + len(ego.edges)) * WIDTH
+        if lean
+        else _entries(modality, len(ego.nodes), len(ego.edges))
+        for ego in egos
+    )
     return max(1, min(max_rows, max(2, ENTRIES_A_CALL // largest)))
 
 
