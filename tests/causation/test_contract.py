@@ -134,8 +134,9 @@ def test_a_decision_is_the_odds_of_the_class_and_the_best_other_one():
             own = (1, 3)[place[0]]
             best = max(chance for number, chance in enumerate(chances) if number != own)
             stays.append(1 / (1 + (best / chances[own]) ** (1 / 0.7)))
-        assert found[place] == pytest.approx(abs(stays[0] - stays[1]), abs=1e-12)
-    sure = torch.tensor([[[[[1.0, 0.0]]]]]).requires_grad_()
+        assert found[place] == pytest.approx(max(0.0, stays[1] - stays[0]), abs=1e-12)
+    assert (found > 0).any() and (found == 0).any()
+    sure = torch.tensor([[[[[0.0, 1.0]]]]]).requires_grad_()
     moved = DecisionChange(np.array([0])).between(sure, torch.tensor([[[0.5, 0.5]]]))
     assert float(moved) == pytest.approx(0.5)
     assert bool(torch.autograd.grad(moved.sum(), sure)[0].isfinite().all())

@@ -365,7 +365,7 @@ def test_the_edge_that_decides_is_found_necessary_and_sufficient(made):
     assert plain.edge_mask.argmax() == 1
     assert float(plain.gap_sufficient[0]) < 0.1
     assert float(plain.gap_necessary[0]) < 0.1
-    assert float(plain.pn[0]) > 0.9 and float(plain.ps[0]) == pytest.approx(0.5, abs=0.05)
+    assert float(plain.pn[0]) > 0.9 and 0.3 < float(plain.ps[0]) < 0.51
 
 
 @pytest.mark.parametrize(("last", "kind"), [(nn.LogSoftmax(1), "log_probs"), (nn.Softmax(1), "probs")])

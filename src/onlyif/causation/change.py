@@ -83,11 +83,12 @@ class TargetChange(Change):
 @final
 @dataclass(frozen=True, eq=False)
 class DecisionChange(Change):
-    """How far a prediction is from deciding for another class than before, from probabilities.
+    """How much nearer a prediction comes to deciding for another class, from probabilities.
 
-    The difference of σ((log p - log p') / τ), with p of the named class and p' of the most probable other.
-    A model that is sure of its class may lose much of its probability and decide as before: that is a
-    small change here, and a large one by `TargetChange`.
+    The fall of σ((log p - log p') / τ), with p of the named class and p' of the most probable other; a rise
+    is no change. A model that is sure of its class may lose much of its probability and decide as before:
+    that is a small change here, and a large one by `TargetChange`. Where what speaks against the class
+    is perturbed, the prediction rises, which is none.
 
     Args:
         target: Number of the class of each instance.
@@ -117,7 +118,8 @@ class DecisionChange(Change):
         of_outputs = self._decided(outputs.reshape(len(outputs), -1, n_outputs))
         of_base = self._decided(base)
         shape = (len(self.target), *outputs.shape[1:-1])
-        return abs(of_outputs.reshape(shape) - of_base[:, None, :, None])
+        fall = of_base[:, None, :, None] - of_outputs.reshape(shape)
+        return namespace(fall).clip(fall, min=0.0)
 
     def _decided(self, chances: Float[Array, "#b r k"]) -> Float[Array, "b r"]:
         """σ of the log odds of the named class and the best other one."""
