@@ -138,7 +138,7 @@ def test_a_decision_is_the_odds_of_the_class_and_the_best_other_one():
     assert (found > 0).any() and (found == 0).any()
     sure = torch.tensor([[[[[0.0, 1.0]]]]]).requires_grad_()
     moved = DecisionChange(np.array([0])).between(sure, torch.tensor([[[0.5, 0.5]]]))
-    assert float(moved) == pytest.approx(0.5)
+    assert moved.detach().item() == pytest.approx(0.5)
     assert bool(torch.autograd.grad(moved.sum(), sure)[0].isfinite().all())
     for few, target in ((outputs[..., :1], 0), (outputs, 4)):
         with pytest.raises(SettingError, match="probabilities of several classes"):

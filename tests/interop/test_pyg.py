@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch_geometric.explain import Explainer, GNNExplainer
-from torch_geometric.nn import GATConv, GCNConv, SAGEConv, SimpleConv
+from torch_geometric.nn import GATConv, GCNConv, SAGEConv, SimpleConv, global_add_pool
 
 import onlyif
 from onlyif.causation.perturbation import Perturbations
@@ -36,6 +36,7 @@ BOTH = torch.cat([PAIRS, PAIRS.flip(0)], dim=1)
 X = torch.randn(11, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 RAW = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
 FEW = FANSGraphSettings(recommended_graph_settings(steps=4))
+TARGET = FANSGraphSettings(c=0.05, reading="target")
 QUESTION = EdgeQuestion("messages", None, None, 0, 64)
 
 
@@ -209,10 +210,10 @@ def _by_hand(net, task, settings, subset):
 def test_pns_is_that_of_loops_over_all_choices_in_the_whole_graph_and_samples_come_near():
     net, settings = (
         Net().eval(),
-        FANSGraphSettings(n=5, share=0.3, c=0.05, reading="target", n_perturbations=2**8),
+        FANSGraphSettings(n=4, share=0.3, c=0.05, reading="target", n_perturbations=2**8),
     )
-    task = task_of(net, torch.tensor([3]))
-    subset = torch.tensor([True, False, True, False, False, True])[: task.egos[0].players.count]
+    task = task_of(net, torch.tensor([1]))
+    subset = torch.tensor([True, False, True, False, False])[: task.egos[0].players.count]
     expected = _by_hand(net, task, settings, subset)
     told = measures(task, [subset.float()], settings)
     assert [told[name][0] for name in ("pn", "ps", "pns")] == pytest.approx(expected, abs=1e-9)
@@ -222,7 +223,7 @@ def test_pns_is_that_of_loops_over_all_choices_in_the_whole_graph_and_samples_co
     table = test.table(x, change).pns[0]
     code = int((subset.long() * 2 ** torch.arange(len(subset))).sum())
     assert table[code] == pytest.approx(expected[2], abs=1e-9)
-    drawn = replace(test, perturbations=Perturbations(0.5, 2000, 0))
+    drawn = replace(test, perturbations=Perturbations(0.5, 400, 0))
     found = drawn.measure(x, subset[None, None].numpy(), change)
     assert abs(found.values.pns[0, 0] - expected[2]) < 4 * found.stderr.pns[0, 0] + 1e-9
     assert found.stderr.pns[0, 0] > 0
@@ -231,21 +232,21 @@ def test_pns_is_that_of_loops_over_all_choices_in_the_whole_graph_and_samples_co
 def test_no_edge_suffices_for_nothing_and_all_edges_are_necessary():
     task = task_of(Net(), torch.tensor([1, 3, 6]))
     for share, name, value in ((0.0, "ps", 0.0), (1.0, "pn", 1.0)):
-        told = measures(task, [torch.full((count,), share) for count in task.counts.tolist()], FEW)
+        told = measures(task, [torch.full((count,), share) for count in task.counts.tolist()], TARGET)
         assert told[name] == [value] * 3
         # Nothing kept is no edge, and all hidden is no edge.
         assert (
             told["gap_necessary" if share else "gap_sufficient"] == pytest.approx([0.0] * 3, abs=1e-12)
             or not share
         )
-    whole = measures(task, [torch.ones(count) for count in task.counts.tolist()], FEW)
+    whole = measures(task, [torch.ones(count) for count in task.counts.tolist()], TARGET)
     assert whole["gap_sufficient"] == pytest.approx([0.0] * 3, abs=1e-12)
 
 
 def test_masks_come_near_the_best_of_all_sets_of_their_size():
     """The highest edges of a mask are among the best of all sets of as many of the d edges each way."""
     net = Net()
-    for node, alpha in ((3, 0.5), (3, 1.0), (1, 0.0)):
+    for node, alpha, size in ((3, 0.5, 3), (1, 0.0, 2)):
         task = task_of(net, node, replace(QUESTION, undirected=False))
         d = int(task.counts[0])
         assert d <= 12
@@ -256,20 +257,19 @@ def test_masks_come_near_the_best_of_all_sets_of_their_size():
         ends = [float(task.predictor.predict(rows)[0, 0]) for rows in (full, none)]
         sufficiency, necessity = (kept - ends[0]).abs(), (kept.flip(0) - ends[1]).abs()
         value = alpha * sufficiency + (1 - alpha) * necessity
-        for size in (2, 4):
-            shape = SizedMasks((size / d,))
-            settings = EdgeMaskSettings(Schedule(60, 1.0, 0.02, (0.9, 0.999), normalised=True), shape)
-            made = SufficientNecessaryExplainer(alpha, settings, probabilities=False)
-            made.connect(*_connected(net))
-            target = torch.zeros(len(X), dtype=torch.long)
-            mask = made(net, X, BOTH, target=target, index=node).edge_mask
-            places = torch.from_numpy(task.egos[0].edges[task.egos[0].player >= 0])
-            players = torch.from_numpy(task.egos[0].player[task.egos[0].player >= 0])
-            scores = torch.zeros(d, dtype=mask.dtype).index_put((players,), mask[places])
-            code = int((2 ** scores.argsort(descending=True)[:size]).sum())
-            pool = value[subsets.sum(1) == size]
-            assert float((pool < value[code] - 1e-12).double().mean()) < 0.05
-            assert value[code] <= pool.min() + 0.2 * (pool.median() - pool.min())
+        shape = SizedMasks((size / d,))
+        settings = EdgeMaskSettings(Schedule(30, 1.0, 0.02, (0.9, 0.999), normalised=True), shape)
+        made = SufficientNecessaryExplainer(alpha, settings, probabilities=False)
+        made.connect(*_connected(net))
+        target = torch.zeros(len(X), dtype=torch.long)
+        mask = made(net, X, BOTH, target=target, index=node).edge_mask
+        places = torch.from_numpy(task.egos[0].edges[task.egos[0].player >= 0])
+        players = torch.from_numpy(task.egos[0].player[task.egos[0].player >= 0])
+        scores = torch.zeros(d, dtype=mask.dtype).index_put((players,), mask[places])
+        code = int((2 ** scores.argsort(descending=True)[:size]).sum())
+        pool = value[subsets.sum(1) == size]
+        assert float((pool < value[code] - 1e-12).double().mean()) < 0.05
+        assert value[code] <= pool.min() + 0.2 * (pool.median() - pool.min())
 
 
 def _connected(net):
@@ -382,17 +382,107 @@ def test_what_a_model_returns_is_read_as_it_is_said(last, kind):
 
 
 def test_settings_are_those_of_the_paper_and_of_the_guide():
-    printed = paper_fans()
-    assert (printed.c, printed.scaled, printed.whole, printed.n, printed.share) == (
-        None,
-        False,
-        True,
-        20,
-        0.1,
-    )
+    printed, own = paper_fans(), FANSGraphSettings()
+    assert (printed.c, printed.scaled, printed.reading, printed.n) == (None, False, "all", 20)
     steps = printed.ascent.schedule.steps, printed.ascent.schedule.rate, printed.ascent.draws.n_intervened
     assert steps == (30, 0.1, 50)
-    assert (FANSGraphSettings().reading, FANSGraphSettings().scaled) == ("decision", True)
+    assert (own.reading, own.scaled) == ("decision", True)
+
+
+class Pooling(nn.Module):
+    """Predictions for graphs: two layers, the sum of the nodes of each, and a linear map."""
+
+    def __init__(self, kind=GCNConv):
+        super().__init__()
+        self.net, self.pooled = Net(kind, outputs=4), nn.Linear(4, 2).double()
+        with torch.random.fork_rng():
+            torch.manual_seed(2)
+            self.pooled.reset_parameters()
+
+    def forward(self, x, edge_index, batch=None):
+        batch = torch.zeros(len(x), dtype=torch.long) if batch is None else batch
+        return self.pooled(global_add_pool(self.net(x, edge_index), batch))
+
+
+OF = torch.tensor([0] * 8 + [1] * 3)
+
+
+@pytest.mark.parametrize("made", ALGORITHMS[:3])
+@pytest.mark.filterwarnings("ignore:PNS has no slope")
+def test_predictions_for_graphs_are_explained_by_all_their_edges(made):
+    net, config = Pooling(), {**RAW, "task_level": "graph"}
+    both = explained(made(), net, None, config=config, batch=OF)
+    assert both.masks_of_nodes.shape == (2, 18)
+    own = both.masks_of_nodes.to_dense()
+    second = (BOTH[0] >= 8).nonzero().flatten().tolist()
+    assert own[1].nonzero().flatten().tolist() == second
+    assert not own[0, second].any() and bool((own[0] > 0).any())
+    alone = explained(made(), net, None, BOTH[:, BOTH[0] < 8], X[:8], config=config)
+    torch.testing.assert_close(alone.edge_mask, own[0][BOTH[0] < 8], rtol=0, atol=1e-6)
+    last = explained(made(), net, 1, config=config, batch=OF)
+    torch.testing.assert_close(last.edge_mask, own[1], rtol=0, atol=1e-6)
+
+
+def test_masks_of_graphs_are_torch_geometrics_and_what_is_no_set_of_graphs_is_refused():
+    net, config = Pooling().eval(), {**RAW, "task_level": "graph"}
+    explainer = Explainer(net, FANSExplainer(), "model", config, edge_mask_type="object")
+
+    def task(model=net, of=OF):
+        target = torch.zeros(2, dtype=torch.long)
+        return edge_task(
+            QUESTION, explainer.model_config, model, x=X, edge_index=BOTH, target=target, index=None,
+            further={"batch": of},
+        )  # fmt: skip
+
+    made = task()
+    masks = torch.rand(2, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    whole = torch.ones(18, dtype=torch.float64)
+    for row, ego in enumerate(made.egos):
+        whole[torch.from_numpy(ego.edges)] = masks[row][torch.from_numpy(ego.player)]
+    expected = explainer.get_masked_prediction(X, BOTH, edge_mask=whole, batch=OF).softmax(1)
+    rows = torch.cat([torch.arange(2.0, dtype=torch.float64)[:, None], masks], 1)
+    torch.testing.assert_close(made.predictor.predict(rows), expected, rtol=0, atol=1e-12)
+    with pytest.raises(SettingError, match="has no argument batch"):
+        task(Net())
+    with pytest.raises(InputError, match="from one graph to another"):
+        task(of=torch.tensor([0] * 4 + [1] * 7))
+
+    class Centred(Pooling):
+        def forward(self, x, edge_index, batch):
+            return super().forward(x - x.mean(0), edge_index, batch)
+
+    with pytest.raises(ModelError, match="must not share anything"):
+        task(Centred())
+
+
+def test_self_loops_parallel_edges_weights_and_attributes_are_masked_as_torch_geometric_does():
+    ends = torch.cat([BOTH, torch.tensor([[1, 1, 2], [1, 2, 1]])], 1)
+    made = torch.Generator().manual_seed(3)
+    weight = torch.rand(21, generator=made, dtype=torch.float64) + 0.5
+    attributes = torch.rand(21, 2, generator=made, dtype=torch.float64)
+
+    class Attributed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            with torch.random.fork_rng():
+                torch.manual_seed(1)
+                self.conv = GATConv(3, 2, edge_dim=2).double()
+
+        def forward(self, x, edge_index, edge_attr):
+            return self.conv(x, edge_index, edge_attr)
+
+    for net, further in ((Net(), {"edge_weight": weight}), (Attributed(), {"edge_attr": attributes})):
+        net.eval()
+        task = task_of(net, torch.tensor([1, 0]), ends=ends, **further)
+        whole = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object")
+        for row, ego in enumerate(task.egos):
+            mask = torch.rand(ego.players.count, generator=made, dtype=torch.float64)
+            expected = whole.get_masked_prediction(X, ends, edge_mask=spread(task, ego, mask), **further)
+            found = task.predictor.predict(torch.cat([torch.tensor([float(row)]).double(), mask])[None])
+            torch.testing.assert_close(found[0], expected[ego.node].softmax(0), rtol=0, atol=1e-12)
+    cached = Net(kind=lambda *sizes: GCNConv(*sizes, cached=True))
+    with pytest.raises(ModelError, match="keeps its edges from call to call"):
+        task_of(cached, 1)
 
 
 def test_what_cannot_be_explained_is_refused():
@@ -405,7 +495,7 @@ def test_what_cannot_be_explained_is_refused():
             net,
             SufficientNecessaryExplainer(),
             "model",
-            {**RAW, "task_level": "graph"},
+            {**RAW, "task_level": "edge"},
             edge_mask_type="object",
         )
     with pytest.raises(InputError, match="several kinds"):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, final
 
 import numpy as np
@@ -20,14 +21,15 @@ from torch_geometric.explain.config import (
 )
 
 from onlyif.core.arguments import Either, Flag, Kind, Name, Whole, settle
-from onlyif.core.errors import InputError, SettingError
+from onlyif.core.arrays import on_host
+from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.engine.soft import plain_outputs
-from onlyif.modalities.ego_graphs import EgoGraph, Graph
+from onlyif.modalities.ego_graphs import EgoGraph, Graph, surroundings_of
 from onlyif.modalities.graphs import EdgeModality, GraphNodes, Graphs
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.models.edge_masks import EdgeMasking, MessageMasks, WeightMasks, masked_ego_graphs
 from onlyif.setup.foundation import Source
-from onlyif.setup.graphs import graph_instances, rows_a_call
+from onlyif.setup.graphs import TOLERANCE, graph_instances, nodes_of, rows_a_call
 from onlyif.setup.options import Options
 
 MASKS: Mapping[str, EdgeMasking] = {"messages": MessageMasks(), "weights": WeightMasks()}
@@ -86,8 +88,8 @@ def supported(algorithm: ExplainerAlgorithm) -> bool:
 
 def _refusal(explainer: ExplainerConfig, model: ModelConfig) -> str:
     """What of an explainer's settings cannot be done; "" for nothing."""
-    if model.task_level != ModelTaskLevel.node:
-        return f"explains predictions for nodes, not for a {model.task_level.value}"
+    if model.task_level == ModelTaskLevel.edge:
+        return "explains predictions for nodes and graphs, not for edges"
     if explainer.edge_mask_type != MaskType.object:
         return f"needs edge_mask_type='object', got {explainer.edge_mask_type}"
     if explainer.node_mask_type is not None:
@@ -242,25 +244,82 @@ def edge_task(
     """
     if isinstance(x, Mapping) or isinstance(edge_index, Mapping):
         raise InputError("graphs with several kinds of nodes or edges cannot be explained yet; need one kind")
-    unknown = sorted(key for key, value in further.items() if key not in OF_EDGES and value is not None)
+    of_graphs = model_config.task_level == ModelTaskLevel.graph
+    known = {*OF_EDGES, "batch"} if of_graphs else OF_EDGES
+    unknown = sorted(key for key, value in further.items() if key not in known and value is not None)
     if unknown:
         raise InputError(
             "the model is asked on parts of the graph: its arguments can be x, edge_index, "
-            f"{', '.join(OF_EDGES)}; got {', '.join(unknown)}; wrap the model in one that needs none of them"
+            f"{', '.join(sorted(known))}; got {', '.join(unknown)}; "
+            "wrap the model in one that needs none of them"
         )
     masking, of_edges = MASKS[question.masks], {name: further.get(name) for name in OF_EDGES}
     if masking is MASKS["weights"] and of_edges["edge_weight"] is None:
         of_edges["edge_weight"] = torch.ones(edge_index.shape[1], dtype=x.dtype, device=x.device)
     graph = Graph(x, edge_index, **of_edges)
+    if of_graphs:
+        modality, egos = _whole_graphs(graph, model, further.get("batch"), index, question.undirected)
+    else:
+        modality, egos = _ego_graphs(graph, model, index, question)
+    readout, output = _readout(model_config)
+    made = masked_ego_graphs(model, modality, egos, masking=masking, readout=readout, output=output)
+    if of_graphs:
+        with torch.no_grad():
+            together = readout(model(x, edge_index, **further))
+        _check_apart(made.predictor, egos, together)
+    targets = _targets(model_config, target, np.array([ego.node for ego in egos]))
+    return EdgeTask(modality, egos, made.predictor, targets, question, masking, made.lean)
+
+
+def _ego_graphs(
+    graph: Graph, model: Any, index: Any, question: EdgeQuestion
+) -> tuple[EdgeModality, tuple[EgoGraph, ...]]:
+    """The nodes to explain, with what is around each."""
     nodes = np.arange(graph.n_nodes) if index is None else index
     asked = Graphs(hops=question.hops, undirected=question.undirected, most_edges=MOST_EDGES)
     options = Options(modality=asked, max_rows=question.max_rows, seed=question.seed)
-    modality, egos = graph_instances(GraphNodes(graph, nodes), Source(model, None, options))
-    readout, output = _readout(model_config)
-    made = masked_ego_graphs(model, modality, egos, masking=masking, readout=readout, output=output)
-    numbers = np.array([ego.node for ego in egos])
-    targets = _targets(model_config, target, numbers)
-    return EdgeTask(modality, egos, made.predictor, targets, question, masking, made.lean)
+    return graph_instances(GraphNodes(graph, nodes), Source(model, None, options))
+
+
+def _whole_graphs(
+    graph: Graph, model: Any, batch: Any, index: Any, undirected: bool | None
+) -> tuple[EdgeModality, tuple[EgoGraph, ...]]:
+    """The graphs to explain, of those that stand side by side.
+
+    Raises:
+        SettingError: if the model is not told which graph a node is of.
+        InputError: if there is no such graph, or an edge goes from one to another.
+    """
+    if "batch" not in signature(getattr(model, "forward", model)).parameters:
+        raise SettingError(
+            f"a {type(model).__name__} has no argument batch: copies of a graph stand side by side, and it "
+            "must know which one each node is of; need model(x, edge_index, batch)"
+        )
+    of = np.zeros(graph.n_nodes, dtype=np.int64) if batch is None else on_host(batch).astype(np.int64)
+    count = int(of.max()) + 1
+    numbers = nodes_of(np.arange(count) if index is None else index, count)
+    around = surroundings_of(graph, undirected, MOST_EDGES)
+    if (of[around.ends[0]] != of[around.ends[1]]).any():
+        raise InputError("an edge goes from one graph to another; batch must number the nodes of each apart")
+    taken = signature(getattr(model, "forward", model)).parameters
+    named = tuple(name for name in OF_EDGES if getattr(graph, name) is not None and name in taken)
+    egos = tuple(around.component(int(number), of) for number in numbers)
+    return EdgeModality(graph, around.undirected, named, pooled=True), egos
+
+
+def _check_apart(
+    predictor: DifferentiablePredictor, egos: Sequence[EgoGraph], together: Float[Tensor, "g k"]
+) -> None:
+    """Refuse a model that answers otherwise for copies of a graph than for it among all the others."""
+    rows = torch.ones(len(egos), NUMBERED + max(ego.players.count for ego in egos), dtype=predictor.dtype)
+    rows[:, 0] = torch.arange(len(egos))
+    wanted = together[[ego.node for ego in egos]]
+    apart = float((predictor.predict(rows).to(wanted.device) - wanted).abs().max())
+    if apart > TOLERANCE * max(1.0, float(wanted.abs().max())):
+        raise ModelError(
+            f"{predictor.meaning.model} answers otherwise for some graphs than for these among the others, "
+            f"by up to {apart:.3g}: graphs must not share anything, as by an attribute of all nodes"
+        )
 
 
 def _targets(config: ModelConfig, target: Tensor, nodes: Int64[np.ndarray, "b"]) -> Int64[np.ndarray, "b"]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast, final
 
@@ -95,6 +95,11 @@ class Queries:
         return (Query(self.instances[number], shown, draw) for number, shown, draw in rows)
 
 
+@contextmanager
+def _nothing(model: Any) -> Iterator[None]:
+    yield
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -118,7 +123,7 @@ class Call:
     named: Mapping[str, Any]
     rows: Int64[np.ndarray, "r"]
     n_answers: int
-    inside: Callable[[Any], AbstractContextManager[None]] = nullcontext
+    inside: Callable[[Any], AbstractContextManager[None]] = _nothing
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -164,6 +164,18 @@ class Surroundings:
         nodes = np.concatenate([seen, far[:1]])
         return EgoGraph(node, nodes, int(np.searchsorted(seen, node)), ends, edges, owner, players)
 
+    def component(self, number: int, of: Int64[np.ndarray, "n"]) -> EgoGraph:
+        """One of several graphs that stand side by side, whose edges all play.
+
+        Args:
+            number: Its number.
+            of: The graph that each node is of.
+        """
+        nodes, edges = np.flatnonzero(of == number), np.flatnonzero(of[self.ends[1]] == number)
+        owner, players = self._players(number, edges, edges, 0)
+        ends = np.searchsorted(nodes, self.ends[:, edges])
+        return EgoGraph(number, nodes, 0, ends, edges, owner, players)
+
     def whole(self, ego: EgoGraph) -> EgoGraph:
         """The same players in the whole graph.
 

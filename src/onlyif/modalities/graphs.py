@@ -100,6 +100,8 @@ class EdgeModality(Modality):
         density: With which probability a hidden edge is there in a draw.
         draws: The draws; one where the density is 0.
         seed: Seed of the draws.
+        pooled: Whether the model answers for whole graphs, and is told by its argument `batch` which graph
+            each node is of.
     """
 
     graph: Graph
@@ -109,6 +111,7 @@ class EdgeModality(Modality):
     density: float = 0.0
     draws: int = 1
     seed: int = 0
+    pooled: bool = False
 
     @override
     def players(self, instance: EgoGraph) -> InstancePlayers:
@@ -147,13 +150,16 @@ class EdgeModality(Modality):
         Args:
             shown: For each, which players show; it is there once for each row of these.
         """
-        blocks, offset, centres, deletes = [], 0, [], self.masked is None
+        blocks, offset, centres, sizes, deletes = [], 0, [], [], self.masked is None
         for ego, rows in shown:
             blocks.append(_block(ego, rows if deletes else np.full_like(rows, True), offset))
             centres.append(offset + np.arange(len(rows)) * len(ego.nodes) + ego.centre)
+            sizes.append(np.full(len(rows), len(ego.nodes)))
             offset += len(rows) * len(ego.nodes)
         nodes, ends, edges = (np.concatenate(parts, axis=-1) for parts in zip(*blocks, strict=True))
         call = self.call(nodes, ends, edges, np.concatenate(centres))
+        if self.pooled:
+            call = _of_whole(call, np.concatenate(sizes))
         return call if self.masked is None else replace(call, inside=self._mask_of(call, shown))
 
     def _mask_of(
@@ -202,6 +208,13 @@ class EdgeModality(Modality):
             how = f"kept in the degrees and send no messages, {way}"
         often = f"there with probability {self.density:.3g}, else " if self.density else ""
         return f"Hidden edges are {often}{how}; nodes and their features stay."
+
+
+def _of_whole(call: Call, sizes: Int64[np.ndarray, "r"]) -> Call:
+    """The same for a model that answers for whole graphs, of so many nodes each."""
+    every = np.arange(len(sizes))
+    batch = beside(np.repeat(every, sizes), call.arguments[0])
+    return replace(call, named={**call.named, "batch": batch}, rows=every, n_answers=len(sizes))
 
 
 def _block(

@@ -25,6 +25,9 @@ from onlyif.models.outputs import digits_of
 from onlyif.models.tiled import TiledFeatures
 from onlyif.models.torch_module import module_guard
 
+# By how much answers may differ where features are stood in for.
+TOLERANCE = 1e-4
+
 
 class EdgeMasking(ABC):
     """How a soft mask over the edges reaches a model; at 1 an edge is as it was."""
@@ -158,6 +161,7 @@ class _Layer:
         layer._parameters.pop("_edge_mask", None)
 
     def put_back(self) -> None:
+        """The layer as it was found."""
         layer, (mask, loops, sigmoid) = self.layer, self.told
         layer.__dict__.pop("_edge_mask", None)
         if self.registered:
@@ -175,12 +179,20 @@ class _Plan:
     Args:
         call: What the model is given.
         place: Of each edge the place of its mask among the rows, each with a 1 behind it, laid end to end.
-        tiled: The features, where linear maps of them are taken once.
+        tiled: What stands for the features, where linear maps of them are taken once.
     """
 
     call: Call
     place: Int64[Tensor, "e"]
     tiled: TiledFeatures
+
+    def answers(self, model: Any, masking: EdgeMasking, rows: Float[Tensor, "r 1_and_d"]) -> Any:
+        """What a model says of rows of masks."""
+        ends = torch.cat([rows[:, 1:], torch.ones_like(rows[:, :1])], dim=1).flatten()
+        features = self.tiled.features
+        kind = features.dtype if features.is_floating_point() else torch.get_default_dtype()
+        with self.tiled:
+            return masking.answers(model, self.call, ends[self.place.to(ends.device)].to(kind))
 
 
 @final
@@ -221,45 +233,80 @@ def masked_ego_graphs(
         output: What that is, for the reader.
 
     Raises:
-        ModelError: if masks do not reach the model.
+        ModelError: if masks do not reach the model, or it reads features otherwise than by torch's functions.
     """
     named = f"torch {type(model).__name__}" if isinstance(model, nn.Module) else "the function"
 
+    graph, x = modality.graph, modality.graph.x
+    # Nodes are repeated as numbers: their features may be wide.
+    numbered = replace(
+        modality, graph=replace(graph, x=torch.arange(graph.n_nodes, device=x.device)[:, None])
+    )
+
     @lru_cache(maxsize=2)
     def plan(numbers: tuple[int, ...], width: int) -> _Plan:
-        return _plan(modality, egos, numbers, width)
+        return _plan(numbered, x, egos, numbers, width)
 
-    first = plan((0,), 1 + egos[0].players.count)
-    masking.check(model, first.call)
-    x = modality.graph.x
-    floats = x.dtype if x.is_floating_point() else torch.get_default_dtype()
+    masking.check(model, plan((0,), 1 + egos[0].players.count).call)
 
     def function(rows: Float[Tensor, "r ..."]) -> Tensor:
         rows = rows.flatten(1)
         made = plan(tuple(rows[:, 0].detach().long().tolist()), rows.shape[1])
-        ends = torch.cat([rows[:, 1:], torch.ones_like(rows[:, :1])], dim=1).flatten()
-        mask = ends[made.place.to(ends.device)].to(floats)
-        with made.tiled:
-            answer = masking.answers(model, made.call, mask)
-        return readout(answer)
+        return readout(made.answers(model, masking, rows))
 
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
     if isinstance(model, nn.Module):
         guard = _guard_of(model)
     wide = torch.float64 if x.dtype == torch.float64 else torch.float32
-    meaning = Meaning(named, output, digits=digits_of(floats))
+    meaning = Meaning(named, output, digits=digits_of(wide))
     predictor = DifferentiablePredictor(function, meaning, guard, wide, x.device)
-    predictor.predict(
-        torch.ones(1, 1 + egos[0].players.count, dtype=wide) - torch.eye(1, 1 + egos[0].players.count)
-    )
-    return EdgePredictor(predictor, first.tiled.whole is None)
+    return EdgePredictor(predictor, _is_lean(predictor, egos[0], plan, _plainly(model, modality, readout)))
+
+
+def _plainly(
+    model: Any, modality: EdgeModality, readout: Callable[[Tensor], Tensor]
+) -> Callable[[EgoGraph], Tensor]:
+    """What a model says of an ego graph as it is."""
+
+    def ask(ego: EgoGraph) -> Tensor:
+        answer: Any = modality.joined([(ego, np.full((1, ego.players.count), True))]).answered_by(model)
+        return readout(answer)
+
+    return ask
+
+
+def _is_lean(
+    predictor: DifferentiablePredictor,
+    ego: EgoGraph,
+    plan: Callable[[tuple[int, ...], int], _Plan],
+    plainly: Callable[[EgoGraph], Tensor],
+) -> bool:
+    """Whether a call does without repeated features.
+
+    Raises:
+        ModelError: if the model answers otherwise where they are stood in for.
+    """
+    row = torch.ones(1, 1 + ego.players.count, dtype=predictor.dtype)
+    row[:, 0] = 0
+    masked = predictor.predict(row)
+    with predictor.guard(), torch.no_grad():
+        plain = plainly(ego).to(masked).view_as(masked)
+    if not torch.allclose(masked, plain, rtol=TOLERANCE, atol=TOLERANCE):
+        raise ModelError(
+            f"{predictor.meaning.model} answers otherwise where its features are stood in for, by up to "
+            f"{float((masked - plain).abs().max()):.3g}: need a model of torch's own functions, not scripted"
+        )
+    return plan((0,), row.shape[1]).tiled.whole is None
 
 
 def _guard_of(model: nn.Module) -> Callable[[], AbstractContextManager[None]]:
     return lambda: module_guard(model)
 
 
-def _plan(modality: EdgeModality, egos: tuple[EgoGraph, ...], numbers: tuple[int, ...], width: int) -> _Plan:
+def _plan(
+    numbered: EdgeModality, x: Tensor, egos: tuple[EgoGraph, ...], numbers: tuple[int, ...], width: int
+) -> _Plan:
+    """Copies of ego graphs, each as often as its number stands in a row."""
     runs = np.flatnonzero(np.diff(np.array((-1, *numbers, -1))))
     shown, places = [], []
     for first, last in zip(runs[:-1].tolist(), runs[1:].tolist(), strict=True):
@@ -268,10 +315,7 @@ def _plan(modality: EdgeModality, egos: tuple[EgoGraph, ...], numbers: tuple[int
         # The last place of a row holds the 1 of edges that are no player's.
         own = np.where(ego.player < 0, width - 1, ego.player)
         places.append((rows[:, None] * width + own).ravel())
-    # Nodes are repeated as numbers: their features may be wide.
-    graph, x = modality.graph, modality.graph.x
-    numbered = torch.arange(graph.n_nodes, device=x.device)[:, None]
-    call = replace(modality, graph=replace(graph, x=numbered)).joined(shown)
+    call = numbered.joined(shown)
     distinct, index = torch.unique(call.arguments[0][:, 0], return_inverse=True)
     tiled = TiledFeatures(x[distinct], index)
     call = replace(call, arguments=(tiled.x, call.arguments[1]))

@@ -168,7 +168,8 @@ def node_points(ends: Int64[np.ndarray, "e 2"], n_nodes: int, centre: int) -> Fl
         np.fill_diagonal(pull, -pull.sum(1))
         points = inverse @ (pull @ points)
     low, high = points.min(0), points.max(0)
-    return (points - (low + high) / 2) / max(float((high - low).max()) / 2, 1e-9)
+    placed: np.ndarray = (points - (low + high) / 2) / max(float((high - low).max()) / 2, 1e-9)
+    return placed
 
 
 def _draw(panel: Axes, edges: _Edges, scores: Float64[np.ndarray, "e"], colour: str) -> None:
