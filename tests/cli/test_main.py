@@ -543,6 +543,12 @@ def test_columns_in_another_order_and_beside_others_are_no_matter_and_noted(fold
     assert main([*MODEL, *tables, "--json"]) == 0
     again = strict(capsys.readouterr().out)["explanations"]
     assert [one["sufficient"] for one in again] == [one["sufficient"] for one in told]
+    # Nor how decimals are written, if that is said.
+    turned.to_csv("turned.csv", index=False, sep=";", decimal=",")
+    FRAME.assign(label=LABEL).to_csv("train.csv", index=False, sep=";", decimal=",")
+    assert main([*MODEL, *tables, "--decimal", ",", "--json"]) == 0
+    commas = strict(capsys.readouterr().out)["explanations"]
+    assert [one["sufficient"] for one in commas] == [one["sufficient"] for one in told]
     notes = " ".join(told[0]["notes"])
     assert "columns ['label'] of the background, which the model was not fitted on, were ignored" in notes
     assert "another order" in notes and "['label', 'more'] of the rows, which the background has not" in notes

@@ -18,7 +18,9 @@ from pandas.testing import assert_frame_equal
 from onlyif.core.errors import ExtraError, InputError, OnlyIfError, StorageError
 from onlyif.files import polars_tables, table_limits
 from onlyif.files import tables as table_files
+from onlyif.files.model_columns import Known
 from onlyif.files.tables import listed, need_columns, read_table
+from onlyif.modalities.table_fit import Sort
 
 FRAME = pd.DataFrame(
     {
@@ -213,6 +215,28 @@ def test_packed_csv_is_read_and_never_past_its_bounds(tmp_path, monkeypatch, lib
     path.write_bytes(packed(suffix, b"a\n" + b"1\n" * 2**20))
     with pytest.raises(StorageError, match="unpacks to more than"):
         read_table(path)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_decimal_commas_are_read_where_they_are_said_and_nothing_is_guessed(tmp_path, monkeypatch, library):
+    if library == "polars":
+        monkeypatch.setattr(table_files, "_frames", lambda: polars_tables)
+    path = tmp_path / "table.csv"
+    path.write_text("a;b;c\n1,5;x,y;007\n-0,25;z;1\n;1,5;2\n")
+    known = {"c": Known(Sort.REAL)}
+    table = read_table(path, known=known, delimiter=";", decimal=",")
+    first = table["a"].to_list()
+    assert first[:2] == [1.5, -0.25] and not (first[2] == first[2] and first[2] is not None)
+    assert table["b"].to_list() == ["x,y", "z", "1,5"]
+    assert table["c"].to_list() == [7, 1, 2]
+    assert read_table(path, known=known, delimiter=";")["a"].to_list()[0] == "1,5"
+    with pytest.raises(InputError, match=r"divided by ','.*decimal mark.*--delimiter"):
+        read_table(path, decimal=",")
+    path.write_text("a;b\n1.5;2\n2,5;3\n")
+    with pytest.raises(InputError, match=r"'a'.*'1.5'.*--decimal"):
+        read_table(path, delimiter=";", decimal=",")
+    told = {"a": Known(Sort.TEXT)}
+    assert read_table(path, known=told, delimiter=";", decimal=",")["a"].to_list() == ["1.5", "2,5"]
 
 
 def test_tsv_is_divided_by_tabs_and_a_zip_holds_one_table(tmp_path):

@@ -159,6 +159,13 @@ def _add_columns(group: "argparse._ArgumentGroup") -> None:
         type=_delimiter,
         help="what divides the values in CSV files: one character, or tab (default: a comma, in .tsv a tab)",
     )
+    group.add_argument(
+        "--decimal",
+        metavar="MARK",
+        choices=[".", ","],
+        default=".",
+        help="the decimal mark of the numbers in CSV files, . or , (default: a point)",
+    )
 
 
 def _add_question(made: argparse.ArgumentParser) -> None:

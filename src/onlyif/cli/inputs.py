@@ -95,7 +95,9 @@ def _read(path: str, arguments: Namespace, like: Any, model: Any, seen: set[str]
         known = {} if model is None else known_columns(model, columns)
         known |= {name: Known(Sort.TEXT) for name in (*arguments.text, *arguments.drop)}
         known |= {name: Known(Sort.REAL) for name in arguments.number}
-    return _without(read_table(path, like, known, arguments.delimiter), arguments.drop, seen)
+    return _without(
+        read_table(path, like, known, arguments.delimiter, arguments.decimal), arguments.drop, seen
+    )
 
 
 def _used(model: Any, background: Any) -> list[str]:

@@ -176,7 +176,7 @@ def recorded(arguments: Namespace) -> dict[str, Any]:
     names = (
         "rows drop target output alpha size exact_size epsilon distance reference background_rows search seed"
         " max_rows budget tolerate keep_table stability confidence trust model_from criterion b c sample"
-        " events text number against delimiter keep never costs order"
+        " events text number against delimiter decimal keep never costs order"
     )
     return {name: getattr(arguments, name) for name in names.split()} | {"budget": _budget(arguments)}
 

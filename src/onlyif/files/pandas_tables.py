@@ -12,6 +12,7 @@ from onlyif.core.errors import InputError
 from onlyif.core.extras import missing
 from onlyif.files.model_columns import Known
 from onlyif.files.table_limits import need_bytes, need_cells
+from onlyif.files.text_streams import TextTable
 from onlyif.modalities.table_conform import cast_column
 from onlyif.modalities.table_fit import Sort
 
@@ -23,13 +24,14 @@ _EXACT: Mapping[str, Any] = (
 Opened = tuple[list[str], Callable[[], Any]]
 
 
-def read_csv(stream: BufferedReader, text: Sequence[str], delimiter: str) -> Any:
+def read_csv(stream: BufferedReader, text: Sequence[str], held: TextTable) -> Any:
     """A CSV file, with some columns kept as the text they are; an empty cell is missing, and no word is."""
     kinds = dict.fromkeys(text, str)
     # A word such as NA or None may be a level of the model.
     return pd.read_csv(
         stream,
-        sep=delimiter,
+        sep=held.delimiter,
+        decimal=held.decimal,
         encoding="utf-8-sig",
         dtype=kinds,
         index_col=False,

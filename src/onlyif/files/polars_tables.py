@@ -10,16 +10,23 @@ import polars as pl
 from onlyif.core.errors import InputError
 from onlyif.files.model_columns import Known
 from onlyif.files.table_limits import need_cells
+from onlyif.files.text_streams import TextTable
 from onlyif.modalities.table_conform import cast_column
 from onlyif.modalities.table_fit import Sort
 
 Opened = tuple[list[str], Callable[[], Any]]
 
 
-def read_csv(stream: BufferedReader, text: Sequence[str], delimiter: str) -> Any:
+def read_csv(stream: BufferedReader, text: Sequence[str], held: TextTable) -> Any:
     """A CSV file, with some columns kept as the text they are."""
     kinds = dict.fromkeys(text, pl.String())
-    return pl.read_csv(stream, separator=delimiter, schema_overrides=kinds, infer_schema_length=None)
+    return pl.read_csv(
+        stream,
+        separator=held.delimiter,
+        decimal_comma=held.decimal == ",",
+        schema_overrides=kinds,
+        infer_schema_length=None,
+    )
 
 
 def as_text(columns: Sequence[str], like: Any) -> list[str]:

@@ -36,6 +36,7 @@ def read_table(
     like: Any = None,
     known: Mapping[str, Known] | None = None,
     delimiter: str | None = None,
+    decimal: str = ".",
 ) -> Any:
     """The table in a file, as a pandas frame, or a polars frame where pandas is not installed.
 
@@ -45,6 +46,7 @@ def read_table(
         known: What is known of columns that `like` has not. The types of all others are those of
             their content, where it leaves no doubt.
         delimiter: What divides the values of a line of a CSV file; None for what its suffix says.
+        decimal: The decimal mark of its numbers, a point or a comma.
 
     Raises:
         StorageError: if the file is missing, cut short or damaged.
@@ -57,7 +59,9 @@ def read_table(
     _need_file(file)
     frames = _frames()
     if kind == "csv":
-        table = _read_csv(file, like, known or {}, delimiter)
+        with _told(file):
+            held = text_table(file, delimiter, decimal)
+        table = _read_csv(file, like, known or {}, held)
     else:
         with _told(file):
             names, read = frames.BINARY[kind](file)
@@ -95,10 +99,8 @@ def csv_columns(path: str | Path, delimiter: str | None = None) -> list[str]:
         return _checked_csv(file, text_table(file, delimiter))[0]
 
 
-def _read_csv(file: Path, like: Any, known: Mapping[str, Known], delimiter: str | None) -> Any:
+def _read_csv(file: Path, like: Any, known: Mapping[str, Known], held: TextTable) -> Any:
     frames = _frames()
-    with _told(file):
-        held = text_table(file, delimiter)
     columns, zeros = _checked_csv(file, held)
     known = {**{name: Known(Sort.TEXT) for name in held.texts}, **known}
     typed = [] if like is None else [name for name in columns if name in like.columns]
@@ -108,9 +110,12 @@ def _read_csv(file: Path, like: Any, known: Mapping[str, Known], delimiter: str 
         text = frames.as_text(columns, like) + frames.as_text(columns, model)
         text += [name for name, one in told.items() if one.sort is Sort.FLAG]
         with held.opened() as stream:
-            table = frames.read_csv(stream, text, held.delimiter)
+            table = frames.read_csv(stream, text, held)
     table = frames.cast_like(table, model, file.name)
-    _need_no_doubt(file, table, {*columns} - {*typed}, told, zeros)
+    free = {*columns} - {*typed}
+    if held.decimal != ".":
+        _need_commas(file, table, free - {name for name, one in told.items() if one.sort is not Sort.REAL})
+    _need_no_doubt(file, table, free, told, zeros)
     return table if like is None else frames.cast_like(table, like, file.name)
 
 
@@ -132,6 +137,17 @@ def _need_no_doubt(
             raise InputError(
                 f"column {name!r} of {file.name} holds {zeros[name]!r}, whose leading zero a number has not: "
                 f"keep the column as text with --text {name!r}, or as a number with --number {name!r}"
+            )
+
+
+def _need_commas(file: Path, table: Any, free: set[str]) -> None:
+    """Refuse numbers with a decimal point, which would be text where the mark is a comma."""
+    for name, held in _frames().texts(table).items():
+        points = [value for value in held if "." in value and _is_number(value)]
+        if name in free and points:
+            raise InputError(
+                f"column {name!r} of {file.name} holds {points[0]!r}, which is no number with a decimal "
+                f"comma: leave out --decimal, or keep the column as text with --text {name!r}"
             )
 
 

@@ -35,22 +35,26 @@ class TextTable:
         opened: Gives its bytes, from the beginning.
         delimiter: What divides the values of a line.
         texts: Columns whose every value the file calls a text.
+        decimal: The decimal mark of its numbers.
     """
 
     opened: Callable[[], io.BufferedReader]
     delimiter: str
     texts: tuple[str, ...] = ()
+    decimal: str = "."
 
 
-def text_table(file: Path, delimiter: str | None) -> TextTable:
+def text_table(file: Path, delimiter: str | None, decimal: str = ".") -> TextTable:
     """What a file holds, as text.
 
     Args:
         file: A file whose name ends with one of `TEXT_SUFFIXES`.
         delimiter: What divides the values of a line; None for what the suffix says.
+        decimal: The decimal mark of its numbers; those of a spreadsheet have none of their own.
 
     Raises:
-        InputError: if a spreadsheet has several sheets, or a cell without a value of its own.
+        InputError: if values are divided by the decimal mark; if a spreadsheet has several sheets, or a
+            cell without a value of its own.
         StorageError: if it is damaged, or larger than is in proportion to the file.
         ExtraError: if openpyxl is needed and not installed.
     """
@@ -60,7 +64,13 @@ def text_table(file: Path, delimiter: str | None) -> TextTable:
         return TextTable(lambda: io.BufferedReader(io.BytesIO(content)), ",", texts)
     packed = next((suffix for suffix in PACKED if name.endswith(suffix)), "")
     plain = Path(name.removesuffix(packed)).suffix
-    return TextTable(lambda: _opened(file, packed), delimiter or DIVIDED[plain])
+    divided = delimiter or DIVIDED[plain]
+    if divided == decimal:
+        raise InputError(
+            f"the values of {file.name} are divided by {divided!r}, which cannot be the decimal mark, too; "
+            "say what else divides them, as --delimiter ';'"
+        )
+    return TextTable(lambda: _opened(file, packed), divided, decimal=decimal)
 
 
 def _read_sheet(file: Path) -> tuple[bytes, tuple[str, ...]]:
