@@ -211,6 +211,31 @@ def test_the_only_permitted_set_is_the_answer_of_every_search():
         assert item.certificate.basis.name == "EXACT"
 
 
+@pytest.mark.parametrize(
+    "search", [BeamSearch(width=2, swaps=2, budget=5_000), ForwardGreedySearch(), BackwardGreedySearch()]
+)
+def test_heuristic_searches_are_drawn_to_cheap_sets(search):
+    rng, d = np.random.default_rng(5), 7
+    keep = (np.arange(2**d)[:, None] >> np.arange(d) & 1).astype(bool)
+    spent = {"drawn": 0.0, "not drawn": 0.0, "least": 0.0}
+    for _ in range(15):
+        effects, costs = rng.random(d), tuple(rng.integers(1, 10, d).astype(float))
+        table = np.tanh(keep @ effects + 0.5 * keep[:, 0] * keep[:, 1]) + 0.05 * rng.random(2**d)
+        permitted = Permitted(costs=costs)
+        criterion = Unified(game_of_tables([table.tolist()]), AbsoluteDistance())
+        clouds = {
+            "drawn": compare_permitted(search, permitted, criterion, d, 30).clouds[0],
+            "not drawn": search.compare(criterion, d, 30).clouds[0],
+            "least": ExhaustiveSearch().compare(criterion, d, 30).clouds[0],
+        }
+        assert clouds["drawn"].parts.shape[1] == 2
+        for how, cloud in clouds.items():
+            within = np.flatnonzero(cloud.parts[:, 0] <= 0.1)
+            members = cloud.keep_of(within)
+            spent[how] += float((members @ np.array(costs)).min())
+    assert spent["least"] <= spent["drawn"] < spent["not drawn"]
+
+
 def test_costs_of_tenths_tie_as_they_would_on_paper():
     permitted = Permitted(costs=(0.1, 0.2, 0.3, 0.7))
     subsets = np.array([[1, 1, 1, 0], [0, 0, 0, 1], [1, 1, 0, 0], [0, 0, 1, 0]], dtype=bool)
