@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import onlyif
 from onlyif.answers.case import SetQuestion
-from onlyif.answers.sets import EPSILON_SHARE
+from onlyif.answers.solved import EPSILON_SHARE
 from onlyif.answers.stability import Resampled, Rule, resampled_sets, shares_of
 from onlyif.cli.main import main
 from onlyif.core.errors import AbsentError, SettingError

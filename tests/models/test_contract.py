@@ -23,6 +23,7 @@ from onlyif.models.formed import FormedPredictor
 from onlyif.models.function import FunctionPredictor, predictor_of
 from onlyif.models.metered import MeteredPredictor, TalliedPredictor
 from onlyif.models.outputs import ProbabilityOutput
+from onlyif.models.squared import SquaredPredictor
 from onlyif.models.torch_module import module_form, module_heads
 from onlyif.testing.predictors import check_predictor
 
@@ -72,6 +73,10 @@ MEMBERS = {
         (lambda: MeteredPredictor(_of_frames(), meter_of(1e9)), CODES),
     ],
     TalliedPredictor: [(lambda: TalliedPredictor(_of_frames(), Meter()), CODES)],
+    SquaredPredictor: [
+        (lambda: SquaredPredictor(_of_frames()), CODES),
+        (lambda: SquaredPredictor(_module()), ROWS),
+    ],
     CheckedPredictor: [
         (lambda: checked(FunctionPredictor(lambda batch: batch.cumsum(1)), ROWS), ROWS),
         (lambda: CheckedPredictor(_of_frames()), CODES),

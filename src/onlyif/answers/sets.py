@@ -1,7 +1,7 @@
 """The criterion of sufficient and necessary sets, and what it answers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import final
 
@@ -21,54 +21,33 @@ from onlyif.answers.effects import (
     of_unified,
     with_effects,
 )
+from onlyif.answers.elimination import Elimination
 from onlyif.answers.in_time import told_of, whole_sizes
-from onlyif.answers.sets_in_time import compare_in_time
+from onlyif.answers.larger import Larger, told_of_eliminations
+from onlyif.answers.sets_in_time import compare_in_time, from_table
 from onlyif.answers.shapley import shapley_values
-from onlyif.answers.solutions import alternatives_of, continua_of, nearest_selection, smallest_selection
+from onlyif.answers.solutions import alternatives_of, continua_of
+from onlyif.answers.solved import EPSILON_SHARE, GAP_PARTS, Solved, epsilon_of, on_larger, refreshed, solve
 from onlyif.answers.stability import KINDS, Codes, Resampled, Rule, resampled_sets, shares_of, with_stability
 from onlyif.core.errors import SettingError
 from onlyif.core.permitted import Permitted
 from onlyif.core.players import Players
 from onlyif.core.shapes import Instances
-from onlyif.criteria.base import Gaps
 from onlyif.criteria.distances import Distance, gap_error
 from onlyif.criteria.unified import Unified
-from onlyif.explanation.alternatives import Alternatives
-from onlyif.explanation.continuum import Continua
 from onlyif.explanation.explanation import Details
-from onlyif.explanation.layout import empty_reason, measure_text, number
-from onlyif.explanation.selection import Measure, Selection, gap_selection
+from onlyif.explanation.layout import empty_reason
+from onlyif.explanation.selection import Measure, Selection
 from onlyif.explanation.status import LOW_SAMPLE_SIZE
-from onlyif.explanation.verdicts import BOUND
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Reference
 from onlyif.restrictions.base import Estimate, GroupedTable
 from onlyif.restrictions.groups import Groups
 from onlyif.restrictions.set_function import SetFunction
+from onlyif.restrictions.tabulated import TabulatedRestriction
 from onlyif.searches.base import Cloud
 
-EPSILON_SHARE = 0.1
 CONDITIONS = ("what the sufficient set leaves", "the necessary set", "what the unified set leaves")
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Solved:
-    """The solutions of one instance; of `KINDS` those that a permitted set is. `codes` are of resamples."""
-
-    sets: Mapping[str, Selection]
-    continua: Continua
-    size: int
-    epsilon: float
-    total_gap: Measure
-    missing: str = ""
-    alternatives: Mapping[str, Alternatives] = field(default_factory=dict)
-    codes: Mapping[str, Codes] = field(default_factory=dict)
-
-    @property
-    def filled(self) -> Bool[np.ndarray, "3 d"]:
-        """The members of the sets of all kinds; of what is missing those of the unified one."""
-        return np.stack([self.sets.get(kind, self.sets["unified"]).keep for kind in KINDS])
 
 
 @final
@@ -127,7 +106,10 @@ class SetsCriterion(AnsweringCriterion):
         keep_table: Whether the explanations keep f_S(x) of all subsets.
         conditions: What the reference is conditioned on; None where that is not looked at.
         groups: Background rows in groups, with resamples of these; None where nobody asks how sure sets are.
+        larger: More background rows, on which smallest sets are chosen; None where those of the set function
+            are all there are, or enough.
         table: f_S(x) of all subsets, once it is known.
+        small: The same over the rows of the set function alone, where `table` has f_0 over more.
         grouped: The same over the groups, too.
 
     Raises:
@@ -144,7 +126,9 @@ class SetsCriterion(AnsweringCriterion):
     keep_table: bool = False
     conditions: Conditioning | None = None
     groups: Groups | None = None
+    larger: Larger | None = None
     table: Estimate | None = None
+    small: Estimate | None = None
     grouped: GroupedTable | None = None
 
     def __post_init__(self) -> None:
@@ -160,7 +144,8 @@ class SetsCriterion(AnsweringCriterion):
     @override
     def part(self, instances: slice) -> "SetsCriterion":
         fresh = None if self.fresh is None else self.fresh.part(instances)
-        return replace(self, set_function=self.set_function.part(instances), fresh=fresh)
+        larger = None if self.larger is None else self.larger.part(instances)
+        return replace(self, set_function=self.set_function.part(instances), fresh=fresh, larger=larger)
 
     @property
     @override
@@ -171,12 +156,20 @@ class SetsCriterion(AnsweringCriterion):
     def rows_to_answer(self, *, complete: bool) -> int:
         # Both ends, and the unified set with its complement between them; three sets on fresh draws likewise.
         seen = 0 if complete else (2 + 4) * self.set_function.restriction.method.rows
-        return seen + (0 if self.fresh is None else (2 + 6) * self.fresh.restriction.method.rows)
+        again = 0 if self.larger is None else self.larger.most_rows
+        return seen + again + (0 if self.fresh is None else (2 + 6) * self.fresh.restriction.method.rows)
 
     @override
     def compare(self, case: Case) -> Seen:
-        found = compare_in_time(case, self.of(self.set_function), self.groups)
-        known = replace(self, set_function=found.function, table=found.table, grouped=found.grouped)
+        criterion, small = self.of(self.set_function), None
+        if self.larger is None:
+            found = compare_in_time(case, criterion, self.groups)
+        else:
+            small, table = self.larger.tables(self.set_function)
+            found = from_table(case, criterion, table)
+        known = replace(
+            self, set_function=found.function, table=found.table, small=small, grouped=found.grouped
+        )
         order = "by size, from both ends"
         return Seen(replace(case, criterion=known), found.clouds, found.model_rows, found.stopped, order)
 
@@ -199,11 +192,13 @@ class SetsCriterion(AnsweringCriterion):
         rows = ends.model_rows + unified.model_rows
         if self.fresh is not None and not seen.stopped:
             again = self.of(self.fresh).gap(chosen)
-            solved = [_refreshed(one, again, i) for i, one in enumerate(solved)]
+            solved = [refreshed(one, again, i) for i, one in enumerate(solved)]
             rows += again.model_rows
         if table is not None or not seen.stopped:
             solved, effect_rows = self._with_effects(solved, seen.case.digits)
             rows += effect_rows
+        if self.larger is not None:
+            solved = [self._again(self.larger, one, i) for i, one in enumerate(solved)]
         values = None if table is None else shapley_values(table.mean)
         # A player hidden is one not kept: the other half of what was asked for the unified set.
         hidden = None if unified.mirror is None else unified.mirror.parts[:, 0, 0]
@@ -222,7 +217,7 @@ class SetsCriterion(AnsweringCriterion):
                     {} if values is None else {"shapley": values[i]},
                     settings={} if warned is None else {"effective_rows": warned[0]},
                     notes=() if warned is None else (warned[1],),
-                    model_rows=rows,
+                    model_rows=rows + (self.larger.rows_of(one.eliminations) if self.larger else 0),
                 ),
                 0.0 if hidden is None else float(hidden[i]),
             )
@@ -233,12 +228,41 @@ class SetsCriterion(AnsweringCriterion):
         """The solutions of all instances, with what else would do and the sets of resamples."""
         names, sure = seen.case.names, [self._sure(cloud, i) for i, cloud in enumerate(seen.choices)]
         continua, compared = continua_of(seen.choices, names), [one.compared for one in sure]
-        solved = [solve(self.question, *one) for one in zip(compared, continua, total, strict=True)]
+        eliminations = self._eliminations(seen.choices, total)
+        solved = [
+            solve(self.question, *one) for one in zip(compared, continua, total, eliminations, strict=True)
+        ]
         others = alternatives_of(compared, names, [one.epsilon for one in solved])
         return [
             replace(one, alternatives=sets, codes=known.codes)
             for one, sets, known in zip(solved, others, sure, strict=True)
         ]
+
+    def _eliminations(
+        self, clouds: Sequence[Cloud], total: Sequence[Measure]
+    ) -> list[Mapping[str, Elimination]]:
+        """The smallest sets of each instance on the larger background; none where there is none."""
+        if self.larger is None or self.table is None:
+            return [{}] * len(clouds)
+        lower, made = self.larger.lower(self.table), list[Mapping[str, Elimination]]()
+        for i, (cloud, gap) in enumerate(zip(clouds, total, strict=True)):
+            rows = self.larger.of(self.set_function, i, self.table.mean[i, -1].item())
+            epsilon = epsilon_of(self.question, gap)
+            made.append({kind: rows.smallest(cloud, lower[i], part, epsilon) for part, kind in GAP_PARTS})
+        return made
+
+    def _again(self, larger: Larger, solved: Solved, i: int) -> Solved:
+        """The same solutions with f_S(x), gaps and verdicts of their sets over the larger background."""
+        assert self.table is not None
+        known = {code: kept for one in solved.eliminations.values() for code, kept in one.known.items()}
+        codes = np.array([chosen.code for chosen in solved.sets.values()])
+        rows = larger.of(self.set_function, i, self.table.mean[i, -1].item())
+        times = None if self.question.confidence is None else quantile_of(larger.confidence, None)
+        sets = {
+            kind: on_larger(chosen, kind, again, times)
+            for (kind, chosen), again in zip(solved.sets.items(), rows.again(codes, known), strict=True)
+        }
+        return replace(solved, sets=sets)
 
     def _with_effects(self, solved: Sequence[Solved], digits: int) -> tuple[list[Solved], float]:
         """The same solutions with what each member does, and the model rows an instance that this took."""
@@ -253,7 +277,12 @@ class SetsCriterion(AnsweringCriterion):
             numbered(sets, [told[kind](chosen) for kind, chosen in one.sets.items()])
             for one, sets in zip(solved, chosen, strict=True)
         ]
-        estimate = asked(self.set_function, changes, of_decisions=self.distance.kind.of_decisions)
+        function = self.set_function
+        if self.small is not None:
+            # What members do is told by the same rows throughout.
+            own = TabulatedRestriction(self.small, function.restriction.method)
+            function = replace(function, restriction=own)
+        estimate = asked(function, changes, of_decisions=self.distance.kind.of_decisions)
         sets = [with_effects(chosen[i], changes[i], estimate, i, digits) for i in range(len(solved))]
         solved = [
             replace(one, sets=dict(zip(one.sets, of_one, strict=True)))
@@ -277,6 +306,7 @@ class SetsCriterion(AnsweringCriterion):
                 **base.settings,
                 **({"resamples": len(codes["unified"])} if codes else {}),
                 **({} if question.confidence is None else {"confidence": question.confidence}),
+                **({} if self.larger is None else told_of_eliminations(self.larger, solved.eliminations)),
                 "alpha": question.alpha,
                 "epsilon": solved.epsilon,
                 "size": solved.size,
@@ -296,7 +326,7 @@ class SetsCriterion(AnsweringCriterion):
 
     def _sure(self, cloud: Cloud, i: int) -> _Sure:
         """The compared subsets of an instance with bounds of their gaps, and the sets of its resamples."""
-        confidence = self.question.confidence
+        confidence = self.question.confidence if self.larger is None else self.larger.confidence
         if self.grouped is None or self.groups is None:
             if confidence is None:
                 return _Sure(Bounded(cloud, cloud), {})
@@ -339,7 +369,7 @@ class SetsCriterion(AnsweringCriterion):
             total_gap=solved.total_gap,
             hidden_sufficiency=hidden_sufficiency,
             is_metric=self.distance.kind.is_metric,
-            exact=self.set_function.restriction.method.exact,
+            exact=self.set_function.restriction.method.exact and self.larger is None,
         )
 
 
@@ -360,67 +390,3 @@ def _total_gaps(distance: Distance, ends: Estimate) -> list[Measure]:
     gap = distance.between(full, base)
     error = gap_error(distance, lambda moved: distance.between(full, moved), base, ends.stderr[:, 0], gap)
     return [Measure(*pair) for pair in zip(gap.tolist(), error.tolist(), strict=True)]
-
-
-def solve(question: SetQuestion, compared: Bounded, continua: Continua, total_gap: Measure) -> Solved:
-    """The sets that answer what is asked of one instance.
-
-    Args:
-        question: What is asked.
-        compared: The compared subsets.
-        continua: Their continua.
-        total_gap: ρ(f(x), f_0).
-    """
-    epsilon = EPSILON_SHARE * total_gap.value if question.epsilon is None else question.epsilon
-    smallest = {kind: smallest_selection(compared, part, epsilon, continua.names) for part, kind in _GAPS}
-    sets = {kind: chosen for kind, chosen in smallest.items() if chosen is not None}
-    # Where no permitted set is within ε, none of any size is: then all sizes are allowed.
-    sizes = [one.size for one in sets.values()] if len(sets) == len(_GAPS) else [_most(compared.cloud)]
-    size = max(*sizes, 1) if question.size is None else question.size
-    unified = continua.of(size, exact_size=question.exact_size).at(question.alpha)
-    missing = [
-        _missing(compared, part, kind, epsilon, continua.names) for part, kind in _GAPS if kind not in sets
-    ]
-    return Solved({**sets, "unified": unified}, continua, size, epsilon, total_gap, " ".join(missing))
-
-
-_GAPS = tuple(enumerate(KINDS[:2]))
-
-
-def _most(cloud: Cloud) -> int:
-    """The largest size of a subset to choose from."""
-    return max(size for size, numbers in enumerate(cloud.by_size) if len(numbers))
-
-
-def _missing(compared: Bounded, part: int, kind: str, epsilon: float, names: Sequence[str]) -> str:
-    """What is said where no permitted set is within ε."""
-    nearest = nearest_selection(compared, part, names)
-    gap = (nearest.sufficiency, nearest.necessity)[part]
-    found = "No" if compared.cloud.certain else "No compared"
-    bound = (
-        f", of other rows up to {number(nearest.measure(BOUND).value)}" if BOUND in nearest.measures else ""
-    )
-    return (
-        f"{found} set that is permitted is {kind} within ε = {number(epsilon)}: the nearest, {nearest}, has "
-        f"a gap of {measure_text(gap)}{bound}."
-    )
-
-
-def _refreshed(solved: Solved, again: Gaps, i: int) -> Solved:
-    """The same selections, with their gaps estimated again on fresh draws."""
-    fresh = [
-        (Measure(parts[0], errors[0]), Measure(parts[1], errors[1]))
-        for parts, errors in zip(again.parts[i].tolist(), again.stderr[i].tolist(), strict=True)
-    ]
-    pairs = zip(KINDS, fresh, strict=True)
-    return replace(
-        solved,
-        sets={kind: _with_fresh(solved.sets[kind], gaps) for kind, gaps in pairs if kind in solved.sets},
-    )
-
-
-def _with_fresh(chosen: Selection, fresh: tuple[Measure, Measure]) -> Selection:
-    gaps = chosen.sufficiency, chosen.necessity
-    again = gap_selection(chosen.players, chosen.among, gaps, chosen.n_ties, fresh)
-    bound = {BOUND: chosen.measures[BOUND]} if BOUND in chosen.measures else {}
-    return replace(again, measures={**again.measures, **bound})

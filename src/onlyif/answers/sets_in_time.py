@@ -83,12 +83,19 @@ def _by_table(case: Case, criterion: Unified, groups: Groups | None) -> SetsSeen
 
 def _from_whole(case: Case, criterion: Unified, groups: Groups | None) -> SetsSeen:
     if groups is None:
-        return _from_table(case, criterion, criterion.set_function.table())
+        return from_table(case, criterion, criterion.set_function.table())
     grouped = criterion.set_function.grouped_table(groups)
-    return replace(_from_table(case, criterion, grouped.whole), grouped=grouped)
+    return replace(from_table(case, criterion, grouped.whole), grouped=grouped)
 
 
-def _from_table(case: Case, criterion: Unified, table: Estimate) -> SetsSeen:
+def from_table(case: Case, criterion: Unified, table: Estimate) -> SetsSeen:
+    """What a complete search compares by a finished table.
+
+    Args:
+        case: The block of instances.
+        criterion: Δuni of the instances.
+        table: f_S(x) of all subsets.
+    """
     method = criterion.set_function.restriction.method
     function = replace(criterion.set_function, restriction=TabulatedRestriction(table, method))
     read = replace(criterion, set_function=function)
@@ -179,7 +186,7 @@ def _by_size(case: Case, criterion: Unified, codes: Int64[np.ndarray, "m"], foun
     if len(both) == whole:
         back = np.argsort(both)
         columns = (found.mean[:, back], found.stderr[:, back], found.stderr_from_base[:, back])
-        return _from_table(case, criterion, Estimate(*columns, found.model_rows))
+        return from_table(case, criterion, Estimate(*columns, found.model_rows))
     order = np.argsort(canonical_rank(both, d))
     gaps = gaps_of_table(criterion.distance, found)
     keep = keep_of_codes(both[order], d)

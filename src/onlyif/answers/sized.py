@@ -13,8 +13,8 @@ from torch import Tensor
 from onlyif.answers.case import SetQuestion
 from onlyif.answers.certificates import Facts, certify
 from onlyif.answers.confidence import Bounded
-from onlyif.answers.sets import EPSILON_SHARE, Solved, solve
 from onlyif.answers.solutions import continua_of
+from onlyif.answers.solved import EPSILON_SHARE, Solved, solve
 from onlyif.core.arrays import doubled, on_host
 from onlyif.core.labels import Row
 from onlyif.core.nouns import PIXEL

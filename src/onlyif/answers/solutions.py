@@ -39,7 +39,7 @@ def smallest_selection(
     found = smallest(compared.bounds, part, epsilon)
     if found is None and compared.cloud.permitted.everything:
         raise SettingError("no compared subset is within epsilon; the full set must always be compared")
-    return None if found is None else _selection(compared, part, found.number, found.count, names)
+    return None if found is None else selection_of(compared, part, found.number, found.count, names)
 
 
 def nearest_selection(compared: Bounded, part: int, names: Sequence[str]) -> Selection:
@@ -53,10 +53,19 @@ def nearest_selection(compared: Bounded, part: int, names: Sequence[str]) -> Sel
     numbers = np.concatenate(compared.bounds.by_size)
     gaps = compared.bounds.on_grid[part][numbers]
     count = int((gaps == gaps.min()).sum())
-    return _selection(compared, part, int(numbers[gaps.argmin()]), count, names)
+    return selection_of(compared, part, int(numbers[gaps.argmin()]), count, names)
 
 
-def _selection(compared: Bounded, part: int, number: int, count: int, names: Sequence[str]) -> Selection:
+def selection_of(compared: Bounded, part: int, number: int, count: int, names: Sequence[str]) -> Selection:
+    """One of the compared subsets, as it is reported.
+
+    Args:
+        compared: The compared subsets.
+        part: By which part of the gap it was chosen: 0 for Δsuf, 1 for Δnec.
+        number: Its number in the cloud.
+        count: How many subsets tie with it.
+        names: The players' names.
+    """
     cloud = compared.cloud
     players = members(number) if cloud.keep is None else tuple(np.flatnonzero(cloud.keep[number]).tolist())
     gaps, errors = cloud.parts[number].tolist(), cloud.stderr[number].tolist()

@@ -160,7 +160,10 @@ class Explanation:
             decides: `decided`, 1 where a large output is what it decided for in this row and -1 where a
             small one is, and `threshold`, above which the output decides, where that is known. `stopped`
             where time was up, `effective_rows` where few rows decide, `resamples` where stability was asked
-            for.
+            for. Where the smallest sets were chosen on more background rows than those on which all subsets
+            were compared: `smaller_rows` and `larger_rows`, how many; `compared_sufficient`, sets that were
+            looked at on the larger; `undecided_sufficient`, smaller ones that could neither be ruled out nor
+            be seen to hold; and so on.
         details: What only some criteria say.
         model_rows: Model rows that this explanation needs: every subset with every draw, on fresh draws too,
             equal rows counted each time.

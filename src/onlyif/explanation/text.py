@@ -253,7 +253,7 @@ def _members(item: Explanation, chosen: Selection, width: int) -> Lines:
 
 def _gaps(item: Explanation, chosen: Selection, width: int) -> Lines:
     fresh_suf, fresh_nec = ("", "")
-    if chosen.fresh:
+    if chosen.fresh and chosen.fresh != (chosen.sufficiency, chosen.necessity):
         fresh_suf, fresh_nec = (f" (fresh draws: {measure_text(gap)})" for gap in chosen.fresh)
     keep = f"keeping only these{_at(item, chosen, 'kept')} moves the prediction by Δsuf = "
     hide = f"hiding only these{_at(item, chosen, 'hidden')} leaves it off the average by Δnec = "
@@ -385,6 +385,7 @@ def _certainty(item: Explanation, width: int) -> Lines:
     said = [
         sentence(basis_text(sure, constrained=item.constrained)),
         *_among(item),
+        *_elimination(item),
         *_supersets(item, sure),
         *_many(item, sure),
         *_lemma(sure),
@@ -402,6 +403,23 @@ def _among(item: Explanation) -> Lines:
         yield f"What is smallest or best here is so among the permitted sets: {said}."
     elif said:
         yield sentence(said)
+
+
+def _elimination(item: Explanation) -> Lines:
+    """How smallest sets were found on more rows than those on which all subsets were compared."""
+    told = item.settings
+    if "larger_rows" not in told:
+        return
+    rows = f"{told['larger_rows']:,} further background rows"
+    first = f"all other smaller sets were ruled out on the first {told['smaller_rows']:,}"
+    for kind in ("sufficient", "necessary"):
+        again, left = told[f"compared_{kind}"], told[f"undecided_{kind}"]
+        chosen = f"The {kind} set is the smallest seen to hold on {rows}"
+        if kind in item.missing:
+            chosen = f"No {kind} set was seen to hold on {rows}"
+        compared = f"{again:,} sets were compared there, {first}, with a chance of any error below 1 %"
+        open_ = f"; {left:,} smaller ones could neither be ruled out nor be seen to hold" if left else ""
+        yield f"{chosen}: {compared}{open_}."
 
 
 def _supersets(item: Explanation, sure: Certificate) -> Lines:
@@ -501,6 +519,12 @@ def _rows(item: Explanation) -> str:
 def _of_sets(item: Explanation) -> Mapping[str, str]:
     said = dict(item.provenance.sentences)
     told = {"f_S(x)": said.pop("restriction", "")}
+    if "larger_rows" in item.settings:
+        told["further rows"] = (
+            f"f_0, the two smallest sets with all that is said of them, and fresh gaps rest on "
+            f"{item.settings['larger_rows']:,} more rows of the background; all else rests on the first "
+            f"{item.settings['smaller_rows']:,}"
+        )
     if _has_errors(item):
         told["±"] = "one standard error; 'fresh draws' are ones that the search never saw"
     return told | {

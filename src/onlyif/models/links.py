@@ -39,6 +39,17 @@ class Link(ABC):
         """
         return means
 
+    def completed_squares(
+        self, means: Float64[np.ndarray, "*m _"], squares: Float64[np.ndarray, "*m _"]
+    ) -> Float64[np.ndarray, "*m _"]:
+        """The means of the squares of all outputs.
+
+        Args:
+            means: Those of the outputs that `averaged` gives.
+            squares: Those of their squares.
+        """
+        return squares
+
     @property
     def additive(self) -> bool:
         """Whether outputs are the margins themselves, so that means pass through the link."""
@@ -109,6 +120,12 @@ class TwoClassLink(Link):
     def completed(self, means: Float64[np.ndarray, "*m _"]) -> Float64[np.ndarray, "*m _"]:
         return np.concatenate([1 - means, means], axis=-1)
 
+    @override
+    def completed_squares(
+        self, means: Float64[np.ndarray, "*m _"], squares: Float64[np.ndarray, "*m _"]
+    ) -> Float64[np.ndarray, "*m _"]:
+        return np.concatenate([1 - 2 * means + squares, squares], axis=-1)
+
 
 @final
 @dataclass(frozen=True)
@@ -178,6 +195,12 @@ class NetworkLink(Link):
     def completed(self, means: Float64[np.ndarray, "*m _"]) -> Float64[np.ndarray, "*m _"]:
         return self.last.completed(means)
 
+    @override
+    def completed_squares(
+        self, means: Float64[np.ndarray, "*m _"], squares: Float64[np.ndarray, "*m _"]
+    ) -> Float64[np.ndarray, "*m _"]:
+        return self.last.completed_squares(means, squares)
+
     @property
     @override
     def costly(self) -> bool:
@@ -194,6 +217,45 @@ class NetworkLink(Link):
             rows = self.activation(rows) @ weights
             rows += biases
         return rows
+
+
+@final
+@dataclass(frozen=True)
+class SquaredLink(Link):
+    """The outputs of another link, followed by their squares, whose means tell how outputs are spread.
+
+    Args:
+        link: The other link.
+
+    Example:
+        >>> SquaredLink(TwoClassLink()).outputs(np.zeros((1, 1)))
+        array([[0.5 , 0.5 , 0.25, 0.25]])
+    """
+
+    link: Link
+
+    @override
+    def outputs(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        return _with_squares(self.link.outputs(margins))
+
+    @override
+    def averaged(self, margins: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+        return _with_squares(self.link.averaged(margins))
+
+    @override
+    def completed(self, means: Float64[np.ndarray, "*m _"]) -> Float64[np.ndarray, "*m _"]:
+        plain, squares = np.split(means, 2, axis=-1)
+        both = [self.link.completed(plain), self.link.completed_squares(plain, squares)]
+        return np.concatenate(both, axis=-1)
+
+    @property
+    @override
+    def costly(self) -> bool:
+        return self.link.costly
+
+
+def _with_squares(outputs: Float64[np.ndarray, "*m k"]) -> Float64[np.ndarray, "*m _"]:
+    return np.concatenate([outputs, np.square(outputs)], axis=-1)
 
 
 def _sigmoid(margins: Float64[np.ndarray, "*m k"], slope: float) -> Float64[np.ndarray, "*m k"]:

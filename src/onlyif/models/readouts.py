@@ -118,3 +118,38 @@ class DecisionReadout(Readout):
     @override
     def error(self, stderr: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
         return np.where((stderr != 0).any(2), np.nan, 0.0)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MomentsReadout(Readout):
+    """One named output an instance, with its square among those that count.
+
+    Args:
+        target: Number of the explained output of each instance.
+        n_outputs: How many outputs there are, before their squares.
+    """
+
+    target: Int64[np.ndarray, "b"]
+    n_outputs: int
+
+    @override
+    def part(self, instances: slice) -> "MomentsReadout":
+        return MomentsReadout(self.target[instances], self.n_outputs)
+
+    @override
+    def read(self, mean: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
+        return mean[np.arange(len(mean)), :, self.target]
+
+    @override
+    def counted(self, instance: int) -> slice:
+        number = int(self.target[instance])
+        return slice(number, number + self.n_outputs + 1, self.n_outputs)
+
+    @override
+    def of_counted(self, mean: Float64[np.ndarray, "*m c"]) -> Float64[np.ndarray, "*m"]:
+        return mean[..., 0]
+
+    @override
+    def error(self, stderr: Float64[np.ndarray, "b m k"]) -> Float64[np.ndarray, "b m"]:
+        return self.read(stderr)

@@ -126,6 +126,13 @@ class ReferenceRecipe(ABC):
         The reference itself where it can only be sampled: other seeds give other draws.
         """
 
+    def further(self, background: Background) -> Float64[np.ndarray, "rows c"] | None:
+        """Many more rows like those of the reference, and none of these, where it took few of them.
+
+        None where the user said how many rows to take, where there are few more, or no rows at all.
+        """
+        return None
+
     @property
     def needs_background(self) -> bool:
         """Whether it cannot be built without rows like those the model was trained on."""

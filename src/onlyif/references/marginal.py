@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from typing_extensions import override
 
 from onlyif.core.arguments import Either, Kind, Name, Whole
@@ -18,6 +18,8 @@ from onlyif.references.base import Draws, Law, Plan, Reference, ReferenceRecipe
 
 # The model is asked for each of these, eight times a row that is explained.
 MOST_FRESH = 1_000
+# Smallest sets are chosen on further rows where there are so many, and on no more than that.
+LEAST_FURTHER, MOST_FURTHER = 500, 10_000
 
 
 @final
@@ -155,7 +157,7 @@ class Marginal(ReferenceRecipe):
             f_S(x) is computed affords: up to 30,000 where it is a sum of trees and up to 10,000 where it
             is a sum over features; where it is a link of such a sum, with a table a row, as many as let all
             subsets fit the budget, from 100 to 300 of trees and to 1,000 of features; 100 where the model
-            is asked.
+            is asked. Where these are few of those given, the smallest sets are chosen on up to 10,000 others.
     """
 
     n_rows: int | str | None = "auto"
@@ -173,6 +175,15 @@ class Marginal(ReferenceRecipe):
     def fresh(self, background: Background) -> Reference | None:
         most = MOST_FRESH if isinstance(self.n_rows, str) else None
         return fresh_marginal(background.values, self._rows(background), background.seed, most)
+
+    @override
+    def further(self, background: Background) -> Float64[np.ndarray, "rows c"] | None:
+        first = background.usual_rows
+        if not isinstance(self.n_rows, str) or len(background.values) - first < LEAST_FURTHER:
+            return None
+        order = _sample_order(len(background.values), background.seed)
+        rows: np.ndarray = background.values[order[first : first + MOST_FURTHER]]
+        return rows
 
     def _rows(self, background: Background) -> int | None:
         return background.usual_rows if isinstance(self.n_rows, str) else self.n_rows

@@ -1,6 +1,6 @@
 """f_S(x) of a link of a sum over players under a finite reference, exactly: the model is asked for parts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import final
 
@@ -16,7 +16,7 @@ from onlyif.core.shapes import Instances, Keep
 from onlyif.core.subsets import codes_of_keep, keep_of_codes
 from onlyif.engine.engine import Engine, checked, slices
 from onlyif.models.base import Predictor
-from onlyif.models.links import Link
+from onlyif.models.links import Link, SquaredLink
 from onlyif.models.readouts import Readout
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.base import Estimate, GroupedTable, Method, Restriction, check_table_size
@@ -105,6 +105,28 @@ class AdditiveRestriction(Restriction):
             mean[i] = readout.part(slice(i, i + 1)).read(np.tensordot(sizes, made, 1)[None])[0]
             outputs.append(made[..., readout.counted(i)].swapaxes(0, 1))
         return GroupedTable(self._exact(mean), outputs.__getitem__)
+
+    @override
+    def with_squares(self) -> Restriction | None:
+        # Where margins are the outputs, a mean is no sum over atoms, and takes as many of them as there are.
+        return None if self.link.additive else replace(self, link=SquaredLink(self.link))
+
+    def row_outputs(
+        self,
+        own: Float64[np.ndarray, "d k"],
+        parts: Float64[np.ndarray, "d n k"],
+        keep: Bool[np.ndarray, "m d"],
+    ) -> Float64[np.ndarray, "m n j"]:
+        """The outputs of an instance with some players of other rows, row by row.
+
+        Args:
+            own: What each player adds in the instance.
+            parts: What each adds in the other rows.
+            keep: The players kept, for each subset.
+        """
+        margins = np.tensordot((~keep).astype(np.float64), parts, 1)
+        margins += (self.base + keep.astype(np.float64) @ own)[:, None]
+        return self.link.completed(self._linked(margins))
 
     def _of_groups(
         self, own: Float64[np.ndarray, "d k"], group: Int64[np.ndarray, "n"], sizes: Float64[np.ndarray, "g"]

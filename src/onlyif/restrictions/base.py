@@ -107,6 +107,13 @@ class Restriction(ABC):
             f"computed as: {self.method.sentence}"
         )
 
+    def with_squares(self) -> "Restriction | None":
+        """The same of the model's outputs and, after them, their squares; None where it knows no way to.
+
+        The mean of the squares tells how outputs are spread over the atoms of the reference.
+        """
+        return None
+
     @property
     @abstractmethod
     def method(self) -> Method:

@@ -1,6 +1,6 @@
 """f_S(x) exactly, by running through every atom of a finite reference."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
@@ -12,6 +12,7 @@ from onlyif.core.shapes import Instances, Keep
 from onlyif.engine.engine import Engine
 from onlyif.models.base import Predictor
 from onlyif.models.readouts import Readout
+from onlyif.models.squared import SquaredPredictor
 from onlyif.references.base import Plan, Reference
 from onlyif.restrictions.base import Estimate, GroupedTable, Method, Restriction, check_table_size
 from onlyif.restrictions.blocks import Subsets, Walk
@@ -68,6 +69,10 @@ class EnumeratedRestriction(Restriction):
             return super().grouped_table(x, readout, groups)
         check_table_size((1 + len(groups.members)) * len(x), self.players.count)
         return self._walk.grouped_table(x, readout, groups)
+
+    @override
+    def with_squares(self) -> Restriction:
+        return replace(self, predictor=SquaredPredictor(self.predictor))
 
     @override
     def distinct_share(self, x: Instances) -> float:

@@ -33,6 +33,7 @@ from onlyif.setup.choose import (
     search_bytes,
 )
 from onlyif.setup.foundation import Foundation, Source, foundation_of
+from onlyif.setup.larger import Further, larger_of
 from onlyif.setup.once import Once, transformed_once
 from onlyif.setup.options import (
     Options,
@@ -69,11 +70,13 @@ class Hidden:
         reference: The reference.
         fresh: An independent one of the same kind, or None.
         groups: Its rows in groups; None where stability is not asked for.
+        further: Many more rows like its own, or None.
     """
 
     reference: Reference
     fresh: Reference | None
     groups: Groups | None
+    further: Further | None
 
 
 @final
@@ -119,17 +122,23 @@ class SetsSetup(Setup):
         check_together(search, self.permitted)
         n_tables = max(restriction.method.tables, ready.asked.outputs.shape[1])
         check_search(search, players.count, n_tables)
-        if options.question.confidence is not None:
+        further = hidden.further if search.plan.complete else None
+        larger = larger_of(ready, further, restriction, predictor, reference.law.n_atoms or 0)
+        if larger is not None:
+            groups = None
+        elif options.question.confidence is not None:
             groups = _groups_of_errors(ready, restriction, groups)
         if groups is not None:
             _check_resampled(options, search, restriction, meter)
             n_tables += (1 + ready.asked.outputs.shape[1]) * len(groups.members)
             check_search(search, players.count, n_tables)
         function = SetFunction(restriction, rows.x, _readout(ready), players.count)
-        again = fresh_restriction(parts, hidden.fresh, restriction)
+        again = None if larger else fresh_restriction(parts, hidden.fresh, restriction)
         fresh = None if again is None else replace(function, restriction=again)
         conditions = Conditioning(reference, players)
         criterion = _criterion(options, function, fresh, conditions, groups)
+        if larger is not None and isinstance(criterion, SetsCriterion):
+            criterion = replace(criterion, larger=larger)
         choice = self._choice(predictor, restriction, search, criterion, reference)
         more = () if route.restriction else (*once.notes, *_rounded(self.base, reference))
         told = replace(choice, notes=(*route.notes, *more), sentences={**choice.sentences, **once.sentences})
@@ -208,7 +217,9 @@ def _hidden(base: Foundation, recipe: ReferenceRecipe, n_rows: int | None = None
     """The reference, over as many rows as are affordable where its recipe leaves that open."""
     background = base.background if n_rows is None else replace(base.background, usual_rows=n_rows)
     reference = recipe.build(background)
-    return Hidden(reference, recipe.fresh(background), _groups(base.source.options, reference))
+    groups, rows = _groups(base.source.options, reference), recipe.further(background)
+    further = None if rows is None else Further(rows)
+    return Hidden(reference, recipe.fresh(background), groups, further)
 
 
 def _affordable(base: Foundation, route: TreeRoute) -> int:
