@@ -8,7 +8,8 @@ FOLDER holds the data sets (adult/adult.csv.gz; ONLYIF_DATA by default); without
 taken. onlyif gives whole explanations: smallest sets, the continua of all sizes, a certificate, Shapley
 values. The others give Shapley values of the same game: shap's interventional TreeExplainer and woodelf of
 trees, shap's and shapiq's exact explainers of anything that is asked. A floor is the bare model on the
-distinct rows that the answer rests on, in the fastest of three batch sizes.
+distinct rows that the answer rests on, in the fastest of three batch sizes; beside it stands the same with
+these rows written and their answers averaged. "preparation" is what comes before the first row.
 
 Every side of a comparison is a process of its own, forked with the model and the data at hand. They take
 turns: nine times each, fewer where a side has had four seconds. Times are processor times, medians with
@@ -258,15 +259,23 @@ def engine(model, rows, background):
     return Side("model + engine", len(rows), work)
 
 
+def preparation(model, rows, background, **options):
+    """What an explanation spends before the first row: a part of the side of onlyif."""
+
+    def work():
+        prepare(model, rows, background, Options(reference=EVERYTHING, **options))
+
+    return Side("preparation", len(rows), work)
+
+
 def floor(ask, rows, background):
     """The bare model on the distinct mixtures of each row with the background rows."""
-    mixed = [_mixtures(rows[place : place + 1], background) for place in range(len(rows))]
+    mixed = [_mixtures(rows[place : place + 1], background)[0] for place in range(len(rows))]
 
     def asked(size, n=None):
         started = time.process_time()
         for table in mixed[:n]:
-            for first in range(0, len(table), size):
-                ask(table[first : first + size])
+            _answers(ask, table, size)
         return time.process_time() - started
 
     size = min((1024, 4096, 16_384), key=lambda size: asked(size, 3))
@@ -275,24 +284,54 @@ def floor(ask, rows, background):
     )
 
 
+def plain(ask, rows, background, size=4096):
+    """The floor, with these mixtures written and their answers averaged for every subset by plain numpy.
+
+    Which mixtures are distinct, and where they belong, is known before.
+    """
+    both = [np.concatenate([row[None], background]) for row in rows]
+    known = [_mixtures(row[None], background)[1:] for row in rows]
+
+    def work():
+        for values, (source, place) in zip(both, known, strict=True):
+            outputs = _answers(ask, values[source, np.arange(values.shape[1])], size)
+            outputs.take(place).mean(0)
+
+    return Side("model, writing and averaging", len(rows), work)
+
+
+def _answers(ask, table, size):
+    return np.concatenate([ask(table[first : first + size]) for first in range(0, len(table), size)])
+
+
 def _mixtures(row, background):
-    """All that is partly the row and partly a background row, each mixture once."""
+    """All that is partly the row and partly a background row, each mixture once.
+
+    Beside it the row that each of its values is of, and the number of the mixture of each background row and
+    subset that is kept.
+    """
     is_frame = isinstance(row, pd.DataFrame)
     both = pd.concat([row, background]) if is_frame else np.concatenate([row, background])
     values = _codes(both).to_numpy(float) if is_frame else both
-    taken = []
+    taken, places, n_taken = [], [], 0
+    subsets = np.arange(1 << values.shape[1])
     for z in range(1, len(values)):
         differ = np.flatnonzero(values[z] != values[0])
         keep = np.arange(1 << len(differ))[:, None] >> np.arange(len(differ)) & 1
         from_z = np.zeros((len(keep), values.shape[1]), dtype=int)
         from_z[:, differ] = z * (1 - keep)
+        places.append(n_taken + ((subsets[:, None] >> differ & 1) << np.arange(len(differ))).sum(1))
         taken.append(from_z)
+        n_taken += len(keep)
     source = np.concatenate(taken)
-    _, first = np.unique(values[source, np.arange(values.shape[1])], axis=0, return_index=True)
-    source = source[first]
+    _, first, number = np.unique(
+        values[source, np.arange(values.shape[1])], axis=0, return_index=True, return_inverse=True
+    )
+    source, place = source[first], number.reshape(-1)[np.array(places)]
     if is_frame:
-        return pd.DataFrame({name: both[name].array.take(source[:, i]) for i, name in enumerate(both)})
-    return values[source, np.arange(values.shape[1])]
+        table = pd.DataFrame({name: both[name].array.take(source[:, i]) for i, name in enumerate(both)})
+        return table, source, place
+    return values[source, np.arange(values.shape[1])], source, place
 
 
 # -------------------------------------------------------------------------------------------------- cases
@@ -307,6 +346,7 @@ def of_forest(folder):
             f"forest 100 x 8, {len(background):,} background rows, {len(rows)} rows",
             (
                 ours(model, rows, background, reference=EVERYTHING),
+                preparation(model, rows, background),
                 shap_trees(model, rows[:few], background, "raw"),
                 woodelf_trees(model, rows, background),
             ),
@@ -323,21 +363,22 @@ def of_boosted(folder):
         "XGBoost": xgboost.XGBClassifier(n_estimators=100, max_depth=6, n_jobs=1).fit(x, y),
     }
     for library, model in models.items():
-        for output, n, n_rows, few in (
-            ("margin", 100, N_ROWS, 50),
-            ("margin", 1000, N_ROWS, 5),
-            ("probability", 100, 20, 20),
-            ("probability", 1000, 3, 3),
+        for output, n, few in (
+            ("margin", 100, 50),
+            ("margin", 1000, 5),
+            ("probability", 100, 20),
+            ("probability", 1000, 3),
         ):
-            rows, background = parts(x, min(n, len(x) - N_ROWS), n_rows)
+            rows, background = parts(x, min(n, len(x) - N_ROWS))
             sides = [
                 ours(model, rows, background, reference=EVERYTHING, output=output),
+                preparation(model, rows, background, output=output),
                 shap_trees(model, rows[:few], background, "raw" if output == "margin" else output),
             ]
             if output == "margin":
                 sides.append(woodelf_trees(model, rows, background))
             yield Case(
-                f"{library} {output}, {len(background):,} background rows, {n_rows} rows", tuple(sides)
+                f"{library} {output}, {len(background):,} background rows, {len(rows)} rows", tuple(sides)
             )
     rows, background = parts(x, 100)
     for n in (1, 5):
@@ -420,6 +461,7 @@ def of_functions(folder):
                 ours(ask, rows, background, reference=EVERYTHING),
                 engine(ask, rows, background),
                 floor(ask, rows, background),
+                plain(ask, rows, background),
                 shap_exact(ask, few, background),
                 shapiq_exact(ask, few, background),
             ),

@@ -105,6 +105,33 @@ def test_blends_are_those_of_plain_loops(seed, n, max_rows):
     assert len(model.rows) - before == sum(2 ** int(k) for k in differ.players.sum(2).ravel())
 
 
+def test_rows_are_joined_from_both_halves_of_the_players_bit_by_bit(monkeypatch):
+    """Zeros of both signs and the smallest numbers stay what they are; players have several entries."""
+    rng, d = np.random.default_rng(0), 8
+    levels = np.array([-0.0, 0.0, 5e-324, -1.5, 2.0])
+    players = Players(np.array([7, 0, 1, 2, 3, 3, 4, 5, 6, 1]), tuple("abcdefgh"))
+    x, other = (levels[rng.integers(0, 5, (n, 10))] for n in (2, 12))
+    # Players of two entries hold one value in both, so that rows have values in common.
+    x[:, 9], x[:, 5], other[:, 9], other[:, 5] = x[:, 2], x[:, 4], other[:, 2], other[:, 4]
+    joined, of = [], module._Halves.of
+    monkeypatch.setattr(module._Halves, "of", staticmethod(lambda *made: joined.append(1) or of(*made)))
+    rows = []
+
+    def model(batch):
+        rows.extend(map(bytes, batch))
+        return batch.sum(1)
+
+    engine = Engine(FunctionPredictor(model), players, 100)
+    differ, equal = engine.differing(x, other), engine.equal(other)
+    for _ in engine.all_blends(x, other, differ, equal):
+        pass
+    keep = keep_of_codes(np.arange(2**d), d)[:, players.index]
+    expected = [{bytes(row) for z in other for row in np.where(keep, one, z)} for one in x]
+    assert joined
+    assert len(rows) == sum(map(len, expected))
+    assert set(rows) == expected[0] | expected[1]
+
+
 def both_ways(monkeypatch, made):
     """What is made where equal rows are looked for, and where they are not."""
     found = made()

@@ -46,6 +46,13 @@ def ascended(pixels=None):
 
 
 SCORES = ascended()[3]
+
+
+def test_scores_of_an_ascent_say_how_many_rows_the_model_received():
+    for item in SCORES:
+        assert item.asked_rows == item.model_rows > 0
+
+
 WORLDS = {
     "sets": example_explanations(),
     "causes": example_causes(),

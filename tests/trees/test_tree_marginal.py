@@ -294,6 +294,23 @@ def test_background_rows_that_share_values_with_x(d, entries, link, monkeypatch)
         np.testing.assert_allclose(found, expected[:, output], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_thresholds", [100, 300])
+def test_columns_with_few_and_many_thresholds(n_thresholds):
+    """The cells of 128 or more take wider numbers; rows lie below, between and above all thresholds."""
+    grown = [Split(0, float(t), Leaf((0.0,)), Leaf((2.0**-t,))) for t in range(0, n_thresholds, 2)]
+    grown += [
+        Split(0, float(t), Split(1, 0.5, Leaf((1.0,)), Leaf((3.0,))), Leaf((0.0,)))
+        for t in range(1, n_thresholds, 2)
+    ]
+    x = np.array([[n_thresholds / 3, 0.0]])
+    background = np.array([[-5.0, 1.0], [n_thresholds + 9.0, 1.0], [n_thresholds / 2, 0.0], [math.nan, 1.0]])
+    ensemble = ensemble_of(grown, 2)
+    blends = np.where(keep_of_codes(np.arange(4), 2)[:, None], x[0], background)
+    expected = ensemble.predict(blends.reshape(-1, 2)).reshape(4, 4).mean(1)
+    found = compile_tree_marginal(ensemble, _players([0, 1]), background).table(x, _readout(x, 0)).mean[0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("worth", [0, np.inf])
 @pytest.mark.parametrize("k", [1, 3])
 def test_cubes_multiplied_out_by_what_is_kept_or_hidden(worth, k, monkeypatch):

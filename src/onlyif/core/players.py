@@ -6,6 +6,7 @@ A player is what is kept or hidden as a whole: a column, a group of columns
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -56,7 +57,13 @@ class Players:
 
     def columns(self, player: int) -> tuple[int, ...]:
         """The flat positions of the entries of one player."""
-        return tuple(np.flatnonzero(self.index == player).tolist())
+        return self._columns[player]
+
+    @cached_property
+    def _columns(self) -> tuple[tuple[int, ...], ...]:
+        order = np.argsort(self.index, axis=None, kind="stable")
+        ends = np.cumsum(np.bincount(self.index.ravel(), minlength=self.count))
+        return tuple(tuple(part.tolist()) for part in np.split(order, ends[:-1]))
 
 
 def duplicates(names: Sequence[str]) -> list[str]:

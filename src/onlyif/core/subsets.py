@@ -6,12 +6,12 @@ complements. The canonical order of subsets is (size, then sorted player
 indices), the rule by which every tie is broken.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from math import comb
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int, Int64, UInt8
 
 
 def keep_of_codes(codes: Int64[np.ndarray, "m"], n_players: int) -> Bool[np.ndarray, "m d"]:
@@ -57,6 +57,47 @@ def code_of(players: Iterable[int]) -> int:
         5
     """
     return sum(1 << i for i in set(players))
+
+
+def lowest_bits(masks: Int[np.ndarray, "n"], count: int) -> Iterator[Int[np.ndarray, "n"]]:
+    """The lowest player of each mask, the second, and so on, as masks; 0 where there are fewer.
+
+    Args:
+        masks: Sets of players as bits.
+        count: How many are wanted.
+    """
+    left = masks.copy()
+    for _ in range(count):
+        lowest = left & -left
+        left ^= lowest
+        yield lowest
+
+
+def bit_counts(masks: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n"]:
+    """The number of players in each mask.
+
+    Args:
+        masks: Sets of players as bits.
+
+    Example:
+        >>> bit_counts(np.array([0, 5, 255])).tolist()
+        [0, 2, 8]
+    """
+    words = np.ascontiguousarray(masks).view(np.uint16).reshape(len(masks), -1).T
+    counts: np.ndarray = _COUNTS.take(words[0])
+    for more in words[1:]:
+        counts += _COUNTS.take(more)
+    return counts
+
+
+def _counts_of_codes(n_bits: int) -> UInt8[np.ndarray, "codes"]:
+    counts = np.zeros(1, dtype=np.uint8)
+    for _ in range(n_bits):
+        counts = np.concatenate([counts, counts + np.uint8(1)])
+    return counts
+
+
+_COUNTS = _counts_of_codes(16)
 
 
 def subset_sizes(n_players: int) -> Int64[np.ndarray, "two_to_d"]:

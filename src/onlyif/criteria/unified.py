@@ -73,7 +73,8 @@ def gaps_of_table(distance: Distance, table: Estimate) -> Gaps:
     full, base, hidden = table.mean[:, -1:], table.mean[:, :1], table.mean[:, ::-1]
     sufficiency = distance.between(full, table.mean)
     necessity = distance.between(hidden, base)
-    parts = np.stack([sufficiency, necessity], axis=2)
+    # Each part lies in one piece, for they are read one by one.
+    parts = np.stack([sufficiency, necessity], axis=1).swapaxes(1, 2)
     if not table.stderr_from_base.any():
         return Gaps(parts, np.broadcast_to(np.zeros(()), parts.shape), table.model_rows)
     errors = [

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
@@ -12,9 +12,12 @@ from typing_extensions import override
 
 from onlyif.core.players import Players
 from onlyif.core.subsets import codes_of_keep
+from onlyif.engine.small_tables import SmallTables, small_tables
 
 # Outputs that are looked up at once, of subsets and pairs.
 PLACES_AT_ONCE = 2**16
+# Entries of tables of pairs that are added up at once.
+ENTRIES_AT_ONCE = 2**17
 # Entries of the table that says which rows are equal: sets of players times rows.
 MOST_ENTRIES = 2**21
 # Places for pairs of a row and a value, where that table is made: 4 MiB.
@@ -57,6 +60,17 @@ class Places(ABC):
 
         Args:
             codes: The subsets; a power of two of them, which divides the first code.
+        """
+
+    @abstractmethod
+    def small_tables(
+        self, instance: Int64[np.ndarray, "p"], d: int
+    ) -> Iterator[tuple[SmallTables, Int[np.ndarray, "q"]]]:
+        """Tables of pairs, of the subsets of the players in which each differs, and where their outputs are.
+
+        Args:
+            instance: The instance of each pair, which is the group of its table.
+            d: The number of all players.
         """
 
     @abstractmethod
@@ -110,6 +124,20 @@ class Blends:
         found: np.ndarray = self.outputs.take(self.of_pairs.places(codes), axis=0)
         return found
 
+    def add_sums(
+        self, shares: Float64[np.ndarray, "s v"], total: Float64[np.ndarray, "b s k two_to_d"]
+    ) -> None:
+        """Add weighted sums over what replaces a part of each instance to those for all subsets, in place.
+
+        Args:
+            shares: The weights of all that replaces a part, for each sum.
+            total: The sums of each instance.
+        """
+        d = (total.shape[-1] - 1).bit_length()
+        for tables, places in self.of_pairs.small_tables(self.instance, d):
+            weights = shares[:, self.other[tables.rows]]
+            tables.add_sums(self.outputs.take(places, axis=0), weights, total)
+
     def one_by_one(self) -> tuple[Int64[np.ndarray, "r"], "Blends"]:
         """The same where no two pairs have an output in common, and for each output its pair's other."""
         each = self.of_pairs.one_by_one(len(self.outputs))
@@ -145,6 +173,14 @@ class PlacesOfPairs(Places):
                 places += moved
             step <<= differs
         return places
+
+    @override
+    def small_tables(
+        self, instance: Int64[np.ndarray, "p"], d: int
+    ) -> Iterator[tuple[SmallTables, Int[np.ndarray, "q"]]]:
+        for tables in small_tables(self.differ, instance, d, ENTRIES_AT_ONCE):
+            firsts = ((self.first[tables.rows[run.rows]], run.width) for run in tables.runs)
+            yield tables, np.concatenate([(at + np.arange(n)[:, None]).ravel() for at, n in firsts])
 
     @override
     def one_by_one(self, n_outputs: int) -> OneByOne:
@@ -201,56 +237,86 @@ class EqualRows:
 
     same: Int32[np.ndarray, "v two_to_d"]
 
-    @cached_property
-    def own(self) -> Bool[np.ndarray, "v two_to_d"]:
-        """Which entries stand for all that are the same."""
-        every = np.arange(self.same.size, dtype=np.int32).reshape(self.same.shape)
-        own: np.ndarray = self.same == every
-        return own
-
-    def distinct(self, differ: Int64[np.ndarray, "v"]) -> tuple[Int64[np.ndarray, "_"], Places]:
-        """The distinct blends of an instance with all rows, as entries, and where each pair's are among them.
+    def distinct(self, differ: Int64[np.ndarray, "u v"]) -> tuple[Int64[np.ndarray, "_"], "PlacesOfEntries"]:
+        """The distinct blends of instances with all rows, and where each pair's are among them.
 
         Args:
-            differ: The code of the players in which the instance differs from each row.
+            differ: The code of the players in which instances differ from rows.
+
+        Returns:
+            Entries, counted on from instance to instance, and places.
         """
-        own = differ.astype(np.int32)
-        blends = entries_inside(own, self.same.shape[1])
-        blends &= self.own
-        number = np.cumsum(blends, dtype=np.int32)
-        number -= 1
-        return np.flatnonzero(blends), PlacesOfEntries(own, number.take(self.same))
+        n_players, instance = (self.same.shape[1] - 1).bit_length(), np.arange(differ.size) // len(self.same)
+        blends, laid_out = list[np.ndarray](), []
+        for tables in small_tables(differ.ravel(), instance, n_players, ENTRIES_AT_ONCE):
+            entries = self._entries(tables)
+            first = entries // self.same.size
+            first *= self.same.size
+            standing = self.same.take(entries - first)
+            standing += first
+            laid_out.append((tables, standing))
+            blends.append(entries[standing == entries])
+        every = np.concatenate(blends)
+        # Filled where a blend is, which is all that is read.
+        number = np.zeros((len(differ), self.same.size), dtype=np.int32)
+        number.reshape(-1)[every] = np.arange(len(every), dtype=np.int32)
+        return every, PlacesOfEntries(differ.ravel(), self.same, number, tuple(laid_out))
+
+    def _entries(self, tables: SmallTables) -> Int32[np.ndarray, "q"]:
+        """What is hidden of the players that differ, and the pair beside it, for each entry of tables."""
+        parts = [
+            (tables.codes(run) ^ tables.differs_of(run)) + tables.rows[run.rows] * self.same.shape[1]
+            for run in tables.runs
+        ]
+        return np.concatenate([part.ravel() for part in parts]).astype(np.int32)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class PlacesOfEntries(Places):
-    """Where the outputs of an instance's distinct blends are.
+    """Where the outputs of some instances' distinct blends are.
 
     Args:
-        differ: The code of the players in which the instance differs from each row.
-        place: For each entry of equal rows that of its output; only those matter in which a row replaces
-            such players alone.
+        differ: The code of the players in which the instance and the row of each pair differ.
+        same: For each entry of `EqualRows` the one that stands for it.
+        number: For each instance and entry that stands for others the place of its output, where its row
+            replaces players that differ alone.
+        laid_out: Tables of the subsets of the players in which each pair differs, and what stands for their
+            entries, counted on from instance to instance.
     """
 
-    differ: Int32[np.ndarray, "v"]
-    place: Int32[np.ndarray, "v two_to_d"]
+    differ: Int64[np.ndarray, "p"]
+    same: Int32[np.ndarray, "v two_to_d"]
+    number: Int32[np.ndarray, "u entries"]
+    laid_out: tuple[tuple[SmallTables, Int32[np.ndarray, "q"]], ...]
 
     @override
     def places(self, codes: slice) -> Int[np.ndarray, "p s"]:
         # What is hidden of those players in which the pair differs, and the row beside it.
-        entries = self.differ[:, None] & ~np.arange(codes.start, codes.stop, dtype=np.int32)
-        entries += np.arange(len(self.differ), dtype=np.int32)[:, None] * self.place.shape[1]
-        places: np.ndarray = self.place.take(entries)
-        return places
+        differ = self.differ.astype(np.int32)[:, None]
+        entries = differ & ~np.arange(codes.start, codes.stop, dtype=np.int32)
+        entries += np.arange(len(differ), dtype=np.int32)[:, None] * self._place.shape[1]
+        return self._place.take(entries)
+
+    @override
+    def small_tables(
+        self, instance: Int64[np.ndarray, "p"], d: int
+    ) -> Iterator[tuple[SmallTables, Int[np.ndarray, "q"]]]:
+        for tables, standing in self.laid_out:
+            yield replace(tables, group=tables.group + instance[0]), self.number.take(standing)
 
     @override
     def one_by_one(self, n_outputs: int) -> OneByOne:
-        inside = entries_inside(self.differ, self.place.shape[1])
-        number = np.cumsum(inside, dtype=np.int32).reshape(inside.shape)
-        number -= 1
-        pair = np.nonzero(inside)[0]
-        return OneByOne(pair, self.place[inside], PlacesOfEntries(self.differ, number))
+        # Less is hidden where more is kept.
+        inside = entries_inside(self.differ.astype(np.int32), self._place.shape[1])[:, ::-1]
+        widths = np.count_nonzero(inside, axis=1)
+        of_pairs = PlacesOfPairs(self.differ, np.cumsum(widths) - widths)
+        return OneByOne(np.nonzero(inside)[0], self._place[:, ::-1][inside], of_pairs)
+
+    @cached_property
+    def _place(self) -> Int32[np.ndarray, "p two_to_d"]:
+        """The place of the output of each entry."""
+        return self.number.take(self.same.ravel(), axis=1).reshape(-1, self.same.shape[1])
 
 
 def entries_inside(differ: Int32[np.ndarray, "v"], n_sets: int) -> Bool[np.ndarray, "v two_to_d"]:

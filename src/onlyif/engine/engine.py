@@ -10,11 +10,12 @@ for each set of players which rows do, whatever the instance, and one of them is
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import final
+from functools import partial
+from typing import Any, final
 
 import numpy as np
 from array_api_compat import is_numpy_array
-from jaxtyping import Bool, Float, Float64, Int, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64, UInt
 
 from onlyif.core.arrays import Array, beside, copied, doubled, in_dtype, namespace, where_kept
 from onlyif.core.blend import blend
@@ -236,7 +237,7 @@ class Engine:
                 yield self._all_of((mine[pairs.instance], theirs[pairs.other]), pairs)
             return
         for part in slices(len(x), self.instances_at_once(len(other))):
-            yield from self._all_equal(mine[part], theirs, part.start, differ.codes[part], equal)
+            yield self._all_equal(mine[part], theirs, part.start, differ.codes[part], equal)
 
     def n_asked(self, other: Float[Array, "v *x"], differ: Differences, equal: EqualRows | None) -> int:
         """The number of rows that `all_blends` asks for; of very many at most so many.
@@ -248,7 +249,7 @@ class Engine:
         """
         if equal is None or differ.rows.sum() > MOST_COUNTED:
             return int(differ.rows.sum())
-        return sum(len(equal.distinct(codes)[0]) for codes in differ.codes)
+        return sum(len(equal.distinct(codes[None])[0]) for codes in differ.codes)
 
     def instances_at_once(self, n_others: int) -> int:
         """How many instances share calls where it is known which of those that replace a part are equal.
@@ -274,7 +275,7 @@ class Engine:
         first: int,
         differ: Int64[np.ndarray, "u v"],
         equal: EqualRows,
-    ) -> Iterator[Blends]:
+    ) -> Blends:
         """Of some instances, which share calls; what several pairs have in common is asked for once.
 
         Args:
@@ -284,16 +285,16 @@ class Engine:
             differ: The codes of the players in which they differ.
             equal: Which of those that replace a part are equal.
         """
-        known, other = [equal.distinct(codes) for codes in differ], np.arange(len(theirs))
-        ends = np.cumsum([0, *(len(blends) for blends, _ in known)])
-        blends = np.concatenate([blends + i * equal.same.size for i, (blends, _) in enumerate(known)])
+        blends, places = equal.distinct(differ)
+        few = 4 * (len(mine) * len(theirs) << ((self.players.count + 1) // 2)) < len(blends)
+        write = _Halves.of(mine, theirs, self.players).joined if few else partial(self._written, mine, theirs)
         parts = [
-            doubled(asked(self.predictor, self._written(mine, theirs, blends[part])))
+            doubled(asked(self.predictor, write(blends[part])))
             for part in slices(len(blends), self.rows_a_call)
         ]
         outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        for i, (_, places) in enumerate(known):
-            yield Blends(np.full_like(other, first + i), other, places, outputs[ends[i] : ends[i + 1]])
+        instance, other = np.divmod(np.arange(differ.size), len(theirs))
+        return Blends(first + instance, other, places, outputs)
 
     def _written(
         self, mine: np.ndarray, theirs: np.ndarray, blends: Int64[np.ndarray, "r"]
@@ -356,6 +357,60 @@ class Engine:
             half, (row, entry) = 1 << place, np.nonzero(flat == which[:, place, None])
             grown[:, half : 2 * half] = grown[:, :half]
             grown[row, half : 2 * half, entry] = chosen[row, entry, None]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Halves:
+    """All blends of some pairs in the lower half of the players, and all in the upper half, as bits.
+
+    Entries of the other half are 0, which changes nothing of what they are joined with.
+
+    Args:
+        low: By instance, what replaces a part of it, and code.
+        high: The same.
+        players: How players tile an instance.
+        dtype: What the bits are of.
+    """
+
+    low: UInt[np.ndarray, "l entries"]
+    high: UInt[np.ndarray, "h entries"]
+    players: Players
+    dtype: np.dtype[Any]
+
+    @staticmethod
+    def of(mine: np.ndarray, theirs: np.ndarray, players: Players) -> "_Halves":
+        """Of every pair of an instance and what replaces a part of it."""
+        bits, player, d = np.dtype(f"u{mine.itemsize}"), players.index.ravel(), players.count
+        x, z = (np.ascontiguousarray(rows).reshape(len(rows), -1).view(bits) for rows in (mine, theirs))
+        halves = []
+        for start, stop in ((0, d // 2), (d // 2, d)):
+            own = (start <= player) & (player < stop)
+            hidden = keep_of_codes(np.arange(1 << (stop - start)) << start, d).take(player, axis=1)
+            of_x, of_z = x[:, None] * (own & ~hidden), z[:, None] * (own & hidden)
+            half = of_x.reshape(len(x), 1, -1) | of_z.reshape(len(z), -1)
+            halves.append(half.reshape(-1, len(player)))
+        low, high = halves
+        return _Halves(low, high, players, mine.dtype)
+
+    def joined(self, blends: Int64[np.ndarray, "r"]) -> Float[np.ndarray, "r *x"]:
+        """Blends as rows.
+
+        Args:
+            blends: Entries of equal rows, counted on from instance to instance.
+        """
+        d, n_entries = self.players.count, self.players.index.size
+        n_low, n_high = d // 2, d - d // 2
+        rows = np.empty((len(blends), n_entries), dtype=self.low.dtype)
+        # In pieces that stay in the cache until both halves are written.
+        for part in slices(len(blends), max(1, ENTRIES_WRITTEN_AT_ONCE // n_entries)):
+            some = blends[part]
+            # Pairs come first: without the bits of one half there is the place in the other.
+            high = some >> n_low
+            low = (high >> n_high << n_low) + (some & ((1 << n_low) - 1))
+            self.low.take(low, axis=0, out=rows[part], mode="clip")
+            rows[part] |= self.high.take(high, axis=0)
+        return rows.view(self.dtype).reshape(len(blends), *self.players.index.shape)
 
 
 def check_max_rows(max_rows: int) -> None:

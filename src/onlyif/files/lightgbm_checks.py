@@ -7,7 +7,8 @@ prediction does not use (parameters, importances, byte offsets) are not taken ov
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 
@@ -45,8 +46,40 @@ _MAX_OUTPUTS = 1000
 Fields = Mapping[str, str]
 
 
-def checked_text(text: str) -> str:
-    """The model's text written anew, after all numbers that are used as positions proved in range.
+@final
+@dataclass(frozen=True)
+class ModelText:
+    """A model's text, taken apart.
+
+    Args:
+        header: What is said of all trees.
+        trees: The text of each tree after its number.
+        rest: What stands behind the trees.
+    """
+
+    header: Fields
+    trees: tuple[str, ...]
+    rest: str
+
+    def fields(self, i: int) -> Fields:
+        """What is said of one tree.
+
+        Args:
+            i: The number of the tree.
+
+        Raises:
+            StorageError: if it is numbered otherwise, or a line is unknown or repeated.
+        """
+        number, *lines = self.trees[i].split("\n")
+        if number != str(i):
+            raise StorageError(
+                f"tree {i} of the LightGBM model is numbered {number[:20]!r}; the file is damaged"
+            )
+        return _fields(lines, _TREE, f"tree {i}")
+
+
+def model_text(text: str) -> ModelText:
+    """The model's text, taken apart; its lines are known, its numbers are not looked at.
 
     Args:
         text: What `Booster.save_model` or `model_to_string` wrote.
@@ -66,19 +99,26 @@ def checked_text(text: str) -> str:
     if re.search(r"^(?:Tree=|end of trees)", rest, re.MULTILINE):
         raise StorageError("the LightGBM model has trees after their end; the file is damaged")
     header, *trees = re.split(r"^Tree=", head, flags=re.MULTILINE)
-    fields = _fields(header.split("\n")[1:], _HEADER, "the header")
-    n_features = _check_header(fields, len(trees))
-    made = ["tree", *_header_lines(fields), ""]
-    for i, tree in enumerate(trees):
-        number, *lines = tree.split("\n")
-        if number != str(i):
-            raise StorageError(
-                f"tree {i} of the LightGBM model is numbered {number[:20]!r}; the file is damaged"
-            )
-        found = _fields(lines, _TREE, f"tree {i}")
+    return ModelText(_fields(header.split("\n")[1:], _HEADER, "the header"), tuple(trees), rest)
+
+
+def checked_text(text: str) -> str:
+    """The model's text written anew, after all numbers that are used as positions proved in range.
+
+    Args:
+        text: What `Booster.save_model` or `model_to_string` wrote.
+
+    Raises:
+        StorageError: if it is cut short, damaged or no such text.
+    """
+    model = model_text(text)
+    n_features = _check_header(model.header, len(model.trees))
+    made = ["tree", *_header_lines(model.header), ""]
+    for i in range(len(model.trees)):
+        found = model.fields(i)
         _check_tree(found, f"tree {i}", n_features)
         made += [f"Tree={i}", *_tree_lines(found), "", ""]
-    return "\n".join([*made, "end of trees", "", *_levels(rest)])
+    return "\n".join([*made, "end of trees", "", *_levels(model.rest)])
 
 
 def _header_lines(fields: Fields) -> Iterator[str]:

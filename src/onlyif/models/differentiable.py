@@ -118,6 +118,20 @@ class DifferentiablePredictor(Predictor):
             )
         return outputs
 
+    def counted(self, count: Callable[[int], None]) -> "DifferentiablePredictor":
+        """The same, with every row that the function is given counted, those of answers made twice too.
+
+        Args:
+            count: What is told the rows of each call.
+        """
+        function = self.function
+
+        def counted_function(batch: Tensor) -> Tensor:
+            count(len(batch))
+            return function(batch)
+
+        return replace(self, function=counted_function)
+
     @override
     @contextmanager
     def opened(self) -> Iterator["DifferentiablePredictor"]:

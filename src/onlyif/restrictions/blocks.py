@@ -310,18 +310,13 @@ class Walk:
         self, x: Instances, seen: "_Repeats", shares: Float64[np.ndarray, "s n"]
     ) -> Float64[np.ndarray, "b s two_to_d k"]:
         """The sums over the draws, weighted with each row of shares."""
-        n_subsets = 2**self.engine.players.count
         total = np.zeros((0, 0, 0, 0))
         for blends in self.engine.all_blends(x, seen.values, seen.differ, seen.equal):
             if not len(total):
-                total = np.zeros((len(x), len(shares), n_subsets, blends.outputs.shape[1]))
-            for codes in code_blocks(n_subsets, len(blends.other) * total.shape[3]):
-                values = blends.of(codes)
-                for i in np.unique(blends.instance).tolist():
-                    own = slice(*np.searchsorted(blends.instance, (i, i + 1)).tolist())
-                    summed = shares[:, blends.other[own]] @ values[own].reshape(own.stop - own.start, -1)
-                    total[i, :, codes] += summed.reshape(len(shares), -1, total.shape[3])
-        return total
+                n_outputs, n_subsets = blends.outputs.shape[1], 2**self.engine.players.count
+                total = np.zeros((len(x), len(shares), n_outputs, n_subsets))
+            blends.add_sums(shares, total)
+        return total.swapaxes(2, 3)
 
     def _weighted(self, x: Instances, every: list[Blends]) -> Float64[np.ndarray, "two_to_d k"]:
         """The sum over draws whose weights depend on what is kept, block by block of subsets."""

@@ -40,6 +40,8 @@ class Ascended:
         model_rows: Rows that the model was asked for, for one instance; each of the steps' rows was also
             differentiated.
         felt: Whether PNS ever moved with the prediction for perturbed inputs, and not with nearness alone.
+        received: Rows that the model really received, for one instance: of answers that were made twice,
+            for want of memory.
     """
 
     scores: Float[Tensor, "b d"]
@@ -47,6 +49,7 @@ class Ascended:
     trace: Float[Tensor, "b steps"]
     model_rows: float
     felt: Bool[Tensor, "b"]
+    received: float
 
     @property
     def moved(self) -> Bool[Tensor, "b"]:
@@ -147,7 +150,8 @@ class PNSAscent:
 
     def _block(self, x: Instances, change: Change, given: Float[Tensor, "b d"], numbers: Tensor) -> Ascended:
         settings, shape = self.settings, self.settings.shape
-        with self.predictor.opened() as predictor:
+        received = list[int]()
+        with self.predictor.counted(received.append).opened() as predictor:
             objective = self._objective(predictor, numbers)
             posed = objective.pose(x.to(at_least_single(predictor.dtype)), change)
             free = shape.start(given.to(posed.rows))
@@ -164,7 +168,7 @@ class PNSAscent:
                 felt = felt.index_copy(0, again, other.felt)
         rows, share = settings.rows(posed.rows.shape[1]), len(again) / len(x)
         asked = rows * (1 + share) + share * rows / settings.schedule.steps + posed.model_rows / len(x)
-        return Ascended(scores.cpu(), begun.cpu(), -trace.cpu(), asked, felt.cpu())
+        return Ascended(scores.cpu(), begun.cpu(), -trace.cpu(), asked, felt.cpu(), sum(received) / len(x))
 
     def _stuck(
         self, scores: Float[Tensor, "b d"], begun: Float[Tensor, "b d"], felt: Bool[Tensor, "b"]
@@ -222,6 +226,7 @@ def ascend(
         trace=torch.cat([part.trace for part in parts]),
         felt=torch.cat([part.felt for part in parts]),
         model_rows=sum(part.model_rows * len(part.scores) for part in parts) / len(x),
+        received=sum(part.received * len(part.scores) for part in parts) / len(x),
     )
     stuck = torch.nonzero(~risen.moved).flatten().tolist()
     if stuck:

@@ -64,6 +64,7 @@ def ascended_explanations(
                 measures={"score": Measure(float(risen.trace[i, -1]))},
                 details=Details(baseline=() if pixels else _values(test, baseline[own[i]])),
                 model_rows=round(risen.model_rows),
+                asked_rows=round(risen.received),
                 reason="" if moved[i] else "PNS has no slope here: no mask left its start",
             )
             for i, target in enumerate(targets)

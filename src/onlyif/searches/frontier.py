@@ -269,21 +269,20 @@ def _chains(spots: _Spots) -> _Spots:
     lower = np.ones_like(falling, dtype=np.bool_)
     lower[1:] = falling[1:] < np.minimum.accumulate(falling)[:-1]
     stairs = merged.take(np.flatnonzero(lower))
-    return stairs.take(np.array(_convex(stairs)))
+    return stairs.take(_convex(stairs))
 
 
-def _convex(stairs: _Spots) -> list[int]:
+def _convex(stairs: _Spots) -> Int64[np.ndarray, "q"]:
     """The places of the spots that no line between two others of their group passes below."""
-    group, s, n = stairs.group.tolist(), stairs.s.tolist(), stairs.n.tolist()
-    hull: list[int] = []
-    for c in range(len(group)):
-        while len(hull) > 1 and group[hull[-2]] == group[c]:
-            a, b = hull[-2:]
-            if (s[b] - s[a]) * (n[c] - n[a]) <= (n[b] - n[a]) * (s[c] - s[a]):
-                break
-            hull.pop()
-        hull.append(c)
-    return hull
+    places = np.arange(len(stairs.group))
+    while True:
+        group, s, n = (column[places] for column in (stairs.group, stairs.s, stairs.n))
+        a, b, c = ((s[cut], n[cut]) for cut in (slice(-2), slice(1, -1), slice(2, None)))
+        # What lies above the line between its neighbours is on no hull, whatever else is left out.
+        above = (group[2:] == group[:-2]) & (_depth(b, a, c) < 0)
+        if not above.any():
+            return places
+        places = np.delete(places, np.flatnonzero(above) + 1)
 
 
 def _under_rules(spots: _Spots, n_sizes: int) -> _Spots:

@@ -1,6 +1,6 @@
 """The gaps of the user's images under a network, with every input checked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +42,12 @@ def image_gaps(model: Any, filled: FilledImages, options: Options, meter: Meter)
         ModelError: if the model has no gradient, or fails.
     """
     x = _tensor(filled.images)
-    predictor = _counted(_predictor(model, options, x), meter)
+
+    def count(n_rows: int) -> None:
+        meter.receive(n_rows)
+        meter.count(n_rows)
+
+    predictor = _predictor(model, options, x).counted(count)
     x = x.to(at_least_single(x.dtype))
     fillings = _tensor(filled.fillings).to(x)
     predictor.check_gradient(x[:1])
@@ -84,17 +89,6 @@ def _predictor(model: Any, options: Options, x: Tensor) -> DifferentiablePredict
         "sets of pixels need a torch.nn.Module or a function of torch tensors, with gradients, got a "
         f"{type(model).__name__} with output {options.output!r}; patches need none: modality=Images(8)"
     )
-
-
-def _counted(predictor: DifferentiablePredictor, meter: Meter) -> DifferentiablePredictor:
-    function: Callable[[Tensor], Tensor] = predictor.function
-
-    def counted_function(batch: Tensor) -> Tensor:
-        meter.receive(len(batch))
-        meter.count(len(batch))
-        return function(batch)
-
-    return replace(predictor, function=counted_function)
 
 
 def _targets(target: Any, outputs: Tensor, classes: Sequence[str]) -> Int64[Tensor, "b"]:

@@ -12,6 +12,7 @@ from typing import TypeAlias, final
 import numpy as np
 from jaxtyping import Float64, Int, Int64, UInt8
 
+from onlyif.core.subsets import bit_counts, lowest_bits
 from onlyif.trees.leaves import Masks
 from onlyif.trees.patterns import Patterns
 from onlyif.trees.transform import add_subsets, add_subsets_beside
@@ -116,7 +117,8 @@ def sum_groups(
     alive, needed, rest = alive.take(order), patterns.needed.take(alive.take(order)), rest.take(order)
     ends = np.cumsum(np.bincount(sizes, minlength=1)).tolist()
     terms = [
-        _terms(needed[start:end], rest[start:end], n) for n, (start, end) in enumerate(pairwise([0, *ends]))
+        terms_of(needed[start:end], [*lowest_bits(rest[start:end], n)])
+        for n, (start, end) in enumerate(pairwise([0, *ends]))
     ]
     codes = np.concatenate([code.T.ravel() for code, _ in terms])
     signs = np.concatenate([np.tile(sign, code.shape[1]) for code, sign in terms])
@@ -128,17 +130,6 @@ def sum_groups(
     table: np.ndarray = coefficients @ factors
     add_subsets_beside(table)
     return table.reshape(size, n_groups, len(outputs))
-
-
-def add_cubes(cubes: Cubes, table: Coefficients) -> None:
-    """Add the Möbius coefficients of cubes to a table, in place.
-
-    Args:
-        cubes: The cubes, with masks of players.
-        table: One row an output, by bit code.
-    """
-    sizes, every = bit_counts(cubes.barred), np.arange(len(cubes.barred))
-    _add_by_size(cubes.needed, cubes.barred, sizes, cubes.value, every, table)
 
 
 def _add_by_size(  # noqa: PLR0917 - the parts of cubes, of which none is put in order before it is needed
@@ -157,62 +148,43 @@ def _add_by_size(  # noqa: PLR0917 - the parts of cubes, of which none is put in
         step = max(1, _BLOCK_TERMS >> size)
         for i in range(start, end, step):
             part = slice(i, min(i + step, end))
-            _add_block(needed[part], barred[part], value[:, part], size, table)
+            terms = terms_of(needed[part], [*lowest_bits(barred[part], size)])
+            add_terms(*terms, value[:, part], table)
 
 
-def _add_block(
-    needed: Int[np.ndarray, "n"],
-    barred: Int[np.ndarray, "n"],
+def add_terms(
+    codes: Int64[np.ndarray, "m n"],
+    signs: Float64[np.ndarray, "m"],
     values: Float64[np.ndarray, "k n"],
-    size: int,
     table: Coefficients,
 ) -> None:
-    """Add cubes that all bar `size` players."""
-    codes, signs = _terms(needed, barred, size)
+    """Add the Möbius coefficients of cubes to a table, in place.
+
+    Args:
+        codes: For each cube the subsets that have coefficients.
+        signs: The sign of each.
+        values: The value of each cube, one row an output.
+        table: One row an output.
+    """
     for row, value in zip(table, values, strict=True):
         np.add.at(row, codes.ravel(), np.multiply.outer(signs, value).ravel())
 
 
-def _terms(
-    needed: Int[np.ndarray, "n"], barred: Int[np.ndarray, "n"], size: int
+def terms_of(
+    needed: Int[np.ndarray, "n"], barred: Sequence[Int[np.ndarray, "n"]]
 ) -> tuple[Int64[np.ndarray, "m n"], Float64[np.ndarray, "m"]]:
-    """The codes and signs of the coefficients of cubes that all bar `size` players.
+    """The codes and signs of the coefficients of cubes that all bar equally many players.
 
     Their subsets T by doubling, one barred player after another.
-    """
-    codes = np.empty((1 << size, len(needed)), dtype=np.int64)
-    signs = np.ones(1 << size)
-    codes[0], left = needed, barred.copy()
-    for j in range(size):
-        lowest = left & -left
-        left ^= lowest
-        np.add(codes[: 1 << j], lowest, out=codes[1 << j : 2 << j])
-        signs[1 << j : 2 << j] = -signs[: 1 << j]
-    return codes, signs
-
-
-def bit_counts(masks: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n"]:
-    """The number of players in each mask.
 
     Args:
-        masks: Sets of players as bits.
-
-    Example:
-        >>> bit_counts(np.array([0, 5, 255])).tolist()
-        [0, 2, 8]
+        needed: The code of A.
+        barred: The codes of the first player of B, of the second, and so on.
     """
-    words = np.ascontiguousarray(masks).view(np.uint16).reshape(len(masks), -1).T
-    counts: np.ndarray = _COUNTS.take(words[0])
-    for more in words[1:]:
-        counts += _COUNTS.take(more)
-    return counts
-
-
-def _counts(n_bits: int) -> UInt8[np.ndarray, "codes"]:
-    counts = np.zeros(1, dtype=np.uint8)
-    for _ in range(n_bits):
-        counts = np.concatenate([counts, counts + np.uint8(1)])
-    return counts
-
-
-_COUNTS = _counts(16)
+    codes = np.empty((1 << len(barred), len(needed)), dtype=np.int64)
+    signs = np.ones(1 << len(barred))
+    codes[0] = needed
+    for j, player in enumerate(barred):
+        np.add(codes[: 1 << j], player, out=codes[1 << j : 2 << j])
+        signs[1 << j : 2 << j] = -signs[: 1 << j]
+    return codes, signs

@@ -1,13 +1,12 @@
 """The trees of LightGBM, from the text that it saves."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from onlyif.core.errors import StorageError
-from onlyif.files.lightgbm_checks import checked_text
+from onlyif.files.lightgbm_checks import Fields, model_text
 from onlyif.models.links import ExpLink, IdentityLink, Link, SigmoidLink, SoftmaxLink, TwoClassLink
 from onlyif.models.outputs import HeadKind
 from onlyif.trees.ensemble import ZERO
@@ -24,8 +23,6 @@ _IDENTITY = frozenset(
 _EXPONENTIAL = frozenset({"poisson", "gamma", "tweedie"})
 _CATEGORY, _LEFT = 1, 2
 _NONE, _ZERO, _NAN = 0, 1, 2  # what counts as missing, in bits 2 and 3 of a decision
-
-Fields = Mapping[str, str]
 
 
 def read_lightgbm_model(model: Any, kind: HeadKind) -> TreesRead:
@@ -55,28 +52,23 @@ def read_lightgbm_booster(booster: Any, kind: HeadKind) -> TreesRead:
         UnreadableTreesError: if its trees cannot be walked as they are.
     """
     try:
-        text = checked_text(booster.model_to_string())
+        text = model_text(booster.model_to_string())
+        fields = [text.fields(i) for i in range(len(text.trees))]
     except StorageError as error:
         raise UnreadableTreesError(
             f"what this version of LightGBM saves is not known here: {error}"
         ) from error
-    header, *parts = re.split(r"^Tree=\d+$", text.partition("\nend of trees\n")[0], flags=re.MULTILINE)
-    settings = _fields(header)
+    settings = text.header
     k, n_columns = int(settings["num_tree_per_iteration"]), int(settings["max_feature_idx"]) + 1
     # A forest averages its iterations, but not for the margin; all other boosters add them.
-    averaged = "average_output" in header.splitlines() and kind is not HeadKind.MARGIN
-    scale = k / len(parts) if averaged and parts else 1.0
-    fields = [_fields(part) for part in parts]
+    averaged = "average_output" in settings and kind is not HeadKind.MARGIN
+    scale = k / len(fields) if averaged and fields else 1.0
     trees = [_grown(each, k, number % k, scale) for number, each in enumerate(fields)]
     ensemble = ensemble_of(
         trees, n_columns, np.zeros(k), _link(settings.get("objective", "custom"), kind), _zero_columns(fields)
     )
     levels = booster.pandas_categorical
     return TreesRead(ensemble, every_column(n_columns), coded_in_order(levels) if levels else plain_numbers)
-
-
-def _fields(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
 def _link(objective: str, kind: HeadKind) -> Link:

@@ -93,12 +93,13 @@ def compile_patterns(
     parts, n_patterns = [], 0
     sizes = np.zeros(0, dtype=np.int64) if group is None else np.bincount(group)
     each = 8 * (2 + values.shape[1]) + np.dtype(leaves.mask_type).itemsize + 4 * len(sizes)
+    held, equal = leaves.n_bytes, weights if np.ptp(weights) else weights[:1]
     for first in range(0, leaves.count, size):
         part = slice(first, min(first + size, leaves.count))
         codes = leaves.unsatisfied_places(seen, part)
-        parts.append(_distinct(codes, weights, leaves.path.shape[1], first, group))
+        parts.append(_distinct(codes, equal, leaves.path.shape[1], first, group))
         n_patterns += len(parts[-1].leaf)
-        check_held(leaves.n_bytes + each * n_patterns, f"{leaves.count:,} leaves and their patterns")
+        check_held(held + each * n_patterns, f"{leaves.count:,} leaves and their patterns")
     leaf = np.concatenate([part.leaf for part in parts])
     needed = leaves.masks_of_places(leaf, np.concatenate([part.code for part in parts]))
     weight = np.concatenate([part.weight for part in parts])
@@ -124,19 +125,23 @@ class _Weighed:
 
 def _distinct(
     codes: Integer[np.ndarray, "leaves n"],
-    weights: Float64[np.ndarray, "n"],
+    weights: Float64[np.ndarray, "n_or_1"],
     n_places: int,
     first: int,
     group: Int64[np.ndarray, "n"] | None,
 ) -> _Weighed:
-    """The distinct codes of each leaf, with the summed weights of their rows.
+    """The distinct codes of each leaf, with the summed weights of their rows; one weight where all are alike.
 
     Where there are about as many rows as sets of places, weights are added up set by set; else codes are
     sorted.
     """
     if len(codes) << n_places <= 4 * codes.size:
         bins = (np.arange(len(codes)) << n_places)[:, None] + codes
-        summed = np.bincount(bins.ravel(), np.tile(weights, len(codes)))
+        if len(weights) == 1:
+            # To count is faster than to add up.
+            summed = np.bincount(bins.ravel()) * weights
+        else:
+            summed = np.bincount(bins.ravel(), np.tile(weights, len(codes)))
         at = np.flatnonzero(summed)
         shares = _no_shares(at)
         if group is not None:
@@ -153,7 +158,10 @@ def _distinct(
     starts = np.flatnonzero(fresh)
     keys &= (1 << row_bits) - 1
     rows = keys.ravel()
-    summed = np.add.reduceat(weights.take(rows), starts)
+    if len(weights) == 1:
+        summed = np.diff(np.append(starts, keys.size)) * weights
+    else:
+        summed = np.add.reduceat(weights.take(rows), starts)
     shares = _no_shares(starts)
     if group is not None:
         shares = _of_groups(np.cumsum(fresh) - 1, len(starts), group.take(rows))

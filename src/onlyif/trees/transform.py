@@ -1,10 +1,13 @@
 """The subset-sum transform: from Möbius coefficients to values of all subsets."""
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Float64
 
 _LOW_BITS = 5  # summed by a small matrix: additions of so short runs are slow
 _CACHE_BITS = 17  # a part of 2^17 numbers, 1 MiB, stays in the second-level cache
+_SHORT = 12  # numbers of a run that are fewer than runs
 _HIGH_BITS = 5  # bits summed in one passage through memory
 
 
@@ -51,14 +54,23 @@ def add_subsets_beside(table: Float64[np.ndarray, "two_to_d columns"]) -> None:
     for first in range(0, size, in_cache):
         part, half = flat[first * columns : (first + in_cache) * columns], columns
         while half < len(part):
-            pairs = part.reshape(-1, 2, half)
-            pairs[:, 1] += pairs[:, 0]
+            _add_pairs(part, half)
             half *= 2
     half = in_cache * columns
     while half < len(flat):
-        pairs = flat.reshape(-1, 2, half)
-        pairs[:, 1] += pairs[:, 0]
+        _add_pairs(flat, half)
         half *= 2
+
+
+def _add_pairs(flat: Float64[np.ndarray, "n"], half: int) -> None:
+    """Add each run of so many numbers to the next one, of every two."""
+    if half < _SHORT:
+        # Additions of so short runs are slow: one number of all of them after another.
+        for place in range(half):
+            flat[half + place :: 2 * half] += flat[place :: 2 * half]
+        return
+    pairs = flat.reshape(-1, 2, half)
+    pairs[:, 1] += pairs[:, 0]
 
 
 def _add_low(flat: Float64[np.ndarray, "n"], n_bits: int) -> None:
@@ -84,6 +96,7 @@ def _add_high(flat: Float64[np.ndarray, "n"], start: int, stop: int) -> None:
                 pairs[:, 1] += pairs[:, 0]
 
 
+@cache
 def _subset_matrix(n_bits: int) -> Float64[np.ndarray, "size size"]:
     codes = np.arange(2**n_bits)
     matrix: np.ndarray = ((codes[:, None] & ~codes) == 0).astype(np.float64)
