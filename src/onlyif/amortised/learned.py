@@ -36,8 +36,7 @@ class LearnedExplainer(SearchStart):
             are mixed for an α between.
 
     Raises:
-        SettingError: unless there is a network, all are for sets of given sizes, and α = 0 and α = 1 are
-            covered by those that are not conditioned on α.
+        SettingError: unless there is a network, and all are for sets of given sizes.
     """
 
     checkpoints: tuple[Checkpoint, ...]

@@ -11,7 +11,7 @@ from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import number, sentence, share_text
+from onlyif.explanation.layout import measure_text, number, sentence, share_text
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Selection
 from onlyif.plots import captions, style
@@ -148,7 +148,9 @@ def _kinds(item: Explanation) -> tuple[tuple[float, str], ...]:
 
 
 def _measured(chosen: Selection) -> str:
-    return f"PNS {number(chosen.pns.value)}" if "pns" in chosen.measures else _gaps_of(chosen)
+    if "pns" not in chosen.measures:
+        return _gaps_of(chosen)
+    return f"{share_text(chosen.size, len(chosen.among))}\nPNS {measure_text(chosen.pns)}"
 
 
 def plot_kept_and_hidden(
