@@ -2,7 +2,6 @@
 
 import math
 import os
-import resource
 import sys
 import time
 import warnings
@@ -37,6 +36,9 @@ from onlyif.setup.instances import filled_images
 from onlyif.setup.options import Options, Target
 from onlyif.setup.sized import USUAL_SHARES, sizes_of
 
+if sys.platform != "win32":
+    import resource
+
 # Of the images those kept apart to see how good the network is, at most so many.
 HELD_SHARE, MOST_HELD = 0.1, 64
 # Levels of the network; images may be too small for so many.
@@ -53,7 +55,7 @@ class TrainingForecast:
         steps: Steps that are left.
         model_rows: Model rows that these ask for, each forward and backward.
         seconds: About how long they take, measured on the first two.
-        memory_bytes: By how much those two made the process larger.
+        memory_bytes: By how much those two made the process larger; 0 where the system does not tell.
     """
 
     steps: int
@@ -262,6 +264,8 @@ def _forecast(start: Checkpoint, lessons: SizedLessons) -> TrainingForecast:
 
 
 def _resident() -> int:
+    if sys.platform == "win32":
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 
