@@ -126,7 +126,7 @@ def _heading(item: Explanation, width: int) -> Lines:
     base = item.value_text(item.base) + error(item.base_stderr)
     pad, wide = max(len(prediction), len(base)), max(4, len(item.base_word))
     named = f" of '{item.target_label}'" if item.target_label else ""
-    what = "Image" if isinstance(item.names, PixelNames) else "Row"
+    what = _what(item)
     yield wrapped(f"{what} {item.row}: {made.output}{named} ({made.predictor})", width, "")
     for status in item.statuses:
         yield wrapped(sentence(str(status)), width, "  ! ", "    ")
@@ -139,6 +139,11 @@ def _heading(item: Explanation, width: int) -> Lines:
     if "c" in made.values:
         how = f"c = {number(float(made.values['c']))} ({made.sentences['threshold']})"
         yield wrapped(f"Below, 'changes' means by more than {how}.", width)
+
+
+def _what(item: Explanation) -> str:
+    """What is explained."""
+    return "Image" if isinstance(item.names, PixelNames) else "Row"
 
 
 def _set(item: Explanation, name: str, chosen: Selection, width: int) -> Lines:
@@ -216,7 +221,7 @@ def _cause(item: Explanation, chosen: Selection, width: int) -> Lines:
         f"perturbing all others instead would have left it within c = {c}",
         f"sufficiency PS = {measure_text(chosen.ps)}: where perturbing all others changed nothing, "
         "perturbing these would have changed it",
-        f"how often that is so near this row: P(A,B) = {measure_text(chosen.p_changed)}, "
+        f"how often that is so near this {_what(item).lower()}: P(A,B) = {measure_text(chosen.p_changed)}, "
         f"P(Ā,B̄) = {measure_text(chosen.p_unchanged)}",
     ]
     yield from (wrapped(line, width, "  ", "    ") for line in said)
