@@ -6,9 +6,10 @@ import torch
 import onlyif
 from onlyif.amortised.learned import LearnedExplainer
 from onlyif.amortised.selector import Selector, SelectorSettings
-from onlyif.amortised.sized_lessons import shares_at, sized_masks_of
+from onlyif.amortised.sized_lessons import SizedLessons, shares_at, sized_masks_of
 from onlyif.amortised.training_state import TrainingSettings, digests_of
 from onlyif.core.errors import InputError, OnlyIfWarning, SettingError, StorageError
+from onlyif.criteria.blended import blended_gaps
 from onlyif.models.differentiable import DifferentiablePredictor
 
 X = torch.rand(30, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -87,6 +88,17 @@ def test_sizes_of_a_step_lie_between_the_ends_and_small_ones_are_as_frequent_as_
     shares = torch.cat([shares_at((0.01, 0.2), TrainingSettings(batch=64), step) for step in range(20)])
     assert float(shares.min()) >= 0.01 and float(shares.max()) <= 0.2
     assert float((shares < 0.0447).float().mean()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_each_step_has_sizes_of_its_own_and_masks_of_them():
+    half = blended_gaps(MODEL, X[:6], torch.zeros(1, 1, 1, 8, 8), torch.zeros(6, dtype=torch.int64))
+    settings, training = SelectorSettings(1, 4, 2, sized=True), TrainingSettings(batch=3)
+    posed = SizedLessons(half, half, (0.05, 0.4)).posed(settings)
+    network, numbers, alpha = Selector(settings), torch.arange(3), torch.ones(3)
+    means = [posed.masks(network, numbers, alpha, training, step).mean((1, 2)) for step in (0, 1)]
+    for step in (0, 1):
+        torch.testing.assert_close(means[step], shares_at((0.05, 0.4), training, step), atol=1e-4, rtol=0)
+    assert not torch.allclose(*means)
 
 
 def test_digests_tell_images_apart():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from onlyif.core.errors import InputError, SettingError
-from onlyif.metrics.leak import LeakSettings, _folds, _reading, label_leak
+from onlyif.metrics.leak import LeakSettings, _folds, _reading, _within_sizes, label_leak
 
 FAST = LeakSettings(epochs=8)
 SIDE = 16
@@ -140,3 +140,14 @@ def test_labels_that_sizes_tell_are_told_apart_from_those_that_shapes_smuggle():
     assert smuggled.sizes.accuracy < 0.7 and smuggled.beyond_sizes
     with pytest.raises(SettingError, match="was not asked for"):
         _ = label_leak(empty, x, x, labels, FAST).beyond_sizes
+
+
+def test_labels_change_places_among_masks_of_one_size_alone():
+    sizes, labels = torch.arange(40) // 10, _labels(40)
+    binary = (torch.arange(16) < sizes[:, None]).float().view(40, 1, 4, 4)
+    changed = _within_sizes(binary, labels, LeakSettings(strata=4))
+    for size in range(4):
+        assert torch.equal(
+            labels[sizes == size].bincount(minlength=2), changed[sizes == size].bincount(minlength=2)
+        )
+    assert not torch.equal(changed, labels)
