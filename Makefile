@@ -21,10 +21,10 @@ DEMO := $(VENV)/ready-for-demo
 READY := $(VENV)/ready
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint unit typed slow docs bench peers hunt quantus variants lowest highest clean
+.PHONY: help demo test lint unit typed slow docs browser page-library bench peers hunt quantus variants lowest highest clean
 
 help:
-	@echo "make demo    train two models, explain six rows, write results and pictures to onlyif-demo/"
+	@echo "make demo    explain fifty decisions of a model, write results and a page for a browser to onlyif-demo/"
 	@echo "make test    every check: format, lint, types, layers, tests and doctests, documentation"
 	@echo "make lint    format, lint, types and layers only"
 	@echo "make unit    tests and doctests only"
@@ -34,6 +34,8 @@ help:
 	@echo "make quantus comparisons with Quantus (GPLv3, so in an environment of its own)"
 	@echo "make variants, lowest, highest   the tests as other machines run them, and with other versions"
 	@echo "make docs    the documentation, to build/docs/index.html"
+	@echo "make browser the page of explanations in a real browser (Debian's chromium, installed where it may be)"
+	@echo "make page-library   what the page draws with, built anew from the versions in vendor/page"
 	@echo "make bench   speed and memory, as ratios"
 	@echo "make peers   speed, memory and games beside other libraries, in an environment of their own"
 	@echo "make clean   remove .venv and everything built"
@@ -80,6 +82,20 @@ slow: $(READY)
 docs: $(READY)
 	@$(RUN) -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
 	ONLYIF_PAGES=build/docs $(RUN) -m pytest -q tests/packaging/test_pages.py
+
+# Chromium comes from the distribution; where it cannot be installed, the tests are skipped and say so.
+BROWSER_TOOLS := vendor/page/node_modules/.package-lock.json
+$(BROWSER_TOOLS): vendor/page/package-lock.json
+	cd vendor/page && npm ci --no-audit --no-fund
+browser: $(READY) $(BROWSER_TOOLS)
+	$(INSTALL) --no-build-isolation --editable '.[browser]'
+	@command -v chromium > /dev/null || { $(if $(filter 0,$(shell id -u)),,sudo -n) apt-get install --yes --no-install-recommends \
+	chromium > /dev/null; } || echo "chromium could not be installed: apt-get install chromium, as root"
+	vendor/page/node_modules/.bin/eslint --config vendor/page/eslint.config.js src
+	$(RUN) -m pytest -q -rs tests/browser
+
+page-library: $(BROWSER_TOOLS)
+	cd vendor/page && npm run build
 
 hunt: $(READY)
 	for round in $$(seq $(ROUNDS)); do \

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from onlyif.core.errors import SettingError
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.summary import Share, summary
+from onlyif.explanation.summaries import Share
+from onlyif.explanation.summary import summary
 from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 
 

@@ -37,7 +37,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     needed = {f"onlyif/{path.relative_to(ROOT / 'src/onlyif').as_posix()}" for path in _sources()}
     assert needed <= set(wheel)
     assert {name.split("/")[0].split("-")[0] for name in wheel} == {"onlyif"}
-    assert {Path(name).suffix for name in wheel if name.startswith("onlyif/")} <= {".py", ".typed"}
+    assert {Path(name).suffix for name in wheel if name.startswith("onlyif/")} <= {
+        ".css",
+        ".js",
+        ".py",
+        ".typed",
+    }
 
 
 def _sources():
@@ -82,7 +87,7 @@ def test_the_extra_all_is_every_extra_whose_licence_is_free_of_conditions_on_use
     extras = PROJECT["optional-dependencies"]
     (one,) = extras["all"]
     named = set(re.search(r"\[(.*)\]", one).group(1).split(","))
-    assert named == set(extras) - {"all", "dev", "docs", "quantus"}
+    assert named == set(extras) - {"all", "browser", "dev", "docs", "quantus"}
     assert not [need for name in named for need in extras[name] if need.startswith(("quantus", "opencv"))]
     assert not [need for need in extras["dev"] if "quantus" in need or "opencv" in need]
 
@@ -104,7 +109,7 @@ def test_the_lowest_versions_are_those_that_the_project_asks_for():
     lines = (ROOT / "constraints-lowest.txt").read_text("utf-8").splitlines()
     held = dict(line.split("==") for line in lines if not line.startswith("#"))
     held["xgboost"] = held["xgboost-cpu"]
-    extras = set(PROJECT["optional-dependencies"]) - {"dev", "all", "docs", "quantus"}
+    extras = set(PROJECT["optional-dependencies"]) - {"browser", "dev", "all", "docs", "quantus"}
     for name, version in _needed(*extras).items():
         assert _release(held[name])[: version.count(".") + 1] == _release(version), name
 

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from onlyif.cli.causal_arguments import add_causes
 from onlyif.cli.exits import EXIT_TEXT
+from onlyif.cli.report import add_report
 from onlyif.core.errors import SettingError
 from onlyif.setup.names import DISTANCES, FAULTS, OUTPUTS, REFERENCES, SEARCHES
 from onlyif.version import __version__
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_explain(commands)
     _add_show(commands)
+    add_report(commands)
     return made
 
 

@@ -24,6 +24,7 @@ from onlyif.cli.printing import (
     terminal_width,
 )
 from onlyif.cli.record import record_of
+from onlyif.cli.report import report
 from onlyif.cli.rows import chosen_rows
 from onlyif.cli.saving import Folder
 from onlyif.cli.settings import need_use, options_of, unused
@@ -173,6 +174,14 @@ def _begun(arguments: Namespace, inputs: Inputs, rows: RowsRun, folder: Folder |
     return found
 
 
+def report_command(arguments: Namespace) -> None:
+    """`onlyif report`."""
+    written, missing = report(arguments)
+    if missing and not arguments.quiet:
+        tell(f"note: not all is on the page: {'; '.join(f'{name}: {why}' for name, why in missing.items())}")
+    arguments.results.write(str(written))
+
+
 def show_command(arguments: Namespace) -> None:
     """`onlyif show`."""
     folder = Folder.named(arguments.folder)
@@ -181,7 +190,11 @@ def show_command(arguments: Namespace) -> None:
     _print(collected(found[chosen]), arguments, Progress(len(found), folder.rows()))
 
 
-_COMMANDS: Mapping[str, Callable[[Namespace], None]] = {"explain": explain_command, "show": show_command}
+_COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
+    "explain": explain_command,
+    "show": show_command,
+    "report": report_command,
+}
 
 
 def _run(arguments: Namespace, inputs: Inputs, meter: Meter) -> RowsRun:

@@ -28,7 +28,7 @@ from onlyif.explanation.layout import (
     wrapped,
 )
 from onlyif.explanation.selection import LONGEST_LIST, Direction, Measure, Selection
-from onlyif.explanation.summary import SYMBOLS
+from onlyif.explanation.summaries import SYMBOLS
 from onlyif.explanation.text import explanation_text
 from onlyif.explanation.verdicts import BOUND
 from onlyif.setup.forecast import Forecast

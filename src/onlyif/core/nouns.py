@@ -2,6 +2,8 @@
 
 # Of a table; and of an image of which single pixels play.
 FEATURE, PIXEL = "feature", "pixel"
+# What a player is, among the sentences of a provenance.
+NOUN = "noun"
 _HISSING = ("s", "x", "ch", "sh")
 
 

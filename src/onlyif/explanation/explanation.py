@@ -11,11 +11,12 @@ from typing_extensions import override
 from onlyif.core.equality import same
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.labels import Row
-from onlyif.core.nouns import FEATURE, PIXEL, counted, plural
+from onlyif.core.nouns import FEATURE, NOUN, PIXEL, counted, plural
 from onlyif.explanation.alternatives import Alternatives
 from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
 from onlyif.explanation.layout import number
+from onlyif.explanation.notebook import explanation_html
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Direction, Measure, Selection
 from onlyif.explanation.sentences import ENGLISH, Templates, sentences_of
@@ -26,8 +27,6 @@ from onlyif.explanation.verdicts import GAPS, Verdict, verdict_of
 # What was asked: a number, or of players their names, their costs, or those that they need beside them.
 Setting: TypeAlias = bool | int | float | tuple[str, ...] | dict[str, float | tuple[str, ...]]
 CONSTRAINTS = ("keep", "never", "order")
-# What a player is, among the sentences of a provenance.
-NOUN = "noun"
 
 
 def noun_of(noun: str) -> Mapping[str, str]:
@@ -516,6 +515,9 @@ class Explanation:
         values = self.value_text(self.prediction), self.value_text(self.base)
         numbers = f"f(x)={values[0]}, {self.base_word}={values[1]}"
         return f"Explanation(row={self.row!r}, target={self.target_label!r}, {numbers}, {sets}{pns})"
+
+    def _repr_html_(self) -> str:
+        return explanation_html(self)
 
     @property
     def statuses(self) -> tuple[Status, ...]:

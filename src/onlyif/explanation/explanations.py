@@ -1,22 +1,25 @@
 """Explanations: what is said about many predictions, in the order of their rows."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, final, overload
 
 import numpy as np
 from jaxtyping import Bool, Float
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from onlyif.core.equality import same
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
-from onlyif.core.nouns import counted
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
-from onlyif.explanation.layout import aligned, clipped, left_out_text, number, share_text
-from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.layout import left_out_text
+from onlyif.explanation.listing import listing, listing_html
+from onlyif.explanation.page.document import Page, page_of
+from onlyif.explanation.page.pictures import planes_of
+from onlyif.explanation.places import many_places, one_place
 from onlyif.explanation.records import (
     alternatives_layout,
     continuum_layout,
@@ -30,8 +33,7 @@ from onlyif.explanation.records import (
     short_player_layout,
 )
 from onlyif.explanation.shap_values import shap_values
-
-N_SHOWN = 10
+from onlyif.explanation.styled import styled
 
 
 @final
@@ -87,10 +89,10 @@ class Explanations:
     @overload
     def __getitem__(self, which: Any) -> "Explanation | Explanations": ...
     def __getitem__(self, which: Any) -> "Explanation | Explanations":
-        place = None if isinstance(which, slice) else _one_place(which)
+        place = None if isinstance(which, slice) else one_place(which)
         if place is not None:
             return self.items[place]
-        return Explanations(tuple(self.items[i] for i in _many_places(which, len(self))), self.backend)
+        return Explanations(tuple(self.items[i] for i in many_places(which, len(self))), self.backend)
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -172,6 +174,63 @@ class Explanations:
             AbsentError: if they are by a criterion without Shapley values.
         """
         return shap_values(self.items)
+
+    def page(self, *, title: str = "Explanations", images: Any = None, regions: Any = None) -> Page:
+        """One page for a browser: all rows to search, and each with its sets under a slider over α.
+
+        A notebook shows it as it is, in a frame. It asks nothing of a network; tables and sentences are there
+        without a script.
+
+        Args:
+            title: What the page is called.
+            images: Of images, one for each explained row, in order: what is kept and hidden is shown on them.
+            regions: Of images whose players are patches or superpixels, what `Images` was given.
+
+        Raises:
+            SettingError: unless images and regions fit the explanations.
+
+        Example:
+            >>> from onlyif.testing.explanations import example_explanations
+            >>> len(example_explanations().page().html) < 1_000_000
+            True
+        """
+        rest = {"rows": left_out_text(self.left_out).removeprefix("; ")} if self.left_out else {}
+        return Page(page_of(self.items, title, rest, planes_of(self.items, images, regions)))
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Explanations",
+        images: Any = None,
+        regions: Any = None,
+    ) -> Path:
+        """Write the page, `page(...)`, to a file.
+
+        Args:
+            path: The file, with or without ".html"; one that is there is replaced.
+            title: What the page is called.
+            images: As `page` takes them.
+            regions: As `page` takes them.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            StorageError: if it cannot be written.
+            SettingError: unless images and regions fit the explanations.
+        """
+        return self.page(title=title, images=images, regions=regions).write(path)
+
+    @property
+    def style(self) -> Any:
+        """`to_frame()` as a Styler of pandas: colours of verdicts and statuses, bars behind gaps.
+
+        Raises:
+            ExtraError: if pandas or jinja2 is not installed.
+            SettingError: if there is no explanation.
+        """
+        return styled(self.items)
 
     def rows(self) -> list[dict[str, object]]:
         """The rows of `to_frame(full=True)` as dictionaries, without any library of frames."""
@@ -256,15 +315,10 @@ class Explanations:
 
     @override
     def __repr__(self) -> str:
-        if not self.items:
-            return "no explanations" + left_out_text(self.left_out)
-        half = N_SHOWN // 2
-        shown = self.items if len(self) <= N_SHOWN else self.items[:half] + self.items[-half:]
-        header = ["row", "target", "f(x)", shown[0].base_word, *_header(shown[0])]
-        lines = aligned(header, [_line(item) for item in shown], indent="")
-        if len(shown) < len(self):
-            lines.insert(1 + half, f"… {len(self) - len(shown)} more …")
-        return "\n".join([counted(len(self), "explanation") + left_out_text(self.left_out), *lines])
+        return listing(self.items, self.left_out)
+
+    def _repr_html_(self) -> str:
+        return listing_html(self.items, self.left_out)
 
 
 def collected(given: Explanation | Explanations) -> Explanations:
@@ -321,63 +375,3 @@ def joined(parts: Iterable[Explanations]) -> Explanations:
     backend = next((part.backend for part in every if part.backend), "")
     left_out = tuple(row for part in every for row in part.left_out)
     return Explanations(tuple(item for part in every for item in part.items), backend, left_out)
-
-
-def _header(item: Explanation) -> list[str]:
-    if isinstance(item.names, PixelNames):
-        return ["α", "Δsuf", "Δnec", "set"] if "unified" in item.sets else ["scores"]
-    return ["PNS", *item.sets] if "cause" in item.sets else [*item.sets]
-
-
-def _line(item: Explanation) -> list[str]:
-    label = item.target_label or str(item.target)
-    values = (clipped(item.value_text(value), 16) for value in (item.prediction, item.base))
-    start = [clipped(str(item.row), 12), clipped(label, 16), *values]
-    if isinstance(item.names, PixelNames):
-        return [*start, *_pixels(item)]
-    if "cause" in item.sets:
-        return [*start, number(item.cause.pns.value), *(clipped(str(one), 60) for one in item.sets.values())]
-    return [*start, *(clipped(str(chosen), 28) for chosen in item.sets.values())]
-
-
-def _pixels(item: Explanation) -> list[str]:
-    if "unified" not in item.sets:
-        return [", ".join(item.scores)]
-    chosen = item.unified
-    gaps = chosen.sufficiency.value, chosen.necessity.value
-    return [number(item.alpha), *map(number, gaps), share_text(chosen.size, len(item.names))]
-
-
-def _one_place(which: Any) -> int | None:
-    """The position that a single number means; None where more than one item is asked for.
-
-    Example:
-        >>> _one_place(-1), _one_place([0, 2])
-        (-1, None)
-    """
-    place = np.asarray(which)
-    if place.ndim:
-        return None
-    if place.dtype.kind not in "iu":
-        raise SettingError(f"an explanation is chosen by its position, a whole number; got {which!r}")
-    return int(place)
-
-
-def _many_places(which: Any, count: int) -> list[int]:
-    """The positions that a slice, a list of numbers or a mask means.
-
-    Example:
-        >>> _many_places(slice(1, None), 3), _many_places([True, False, True], 3)
-        ([1, 2], [0, 2])
-    """
-    if isinstance(which, slice):
-        return list(range(count)[which])
-    places: NDArray[Any] = np.asarray(which)
-    if places.dtype.kind == "b" and places.shape == (count,):
-        return [int(i) for i in np.flatnonzero(places)]
-    if places.ndim == 1 and (places.dtype.kind in "iu" or not places.size):
-        return [int(i) for i in places]
-    raise SettingError(
-        f"need a number, a slice, a list of numbers or {count} booleans, "
-        f"got {places.dtype} of shape {places.shape}"
-    )

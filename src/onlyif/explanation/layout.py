@@ -58,6 +58,11 @@ def clipped(text: str, width: int) -> str:
     return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
+def counts_text(counts: Mapping[str, int]) -> str:
+    """How often each of some words was said, as "holds 5, cannot tell 2"."""
+    return ", ".join(f"{word} {count}" for word, count in counts.items())
+
+
 def everything(count: int, noun: str) -> str:
     """All players as the subject of a sentence.
 

@@ -13,6 +13,7 @@ from typing_extensions import override
 from onlyif.core.equality import same
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.visible import on_one_line
+from onlyif.explanation.page.markup import html, shown, table, tag
 from onlyif.explanation.pixels import PixelNames
 
 NORMAL_95 = 1.959963984540054
@@ -274,6 +275,19 @@ class Selection:
     def typical(self) -> float | None:
         """Mean PNS of all subsets of this size; None where not all were compared."""
         return self.measures["typical"].value if "typical" in self.measures else None
+
+    @property
+    def text(self) -> str:
+        """The members' names, of pixels and long sets their number; "none" of the empty set."""
+        return str(self)[1:-1] if self.players else "none"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [name, f"{one.value:.4g}" + (f" ± {one.stderr:.2g}" if one.stderr else "")]
+            for name, one in self.measures.items()
+        ]
+        measured = [table("What was measured of it", ["measure", "value"], rows)] if rows else []
+        return html(tag("div", {"class": "onlyif"}, [tag("strong", None, [shown(self.text)]), *measured]))
 
     def unified(self, alpha: float) -> float:
         """Δuni(S, α) = α Δsuf(S) + (1 - α) Δnec(S).

@@ -9,8 +9,8 @@ from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import number
+from onlyif.explanation.passages import size_rule
 from onlyif.explanation.selection import NORMAL_95, Selection
-from onlyif.explanation.text import size_rule
 from onlyif.plots import captions, style
 
 CLOSEST = 0.07

@@ -12,7 +12,7 @@ from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import measure_text, number, sentence, share_text
-from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.pixels import PixelNames, rgb, value_range
 from onlyif.explanation.selection import Selection
 from onlyif.plots import captions, style
 
@@ -126,7 +126,7 @@ def plot_image_sets(
             f"need at least one size and sets of pixels of an image of {tuple(image.shape[-2:])}, got "
             f"{len(sizes)} sizes and {len(one.names)} players"
         )
-    picture, shape = _rgb(image, *_range(image)), one.names.shape
+    picture, shape = rgb(image, *value_range(image)), one.names.shape
     rows = _kinds(one)
     ax = style.axes_or_new(ax, 1.7 * len(sizes) + 0.6, 2.0 * len(rows) + 0.6)
     for row, (alpha, name) in zip(style.panels(ax, (1.0,) * len(rows), 0.02), rows, strict=True):
@@ -177,7 +177,7 @@ def plot_kept_and_hidden(
     """
     if image.shape != baseline.shape:
         raise SettingError(f"the baseline has shape {tuple(baseline.shape)}, the image {tuple(image.shape)}")
-    low, high = _range(image)
+    low, high = value_range(image)
     _check(image, (item,))
     whole, black = doubled(image), doubled(baseline)
     kept, hidden = np.where(item.hard, whole, black), np.where(item.hard, black, whole)
@@ -189,7 +189,7 @@ def plot_kept_and_hidden(
     )
     ax = style.axes_or_new(ax, 9.0, 3.4)
     for panel, (part, title, below) in zip(_row(ax, 4, 1), shown, strict=True):
-        _show(panel, _rgb(part, low, high), title, below)
+        _show(panel, rgb(part, low, high), title, below)
     _words(ax, "What the model says to what is kept and hidden", item, _caption(item))
     return ax
 
@@ -249,7 +249,7 @@ def _picture(
     image: Array, items: tuple[Explanation, ...]
 ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
     _check(image, items)
-    return _rgb(image, *_range(image))
+    return rgb(image, *value_range(image))
 
 
 def _check(image: Array, items: tuple[Explanation, ...]) -> None:
@@ -260,20 +260,6 @@ def _check(image: Array, items: tuple[Explanation, ...]) -> None:
                 f"a mask has {tuple(item.hard.shape)} pixels, "
                 f"the image {tuple(image.shape[-2:])}; both must agree"
             )
-
-
-def _range(image: Array) -> tuple[float, float]:
-    """[0, 1] where the image lies in it, else its own range."""
-    low, high = float(image.min()), float(image.max())
-    return (0.0, 1.0) if low >= 0.0 and high <= 1.0 else (low, high)
-
-
-def _rgb(image: Array, low: float, high: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    pixels = doubled(image).reshape(-1, *image.shape[-2:])
-    if len(pixels) not in (1, 3):
-        pixels = pixels.mean(0, keepdims=True)
-    scaled = np.clip((pixels - low) / max(high - low, 1e-12), 0.0, 1.0)
-    return np.moveaxis(np.broadcast_to(scaled, (3, *scaled.shape[1:])), 0, -1)
 
 
 def _between(alpha: float) -> str:

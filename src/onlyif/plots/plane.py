@@ -17,8 +17,8 @@ from onlyif.criteria.distances import (
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import number, permitted_text
+from onlyif.explanation.passages import size_rule
 from onlyif.explanation.status import StatusKind
-from onlyif.explanation.text import size_rule
 from onlyif.explanation.verdicts import SAME_DECISION
 from onlyif.plots import captions, style
 

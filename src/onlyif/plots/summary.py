@@ -6,8 +6,9 @@ from onlyif.core.errors import SettingError
 from onlyif.core.nouns import counted
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import sentence
-from onlyif.explanation.summary import Share, Summary, counts_text, summary
+from onlyif.explanation.layout import counts_text, sentence
+from onlyif.explanation.summaries import Share, Summary
+from onlyif.explanation.summary import summary
 from onlyif.plots import style
 
 KINDS = {

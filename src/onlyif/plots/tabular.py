@@ -9,8 +9,8 @@ from onlyif.core.nouns import counted
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import clipped, number, permitted_text
+from onlyif.explanation.passages import size_rule
 from onlyif.explanation.selection import Measure, Selection
-from onlyif.explanation.text import size_rule
 from onlyif.plots import captions, style
 
 SCORES = {"shapley": "Shapley value: share in f(x) - f_0", "pns": "PNS of the {noun} alone"}
