@@ -10,7 +10,7 @@ import torch
 
 import onlyif.causation
 from onlyif.causation.abduction import Abduction, PlainConditional, Resampling, Unweighted, WeightedMean
-from onlyif.causation.change import Change, DecisionChange, NormChange, TargetChange
+from onlyif.causation.change import Change, FallChange, NormChange, TargetChange
 from onlyif.causation.dissimilarity import (
     Dissimilarity,
     DroppedDifference,
@@ -20,9 +20,8 @@ from onlyif.causation.dissimilarity import (
     SumOfSquares,
     Total,
 )
-from onlyif.causation.neighbourhood import Events, GradedEvents, HardEvents, SoftEvents
+from onlyif.causation.neighbourhood import Events, HardEvents, SoftEvents
 from onlyif.causation.samples import PlacedDifference
-from onlyif.core.errors import SettingError
 from onlyif.references.closeness import fit_closeness
 from onlyif.testing.causation import (
     check_abduction,
@@ -39,7 +38,7 @@ LACKING = np.where(RNG.random((8, 3)) < 0.3, np.nan, ROWS)
 OUTPUTS, BASE = torch.randn(3, 2, 4, 5, 6, generator=MADE), torch.randn(3, 4, 6, generator=MADE)
 
 ABDUCTIONS = [WeightedMean(), Resampling(3), Unweighted(), PlainConditional()]
-CHANGES = [NormChange(), TargetChange(np.array([5, 0, 5])), DecisionChange(np.array([5, 0, 5]), 2.0)]
+CHANGES = [NormChange(), TargetChange(np.array([5, 0, 5])), FallChange(np.array([5, 0, 5]))]
 DISSIMILARITIES = [
     ScaledDifference(),
     ScaledDifference(np.array([0.5, 1.0, 2.0])),
@@ -49,7 +48,7 @@ DISSIMILARITIES = [
     PlacedDifference(lambda rows: 2 * rows, ScaledDifference()),
 ]
 TOTALS = [SumOfSquares(), MeanSquare()]
-EVENTS = [GradedEvents(0.5, 2.0), SoftEvents(0.5, 2.0), HardEvents(0.5, 2.0), SoftEvents(float("inf"), 1.0)]
+EVENTS = [SoftEvents(0.5, 2.0), HardEvents(0.5, 2.0), SoftEvents(float("inf"), 1.0)]
 FAMILIES = {Abduction: ABDUCTIONS, Change: CHANGES, Dissimilarity: DISSIMILARITIES}
 FAMILIES |= {Total: TOTALS, Events: EVENTS}
 
@@ -122,26 +121,3 @@ def test_broken_members_are_found_out():
 
     with pytest.raises(AssertionError, match="go together"):
         check_abduction(Drawing(), RNG.random((2, 4)))
-
-
-def test_a_decision_is_the_odds_of_the_class_and_the_best_other_one():
-    outputs = RNG.dirichlet(np.ones(4), (2, 1, 3, 2))
-    base = RNG.dirichlet(np.ones(4), (2, 3))
-    found = DecisionChange(np.array([1, 3]), 0.7).between(outputs, base)
-    for place in np.ndindex(*found.shape):
-        stays = []
-        for chances in (outputs[place], base[place[0], place[2]]):
-            own = (1, 3)[place[0]]
-            best = max(chance for number, chance in enumerate(chances) if number != own)
-            stays.append(1 / (1 + (best / chances[own]) ** (1 / 0.7)))
-        assert found[place] == pytest.approx(max(0.0, stays[1] - stays[0]), abs=1e-12)
-    assert (found > 0).any() and (found == 0).any()
-    sure = torch.tensor([[[[[0.0, 1.0]]]]]).requires_grad_()
-    moved = DecisionChange(np.array([0])).between(sure, torch.tensor([[[0.5, 0.5]]]))
-    assert moved.detach().item() == pytest.approx(0.5)
-    assert bool(torch.autograd.grad(moved.sum(), sure)[0].isfinite().all())
-    for few, target in ((outputs[..., :1], 0), (outputs, 4)):
-        with pytest.raises(SettingError, match="probabilities of several classes"):
-            DecisionChange(np.array([target])).between(few[:1], base[:1, :, : few.shape[-1]])
-    with pytest.raises(SettingError, match="temperature must be above 0, got 0"):
-        DecisionChange(np.array([0]), 0.0)

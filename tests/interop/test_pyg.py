@@ -14,6 +14,7 @@ import onlyif
 from onlyif.causation.perturbation import Perturbations
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.core.subsets import keep_of_codes
+from onlyif.core.torch_seeds import torch_generator
 from onlyif.interop.pyg import (
     EdgeMaskSettings,
     FANSExplainer,
@@ -21,8 +22,9 @@ from onlyif.interop.pyg import (
     SufficientNecessaryExplainer,
     paper_fans,
 )
+from onlyif.interop.pyg_causes import measures
 from onlyif.interop.pyg_edges import EdgeQuestion, edge_task
-from onlyif.interop.pyg_test import measures
+from onlyif.interop.pyg_fans import led_start
 from onlyif.modalities.base import Queries
 from onlyif.models.tiled import TiledFeatures
 from onlyif.samples.dropped import DroppedSample
@@ -36,7 +38,7 @@ BOTH = torch.cat([PAIRS, PAIRS.flip(0)], dim=1)
 X = torch.randn(11, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 RAW = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
 FEW = FANSGraphSettings(recommended_graph_settings(steps=4))
-TARGET = FANSGraphSettings(c=0.05, reading="target")
+TARGET = FANSGraphSettings(c=0.05, reading="change")
 QUESTION = EdgeQuestion("messages", None, None, 0, 64)
 
 
@@ -210,7 +212,7 @@ def _by_hand(net, task, settings, subset):
 def test_pns_is_that_of_loops_over_all_choices_in_the_whole_graph_and_samples_come_near():
     net, settings = (
         Net().eval(),
-        FANSGraphSettings(n=4, share=0.3, c=0.05, reading="target", n_perturbations=2**8),
+        FANSGraphSettings(n=4, share=0.3, c=0.05, reading="change", n_perturbations=2**8),
     )
     task = task_of(net, torch.tensor([1]))
     subset = torch.tensor([True, False, True, False, False])[: task.egos[0].players.count]
@@ -368,6 +370,40 @@ def test_the_edge_that_decides_is_found_necessary_and_sufficient(made):
     assert float(plain.pn[0]) > 0.9 and 0.3 < float(plain.ps[0]) < 0.51
 
 
+def test_a_start_is_ranked_by_mean_slopes_in_the_whole_graph():
+    net = Net().eval()
+    task = task_of(net, torch.tensor([6, 3, 8]))
+    start = led_start(task, np.arange(3), 4)
+    whole = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object")
+    for number, ego in enumerate(task.egos):
+        d = ego.players.count
+        draws = torch.rand((d, 4), generator=torch_generator(0, "random subgraphs", ego.node)).T < 0.5
+        slope = torch.zeros(d, dtype=torch.float64)
+        for mask in draws.double():
+            for player in range(d):
+                ends = []
+                for step in (1e-5, -1e-5):
+                    moved = mask.clone()
+                    moved[player] += step
+                    answer = whole.get_masked_prediction(X, BOTH, edge_mask=spread(task, ego, moved))
+                    ends.append(float(answer[ego.node, 0] - answer[ego.node, 1]))
+                slope[player] += (ends[0] - ends[1]) / 2e-5
+        ranks = slope.abs().argsort().argsort().double() / max(1, d - 1)
+        expected = (4 * (ranks - 0.5)).sigmoid() if d > 1 else torch.ones(1).double() * start[number, 0]
+        torch.testing.assert_close(start[number, :d].double(), expected, rtol=0, atol=1e-6)
+        assert bool(start[number, d:].isnan().all())
+
+
+def test_nodes_whose_pns_has_no_slope_are_named():
+    class Constant(Net):
+        def forward(self, x, edge_index):
+            return 0 * super().forward(x, edge_index)
+
+    with pytest.warns(onlyif.OnlyIfWarning, match=r"no slope for \[3, 6\]"):
+        found = explained(FANSExplainer(FEW), Constant(), torch.tensor([6, 3]))
+    assert found.pns.tolist() == [0, 0]
+
+
 @pytest.mark.parametrize(("last", "kind"), [(nn.LogSoftmax(1), "log_probs"), (nn.Softmax(1), "probs")])
 def test_what_a_model_returns_is_read_as_it_is_said(last, kind):
     one = explained(FANSExplainer(FEW), Net(), 3)
@@ -386,7 +422,7 @@ def test_settings_are_those_of_the_paper_and_of_the_guide():
     assert (printed.c, printed.scaled, printed.reading, printed.n) == (None, False, "all", 20)
     steps = printed.ascent.schedule.steps, printed.ascent.schedule.rate, printed.ascent.draws.n_intervened
     assert steps == (30, 0.1, 50)
-    assert (own.reading, own.scaled) == ("decision", True)
+    assert (own.reading, own.scaled, own.subgraphs) == ("fall", True, 32)
 
 
 class Pooling(nn.Module):
@@ -525,9 +561,6 @@ def test_what_cannot_be_explained_is_refused():
         task_of(Bare(), 1, EdgeQuestion("weights", None, None, 0, 64))
     with pytest.raises(SettingError, match="unknown way to mask edges 'nodes'"):
         FANSExplainer(masks="nodes")
-    regression = {"mode": "regression", "task_level": "node", "return_type": "raw"}
-    with pytest.raises(SettingError, match="decides for no class"):
-        explained(FANSExplainer(FEW), net, 1, config=regression)
     with pytest.raises(SettingError, match="one class a node"):
         config = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object").model_config
         edge_task(QUESTION, config, net, x=X, edge_index=BOTH, target=X[:, 0], index=1, further={})

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import inf
 from typing import final
 
 import numpy as np
@@ -57,18 +56,7 @@ class TargetChange(Change):
     def between(
         self, outputs: Float[Array, "#b m n t k"], base: Float[Array, "#b n k"]
     ) -> Float[Array, "b m n t"]:
-        n_outputs, target = outputs.shape[-1], self.target
-        if not ((target >= 0) & (target < n_outputs)).all():
-            raise SettingError(
-                f"target must be a number of an output, 0 to {n_outputs - 1}; got {target.tolist()}"
-            )
-        column = beside(target, outputs)
-        of_outputs, of_base = (
-            beside(np.broadcast_to(np.arange(len(held)), target.shape).copy(), held)
-            for held in (outputs, base)
-        )
-        chosen, start = outputs[of_outputs, :, :, :, column], base[of_base, :, column]
-        return abs(chosen - start[:, None, :, None])
+        return abs(_gained(outputs, base, self.target))
 
     @override
     def take(self, numbers: Int64[np.ndarray, "p"]) -> "TargetChange":
@@ -82,64 +70,38 @@ class TargetChange(Change):
 
 @final
 @dataclass(frozen=True, eq=False)
-class DecisionChange(Change):
-    """How much nearer a prediction comes to deciding for another class, from probabilities.
+class FallChange(Change):
+    """By how much one named output an instance falls; 0 where it rises.
 
-    The fall of σ((log p - log p') / τ), with p of the named class and p' of the most probable other; a rise
-    is no change. A model that is sure of its class may lose much of its probability and decide as before:
-    that is a small change here, and a large one by `TargetChange`. Where what speaks against the class
-    is perturbed, the prediction rises, which is none.
+    Hiding what speaks against a class makes its probability rise, which an absolute change counts like a
+    fall. Choose it where what matters is whether the class is still predicted.
 
     Args:
-        target: Number of the class of each instance.
-        temperature: τ, which odds count as near a decision; σ is then between .27 and .73 at 1 to e.
+        target: Number of the output of each instance.
 
-    Raises:
-        SettingError: unless the temperature is above 0.
+    Example:
+        >>> after, before = np.array([[[[[0.9]], [[0.2]]]]]), np.array([[[0.5]]])
+        >>> FallChange(np.array([0])).between(after, before).ravel()
+        array([0. , 0.3])
     """
 
     target: Int64[np.ndarray, "b"]
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise SettingError(f"the temperature must be above 0, got {self.temperature}")
 
     @override
     def between(
         self, outputs: Float[Array, "#b m n t k"], base: Float[Array, "#b n k"]
     ) -> Float[Array, "b m n t"]:
-        n_outputs = outputs.shape[-1]
-        if n_outputs < 2 or not ((self.target >= 0) & (self.target < n_outputs)).all():
-            raise SettingError(
-                "a decision needs probabilities of several classes, and a target among them; got "
-                f"{n_outputs} outputs and {self.target.tolist()}"
-            )
-        of_outputs = self._decided(outputs.reshape(len(outputs), -1, n_outputs))
-        of_base = self._decided(base)
-        shape = (len(self.target), *outputs.shape[1:-1])
-        fall = of_base[:, None, :, None] - of_outputs.reshape(shape)
-        return namespace(fall).clip(fall, min=0.0)
-
-    def _decided(self, chances: Float[Array, "#b r k"]) -> Float[Array, "b r"]:
-        """σ of the log odds of the named class and the best other one."""
-        xp = namespace(chances)
-        logs = xp.log(xp.clip(chances, min=float(xp.finfo(chances.dtype).tiny)))
-        logs = xp.broadcast_to(logs, (len(self.target), *logs.shape[1:]))
-        own = beside(np.arange(logs.shape[-1]) == self.target[:, None, None], chances)
-        others = xp.max(xp.where(own, -inf, logs), axis=-1)
-        odds = (xp.sum(xp.where(own, logs, xp.zeros_like(logs)), axis=-1) - others) / self.temperature
-        # Written with tanh, which the array API has.
-        return 0.5 + 0.5 * xp.tanh(0.5 * odds)
+        gained = _gained(outputs, base, self.target)
+        return namespace(gained).where(gained < 0, -gained, namespace(gained).zeros_like(gained))
 
     @override
-    def take(self, numbers: Int64[np.ndarray, "p"]) -> "DecisionChange":
-        return DecisionChange(self.target[numbers], self.temperature)
+    def take(self, numbers: Int64[np.ndarray, "p"]) -> "FallChange":
+        return FallChange(self.target[numbers])
 
     @override
-    def distinct(self, n_instances: int) -> tuple["DecisionChange", Int64[np.ndarray, "b"]]:
+    def distinct(self, n_instances: int) -> tuple["FallChange", Int64[np.ndarray, "b"]]:
         values, which = np.unique(self.target, return_inverse=True)
-        return DecisionChange(values, self.temperature), which
+        return FallChange(values), which
 
 
 @final
@@ -153,6 +115,26 @@ class NormChange(Change):
     ) -> Float[Array, "b m n t"]:
         # Not a square root of squares: its slope at no change would be NaN.
         return namespace(outputs).linalg.vector_norm(outputs - base[:, None, :, None, :], axis=-1)
+
+
+def _gained(
+    outputs: Float[Array, "#b m n t k"], base: Float[Array, "#b n k"], target: Int64[np.ndarray, "b"]
+) -> Float[Array, "b m n t"]:
+    """By how much the target of each instance rose.
+
+    Raises:
+        SettingError: if the model has no such output.
+    """
+    n_outputs = outputs.shape[-1]
+    if not ((target >= 0) & (target < n_outputs)).all():
+        raise SettingError(
+            f"target must be a number of an output, 0 to {n_outputs - 1}; got {target.tolist()}"
+        )
+    column = beside(target, outputs)
+    of_outputs, of_base = (
+        beside(np.broadcast_to(np.arange(len(held)), target.shape).copy(), held) for held in (outputs, base)
+    )
+    return outputs[of_outputs, :, :, :, column] - base[of_base, :, column][:, None, :, None]
 
 
 def predicted_targets(predictor: Predictor, x: Instances, max_rows: int = 16_384) -> Int64[np.ndarray, "b"]:

@@ -115,41 +115,6 @@ class HardEvents(Events):
         return self.c
 
 
-@final
-@dataclass(frozen=True)
-class GradedEvents(Events):
-    """Near by the paper's kernel; a change counts as what it is, for changes in [0, 1].
-
-    Choose it where a change of .5 is half of one: `SoftEvents` count all changes far above c alike.
-
-    Args:
-        b: Boundary, in the units of the distance. Infinite counts every input as near.
-        c: Threshold, for the interventional stage.
-
-    Raises:
-        SettingError: unless b > 0 and c > 0.
-    """
-
-    b: float
-    c: float
-
-    def __post_init__(self) -> None:
-        check_events(self.b, self.c)
-
-    @override
-    def log_near(self, squares: Float[Array, "*s"]) -> Float[Array, "*s"]:
-        return SoftEvents(self.b, self.c).log_near(squares)
-
-    @override
-    def changed(self, change: Float[Array, "*s"]) -> Float[Array, "*s"]:
-        return namespace(change).clip(change, max=1.0)
-
-    @property
-    @override
-    def threshold(self) -> float:
-        return self.c
-
-
 def kernel(change: Float[Array, "*s"], c: float) -> Float[Array, "*s"]:
     """1 - exp(-|Δf|² / 2c²): how much a change counts as one, softly.
 

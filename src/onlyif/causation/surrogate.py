@@ -42,13 +42,3 @@ class KernelSurrogate(Surrogate):
     @override
     def changed(self, change: Float[Array, "*s"], events: Events) -> Float[Array, "*s"]:
         return kernel(change, events.threshold)
-
-
-@final
-@dataclass(frozen=True)
-class EventSurrogate(Surrogate):
-    """The factual stage's own measure of a change, whatever it is: for events with a slope."""
-
-    @override
-    def changed(self, change: Float[Array, "*s"], events: Events) -> Float[Array, "*s"]:
-        return events.changed(change)

@@ -209,7 +209,7 @@ class EdgeTask:
         return Explanation(edge_mask=mask.to(x.device), masks_of_nodes=of_nodes, **numbers)
 
 
-def _behind_number(subset: Bool[Tensor, "p d"]) -> Bool[Tensor, "p 1_and_d"]:
+def _behind_number(subset: Bool[Tensor, "p d"]) -> Bool[Tensor, "p columns"]:
     return torch.cat([torch.ones_like(subset[:, :NUMBERED]), subset], dim=1)
 
 

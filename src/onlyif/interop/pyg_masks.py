@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from onlyif.core.arguments import Flag, Kind, Made, Number, settle
 from onlyif.criteria.blended import blended_gaps
+from onlyif.interop.pyg_causes import FANSGraphSettings, measures
 from onlyif.interop.pyg_edges import EdgeQuestion, EdgeTask, edge_task, supported
-from onlyif.interop.pyg_test import FANSGraphSettings, measures
 from onlyif.modalities.grids import NumberedRow
 from onlyif.searches.gradient import Schedule, descend
 from onlyif.searches.mask_shapes import MaskShape, SizedMasks

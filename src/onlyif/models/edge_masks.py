@@ -186,7 +186,7 @@ class _Plan:
     place: Int64[Tensor, "e"]
     tiled: TiledFeatures
 
-    def answers(self, model: Any, masking: EdgeMasking, rows: Float[Tensor, "r 1_and_d"]) -> Any:
+    def answers(self, model: Any, masking: EdgeMasking, rows: Float[Tensor, "r columns"]) -> Any:
         """What a model says of rows of masks."""
         ends = torch.cat([rows[:, 1:], torch.ones_like(rows[:, :1])], dim=1).flatten()
         features = self.tiled.features

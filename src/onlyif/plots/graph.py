@@ -228,7 +228,16 @@ def _nodes(panel: Axes, edges: _Edges) -> None:
         )
         if few or own:
             colour = "white" if own else style.INK
-            panel.text(x, y, str(label), ha="center", va="center", fontsize=6.0, color=colour, zorder=4)
+            panel.text(
+                x,
+                y,
+                str(label),
+                ha="center",
+                va="center",
+                fontsize=6.0 if label < 100 else 5.0,
+                color=colour,
+                zorder=4,
+            )
     panel.set(xlim=(-1.15, 1.15), ylim=(-1.15, 1.15), aspect="equal", xticks=[], yticks=[])
     for spine in panel.spines.values():
         spine.set_color(style.FAINT)

@@ -8,14 +8,13 @@ import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from onlyif.causation.change import Change, DecisionChange, NormChange, TargetChange
+from onlyif.causation.change import Change, FallChange, NormChange, TargetChange
 from onlyif.causation.dissimilarity import DroppedDifference
 from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.neighbourhood import GradedEvents, Neighbourhood, SoftEvents
+from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
 from onlyif.causation.perturbation import Perturbations
 from onlyif.causation.thresholds import noise_threshold
 from onlyif.core.arguments import Either, Flag, Kind, Made, Name, Number, Whole, settle
-from onlyif.core.errors import SettingError
 from onlyif.core.players import Players
 from onlyif.interop.pyg_edges import NUMBERED, EdgeTask
 from onlyif.models.differentiable import DifferentiablePredictor
@@ -45,9 +44,11 @@ class FANSGraphSettings:
         scaled: Whether differences are counted in units of ρ times the number of edges, so that copies of a
             large ego graph are as near as those of a small one.
         c: Threshold of a change, in units of the reading. None takes the rule of weak noise for each node.
-        reading: What a change is of: "decision", of how near the prediction is to another class, where the
-            change itself is what counts; "target", of the target's probability, or "all", of all outputs by
-            their Euclidean norm, where the paper's kernel of c counts.
+        reading: What a change is: "fall", by how much the target's probability falls, so that hiding what
+            speaks against a class is none; "change", by how much it changes; or "all", the Euclidean norm of
+            the change of all outputs.
+        subgraphs: Random subgraphs of half of the edges, by whose slopes the edges are ranked before the
+            first step; 0 starts with all edges alike.
         n_perturbations: Random choices for each input of E by which the told probabilities are estimated,
             where they are too many to be enumerated.
     """
@@ -58,7 +59,8 @@ class FANSGraphSettings:
     b: float = BOUNDARY
     scaled: bool = True
     c: float | None = 0.5
-    reading: str = "decision"
+    reading: str = "fall"
+    subgraphs: int = 32
     n_perturbations: int = 16
 
     def __post_init__(self) -> None:
@@ -72,12 +74,12 @@ class FANSGraphSettings:
         """
         if self.reading == "all":
             return NormChange()
-        return TargetChange(targets) if self.reading == "target" else DecisionChange(targets)
+        return TargetChange(targets) if self.reading == "change" else FallChange(targets)
 
     def test(
         self,
         predictor: DifferentiablePredictor,
-        ends: tuple[Float[Tensor, "p 1_and_d"], Float[Tensor, "p 1_and_d"]],
+        ends: tuple[Float[Tensor, "p columns"], Float[Tensor, "p columns"]],
         change: Change,
         *,
         max_rows: int,
@@ -91,14 +93,7 @@ class FANSGraphSettings:
             change: How a change is read.
             max_rows: Most ego graphs of one call.
             seed: Seed of all draws.
-
-        Raises:
-            SettingError: if decisions of a regression are to be read.
         """
-        if self.reading == "decision" and predictor.meaning.output == "value":
-            raise SettingError(
-                "a regression decides for no class: need reading='target' and a c in its units"
-            )
         (x, none), sample, c = ends, DroppedSample(self.n, self.share, NUMBERED), self.c
         if c is None:
             inputs, noisy = sample.rows(x, seed).own.flatten(0, 1), np.arange(x.shape[1]) >= NUMBERED
@@ -106,7 +101,6 @@ class FANSGraphSettings:
             c = noise_threshold(
                 predictor, inputs, reading, noisy=noisy, varied=False, max_rows=max_rows, seed=seed
             )
-        kind = GradedEvents if self.reading == "decision" else SoftEvents
         near = DroppedDifference(self.share if self.scaled else None, NUMBERED)
         # The number in front belongs to the first edge.
         index = np.maximum(np.arange(x.shape[1]) - NUMBERED, 0)
@@ -115,7 +109,7 @@ class FANSGraphSettings:
             Players(index, tuple(map(str, range(x.shape[1] - NUMBERED)))),
             sample,
             none,
-            Neighbourhood(kind(self.b, c), near),
+            Neighbourhood(SoftEvents(self.b, c), near),
             Perturbations(n_perturbations=self.n_perturbations, most_masks=self.n_perturbations),
             max_rows=max_rows,
             seed=seed,
@@ -129,7 +123,8 @@ _KINDS: dict[str, Kind] = {
     "b": Number(above=0.0, below=None),
     "scaled": Flag(),
     "c": Either((Number(above=0.0), None)),
-    "reading": Name(("decision", "target", "all"), "reading"),
+    "reading": Name(("fall", "change", "all"), "reading"),
+    "subgraphs": Whole(least=0),
     "n_perturbations": Whole(least=1),
 }
 
@@ -137,7 +132,9 @@ _KINDS: dict[str, Kind] = {
 def paper_fans() -> FANSGraphSettings:
     """The printed way, taken literally: differences as they are, c by the rule of weak noise."""
     ascent = paper_graph_settings()
-    return FANSGraphSettings(ascent, n=20, scaled=False, c=None, reading="all", n_perturbations=50)
+    return FANSGraphSettings(
+        ascent, n=20, scaled=False, c=None, reading="all", subgraphs=0, n_perturbations=50
+    )
 
 
 def measures(
