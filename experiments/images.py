@@ -10,6 +10,7 @@ normalised: the networks do that themselves, in their first layer.
 """
 
 import argparse
+import gzip
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,8 +26,29 @@ from onlyif.core.torch_seeds import torch_generator
 
 CLASSES = {
     "mnist": tuple("0123456789"),
+    "fashion": (
+        "T-shirt",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    ),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     "faces_smile": ("not smiling", "smiling"),
+}
+# Folders and names of IDX files as torchvision keeps them.
+IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion": "FashionMNIST/raw"}
+IDX_PARTS = {"train": "train", "test": "t10k"}
+SOURCES = {
+    "mnist": "torchvision.datasets.MNIST(DIR, download=True)",
+    "fashion": "torchvision.datasets.FashionMNIST(DIR, download=True), or the four .gz files of "
+    "github.com/zalandoresearch/fashion-mnist in DIR/FashionMNIST/raw",
+    "cifar10": "cs.toronto.edu/~kriz/cifar.html, as arrays images (b, 32, 32, 3) of bytes and labels (b,)",
 }
 BRAIN_WINDOW = (0.0, 80.0)
 IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -91,16 +113,16 @@ def read_images(folder: Path, name: str, part: str) -> Images:
 
     Args:
         folder: The folder of data sets.
-        name: "mnist" (1 x 28 x 28), "cifar10" (3 x 32 x 32) or "faces_smile" (1 x 64 x 64).
+        name: "mnist" or "fashion" (1 x 28 x 28), "cifar10" (3 x 32 x 32) or "faces_smile" (1 x 64 x 64).
         part: "train" or "test".
 
     Raises:
         SettingError: if there is no such data set or part.
-        StorageError: if its file is not in the folder.
+        StorageError: if its file is not in the folder, or holds something else.
     """
     if name not in CLASSES or part not in ("train", "test"):
         raise SettingError(f"got {name!r}, {part!r}; need one of {', '.join(CLASSES)} and 'train' or 'test'")
-    arrays = _arrays(Path(folder) / name / f"{part}.npz", ("images", "labels"))
+    arrays = _labelled(Path(folder), name, part)
     pixels = torch.from_numpy(arrays["images"])
     pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
     labels = torch.from_numpy(arrays["labels"].astype(np.int64))
@@ -142,6 +164,52 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
     named = os.environ.get("ONLYIF_DATA")
     help_text = "folder of data sets (default: ONLYIF_DATA)"
     parser.add_argument("--data", type=Path, default=named, required=named is None, help=help_text)
+
+
+def _labelled(folder: Path, name: str, part: str) -> dict[str, np.ndarray]:
+    """Images and labels from DIR/NAME/PART.npz, or from IDX files, packed or not."""
+    packed = folder / name / f"{part}.npz"
+    if packed.is_file() or name not in SOURCES:
+        return _arrays(packed, ("images", "labels"))
+    found = {}
+    for key, file in (("images", "images-idx3-ubyte"), ("labels", "labels-idx1-ubyte")):
+        plain = folder / IDX_FOLDERS.get(name, name) / f"{IDX_PARTS[part]}-{file}"
+        path = next((one for one in (plain, plain.with_name(f"{plain.name}.gz")) if one.is_file()), None)
+        if path is None:
+            instead = f", or {plain}, packed (.gz) or not" if name in IDX_FOLDERS else ""
+            raise StorageError(f"there is no {packed}{instead}; the data are those of {SOURCES[name]}")
+        found[key] = read_idx(path)
+    if found["images"].ndim != 3 or found["labels"].shape != found["images"].shape[:1]:
+        raise StorageError(
+            f"{folder} holds images {found['images'].shape} and labels {found['labels'].shape}; "
+            f"need grey images with one label each, as of {SOURCES[name]}"
+        )
+    return found
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The bytes of an IDX file: two zeros, the type (8: bytes), the dimensions, their lengths, the numbers.
+
+    Args:
+        path: The file; one that ends in .gz is unpacked.
+
+    Raises:
+        StorageError: if it is no whole IDX file of bytes.
+    """
+    try:
+        held = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise StorageError(f"{path} cannot be unpacked ({error}); fetch it anew") from error
+    if len(held) < 4 or held[:3] != b"\x00\x00\x08":
+        raise StorageError(f"{path} is no IDX file of bytes: it begins with {held[:4].hex()}, need 000008")
+    n_axes = held[3]
+    shape = np.frombuffer(held, ">u4", n_axes, 4) if len(held) >= 4 + 4 * n_axes else np.array([-1])
+    numbers = np.frombuffer(held, np.uint8, offset=min(len(held), 4 + 4 * n_axes))
+    if numbers.size != np.prod(shape.astype(np.int64)):
+        raise StorageError(
+            f"{path} is cut short: {numbers.size} numbers for the shape {tuple(shape.tolist())}"
+        )
+    return numbers.reshape(shape.astype(np.int64)).copy()
 
 
 def _per_channel(values: tuple[float, ...]) -> Float[Tensor, "channels 1 1"]:

@@ -13,6 +13,7 @@ from onlyif.metrics.base import ExplainerMetric, MapMetric, Question
 from onlyif.metrics.fidelity import FidelityMinus, FidelityPlus
 from onlyif.metrics.fills import ConstantFill, Fill, MeanFill
 from onlyif.metrics.infidelity import Infidelity
+from onlyif.metrics.insertion import Deletion, Insertion
 from onlyif.metrics.irof import IROF, grid_segments
 from onlyif.metrics.max_sensitivity import MaxSensitivity
 from onlyif.metrics.measured import Measured
@@ -42,6 +43,8 @@ MAP_METRICS = [
     *(Infidelity(one, n_draws=7) for one in PERTURBATIONS),
     Infidelity(n_draws=7, rescaled=True),
     IROF(grid_segments(6, 5, 2)),
+    Insertion(MeanFill(), 5),
+    Deletion(ZERO, 5),
     FidelityPlus(MeanFill()),
     FidelityMinus(ZERO),
 ]

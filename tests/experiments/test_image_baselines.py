@@ -1,0 +1,120 @@
+"""The baselines written here, against what their papers say of them."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+pytest.importorskip("captum")
+
+from experiments.baselines.idgi import IDGI
+from experiments.baselines.image_causes import FANSMap, SizedPixels, SizedRegions
+from experiments.baselines.image_gradients import FromBaseline, GuidedGradCam, Saliency, shuffled
+from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
+from experiments.baselines.image_trivial import (
+    BlurredEdges,
+    InputTimesMask,
+    RandomMap,
+    ShuffledWeights,
+    SoftThreshold,
+)
+from experiments.baselines.meaningful_perturbation import MeaningfulPerturbation, blurred
+
+# Captum says that it turned gradients on.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+SIDE, BLACK = 12, torch.zeros(1, 12, 12)
+
+
+class Corner(nn.Module):
+    """Class 1 is the brightness of the upper left quarter, through a curve."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(1, 1, 3, padding=1, bias=False), nn.ReLU()
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])[None, None])
+
+    def forward(self, x):
+        seen = self.relu(self.conv(x))[:, 0, :6, :6].mean((1, 2))
+        return torch.stack([torch.zeros_like(seen), 8 * seen - 2], 1)
+
+
+@pytest.fixture
+def scene():
+    images = 0.6 + 0.4 * torch.rand(2, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    return Corner().eval().requires_grad_(False), images, torch.tensor([1, 1])
+
+
+def test_idgi_adds_up_with_any_number_of_steps_and_leaves_out_what_has_no_slope(scene):
+    network, images, targets = scene
+    change = network(images).softmax(1)[:, 1] - network(BLACK[None]).softmax(1)[:, 1]
+    for steps in (1, 3):
+        found = IDGI(BLACK, "black", steps=steps).attributions(network, images, targets)
+        torch.testing.assert_close(found.sum((1, 2, 3)), change)
+        assert not found[:, :, 6:].any() and not found[:, :, :, 6:].any()
+    # On a plane: each entry gets its squared weight's share of the whole change.
+    plane = nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 2))
+    weight = plane[1].weight[1].detach()
+    exact = IDGI(BLACK, "black", steps=2, probability=False).attributions(plane, images, targets).flatten(1)
+    whole = (plane(images) - plane(BLACK[None]))[:, 1:].detach()
+    torch.testing.assert_close(exact, whole * weight.square() / weight.square().sum(), atol=1e-5, rtol=1e-4)
+
+
+def test_meaningful_perturbation_blurs_what_the_class_needs_and_nothing_else(scene):
+    targets = scene[2]
+    stripes = (torch.arange(SIDE) % 2).float().expand(1, 1, SIDE, SIDE) * torch.ones(2, 1, 1, 1)
+
+    class Contrast(nn.Module):
+        def forward(self, x):
+            seen = x.diff(dim=3).abs()[:, 0, :6, :5].mean((1, 2))
+            return torch.stack([torch.zeros_like(seen), 8 * seen - 2], 1)
+
+    maps = MeaningfulPerturbation(cell=2, steps=25, shift=0, strength=4.0)(Contrast(), stripes, targets, 0)
+    assert maps[:, :5, :4].mean() > 0.2 and maps[:, 8:, 8:].max() < 0.15
+    # A blur keeps the mean of a flat image, and takes the stripes away.
+    torch.testing.assert_close(blurred(torch.ones(1, 2, 9, 9), 2.0), torch.ones(1, 2, 9, 9))
+    assert blurred(stripes, 2.0)[:, :, 4:8, 4:8].std() < 0.05
+
+
+def test_maps_mark_the_only_part_that_the_network_sees(scene):
+    network, images, targets = scene
+    methods = [
+        Saliency(probability=True), FromBaseline("IntegratedGradients", BLACK, "black"), GuidedGradCam(),
+        FromBaseline("GradientShap", BLACK, "black", steps=4), FromBaseline("DeepLift", BLACK, "black"),
+        Occlusion(BLACK, "black", 3, 3), OnPatches("FeatureAblation", BLACK, "black", 3),
+        HShapMap(BLACK, "black", 3),
+        OnPatches("KernelShap", BLACK, "black", 6, 40), OnPatches("Lime", BLACK, "black", 6, 40),
+        SizedPixels(BLACK), FANSMap(),
+    ]  # fmt: skip
+    for method in methods:
+        torch.manual_seed(0)
+        maps = method(copy.deepcopy(network), images, targets, 0)
+        assert maps.shape == (2, SIDE, SIDE)
+        assert maps[:, :6, :6].mean() > maps[:, 6:].mean() + 1e-9, method
+
+
+def test_regions_are_nested_by_size(scene):
+    network, images, targets = scene
+    maps = SizedRegions(BLACK)(network, images[:1], targets[:1], 0)[0]
+    sizes = [(maps >= level).sum() for level in (5, 4, 3, 2, 1)]
+    assert [int(size) for size in sizes] == [1, 3, 7, 14, 29] and maps[:6, :6].mean() > maps[6:].mean()
+
+
+def test_trivial_maps_do_not_ask_the_network_and_shuffled_weights_leave_it_as_it_was(scene):
+    network, images, targets = scene
+    for method in (RandomMap(), InputTimesMask(), BlurredEdges()):
+        assert method(None, images, targets, 0).shape == (2, SIDE, SIDE)
+    assert not torch.equal(*RandomMap()(None, images, targets, 0))
+    flat = BlurredEdges()(None, torch.ones(1, 3, SIDE, SIDE), targets, 0)
+    assert flat.abs().max() < 1e-5
+    before = copy.deepcopy(network.state_dict())
+    ShuffledWeights(Saliency())(network, images, targets, 0)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    layer = nn.Linear(5, 4)
+    mixed = shuffled(copy.deepcopy(layer), 3).weight
+    assert not torch.equal(mixed, layer.weight)
+    assert torch.equal(mixed.flatten().sort().values, layer.weight.flatten().sort().values)
+    start = Saliency()
+    few = SoftThreshold(start, 0.1)(network, images, targets, 0)
+    assert (few != 0).flatten(1).sum(1).max() <= 14
