@@ -177,7 +177,10 @@ def _labelled(folder: Path, name: str, part: str) -> dict[str, np.ndarray]:
         path = next((one for one in (plain, plain.with_name(f"{plain.name}.gz")) if one.is_file()), None)
         if path is None:
             instead = f", or {plain}, packed (.gz) or not" if name in IDX_FOLDERS else ""
-            raise StorageError(f"there is no {packed}{instead}; the data are those of {SOURCES[name]}")
+            raise StorageError(
+                f"there is no {packed}; name the folder of data sets with --data or in the variable "
+                f"ONLYIF_DATA; need that file{instead}: the data are those of {SOURCES[name]}"
+            )
         found[key] = read_idx(path)
     if found["images"].ndim != 3 or found["labels"].shape != found["images"].shape[:1]:
         raise StorageError(

@@ -24,6 +24,8 @@ from experiments.baselines.meaningful_perturbation import MeaningfulPerturbation
 # Captum says that it turned gradients on.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 SIDE, BLACK = 12, torch.zeros(1, 12, 12)
+# A ReLU has no slope at black.
+GREY = torch.full((1, 12, 12), 0.1)
 
 
 class Corner(nn.Module):
@@ -48,16 +50,16 @@ def scene():
 
 def test_idgi_adds_up_with_any_number_of_steps_and_leaves_out_what_has_no_slope(scene):
     network, images, targets = scene
-    change = network(images).softmax(1)[:, 1] - network(BLACK[None]).softmax(1)[:, 1]
+    change = network(images).softmax(1)[:, 1] - network(GREY[None]).softmax(1)[:, 1]
     for steps in (1, 3):
-        found = IDGI(BLACK, "black", steps=steps).attributions(network, images, targets)
+        found = IDGI(GREY, "grey", steps=steps).attributions(network, images, targets)
         torch.testing.assert_close(found.sum((1, 2, 3)), change)
         assert not found[:, :, 6:].any() and not found[:, :, :, 6:].any()
     # On a plane: each entry gets its squared weight's share of the whole change.
     plane = nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 2))
     weight = plane[1].weight[1].detach()
-    exact = IDGI(BLACK, "black", steps=2, probability=False).attributions(plane, images, targets).flatten(1)
-    whole = (plane(images) - plane(BLACK[None]))[:, 1:].detach()
+    exact = IDGI(GREY, "grey", steps=2, probability=False).attributions(plane, images, targets).flatten(1)
+    whole = (plane(images) - plane(GREY[None]))[:, 1:].detach()
     torch.testing.assert_close(exact, whole * weight.square() / weight.square().sum(), atol=1e-5, rtol=1e-4)
 
 
@@ -84,8 +86,7 @@ def test_maps_mark_the_only_part_that_the_network_sees(scene):
         FromBaseline("GradientShap", BLACK, "black", steps=4), FromBaseline("DeepLift", BLACK, "black"),
         Occlusion(BLACK, "black", 3, 3), OnPatches("FeatureAblation", BLACK, "black", 3),
         HShapMap(BLACK, "black", 3),
-        OnPatches("KernelShap", BLACK, "black", 6, 40), OnPatches("Lime", BLACK, "black", 6, 40),
-        SizedPixels(BLACK), FANSMap(),
+        OnPatches("KernelShap", BLACK, "black", 6, 20), OnPatches("Lime", BLACK, "black", 6, 20),
     ]  # fmt: skip
     for method in methods:
         torch.manual_seed(0)
@@ -94,8 +95,12 @@ def test_maps_mark_the_only_part_that_the_network_sees(scene):
         assert maps[:, :6, :6].mean() > maps[:, 6:].mean() + 1e-9, method
 
 
-def test_regions_are_nested_by_size(scene):
+@pytest.mark.slow
+def test_ours_mark_it_too_and_regions_are_nested_by_size(scene):
     network, images, targets = scene
+    for method in (SizedPixels(BLACK), FANSMap()):
+        maps = method(network, images, targets, 0)
+        assert maps[:, :6, :6].mean() > maps[:, 6:].mean(), method
     maps = SizedRegions(BLACK)(network, images[:1], targets[:1], 0)[0]
     sizes = [(maps >= level).sum() for level in (5, 4, 3, 2, 1)]
     assert [int(size) for size in sizes] == [1, 3, 7, 14, 29] and maps[:6, :6].mean() > maps[6:].mean()

@@ -158,7 +158,7 @@ def test_a_method_of_ones_own_is_a_row_of_the_page(data, tmp_path, monkeypatch, 
     assert {line["method"] for line in lines} == {"ones", "Saliency", "own_explainer:explain"}
     (sensitivity,) = (line for line in lines if (line["method"], line["measure"]) == ("ones", "MS"))
     assert (sensitivity["mean"], sensitivity["rank"], sensitivity["n"]) == ("0", "", "2")
-    with pytest.raises(SystemExit, match=r"there is no .*FashionMNIST.raw.train-images.*torchvision"):
+    with pytest.raises(SystemExit, match=r"there is no .*FashionMNIST.raw.t10k-images.*torchvision"):
         table1.main([f"--data={tmp_path}", f"--models={data}", *folders, *ask])
     with pytest.raises(SystemExit, match="Nosuch; need some of: all; ones; Saliency; GuidedBP"):
         table1.main(
