@@ -4,7 +4,7 @@
 
 A method tries all its settings of `table1_methods.candidates` on as many of the same images as the budget
 pays for, at most `--images`. Chosen is the setting with the best mean rank, among the method's own, of PNS,
-both gaps and IROF; of equal ones the first. Where the budget does not pay for one image of each
+both gaps and IROF; of equal ones the first. Where the budget does not pay for three images of each
 setting, the first is kept. Nothing of a test image is looked at.
 
 Writes `experiments/table1_settings/DATASET.json`; what is finished is kept in WORK, as for the table.
@@ -25,6 +25,8 @@ from experiments.table1_methods import candidates
 from experiments.table1_page import mean_error
 from tqdm import tqdm
 
+# Fewer images say nothing about settings.
+LEAST = 3
 BY = ("PNS", "Δsuf", "Δnec", "IROF")
 HIGHER = {column.name: column.higher for column in COLUMNS}
 
@@ -64,7 +66,7 @@ def choose(  # noqa: PLR0917  # of one use
     }
     rows = [scores(method, scene, folder, 1, size)[1] for method in methods.values()]
     n = min(len(scene.x), int(budget // max(1.0, sum(rows))))
-    if n < 1:
+    if n < LEAST:
         return {"setting": next(iter(settings)), "images": 0, "tried": {}}
     tried = {label: scores(method, scene, folder, n, size)[0] for label, method in methods.items()}
     shown = {label: {key: round(value, 6) for key, value in found.items()} for label, found in tried.items()}
