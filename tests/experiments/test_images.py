@@ -92,7 +92,9 @@ def test_what_cannot_be_read_is_said(scripts, tmp_path):
         StorageError, match=r"there is no .*train.npz; name the folder of data sets with --data"
     ):
         read_images(tmp_path, "mnist", "train")
-    with pytest.raises(SettingError, match="need one of mnist, fashion, cifar10, faces_smile and 'train' or 'test'"):
+    with pytest.raises(
+        SettingError, match="need one of mnist, fashion, cifar10, faces_smile and 'train' or 'test'"
+    ):
         read_images(tmp_path, "mnist", "valid")
 
 
