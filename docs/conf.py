@@ -19,11 +19,39 @@ release = version = onlyif.__version__
 copyright = "the onlyif authors"
 html_theme = "furo"
 html_title = f"onlyif {release}"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+# Tutorials are scripts, run when the documentation is built: a page shows what they print and draw.
+TUTORIALS = Path(__file__).parent / "tutorials"
+sys.path.insert(0, str(TUTORIALS))
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "auto_tutorials",
+    "filename_pattern": "plot_",
+    "ignore_pattern": "lending",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    # Its page of times would load a style sheet from the network.
+    "write_computation_times": False,
+    "show_signature": False,
+    "plot_gallery": True,
+    "remove_config_comments": True,
+    # What a picture returns is no output to be read.
+    "ignore_repr_types": r"matplotlib",
+}
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "tutorials", "auto_tutorials/*.ipynb", "auto_tutorials/*.py"]
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -24,7 +24,7 @@ for code, arguments in json.loads(sys.argv[2]):
 """
 LIBRARIES = ["torch", "scipy", "sklearn", "pandas", "polars", "pyarrow", "matplotlib", "lightgbm", "xgboost"]
 EXPLAIN = ["explain", "model.json", "--data", "rows.csv"]
-TOLD = [["--help"], ["--version"], ["explain", "--help"], ["show", "--help"]]
+TOLD = [["--help"], ["--version"], ["doctor"], ["explain", "--help"], ["show", "--help"]]
 WRONG = [
     [],
     ["--wrong"],

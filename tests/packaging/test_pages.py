@@ -38,9 +38,16 @@ def pages():
     named = os.environ.get("ONLYIF_PAGES")
     if not named:
         pytest.skip("looks at built documentation: `make docs` builds it and runs this")
-    found = {path.stem: path.read_text("utf-8") for path in Path(named).glob("*.html")}
+    found = {_name(path, Path(named)): path.read_text("utf-8") for path in Path(named).rglob("*.html")}
     assert found
     return found
+
+
+def _name(path, top):
+    return path.relative_to(top).with_suffix("").as_posix()
+
+
+SOURCES = {_name(path, DOCS): path.read_text("utf-8") for path in DOCS.rglob("*.md")}
 
 
 def _text(page):
@@ -50,10 +57,10 @@ def _text(page):
 
 
 def test_every_source_has_a_page_with_its_words_on_it(pages):
-    for source in DOCS.glob("*.md"):
-        words = len(source.read_text("utf-8").split())
-        shown = len(_text(pages[source.stem]).split())
-        assert shown > min(50, words / 4), f"{source.stem}.html shows {shown} words of about {words}"
+    for name, source in SOURCES.items():
+        words = len(source.split())
+        shown = len(_text(pages[name]).split())
+        assert shown > min(50, words / 4), f"{name}.html shows {shown} words of about {words}"
 
 
 def test_no_formula_is_left_as_source(pages):
@@ -66,10 +73,10 @@ def test_no_formula_is_left_as_source(pages):
 
 
 def test_formulas_are_drawn_where_the_source_has_them(pages):
-    for source in DOCS.glob("*.md"):
-        prose = re.sub(r"```.*?```|`[^`]*`", "", source.read_text("utf-8"), flags=re.DOTALL)
+    for name, source in SOURCES.items():
+        prose = re.sub(r"```.*?```|`[^`]*`", "", source, flags=re.DOTALL)
         formulas = len(re.findall(r"\$\$.+?\$\$|\$[^$\n]+?\$", prose, flags=re.DOTALL))
-        assert pages[source.stem].count("<math") >= formulas, source.stem
+        assert pages[name].count("<math") >= formulas, name
 
 
 def test_pages_ask_no_other_host(pages):
@@ -79,3 +86,20 @@ def test_pages_ask_no_other_host(pages):
 
 def test_search_is_the_themes_own_page(pages):
     assert 'id="search-results"' in pages["search"]
+
+
+def test_every_tutorial_shows_what_it_prints_and_draws_and_the_front_page_its_pictures(pages):
+    scripts = sorted(path.stem for path in (DOCS / "tutorials").glob("plot_*.py"))
+    assert scripts
+    for name in scripts:
+        page = pages[f"auto_tutorials/{name}"]
+        assert page.count("sphx_glr_plot") >= 1 and "sphx-glr-script-out" in page, name
+    drawn = re.findall(r'src="(_images/[^"]+)"', pages["index"])
+    folder = Path(os.environ["ONLYIF_PAGES"])
+    assert len(drawn) >= 3 and all((folder / name).stat().st_size > 5_000 for name in drawn)
+
+
+def test_style_sheets_and_scripts_ask_no_other_host(pages):
+    for path in Path(os.environ["ONLYIF_PAGES"]).rglob("*.css"):
+        asked = re.findall(r"""(?:@import|url\()\s*["']?(?:https?:)?//[^"')]*""", path.read_text("utf-8"))
+        assert not asked, (path.name, asked)

@@ -1,8 +1,13 @@
 """The continuum's picture shows exactly the pieces, breakpoints and gaps of the explanation."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from onlyif.plots.continuum import odd_corners, plot_continuum
+from onlyif.plots.tabular import plot_explanation
 from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import game_of_table
 
@@ -54,15 +59,37 @@ def test_breakpoints_are_marked_in_both_panels_and_named():
         assert [mark.get_xdata()[0] for mark in marks if mark.get_linestyle() != "-"] == pytest.approx(
             [2 / 3]
         )
-    ticks = [label.get_text() for label in ax.child_axes[1].get_xticklabels()]
-    assert ticks == ["0", "0.25", "0.5", "0.667", "0.75", "1"]
+    upper, lower = ax.child_axes
+    assert [label.get_text() for label in upper.get_xticklabels()] == ["0.667"]
+    assert upper.get_xlabel() == "α at which the best set changes"
+    assert [label.get_text() for label in lower.get_xticklabels()] == ["0", "0.25", "0.5", "0.75", "1"]
     assert any("dashed: it changes at α = 0.6667." in text.get_text().replace("\n", " ") for text in ax.texts)
 
 
-def test_labels_of_close_breakpoints_are_left_out():
-    from onlyif.plots.continuum import _ticks
+def test_no_breakpoint_is_dropped_and_no_two_labels_touch():
+    table = np.random.default_rng(12).random(64)
+    table[0], table[-1] = 0.0, 1.0
+    item = explanation_of_game(game_of_table(table.tolist()), GameCase(tuple("abcdef"), size=3))
+    for width in (16.0, 3.0):
+        figure = pyplot.figure(figsize=(width, 6.0))
+        ax = plot_continuum(item, figure.add_subplot())
+        upper = ax.child_axes[0]
+        inside = item.continuum.breakpoints[1:-1]
+        assert len(inside) > 1 and list(upper.get_xticks()) == pytest.approx([*inside])
+        figure.canvas.draw()
+        boxes = [label.get_window_extent() for label in upper.get_xticklabels() if label.get_text()]
+        assert boxes and not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+        said = " ".join(" ".join(text.get_text() for text in ax.texts).split())
+        assert all(f"{round(alpha, 4):g}" in said for alpha in inside)
 
-    assert _ticks((0.0, 0.03, 0.3, 0.33, 0.98, 1.0)) == [0.0, 0.3, 0.5, 0.75, 1.0]
+
+def test_players_stand_in_the_same_order_in_every_picture_of_a_row():
+    item = replace(bent(), scores={"shapley": np.array([0.1, -0.9, 0.2])})
+    ordered = [
+        [label.get_text().split(" = ")[0] for label in plot(item).child_axes[0].get_yticklabels()]
+        for plot in (plot_explanation, plot_continuum)
+    ]
+    assert ordered == [["income", "work class", "age"], ["income", "age"]]
 
 
 def test_bands_are_95_percent_intervals():

@@ -10,9 +10,11 @@ from matplotlib import pyplot
 import onlyif
 from onlyif.core.errors import SettingError
 from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.selection import Measure
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.plots import style
-from onlyif.plots.image import DIMMED, plot_image_sets, plot_kept_and_hidden, plot_mask_montage, plot_masks
+from onlyif.plots.image import TINT, plot_image_sets, plot_kept_and_hidden, plot_mask_montage, plot_masks
+from onlyif.plots.tabular import plot_explanation
 from onlyif.testing.masks import example_mask
 
 IMAGE = torch.rand(3, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -27,11 +29,18 @@ def _pictures(ax):
     return [image.get_array() for image in ax.findobj(lambda artist: hasattr(artist, "get_array"))]
 
 
+def _sides(hard):
+    """How many sides of pixels lie between a set and the rest, one pixel after the other."""
+    near = ((0, 1), (1, 0), (0, -1), (-1, 0))
+    inside = set(zip(*(axis.tolist() for axis in np.nonzero(hard)), strict=True))
+    return sum((y + dy, x + dx) not in inside for y, x in inside for dy, dx in near)
+
+
 def _texts(ax):
     return " ".join(text.get_text() for text in ax.findobj(pyplot.Text))
 
 
-def test_overlays_show_sets_in_full_light_and_dim_the_rest():
+def test_overlays_outline_and_tint_sets_and_leave_the_image_as_it_is():
     items = [_mask(alpha, seed=i) for i, alpha in enumerate((1.0, 0.0, 0.5))]
     ax = plot_masks(IMAGE, *items)
     panels = ax.child_axes
@@ -39,8 +48,10 @@ def test_overlays_show_sets_in_full_light_and_dim_the_rest():
     plain = IMAGE.permute(1, 2, 0).double().numpy()
     assert np.allclose(panels[0].images[0].get_array(), plain)
     for panel, item in zip(panels[1:], items, strict=True):
-        light = np.where(item.hard, 1.0, DIMMED)[..., None]
-        assert np.allclose(panel.images[0].get_array(), plain * light)
+        assert np.allclose(panel.images[0].get_array(), plain)
+        assert np.allclose(panel.images[1].get_array()[..., 3], TINT * item.hard)
+        halo, outline = (lines.get_segments() for lines in panel.collections)
+        assert len(halo) == len(outline) == _sides(item.hard)
         assert f"{item.hard.mean():.1%} of pixels" in panel.get_xlabel()
         assert "Δsuf 0.12\nΔnec 0.25" in panel.get_xlabel()
     colours = [panel.spines["left"].get_edgecolor()[:3] for panel in panels[1:]]
@@ -101,6 +112,27 @@ def test_given_axes_are_used_and_given_back():
     one.figure.draw_without_rendering()
 
 
+def test_images_and_classes_have_the_names_that_they_are_given():
+    items = _mask(1.0), _mask(0.0), _mask(0.5)
+    named = _texts(plot_masks(IMAGE, *items, title="Ada's photograph", class_names=["cat", "dog", "owl"]))
+    assert "Ada's photograph: probability of 'owl', f(x) = 0.75" in " ".join(named.split())
+    with pytest.raises(SettingError, match="need a name for output 2, got 1 names"):
+        plot_masks(IMAGE, *items, class_names=["cat"])
+
+
+def test_below_a_mask_stands_whether_it_holds_within_a_tenth_of_the_whole_gap():
+    # |f(x) - f_0| is .25, the gaps are .125 and .25 with errors of .01.
+    item = _mask(0.5)
+    small = {**item.unified.measures, "sufficiency": Measure(0.001, 0.001), "necessity": Measure(0.02, 0.01)}
+    held = replace(item, sets={"unified": replace(item.unified, measures=small)})
+    enough, needed, both = (
+        panel.get_xlabel() for panel in plot_masks(IMAGE, _mask(1.0), _mask(0.0), held).child_axes[1:]
+    )
+    assert enough.endswith("sufficient: does not hold") and "necessary" not in enough
+    assert needed.endswith("necessary: does not hold") and "sufficient" not in needed
+    assert both.endswith("sufficient: holds\nnecessary: cannot tell")
+
+
 def test_masks_of_another_size_are_refused():
     small = IMAGE[:, :5]
     with pytest.raises(SettingError, match=r"a mask has \(6, 8\) pixels, the image \(5, 8\)"):
@@ -123,9 +155,16 @@ def test_nested_sets_are_drawn_by_kind_and_size():
     assert [panel.get_title() for panel in panels[::2]] == ["necessary", "α = 0.5", "sufficient"]
     plain = IMAGE.permute(1, 2, 0).double().numpy()
     kept = found[0].at_size(12, 1.0)
-    light = np.where(kept.keep.reshape(6, 8), 1.0, DIMMED)[..., None]
-    assert np.allclose(panels[-1].images[0].get_array(), plain * light)
+    assert np.allclose(panels[-1].images[0].get_array(), plain)
+    assert np.allclose(panels[-1].images[1].get_array()[..., 3], TINT * kept.keep.reshape(6, 8))
     assert f"Δsuf {kept.sufficiency.value:.2g}" in panels[-1].get_xlabel()
     for image, sizes in ((IMAGE, ()), (IMAGE[:, 1:], (12,)), (IMAGE, (7,))):
         with pytest.raises(SettingError):
             plot_image_sets(image, found, sizes)
+
+
+def test_what_draws_no_pixels_names_the_picture_that_does():
+    bright = DifferentiablePredictor(lambda batch: batch[:, :, :3, :4].mean((1, 2, 3)))
+    found = onlyif.explain(bright, IMAGE[None], background=0 * IMAGE[None], size=12, budget=300)
+    with pytest.raises(SettingError, match=r"named players.*use plot_image_sets"):
+        plot_explanation(found)

@@ -8,6 +8,7 @@ from matplotlib import pyplot
 
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.summary import summary
+from onlyif.plots.beeswarm import plot_beeswarm
 from onlyif.plots.continuum import plot_continuum
 from onlyif.plots.curves import plot_stability
 from onlyif.plots.plane import plot_plane
@@ -16,6 +17,8 @@ from onlyif.plots.tabular import plot_explanation
 from onlyif.testing.explanations import PROVENANCE, GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import chain_subsets
 
+# Pixels by which letters may differ from what was measured.
+SLACK = 3.0
 LONG = tuple(f"the mean over all days of the measurement with number {i}" for i in range(30))
 
 
@@ -43,7 +46,11 @@ def over_rows(item, ax=None):
     return plot_summary(summary(Explanations((item,) * 3)), ax)
 
 
-PLOTS = (plot_continuum, plot_plane, plot_explanation, curves, over_rows)
+def dots(item, ax=None):
+    return plot_beeswarm(Explanations((item,) * 3), ax)
+
+
+PLOTS = (plot_continuum, plot_plane, plot_explanation, curves, over_rows, dots)
 ITEMS = {
     "small": example_explanations()[1],
     "sampled": example_explanations(stderr=0.05)[0],
@@ -130,6 +137,44 @@ def test_pictures_of_one_row_say_what_they_rest_on_and_which_row_it_is(plot, nam
     assert f"Row {ITEMS[name].row}: probability of" in said
     assert "f(x) = " in said
     assert "f_0 = " in said
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("small", None),
+        ("uninformative", "tight"),
+        pytest.param("small", "tight", marks=pytest.mark.slow),
+        pytest.param("small", "constrained", marks=pytest.mark.slow),
+        pytest.param("many features", None, marks=pytest.mark.slow),
+        pytest.param("many features", "constrained", marks=pytest.mark.slow),
+    ],
+)
+def test_all_words_and_labels_lie_within_the_place_of_axes_in_a_grid(name, layout):
+    figure, axes = pyplot.subplots(2, 3, figsize=(24, 18), layout=layout)
+    for ax, plot in zip(axes.flat, PLOTS, strict=True):
+        plot(ITEMS[name], ax)
+    figure.canvas.draw()
+    places = [_place(ax) for ax in axes.flat]
+    for ax, place in zip(axes.flat, places, strict=True):
+        assert (
+            min(ax.get_window_extent().width / place.width, ax.get_window_extent().height / place.height)
+            > 0.2
+        )
+        for part in [ax, *ax.child_axes]:
+            for text in filter(lambda text: text.get_text().strip(), drawn_texts(part)):
+                box = text.get_window_extent()
+                inside = (
+                    place.x0 <= box.x0 and box.x1 <= place.x1 and place.y0 <= box.y0 and box.y1 <= place.y1
+                )
+                assert inside, (ax.get_subplotspec(), text.get_text())
+    cells = [place.padded(-SLACK) for place in places]
+    assert not any(a.overlaps(b) for i, a in enumerate(cells) for b in cells[:i])
+
+
+def _place(ax):
+    """What belongs to axes, in pixels, with a little around it."""
+    return ax.get_position(original=True).transformed(ax.figure.transFigure).padded(SLACK)
 
 
 def test_axes_outside_a_grid_and_figures_without_a_layout_work_too():

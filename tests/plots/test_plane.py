@@ -46,6 +46,24 @@ def test_the_hull_and_the_three_sets_are_at_their_gaps():
         assert (x, y) == (chosen.sufficiency.value, chosen.necessity.value)
 
 
+def test_sizes_have_whole_colours_and_marks_on_one_point_have_several_sizes():
+    item = explanation_of_game(lambda kept: float(0 in kept), GameCase(("a", "b")))
+    ax = plot_plane(item)
+    points = cloud(ax)
+    assert list(points.norm.boundaries) == [-0.5, 0.5, 1.5, 2.5] and points.cmap.N == 3
+    marks = ax.lines[1:]
+    assert len({(*mark.get_xdata(), *mark.get_ydata()) for mark in marks}) == 1
+    assert len({mark.get_markersize() for mark in marks}) == 3
+
+
+def test_an_explanation_of_nothing_is_drawn_as_its_status():
+    ax = plot_plane(example_explanations()[2])
+    assert not (ax.lines or ax.collections)
+    assert {text.get_text().strip() for text in ax.texts if text.get_fontweight() == "bold"} - {""} == {
+        "Nothing to explain"
+    }
+
+
 def test_without_a_table_only_the_solutions_are_drawn_and_that_is_said():
     item = explanation_of_game(lambda kept: float(len(kept)), GameCase(("a", "b", "c")), chain_subsets(3))
     ax = plot_plane(item)

@@ -2,57 +2,19 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import NoReturn, final
 
 from typing_extensions import override
 
 from onlyif.cli.causal_arguments import add_causes
+from onlyif.cli.config import arguments_of
 from onlyif.cli.exits import EXIT_TEXT
+from onlyif.cli.help_texts import DESCRIPTION, EXAMPLES, MODELS, SHOW_EXAMPLES
 from onlyif.cli.report import add_report
 from onlyif.core.errors import SettingError
 from onlyif.setup.names import DISTANCES, FAULTS, OUTPUTS, REFERENCES, SEARCHES
 from onlyif.version import __version__
-
-_DESCRIPTION = """\
-For each row of a table: the smallest set of columns that suffices for the model's
-prediction, the smallest set that it needs, and everything in between."""
-
-_MODELS = """\
-MODEL is a file that can be read without running code from it:
-  model.onnx            any model, exported to ONNX
-  model.json, .ubj      XGBoost, written by save_model
-  model.txt             LightGBM, written by booster.save_model
-  model.skops           scikit-learn, XGBoost, LightGBM, written by skops.io.dump
-Pickle, joblib and torch files are refused: loading them can run any code."""
-
-_EXAMPLES = """\
-examples:
-  explain the first row; hidden columns take the values of rows of train.parquet
-    onlyif explain model.skops --data rows.csv --background train.parquet --rows 0
-
-  some rows, hidden columns drawn close to the row, at most 3 columns, all saved
-    onlyif explain model.json --data rows.csv --background train.parquet \\
-        --rows 0,5-9 --reference empirical --size 3 --out results/
-
-  the data has the label in it, which the model does not use
-    onlyif explain model.onnx --data all.csv --background all.csv --drop label
-
-  your own function from a table to predictions, for another program to read
-    onlyif explain --model-from mypackage.models:predict --data rows.csv \\
-        --background train.csv --json > results.json
-
-  why was each row decided as it was, and not as others were
-    onlyif explain model.skops --data rows.csv --background train.parquet --against "other decisions"
-
-  which two columns are the most probable necessary and sufficient cause of each prediction
-    onlyif explain model.skops --data rows.csv --background train.parquet --criterion pns --size 2
-
-  an age that may not be given as a reason
-    onlyif explain model.json --data rows.csv --background train.parquet --never age
-
-  go on after Ctrl-C, and read what was saved
-    onlyif explain model.json ... --out results/ --resume
-    onlyif show results/"""
 
 
 class WrongUsageError(SettingError):
@@ -74,8 +36,8 @@ def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     made = _Parser(
         prog="onlyif",
-        description=_DESCRIPTION,
-        epilog=f"{_MODELS}\n\n{_EXAMPLES}\n\n{EXIT_TEXT}",
+        description=DESCRIPTION,
+        epilog=f"{MODELS}\n\n{EXAMPLES}\n\n{EXIT_TEXT}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"onlyif {__version__}")
@@ -83,15 +45,47 @@ def parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_show(commands)
     add_report(commands)
+    _add_doctor(commands)
     return made
+
+
+def parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments, with those of the file that --config names before the others.
+
+    Args:
+        argv: The arguments, without the program's name.
+
+    Raises:
+        WrongUsageError: if they are none of the command's.
+        OnlyIfError: if the file cannot be used.
+    """
+    made = parser()
+    looked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    looked.add_argument("--config", nargs="?")
+    named = looked.parse_known_args(argv[1:])[0].config if argv[:1] == ["explain"] else None
+    if named is None:
+        return made.parse_args(argv)
+    model, before = arguments_of(named)
+    arguments = made.parse_args(["explain", *before, *argv[1:]])
+    if arguments.model is None and arguments.model_from is None:
+        arguments.model = model
+    return arguments
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    made = commands.add_parser(
+        "doctor", help="say what is installed, and what can be explained with it", epilog=EXIT_TEXT
+    )
+    made.set_defaults(command="doctor", quiet=False, debug=False)
+    made.add_argument("--json", action="store_true", help="print strict JSON on stdout and nothing else")
 
 
 def _add_explain(commands: "argparse._SubParsersAction[_Parser]") -> None:
     made = commands.add_parser(
         "explain",
         help="explain rows of a table",
-        description=_DESCRIPTION,
-        epilog=f"{_MODELS}\n\n{_EXAMPLES}\n\n{EXIT_TEXT}",
+        description=DESCRIPTION,
+        epilog=f"{MODELS}\n\n{EXAMPLES}\n\n{EXIT_TEXT}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.set_defaults(command="explain")
@@ -103,7 +97,12 @@ def _add_explain(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_show(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    made = commands.add_parser("show", help="print explanations that --out saved", epilog=EXIT_TEXT)
+    made = commands.add_parser(
+        "show",
+        help="print explanations that --out saved",
+        epilog=f"{SHOW_EXAMPLES}\n\n{EXIT_TEXT}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     made.set_defaults(command="show")
     made.add_argument("folder", metavar="DIR", help="the folder that was named with --out")
     made.add_argument("--rows", metavar="ROWS", help="which of them, by position: 0,5-9 (default: all)")
@@ -115,6 +114,11 @@ def _add_inputs(made: argparse.ArgumentParser) -> None:
         "model and tables (CSV, also .gz, .bz2, .xz or .zip; .xlsx, Parquet or Feather)"
     )
     group.add_argument("model", metavar="MODEL", nargs="?", help="the file of the model")
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        help='TOML file with options of this command, such as background = "train.parquet"; --out writes one',
+    )
     group.add_argument(
         "--model-from",
         metavar="PACKAGE.MODULE:NAME",

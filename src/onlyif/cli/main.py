@@ -9,8 +9,10 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
-from onlyif.cli.arguments import WrongUsageError, need_together, parser
+from onlyif.cli.arguments import WrongUsageError, need_together, parsed, parser
+from onlyif.cli.config import RUN_CONFIG, config_text
 from onlyif.cli.digests import code_digests
+from onlyif.cli.doctor import doctor_report
 from onlyif.cli.exits import INTERRUPTED, OK, OUT_OF_TIME, PIPE_CLOSED, UNEXPECTED, exit_code
 from onlyif.cli.inputs import Inputs, read_inputs
 from onlyif.cli.printing import (
@@ -30,7 +32,7 @@ from onlyif.cli.saving import Folder
 from onlyif.cli.settings import need_use, options_of, unused
 from onlyif.cli.spoken import spoken
 from onlyif.cli.streams import Results, results_apart, tell
-from onlyif.core.errors import Interrupted, ModelError, StorageError
+from onlyif.core.errors import Interrupted, ModelError, OnlyIfError, StorageError
 from onlyif.core.extras import missing
 from onlyif.core.nouns import counted
 from onlyif.core.progress import Meter, meter_of
@@ -64,12 +66,14 @@ def main(argv: Sequence[str]) -> int:
     """
     results = Results(sys.stdout)
     try:
-        arguments = parser().parse_args(argv)
+        arguments = parsed(argv)
     except SystemExit as left:
         return int(left.code or OK)
-    except WrongUsageError as error:
+    except OnlyIfError as error:
         if "--json" in argv:
             results.write(error_json(error, exit_code(error)))
+        if not isinstance(error, WrongUsageError):
+            tell(spoken(str(error)))
         return exit_code(error)
     arguments.results, arguments.told = results, False
     code = _code_of(arguments)
@@ -171,6 +175,7 @@ def _begun(arguments: Namespace, inputs: Inputs, rows: RowsRun, folder: Folder |
     code = code_digests(arguments.model_from, inputs.here)
     found = folder.begin(record_of(arguments, inputs, rows.answers, code), resume=arguments.resume)
     _need_same_rows(found, rows)
+    folder.note(RUN_CONFIG, config_text(arguments, parser().parse_args(["explain", "--data", ""])))
     return found
 
 
@@ -190,10 +195,16 @@ def show_command(arguments: Namespace) -> None:
     _print(collected(found[chosen]), arguments, Progress(len(found), folder.rows()))
 
 
+def doctor_command(arguments: Namespace) -> None:
+    """`onlyif doctor`."""
+    arguments.results.write(doctor_report(as_json=arguments.json))
+
+
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "explain": explain_command,
     "show": show_command,
     "report": report_command,
+    "doctor": doctor_command,
 }
 
 

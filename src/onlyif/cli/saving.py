@@ -85,6 +85,21 @@ class Folder:
         """
         save(part, self.place / f"rows-{first:06d}")
 
+    def note(self, name: str, text: str) -> None:
+        """Write a text beside the results, whole or not at all.
+
+        Args:
+            name: The name of the file.
+            text: What is in it.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        try:
+            write_whole(self.place / name, text.encode("utf-8"))
+        except OSError as error:
+            raise StorageError(f"cannot write {self.path / name}: {error.strerror}") from error
+
     def rows(self) -> int | None:
         """How many rows the run in the folder has in all; None where no run is told.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from onlyif.core.extras import check_installed, public_name
 
 if TYPE_CHECKING:
+    from onlyif.plots.beeswarm import plot_beeswarm as plot_beeswarm
     from onlyif.plots.causes import plot_causes as plot_causes
     from onlyif.plots.causes import plot_path as plot_path
     from onlyif.plots.continuum import plot_continuum as plot_continuum
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from onlyif.plots.summary import plot_summary as plot_summary
     from onlyif.plots.tabular import plot_explanation as plot_explanation
     from onlyif.plots.threshold_curves import plot_threshold_curves as plot_threshold_curves
+    from onlyif.plots.waterfall import plot_waterfall as plot_waterfall
 
 _FILES = {
+    "plot_beeswarm": "beeswarm",
     "plot_causes": "causes",
     "plot_continuum": "continuum",
     "plot_edge_mask": "graph",
@@ -38,6 +41,7 @@ _FILES = {
     "plot_stability": "curves",
     "plot_summary": "summary",
     "plot_threshold_curves": "threshold_curves",
+    "plot_waterfall": "waterfall",
 }
 __all__ = sorted(_FILES)  # noqa: PLE0605 - one list of names
 

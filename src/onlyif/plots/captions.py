@@ -1,6 +1,10 @@
 """What pictures say of an explanation in words: which row, its status, its sets, what they rest on."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from onlyif.core.errors import SettingError
 from onlyif.explanation.certificate import Basis
@@ -10,7 +14,7 @@ from onlyif.explanation.layout import clipped, everything, number, sentence
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Direction
 from onlyif.explanation.sentences import decision_of
-from onlyif.explanation.verdicts import SAME_DECISION, Finding
+from onlyif.explanation.verdicts import GAPS, SAME_DECISION, Finding, verdict_of
 from onlyif.plots import style
 
 CREDIT = {
@@ -27,6 +31,8 @@ PICTURES = {
 }
 OF_PIXELS = "matplotlib's imshow on the arrays in `scores`"
 LONGEST_LABEL = 24
+# A mask's gap within this share of |f(x) - f_0| counts as none, as of sets where no ε is given.
+MASK_EPSILON = 0.1
 # What a member says to the prediction; raising and lowering it are for and against, or the other way round.
 _WORDS = {Direction.DEPENDS: "depends", Direction.UNCLEAR: "unclear", Direction.NONE: "nothing"}
 
@@ -52,6 +58,8 @@ def one_row(given: Any, user: str, needed: str = "") -> Explanation:
     of_pixels = isinstance(one.names, PixelNames)
     if held[needed] if needed else not of_pixels:
         return one
+    # Sets of pixels have continua too, but no names to be drawn beside them.
+    held["continua"] &= not of_pixels
     others = [pictures for name, pictures in PICTURES.items() if held[name]] or [
         OF_PIXELS if of_pixels else "plot_explanation"
     ]
@@ -62,18 +70,36 @@ def one_row(given: Any, user: str, needed: str = "") -> Explanation:
     )
 
 
-def heading(item: Explanation) -> str:
-    """Which row and prediction a picture is about."""
+def heading(item: Explanation, name: str = "", classes: Sequence[str] = ()) -> str:
+    """Which row and prediction a picture is about.
+
+    Args:
+        item: The explanation.
+        name: What to call the row or image; "" is its label.
+        classes: What to call the model's outputs, in their order; none are called as the model does.
+
+    Raises:
+        SettingError: if classes are given, and the explained output is none of them.
+    """
     if item.compares_decisions:
         return _decision(item)
-    label = f" of '{clipped(item.target_label, LONGEST_LABEL)}'" if item.target_label else ""
+    called = _class_name(item, classes)
+    label = f" of '{clipped(called, LONGEST_LABEL)}'" if called else ""
     base = number(item.base) + (f" ± {item.base_stderr:.2g}" if item.base_stderr else "")
     what = "Image" if isinstance(item.names, PixelNames) else "Row"
     at = "at the baseline" if item.against_baseline else "on average"
     return (
-        f"{what} {item.row}: {item.provenance.output}{label}, "
+        f"{name or f'{what} {item.row}'}: {item.provenance.output}{label}, "
         f"f(x) = {number(item.prediction)}, {at} {item.base_word} = {base}"
     )
+
+
+def _class_name(item: Explanation, classes: Sequence[str]) -> str:
+    if not classes:
+        return item.target_label
+    if not item.target < len(classes):
+        raise SettingError(f"need a name for output {item.target}, got {len(classes)} names of classes")
+    return classes[item.target]
 
 
 def _decision(item: Explanation) -> str:
@@ -168,6 +194,34 @@ def verdicts(item: Explanation) -> str:
 def is_sure(item: Explanation) -> bool:
     """Whether every verdict is that the set holds."""
     return all(one.finding is Finding.HOLDS for one in item.verdicts.values())
+
+
+def mask_verdict(item: Explanation) -> str:
+    """Whether a mask is sufficient (α > 0) and necessary (α < 1), within a tenth of |f(x) - f_0|.
+
+    Its gaps were estimated on draws that the search never saw, so that they can be tested as those of rows.
+    """
+    chosen, epsilon = item.unified, MASK_EPSILON * abs(item.prediction - item.base)
+    fresh = {f"fresh_{gap}": chosen.measure(gap) for gap in GAPS.values()}
+    tried = replace(chosen, measures={**chosen.measures, **fresh})
+    kinds = {"sufficient": item.alpha > 0.0, "necessary": item.alpha < 1.0}
+    return "\n".join(
+        f"{kind}: {verdict_of(tried, kind, epsilon).finding.value}"
+        for kind, needed in kinds.items()
+        if needed
+    )
+
+
+def player_order(item: Explanation) -> list[int]:
+    """The players as every picture of a row shows them: the largest score first, else as in the table."""
+    for scores in [*item.scores.values()][:1]:
+        return [int(i) for i in np.argsort(-np.abs(scores), kind="stable")]
+    return [*range(len(item.names))]
+
+
+def status_title(item: Explanation) -> str:
+    """The status of an explanation that has nothing else to show, as a title."""
+    return item.status.title.capitalize()
 
 
 def ways_meaning(item: Explanation) -> str:

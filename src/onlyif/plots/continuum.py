@@ -13,8 +13,9 @@ from onlyif.explanation.passages import size_rule
 from onlyif.explanation.selection import NORMAL_95, Selection
 from onlyif.plots import captions, style
 
-CLOSEST = 0.07
-MOST_LISTED = 8
+# Width of a breakpoint's label in points, and how many are written out in the caption.
+LABEL_WIDTH = 30.0
+MOST_LISTED = 20
 
 
 def plot_continuum(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
@@ -36,20 +37,25 @@ def plot_continuum(item: Explanation | Explanations, ax: Axes | None = None) -> 
     """
     one = captions.one_row(item, "plot_continuum", "continua")
     held = one.continuum
-    shown = sorted({i for chosen in (*held.pieces, *held.corners) for i in chosen.players})
+    inside = {i for chosen in (*held.pieces, *held.corners) for i in chosen.players}
+    shown = [player for player in captions.player_order(one) if player in inside]
     if not shown and one.reason:
         ax = style.axes_or_new(ax, 8.0, 3.0)
         (panel,) = style.panels(ax, (1.0,), 0.0)
         style.blank(panel, captions.no_answer(one))
-        style.words(ax, _title(one), captions.heading(one), captions.credit(one))
+        style.words(ax, captions.status_title(one), captions.heading(one), captions.credit(one))
         return ax
     height = 0.28 * max(len(shown), 3)
-    ax = style.axes_or_new(ax, 8.0, height + 3.3)
-    upper, lower = style.panels(ax, (height, 1.2), max(0.55 / (height + 1.75), style.inches(ax, 0.5)))
+    ax = style.axes_or_new(ax, 8.0, height + 3.5)
+    upper, lower = style.panels(ax, (height, 1.2), 64.0 if style.narrow(ax) else 40.0)
     _draw_members(upper, one, held, shown)
     _draw_gaps(lower, one)
-    what = "decision" if one.compares_decisions else "prediction"
-    style.label_alpha(lower, ax, f"hiding these undoes the {what}", "keeping these preserves it")
+    back = "at the baseline" if one.against_baseline else "at the average"
+    without = (
+        "without these the decision is gone" if one.compares_decisions else f"without these it is {back}"
+    )
+    style.label_alpha(lower, ax, without, "with only these it stays")
+    _mark_breakpoints(upper, ax, held.breakpoints[1:-1])
     for panel in (upper, lower):
         panel.set_xlim(0.0, 1.0)
         for alpha in held.breakpoints[1:-1]:
@@ -60,13 +66,27 @@ def plot_continuum(item: Explanation | Explanations, ax: Axes | None = None) -> 
     return ax
 
 
+def _mark_breakpoints(upper: Axes, whole: Axes, breakpoints: tuple[float, ...]) -> None:
+    """Each breakpoint a tick on top, with its label where that touches no other."""
+    points = style.room(whole) / whole.figure.figure.dpi * 72.0
+    apart, last = LABEL_WIDTH / max(0.6 * points, LABEL_WIDTH), -1.0
+    labels = []
+    for alpha in breakpoints:
+        labels.append(number(round(alpha, 3)) if alpha - last >= apart else "")
+        last = alpha if labels[-1] else last
+    upper.xaxis.tick_top()
+    upper.set_xticks(breakpoints, labels)
+    upper.xaxis.set_label_position("top")
+    if breakpoints:
+        upper.set_xlabel("α at which the best set changes", fontsize=style.SMALL, color=style.INK)
+
+
 def _title(item: Explanation) -> str:
     return f"Best sets of {size_rule(item)}, from necessary to sufficient"
 
 
 def _draw_members(ax: Axes, item: Explanation, held: Continuum, shown: list[int]) -> None:
     style.plain(ax)
-    ax.tick_params(labelbottom=False)
     place = {player: i for i, player in enumerate(shown)}
     for (low, high), piece in zip(pairwise(held.breakpoints), held.pieces, strict=True):
         for player in piece.players:
@@ -107,17 +127,8 @@ def _draw_gaps(ax: Axes, item: Explanation) -> None:
     top = ax.dataLim.y1
     ax.set_ylim(0.0, 1.1 * top if top > item.certificate.tolerance else 1.0)
     ax.set_ylabel("gap", fontsize=style.LABEL, color=style.INK)
-    ax.set_xticks(_ticks(held.breakpoints), [number(round(a, 3)) for a in _ticks(held.breakpoints)])
+    ax.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", "0.25", "0.5", "0.75", "1"])
     style.legend_above(ax)
-
-
-def _ticks(breakpoints: tuple[float, ...]) -> list[float]:
-    """0 and 1, then breakpoints, then quarters: all whose labels do not touch an earlier one's."""
-    kept = [0.0, 1.0]
-    for alpha in (*breakpoints, 0.25, 0.5, 0.75):
-        if min(abs(alpha - other) for other in kept) >= CLOSEST:
-            kept.append(alpha)
-    return sorted(kept)
 
 
 def odd_corners(held: Continuum) -> list[tuple[float, Selection]]:
@@ -133,7 +144,7 @@ def odd_corners(held: Continuum) -> list[tuple[float, Selection]]:
 def _reading(item: Explanation, held: Continuum, n_shown: int) -> str:
     inside = held.breakpoints[1:-1]
     listed = ", ".join(number(round(alpha, 4)) for alpha in inside[:MOST_LISTED])
-    more = ", …" if len(inside) > MOST_LISTED else ""
+    more = f" and {len(inside) - MOST_LISTED} more" if len(inside) > MOST_LISTED else ""
     inner = f"dashed: it changes at α = {listed}{more}" if inside else "it is the same for every α"
     rest = len(item.names) - n_shown
     left_out = f" {counted(rest, item.noun)} in no solution left out." if rest and n_shown else ""

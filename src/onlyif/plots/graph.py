@@ -64,7 +64,7 @@ def plot_edge_sets(item: Explanation | Explanations, ax: Axes | None = None) -> 
     )
     scores = next((doubled(one.scores[name]) for name in ("shapley", "pns") if name in one.scores), None)
     ax = style.axes_or_new(ax, 10.5, 4.4)
-    whole, *rest = style.columns(ax, (1.0,) * (1 + len(one.sets)), 0.02)
+    whole, *rest = style.columns(ax, (1.0,) * (1 + len(one.sets)), 6.0)
     _draw(whole, edges, np.ones(len(one.names)) if scores is None else abs(scores), style.INK)
     _label(whole, "all edges", f"f(x) = {number(one.prediction)}")
     colours = {"sufficient": style.SUFFICIENT, "necessary": style.NECESSARY}
@@ -106,7 +106,7 @@ def plot_edge_mask(edge_index: Array, edge_mask: Array, node: int, size: int, ax
     top = np.zeros(len(own), dtype=bool)
     top[np.argsort(-own, kind="stable")[:size]] = True
     ax = style.axes_or_new(ax, 10.5, 4.2)
-    whole, kept, removed = style.columns(ax, (1.0, 1.0, 1.0), 0.02)
+    whole, kept, removed = style.columns(ax, (1.0, 1.0, 1.0), 6.0)
     _draw(whole, edges, own, style.INK)
     _draw_set(kept, edges, top, style.SUFFICIENT, kept=True)
     _draw_set(removed, edges, top, style.NECESSARY, kept=False)

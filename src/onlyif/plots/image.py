@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb, to_rgba
 
 from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import SettingError
@@ -14,10 +15,13 @@ from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import measure_text, number, sentence, share_text
 from onlyif.explanation.pixels import PixelNames, rgb, value_range
 from onlyif.explanation.selection import Selection
+from onlyif.explanation.status import StatusKind
 from onlyif.plots import captions, style
 
-# What lies outside a mask keeps this much of its brightness.
-DIMMED = 0.4
+# How much of a set's own colour lies on its pixels.
+TINT = 0.3
+# Height of a line below an image, in points.
+LABEL_LINE = 12.0
 
 
 def plot_masks(
@@ -26,10 +30,14 @@ def plot_masks(
     necessary: Explanation,
     unified: Explanation,
     ax: Axes | None = None,
+    *,
+    title: str = "",
+    class_names: Sequence[str] = (),
 ) -> Axes:
     """The image and what S*_suf, S*_nec and S*_uni keep of it, side by side.
 
-    What is in a set is in full light, the rest is dimmed, the outline bears the set's colour.
+    A set is outlined and tinted in its colour; below stand its size, its gaps, and whether it holds within a
+    tenth of |f(x) - f_0|.
 
     Args:
         image: The image.
@@ -37,6 +45,8 @@ def plot_masks(
         necessary: Its mask for α = 0.
         unified: Its mask for an α between.
         ax: Where to draw; None makes a figure of fitting size.
+        title: What to call the image; "" is its number.
+        class_names: What to call the model's outputs, in their order; none are called as the model does.
 
     Returns:
         The axes given, or the new ones; the panels are its `child_axes`.
@@ -48,8 +58,8 @@ def plot_masks(
         [bharti2024] figure 2b.
     """
     picture = _picture(image, (sufficient, necessary, unified))
-    ax = style.axes_or_new(ax, 9.0, 3.4)
-    original, *rest = _row(ax, 4, 3)
+    ax = style.axes_or_new(ax, 9.0, 3.7)
+    original, *rest = _row(ax, 4, 5)
     _show(original, picture, "image", f"f(x) = {number(sufficient.prediction)}")
     sets = (
         ("sufficient", sufficient, style.SUFFICIENT),
@@ -58,13 +68,19 @@ def plot_masks(
     )
     for panel, (name, item, colour) in zip(rest, sets, strict=True):
         _overlay(panel, picture, item.hard, colour)
-        _label(panel, name, _gaps(item))
-    _words(ax, "What is enough, what is needed, and both", unified, _caption(unified))
+        _label(panel, name, f"{_gaps(item)}\n{captions.mask_verdict(item)}")
+    heading = captions.heading(unified, title, class_names)
+    _words(ax, "What is enough, what is needed, and both", heading, unified, _caption(unified))
     return ax
 
 
 def plot_mask_montage(
-    image: Float[Array, "*channels h w"], masks: Explanations, ax: Axes | None = None
+    image: Float[Array, "*channels h w"],
+    masks: Explanations,
+    ax: Axes | None = None,
+    *,
+    title: str = "",
+    class_names: Sequence[str] = (),
 ) -> Axes:
     """The masks of one image from α = 0 to α = 1, as a film strip: soft masks below, sets above.
 
@@ -72,6 +88,8 @@ def plot_mask_montage(
         image: The image.
         masks: Its masks, one for each α, in any order.
         ax: Where to draw; None makes a figure of fitting size.
+        title: What to call the image; "" is its number.
+        class_names: What to call the model's outputs, in their order; none are called as the model does.
 
     Returns:
         The axes given, or the new ones; the panels are children of its `child_axes`.
@@ -86,17 +104,18 @@ def plot_mask_montage(
         raise SettingError(f"need masks of one image, got {len(masks)} of {len(rows)} images")
     picture = _picture(image, masks.items)
     items = sorted(masks.items, key=lambda item: item.alpha)
-    ax = style.axes_or_new(ax, 1.6 * len(items) + 1.0, 4.6)
-    above, below = style.panels(ax, (1.0, 1.25), 0.02)
+    ax = style.axes_or_new(ax, 1.7 * len(items) + 1.0, 5.4)
+    above, below = style.panels(ax, (1.0, 1.5), 4.0)
     n = len(items)
-    for top, bottom, item in zip(_row(above, n, 0), _row(below, n, 3), items, strict=True):
+    for top, bottom, item in zip(_row(above, n, 0), _row(below, n, 5), items, strict=True):
         _overlay(top, picture, item.hard, _between(item.alpha))
         _label(top, f"α = {number(item.alpha)}", "")
         bottom.imshow(item.soft, cmap="gray", vmin=0.0, vmax=1.0)
         _bare(bottom)
-        _label(bottom, "", _gaps(item))
+        _label(bottom, "", f"{_gaps(item)}\n{captions.mask_verdict(item)}")
     caption = f"Above: the sets, to which the numbers belong. Below: the soft masks S. {_caption(items[0])}"
-    _words(ax, "From necessary (α = 0) to sufficient (α = 1)", items[0], caption)
+    heading = captions.heading(items[0], title, class_names)
+    _words(ax, "From necessary (α = 0) to sufficient (α = 1)", heading, items[0], caption)
     return ax
 
 
@@ -105,6 +124,9 @@ def plot_image_sets(
     item: Explanation | Explanations,
     sizes: Sequence[int | float] = (0.02, 0.05, 0.1, 0.2),
     ax: Axes | None = None,
+    *,
+    title: str = "",
+    class_names: Sequence[str] = (),
 ) -> Axes:
     """The nested sets of an image: a row each for necessary, unified and sufficient, or for causes.
 
@@ -113,6 +135,8 @@ def plot_image_sets(
         item: Its explanation by `onlyif.explain`.
         sizes: Sizes that were looked for, as shares of the pixels or as numbers of them.
         ax: Where to draw; None makes a figure of fitting size.
+        title: What to call the image; "" is its number.
+        class_names: What to call the model's outputs, in their order; none are called as the model does.
 
     Returns:
         The axes given, or the new ones; the panels are children of its `child_axes`.
@@ -126,17 +150,23 @@ def plot_image_sets(
             f"need at least one size and sets of pixels of an image of {tuple(image.shape[-2:])}, got "
             f"{len(sizes)} sizes and {len(one.names)} players"
         )
+    heading = captions.heading(one, title, class_names)
+    if one.status.kind is StatusKind.NOTHING:
+        ax = style.axes_or_new(ax, 7.0, 3.0)
+        style.blank(ax, captions.no_answer(one))
+        style.words(ax, captions.status_title(one), heading, captions.credit(one))
+        return ax
     picture, shape = rgb(image, *value_range(image)), one.names.shape
     rows = _kinds(one)
-    ax = style.axes_or_new(ax, 1.7 * len(sizes) + 0.6, 2.0 * len(rows) + 0.6)
-    for row, (alpha, name) in zip(style.panels(ax, (1.0,) * len(rows), 0.02), rows, strict=True):
-        for panel, size in zip(_row(row, len(sizes), len(rows)), sizes, strict=True):
+    ax = style.axes_or_new(ax, 1.7 * len(sizes) + 0.6, 2.0 * len(rows) + 0.8)
+    for row, (alpha, name) in zip(style.panels(ax, (1.0,) * len(rows), 4.0), rows, strict=True):
+        for panel, size in zip(_row(row, len(sizes), 3), sizes, strict=True):
             chosen = one.at_size(size, alpha)
             _overlay(panel, picture, chosen.keep.reshape(shape), _between(alpha))
             _label(panel, name, _measured(chosen))
     said = one.provenance.sentences
     words = f"{sentence(said.get('reference') or said['baseline'])} Found by a search, not certified."
-    _words(ax, "Sets of pixels by size", one, words)
+    _words(ax, "Sets of pixels by size", heading, one, words)
     return ax
 
 
@@ -159,6 +189,9 @@ def plot_kept_and_hidden(
     item: Explanation,
     answers: tuple[float, float],
     ax: Axes | None = None,
+    *,
+    title: str = "",
+    class_names: Sequence[str] = (),
 ) -> Axes:
     """The image with its set kept alone and with its set hidden, and what the model says to each.
 
@@ -168,6 +201,8 @@ def plot_kept_and_hidden(
         item: The mask.
         answers: The model's output for the image with only the set kept, and with the set hidden.
         ax: Where to draw; None makes a figure of fitting size.
+        title: What to call the image; "" is its number.
+        class_names: What to call the model's outputs, in their order; none are called as the model does.
 
     Returns:
         The axes given, or the new ones; the panels are its `child_axes`.
@@ -188,22 +223,20 @@ def plot_kept_and_hidden(
         (baseline, "all hidden", f"f_0 = {number(item.base)}"),
     )
     ax = style.axes_or_new(ax, 9.0, 3.4)
-    for panel, (part, title, below) in zip(_row(ax, 4, 1), shown, strict=True):
-        _show(panel, rgb(part, low, high), title, below)
-    _words(ax, "What the model says to what is kept and hidden", item, _caption(item))
+    for panel, (part, name, below) in zip(_row(ax, 4, 1), shown, strict=True):
+        _show(panel, rgb(part, low, high), name, below)
+    heading = captions.heading(item, title, class_names)
+    _words(ax, "What the model says to what is kept and hidden", heading, item, _caption(item))
     return ax
 
 
-def _words(ax: Axes, title: str, item: Explanation, caption: str) -> None:
-    style.words(ax, title, captions.heading(item), caption, captions.warning(item))
+def _words(ax: Axes, title: str, heading: str, item: Explanation, caption: str) -> None:
+    style.words(ax, title, heading, caption, captions.warning(item))
 
 
 def _row(ax: Axes, n: int, n_lines: int) -> list[Axes]:
     """Panels side by side, with a line of words above and room for `n_lines` below."""
-    ax.set_axis_off()
-    low, high = style.inches(ax, 0.08 + 0.16 * n_lines), style.inches(ax, 0.2)
-    width = (1.0 - 0.02 * (n - 1)) / n
-    return [ax.inset_axes((i * (width + 0.02), low, width, 1.0 - low - high)) for i in range(n)]
+    return style.columns(ax, (1.0,) * n, 6.0, above=14.0, below=4.0 + LABEL_LINE * n_lines)
 
 
 def _overlay(
@@ -212,19 +245,29 @@ def _overlay(
     hard: Bool[np.ndarray, "h w"],
     colour: str,
 ) -> None:
-    light = np.where(hard, 1.0, DIMMED)[..., None]
-    ax.imshow(picture * light, interpolation="nearest")
+    ax.imshow(picture, interpolation="nearest")
+    ax.imshow(hard[..., None] * np.array(to_rgba(colour, TINT)), interpolation="nearest")
     # Outlines of sets that are empty or everything do not exist.
     if hard.any() and not hard.all():
-        edge = np.pad(hard.astype(float), 1)
-        ax.contour(
-            np.arange(-1, hard.shape[1] + 1), np.arange(-1, hard.shape[0] + 1), edge, [0.5], colors=[colour]
-        )
+        edges = _edges(hard)
+        # Light around the colour, so that it is seen on dark and on bright pixels.
+        ax.add_collection(LineCollection(edges, colors="white", linewidths=3.0, capstyle="projecting"))
+        ax.add_collection(LineCollection(edges, colors=colour, linewidths=1.6, capstyle="projecting"))
     ax.set_xlim(-0.5, hard.shape[1] - 0.5)
     ax.set_ylim(hard.shape[0] - 0.5, -0.5)
     _bare(ax)
     for side in ax.spines.values():
         side.set_color(colour)
+
+
+def _edges(hard: Bool[np.ndarray, "h w"]) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """The sides of pixels that lie between the set and the rest, or the border of the image."""
+    padded = np.pad(hard, 1)
+    upright = np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]).tolist()
+    level = np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]).tolist()
+    return [((x - 0.5, y - 0.5), (x - 0.5, y + 0.5)) for y, x in upright] + [
+        ((x - 0.5, y - 0.5), (x + 0.5, y - 0.5)) for y, x in level
+    ]
 
 
 def _show(
@@ -263,9 +306,11 @@ def _check(image: Array, items: tuple[Explanation, ...]) -> None:
 
 
 def _between(alpha: float) -> str:
-    """From the colour of necessity to that of sufficiency."""
-    ends = (to_rgb(style.NECESSARY), to_rgb(style.SUFFICIENT))
-    mixed = [round(255 * ((1 - alpha) * a + alpha * b)) for a, b in zip(*ends, strict=True)]
+    """From the colour of necessity, through that of both, to that of sufficiency."""
+    names = (style.NECESSARY, style.UNIFIED) if alpha < 0.5 else (style.UNIFIED, style.SUFFICIENT)
+    share = 2.0 * alpha if alpha < 0.5 else 2.0 * alpha - 1.0
+    ends = zip(*(to_rgb(name) for name in names), strict=True)
+    mixed = [round(255 * ((1 - share) * a + share * b)) for a, b in ends]
     return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 

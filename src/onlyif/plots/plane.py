@@ -1,8 +1,13 @@
 """All sets in the plane of the two gaps, with the hull that the continuum walks along."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float64, Int64
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.ticker import MaxNLocator
 
 from onlyif.core.errors import SettingError
 from onlyif.core.seeds import generator
@@ -49,23 +54,27 @@ def plot_plane(
             not those of the explanation.
     """
     one = captions.one_row(item, "plot_plane", "continua")
-    ax, title = style.axes_or_new(ax, 7.0, 6.2), "Sets by their two gaps: the nearer to 0, 0 the better"
     if one.status.kind is StatusKind.NOTHING:
+        ax = style.axes_or_new(ax, 7.0, 3.0)
         style.blank(ax, captions.no_answer(one))
-        style.words(ax, title, captions.heading(one), captions.credit(one))
+        style.words(ax, captions.status_title(one), captions.heading(one), captions.credit(one))
         return ax
+    ax, title = style.axes_or_new(ax, 7.0, 6.2), "Sets by their two gaps: the nearer to 0, 0 the better"
     style.plain(ax)
     if one.table is not None:
         _draw_sets(ax, one, one.table, distance or _distance(one))
     _draw_hull(ax, one)
     _draw_epsilon(ax, one)
-    x, y = "Δsuf: moved when only these are kept", "Δnec: off the average\nwhen only these are hidden"
+    x, y = "Δsuf: moved when only these are kept", "Δnec: off the average when only these are hidden"
     if one.compares_decisions:
         x = "Δsuf: up to ½ the decision stays with only these kept"
-        y = "Δnec: up to ½ the decision is gone\nwith only these hidden"
+        y = "Δnec: up to ½ the decision is gone with only these hidden"
     ax.set_xlabel(x, fontsize=style.LABEL, color=style.INK)
-    ax.set_ylabel(y, fontsize=style.LABEL, color=style.INK)
+    style.label_upright(ax, y)
     style.legend_above(ax, 2)
+    legend: Any = ax.get_legend()
+    for handle in legend.legend_handles:
+        handle.set_markersize(8)
     caption = f"{_reading(one)} {captions.credit(one)}"
     style.words(ax, title, captions.heading(one), caption, captions.warning(one))
     return ax
@@ -86,21 +95,23 @@ def _draw_sets(
     suf = distance.between(table[-1:], table)
     nec = distance.between(table[::-1], table[:1])
     _check(item, suf, nec, distance)
-    sizes = subset_sizes(len(item.names))
+    sizes, n_sizes = subset_sizes(len(item.names)), len(item.names) + 1
     drawn = _some(len(table))
     cloud = ax.scatter(
         *(suf[drawn], nec[drawn], 16),
         c=sizes[drawn],
-        cmap="viridis_r",
+        cmap=colormaps["viridis_r"].resampled(n_sizes),
+        norm=BoundaryNorm(np.arange(n_sizes + 1) - 0.5, n_sizes),
         alpha=0.7,
         linewidths=0,
         rasterized=True,
         clip_on=False,
     )
-    bar = ax.figure.colorbar(cloud, ax=ax, shrink=0.7, aspect=30, pad=0.02)
+    bar = ax.figure.colorbar(cloud, cax=ax.inset_axes((1.02, 0.15, 0.025, 0.7)))
     bar.set_label("size of the set", fontsize=style.LABEL, color=style.INK)
     bar.ax.tick_params(labelsize=style.SMALL)
-    bar.set_ticks(style.whole_ticks(len(item.names)))
+    bar.set_ticks(MaxNLocator("auto", integer=True))
+    bar.minorticks_off()
 
 
 def _check(
@@ -128,6 +139,7 @@ def _draw_hull(ax: Axes, item: Explanation) -> None:
     nec = [piece.necessity.value for piece in pieces]
     word = f"best sets over α, {size_rule(item)}"
     ax.plot(suf, nec, color=style.INK, linewidth=1.3, marker="o", markersize=5, label=word, clip_on=False)
+    stacked: dict[tuple[float, float], int] = {}
     least = "cheapest" if "costs" in item.settings else "smallest"
     for name, colour, marker, word in (
         ("sufficient", style.SUFFICIENT, "s", f"{least} ε-sufficient set"),
@@ -137,9 +149,11 @@ def _draw_hull(ax: Axes, item: Explanation) -> None:
         if name in item.missing:
             continue
         chosen = item.sets[name]
-        point = [chosen.sufficiency.value], [chosen.necessity.value]
-        size = 15 if marker == "*" else 9
-        (mark,) = ax.plot(*point, marker, markersize=size, color=colour, label=word, clip_on=False)
+        x, y = chosen.sufficiency.value, chosen.necessity.value
+        # What lies on one point stands around what was drawn there before.
+        stacked[x, y] = stacked.get((x, y), 0) + 1
+        size = (15 if marker == "*" else 9) + 8 * (stacked[x, y] - 1)
+        (mark,) = ax.plot([x], [y], marker, markersize=size, color=colour, label=word, clip_on=False)
         mark.set(markerfacecolor="none", markeredgewidth=2.0, zorder=5)
     ax.set_xlim(left=0.0)
     ax.set_ylim(bottom=0.0)

@@ -42,6 +42,12 @@ def plot_summary(
         raise SettingError("plot_summary draws sets of named players, got a summary of pixels or of scores")
     order = sorted(told.players, key=lambda p: -sum(share.value for share in p.shares.values()))
     shown, kinds = order[:max_players], [one.selection for one in told.sets]
+    rows = f"{counted(told.n_rows, 'row')}: {counts_text(told.statuses)}"
+    if not any(share.count for player in told.players for share in player.shares.values()):
+        ax = style.axes_or_new(ax, 8.0, 3.0)
+        style.blank(ax, "The sets of all these rows are empty.")
+        style.words(ax, "No feature is in any set", rows, _hiding(told))
+        return ax
     ax = style.axes_or_new(ax, 8.0, 0.5 * len(shown) + 2.4)
     style.plain(ax)
     height = 0.81 / max(len(kinds), 1)
@@ -55,7 +61,6 @@ def plot_summary(
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.set_yticks(range(len(shown)), [style.shortened(player.name, style.LONGEST_NAME) for player in shown])
     ax.set_xlabel("share of rows", fontsize=style.LABEL, color=style.INK)
-    rows = f"{counted(told.n_rows, 'row')}: {counts_text(told.statuses)}"
     style.legend_above(ax, 3)
     rest = len(order) - len(shown)
     left_out = f" {counted(rest, f'rarer {told.noun}')} left out." if rest else ""

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from onlyif.core.nouns import counted
@@ -40,12 +39,12 @@ def plot_explanation(
         ax = style.axes_or_new(ax, 8.0, 3.0)
         (panel,) = style.panels(ax, (1.0,), 0.0)
         style.blank(panel, captions.no_answer(one))
-        style.words(ax, _title(one), captions.heading(one), captions.credit(one))
+        style.words(ax, captions.status_title(one), captions.heading(one), captions.credit(one))
         return ax
     shown = _shown(one, max_players)
     ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.9)
     if _has_scores(one):
-        sets, bars = style.columns(ax, (1.25, 1.0), 0.04)
+        sets, bars = style.columns(ax, (1.25, 1.0), 14.0)
         _draw_scores(bars, one, shown)
     else:
         (sets,) = style.columns(ax, (1.0,), 0.0)
@@ -66,9 +65,7 @@ def _is_empty(item: Explanation) -> bool:
 
 
 def _shown(item: Explanation, max_players: int) -> list[int]:
-    order = [*range(len(item.names))]
-    for scores in [*item.scores.values()][:1]:
-        order = np.argsort(-np.abs(scores), kind="stable").tolist()
+    order = captions.player_order(item)
     inside = {i for chosen in item.sets.values() for i in chosen.players}
     outside = [i for i in order if i not in inside][: max(0, max_players - len(inside))]
     return [i for i in order if i in inside or i in outside]
@@ -107,6 +104,8 @@ def _draw_sets(ax: Axes, item: Explanation, shown: list[int]) -> None:
     ax.set_xticks(range(len(ticks)), ticks)
     ax.set_yticks(range(len(shown)), captions.named_values(item, shown))
     ax.tick_params(length=0)
+    if style.narrow(ax):
+        ax.tick_params(axis="x", labelsize=style.CAPTION[-1])
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
 
@@ -150,7 +149,8 @@ def _title(item: Explanation) -> str:
     if item.compares_decisions:
         kept = f"With {counted(sufficient, item.noun)} kept the decision stays"
         return f"{kept}; with {necessary} hidden it is gone"
-    return f"Keeping {counted(sufficient, item.noun)} is enough; hiding {necessary} undoes it"
+    back = "the baseline" if item.against_baseline else "the average"
+    return f"Keeping {counted(sufficient, item.noun)} is enough; hiding {necessary} leads back to {back}"
 
 
 def _reading(item: Explanation, n_shown: int) -> str:

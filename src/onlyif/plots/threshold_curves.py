@@ -53,7 +53,7 @@ def plot_threshold_curves(
     if not set(bold) <= set(curves):
         raise SettingError(f"bold methods {sorted(set(bold) - set(curves))} have no curves")
     ax = style.axes_or_new(ax, 13.0, 4.4)
-    *panels, legend = style.columns(ax, (1.0, 1.0, 1.0, 0.72), 0.06)
+    *panels, legend = style.columns(ax, (1.0, 1.0, 1.0, 0.72), 55.0)
     for panel, (title, label) in zip(panels, TITLES, strict=True):
         style.plain(panel)
         panel.set_title(title, fontsize=style.LABEL, color=style.INK, loc="left")
