@@ -131,11 +131,13 @@ def test_numbers_are_written_as_python_writes_them(opened):
 
 
 def test_what_is_markup_in_the_data_stays_text(opened):
-    item = replace(_five(), target_label=HOSTILE[1], notes=(HOSTILE[0],), reason="")
+    score = {"</noscript ><img src=x onerror=window.hit=1>": np.arange(5.0)}
+    item = replace(_five(), target_label=HOSTILE[1], notes=(HOSTILE[0],), reason="", scores=score)
     page = opened(page_of([item], HOSTILE[1], {HOSTILE[0]: HOSTILE[1]}))
     assert page.evaluate("window.hit") is None
     assert page.locator("img").count() == 0
     assert HOSTILE[0] in page.locator("#row-0").inner_text()
+    assert "</noscript >" in page.locator("#row-0").inner_text()
     assert page.title() == HOSTILE[1]
 
 

@@ -87,6 +87,11 @@ def test_data_cannot_end_the_element_that_holds_it(item):
     assert held["names"][3].endswith("… (10000 characters)") and len(held["names"][3]) < 500
 
 
+def test_a_row_that_is_read_as_one_text_cannot_end_it(item):
+    page = page_of([replace(item, scores={"</noscript ><img src=x>": np.arange(4.0)})], "t")
+    assert page.count("</noscript") == 1 and page.count("<noscript>") == 1
+
+
 def test_breakpoints_and_gaps_are_there_whole(item):
     held = row_data(item, members)
     for rule, number in held["rules"].items():

@@ -6,7 +6,7 @@ from onlyif.explanation.certainty import certainty, provenance
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.layout import error, measure_text, number, sentence
 from onlyif.explanation.page.data import members, row_data
-from onlyif.explanation.page.markup import Element, Inside, data_script, listed, shown, table, tag
+from onlyif.explanation.page.markup import Element, Inside, data_script, deferred, listed, shown, table, tag
 from onlyif.explanation.page.pictures import Plane, live, pictures
 from onlyif.explanation.passages import (
     base_text,
@@ -66,7 +66,7 @@ def section(
         data_script("data", row_data(item, members if plane is None else plane.told)),
     ]
     marks = {"class": "row", "id": f"row-{place}", "aria-labelledby": f"title-{place}"}
-    return tag("section", marks, parts)
+    return tag("section", marks, [deferred(parts)])
 
 
 def computed(item: Explanation) -> Computed:

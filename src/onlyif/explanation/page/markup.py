@@ -41,6 +41,18 @@ def tag(name: str, attributes: Mapping[str, str] | None = None, inside: Iterable
     return made
 
 
+def deferred(inside: Iterable[Inside]) -> Element:
+    """What a browser with scripts reads as one text until the page's script makes elements of it.
+
+    Without scripts it is there at once. The end of such a text may stand nowhere in it: the standard library
+    leaves "<" in attributes, so that there, which is in labels, another sign takes its place.
+    """
+    made = tag("noscript", None, inside)
+    for each in made.iter():
+        each.attrib.update({key: value.replace("<", "‹") for key, value in each.attrib.items()})
+    return made
+
+
 def source(name: str, attributes: Mapping[str, str], text: str) -> Element:
     """A script or a style, whose text is written as it is."""
     made = ElementTree.Element(name, dict(attributes))

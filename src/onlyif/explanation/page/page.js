@@ -132,10 +132,13 @@
   const lines = table ? all("tbody tr", table) : [];
   const address = (line) => line.querySelector("a").getAttribute("href");
 
+  /** A row is made when it is first chosen: until then it is one text, so that a thousand rows are no burden. */
   function made(section) {
+    const whole = section.querySelector(":scope > noscript");
+    if (!whole) return;
+    // The page's own markup, in which names and values were escaped when it was written.
+    section.innerHTML = whole.textContent;
     const data = section.querySelector("script.data");
-    if (section.dataset.made || !data) return;
-    section.dataset.made = "yes";
     section.prepend(element("nav", { class: "controls", "aria-label": "rows" }));
     const held = JSON.parse(data.textContent);
     const alpha = section.querySelector(".alpha");
