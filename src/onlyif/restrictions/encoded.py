@@ -1,7 +1,7 @@
 """f_S(x) for rows of the user's table, from a restriction on rows as the model sees them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 from jaxtyping import Float64
@@ -44,11 +44,6 @@ class EncodedRestriction(Restriction):
     @override
     def grouped_table(self, x: Instances, readout: Readout, groups: Groups) -> GroupedTable:
         return self.inner.grouped_table(self.encode(x), readout, groups)
-
-    @override
-    def with_squares(self) -> Restriction | None:
-        inner = self.inner.with_squares()
-        return None if inner is None else replace(self, inner=inner)
 
     @property
     @override

@@ -1,7 +1,7 @@
 """f_S(x) of a link of a sum of trees under a background, exactly."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -12,7 +12,6 @@ from onlyif.core.players import Players
 from onlyif.core.progress import Meter
 from onlyif.core.shapes import Instances, Keep
 from onlyif.engine.small_tables import small_tables
-from onlyif.models.links import SquaredLink
 from onlyif.models.readouts import Readout
 from onlyif.restrictions.base import Estimate, GroupedTable, Method, Restriction, check_table_size
 from onlyif.restrictions.groups import Groups
@@ -81,12 +80,6 @@ class TreeLinkedRestriction(Restriction):
             mean[i] = readout.part(slice(i, i + 1)).read(plain.T[None])[0]
             outputs.append(made[:, readout.counted(i)].transpose(2, 0, 1))
         return GroupedTable(exact_estimate(mean), outputs.__getitem__)
-
-    @override
-    def with_squares(self) -> Restriction:
-        ensemble = self.leaves.ensemble
-        squared = replace(ensemble, link=SquaredLink(ensemble.link))
-        return replace(self, leaves=replace(self.leaves, ensemble=squared))
 
     @property
     @override
