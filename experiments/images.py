@@ -143,8 +143,8 @@ def read_slices(folder: Path, size: int = SLICE_SIZE) -> Slices:
     if size < 1 or SLICE_SIZE % size:
         raise SettingError(f"need a size that divides {SLICE_SIZE}, got {size}")
     keys = ("images", "image_id", "boxes", "box_image")
-    found = _arrays(Path(folder) / "rsna_ct" / "ct_slices.npz", keys)
-    mean_image = _arrays(Path(folder) / "rsna_ct" / "reference.npz", ("reference",))["reference"]
+    found = arrays_of(Path(folder) / "rsna_ct" / "ct_slices.npz", keys)
+    mean_image = arrays_of(Path(folder) / "rsna_ct" / "reference.npz", ("reference",))["reference"]
     low, high = BRAIN_WINDOW
     x = (torch.from_numpy(found["images"]).float().clamp(low, high) - low) / (high - low)
     # The reference is one grey image, normalised per channel for a network of three.
@@ -170,7 +170,7 @@ def _labelled(folder: Path, name: str, part: str) -> dict[str, np.ndarray]:
     """Images and labels from DIR/NAME/PART.npz, or from IDX files, packed or not."""
     packed = folder / name / f"{part}.npz"
     if packed.is_file() or name not in SOURCES:
-        return _arrays(packed, ("images", "labels"))
+        return arrays_of(packed, ("images", "labels"))
     found = {}
     for key, file in (("images", "images-idx3-ubyte"), ("labels", "labels-idx1-ubyte")):
         plain = folder / IDX_FOLDERS.get(name, name) / f"{IDX_PARTS[part]}-{file}"
@@ -219,7 +219,8 @@ def _per_channel(values: tuple[float, ...]) -> Float[Tensor, "channels 1 1"]:
     return torch.tensor(values).view(-1, 1, 1)
 
 
-def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+def arrays_of(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Some arrays of an archive."""
     if not path.is_file():
         raise StorageError(
             f"there is no {path}; name the folder of data sets with --data or in the variable ONLYIF_DATA"

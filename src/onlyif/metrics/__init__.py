@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from onlyif.metrics.curves import threshold_curves as threshold_curves
     from onlyif.metrics.fidelity import FidelityMinus as FidelityMinus
     from onlyif.metrics.fidelity import FidelityPlus as FidelityPlus
+    from onlyif.metrics.fidelity import characterization as characterization
     from onlyif.metrics.fills import ConstantFill as ConstantFill
     from onlyif.metrics.fills import Fill as Fill
     from onlyif.metrics.fills import MeanFill as MeanFill
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from onlyif.metrics.perturbations import NoisyBaselinePerturbation as NoisyBaselinePerturbation
     from onlyif.metrics.perturbations import Perturbation as Perturbation
     from onlyif.metrics.perturbations import SquarePerturbation as SquarePerturbation
+    from onlyif.metrics.recall import top_recall as top_recall
     from onlyif.metrics.sparseness import Sparseness as Sparseness
 
 _FILES = {
@@ -76,6 +78,7 @@ _FILES = {
     "Sparseness": "sparseness",
     "SquarePerturbation": "perturbations",
     "ThresholdCurves": "curves",
+    "characterization": "fidelity",
     "grid_segments": "irof",
     "label_leak": "leak",
     "normalised_scores": "curves",
@@ -86,6 +89,7 @@ _FILES = {
     "soft_threshold": "controls",
     "threshold_curves": "curves",
     "top_mask": "controls",
+    "top_recall": "recall",
 }
 __all__ = sorted(_FILES)  # noqa: PLE0605 - one list of names
 

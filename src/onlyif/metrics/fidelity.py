@@ -102,6 +102,29 @@ class FidelityMinus(MapMetric):
         return Question("Does the decision change with nothing but what the mask marks?", False, COMPARE)
 
 
+def characterization(plus: float, minus: float) -> float:
+    """The harmonic mean of Fidelity+ and 1 - Fidelity-: one number that neither of them wins alone.
+
+    Args:
+        plus: Fidelity+, in [0, 1].
+        minus: Fidelity-, in [0, 1].
+
+    Raises:
+        InputError: if one leaves [0, 1].
+
+    Example:
+        >>> characterization(0.5, 0.0)
+        0.6666666666666666
+
+    References:
+        [amara2022]
+    """
+    if not (0.0 <= plus <= 1.0 and 0.0 <= minus <= 1.0):
+        raise InputError(f"both fidelities lie in [0, 1], got {plus:.4g} and {minus:.4g}")
+    kept = 1.0 - minus
+    return 0.0 if min(plus, kept) == 0 else 2.0 / (1.0 / plus + 1.0 / kept)
+
+
 def _masks_of(given: object, x: Numbers, target: object) -> Tensor:
     targets_of(target, x)
     maps = maps_of(given, x)

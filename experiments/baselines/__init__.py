@@ -1,0 +1,1 @@
+"""Methods that explain nodes of graphs and are in no maintained package."""
