@@ -4,6 +4,7 @@ A method's grid begins with its published settings. How many of a grid are tried
 the model is asked for, the same number for every method (`settings_tried`).
 """
 
+import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,7 @@ from baselines.mixup import MixUpSettings, mixup
 from baselines.nseg import NSEGSettings, nseg
 from baselines.refine import ReFine, ReFineSettings
 from ego_graphs import EgoGraph, Egos
+from graph_ours import DEFAULT, PAPER, SETS, OurSettings, from_gradients, gap_scores, pns_scores
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch_geometric.explain import CaptumExplainer, Explainer, GNNExplainer, PGExplainer
@@ -77,6 +79,8 @@ def told(settings: Any) -> str:
     """Settings as text."""
     if settings is None or isinstance(settings, float):
         return "-" if settings is None else str(settings)
+    if isinstance(settings, OurSettings):
+        return settings.sentence
     fields = settings if isinstance(settings, dict) else asdict(settings)
     return ", ".join(f"{key} {value}" for key, value in fields.items())
 
@@ -127,9 +131,14 @@ def asked(world: World, ego: EgoGraph) -> Asked:
 
 
 def explainer(network: nn.Module, algorithm: Any, output: str, kind: str = "model") -> Explainer:
-    """torch_geometric's explainer of edges."""
+    """torch_geometric's explainer of edges, of a network of its own.
+
+    Masks that are parameters stay registered on layers, which then cut the gradients of other explainers.
+    """
     config = {"mode": "multiclass_classification", "task_level": "node", "return_type": output}
-    return Explainer(network, algorithm, explanation_type=kind, edge_mask_type="object", model_config=config)
+    return Explainer(
+        copy.deepcopy(network), algorithm, explanation_type=kind, edge_mask_type="object", model_config=config
+    )
 
 
 def _seeded(world: World, name: str, ego: EgoGraph) -> int:
@@ -178,7 +187,7 @@ def pg_explainer(world: World, settings: dict[str, float]) -> Scorer:
         for epoch in range(whole["epochs"]):
             for here in known:
                 algorithm.train(
-                    epoch, world.egos.network, here.x, here.edge_index, target=here.target, index=here.index
+                    epoch, made.model, here.x, here.edge_index, target=here.target, index=here.index
                 )
 
     def scores(ego: EgoGraph) -> Tensor:
@@ -218,6 +227,16 @@ def drawn(world: World, settings: None) -> Scorer:
     return lambda ego: torch.rand(ego.count, generator=torch_generator(world.seed, "random scores", ego.node))
 
 
+def ours(world: World, settings: OurSettings) -> Scorer:
+    """FANS for graphs."""
+    return lambda ego: pns_scores(ego, settings, world.seed)
+
+
+def gaps(world: World, alpha: float) -> Scorer:
+    """Relaxed masks of both gaps."""
+    return lambda ego: gap_scores(ego, SETS, alpha)
+
+
 OUTPUTS = ({"output": "raw"}, {"output": "probs"})
 GNN = {"epochs": 100, "lr": 0.01, "edge_size": 0.005}
 PG = {"epochs": 30, "lr": 0.003}
@@ -241,7 +260,7 @@ METHODS: dict[str, Method] = {
     ),
     "PGExplainer": Method(
         pg_explainer,
-        (PG, PG | {"lr": 0.01}, PG | {"edge_size": 0.005}, PG | {"lr": 0.01, "edge_size": 0.005}),
+        (PG, PG | {"lr": 0.01, "edge_size": 0.005}),
         # Training, shared by the sixty nodes that are explained.
         lambda settings: settings["epochs"] * TRAINED_ON // 60 + 1,
     ),
@@ -283,6 +302,14 @@ METHODS: dict[str, Method] = {
             replace(MixUpSettings(), **changed)
             for changed in ({}, {"rate": 0.03}, {"rate": 0.1}, {"size": 0.005, "rate": 0.1}, {"steps": 300})
         ),
+        lambda settings: settings.rows,
+    ),
+    "ours, paper": Method(ours, (PAPER,), lambda settings: settings.rows),
+    "ours, relaxed sets": Method(gaps, (0.5, 1.0), lambda alpha: 10 * SETS.schedule.steps),
+    "ours, FANSExplainer": Method(ours, (DEFAULT,), lambda settings: settings.rows),
+    "ours, from gradients": Method(
+        ours,
+        (from_gradients(), from_gradients(rate=0.1), from_gradients(steps=60), from_gradients(rate=0.4)),
         lambda settings: settings.rows,
     ),
 }
