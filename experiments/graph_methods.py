@@ -18,7 +18,7 @@ from baselines.mixup import MixUpSettings, mixup
 from baselines.nseg import NSEGSettings, nseg
 from baselines.refine import ReFine, ReFineSettings
 from ego_graphs import EgoGraph, Egos
-from graph_ours import DEFAULT, PAPER, SETS, OurSettings, from_gradients, gap_scores, pns_scores
+from graph_ours import FLAT, PAPER, SETS, OurSettings, from_gradients, gap_scores, pns_scores
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch_geometric.explain import CaptumExplainer, Explainer, GNNExplainer, PGExplainer
@@ -306,7 +306,7 @@ METHODS: dict[str, Method] = {
     ),
     "ours, paper": Method(ours, (PAPER,), lambda settings: settings.rows),
     "ours, relaxed sets": Method(gaps, (0.5, 1.0), lambda alpha: 10 * SETS.schedule.steps),
-    "ours, FANSExplainer": Method(ours, (DEFAULT,), lambda settings: settings.rows),
+    "ours, flat start": Method(ours, (FLAT,), lambda settings: settings.rows),
     "ours, from gradients": Method(
         ours,
         (from_gradients(), from_gradients(rate=0.1), from_gradients(steps=60), from_gradients(rate=0.4)),

@@ -149,5 +149,5 @@ def gap_scores(ego: EgoGraph, settings: EdgeMaskSettings, alpha: float) -> Float
     return settings.shape.masks(end.free).mean(1)[0].float()
 
 
-DEFAULT, PAPER = OurSettings(FANSGraphSettings()), OurSettings(paper_fans())
+FLAT, PAPER = OurSettings(FANSGraphSettings(subgraphs=0)), OurSettings(paper_fans())
 SETS = EdgeMaskSettings(shape=SizedMasks(SIZES))
