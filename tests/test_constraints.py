@@ -152,7 +152,7 @@ def test_where_no_permitted_set_is_within_epsilon_that_is_said_everywhere(withou
     text = explanation_text(item)
     assert "No permitted set" in text and "none of the permitted sets does" in text
     assert "none holds age" in text and "Whether the sufficient set" not in text
-    assert item.sentences("applicant")[1] == ENGLISH.status_not_permitted
+    assert item.sentences("applicant")[1] == ENGLISH.status_not_permitted.format(nouns="features")
     assert "Permit more features" in item.sentences("analyst")[-1]
     frame = without.reasons_frame()
     assert frame["status"].tolist() == ["no permitted set"] and frame["reasons"].tolist() == [""]
@@ -176,9 +176,11 @@ def test_one_missing_set_leaves_the_other_one():
     item = onlyif.explain(both, x, background=nobody, never="income", epsilon=0.5)[0]
     assert item.missing == ("sufficient",) and item.necessary.names == ("age",)
     assert item.status.kind is StatusKind.NOT_PERMITTED and "is necessary" not in item.status.sentence
-    assert item.sentences("applicant")[1] == ENGLISH.status_not_permitted
+    assert item.sentences("applicant")[1] == ENGLISH.status_not_permitted.format(nouns="features")
     told = item.sentences("analyst")
-    assert ENGLISH.none_sufficient in told and any("With only age = 1" in said for said in told)
+    assert ENGLISH.none_sufficient.format(nouns="features") in told and any(
+        "With only age = 1" in said for said in told
+    )
 
 
 def test_resampled_backgrounds_give_permitted_sets():

@@ -32,6 +32,7 @@ from onlyif.models.links import (
     OneVersusRestLink,
     SigmoidLink,
     SoftmaxLink,
+    SquaredLink,
     TwoClassLink,
 )
 from onlyif.models.output_links import DecisionLink, LogOddsLink
@@ -46,7 +47,7 @@ from onlyif.models.outputs import (
     ProbabilityOutput,
     ValueOutput,
 )
-from onlyif.models.readouts import DecisionReadout, Readout, TargetReadout
+from onlyif.models.readouts import DecisionReadout, MomentsReadout, Readout, TargetReadout
 from onlyif.references.base import Finished, ReferenceRecipe
 from onlyif.references.marginal import MarginalReference
 from onlyif.setup.options import Options
@@ -71,10 +72,11 @@ DISTANCES = [
     FunctionDistance(lambda a, b: (a - b) ** 2, "(a - b)²"),
     FunctionDistance(lambda a, b: 2 * abs(a - b), "2 |a - b|", is_metric=True),
 ]
-READOUTS = [TargetReadout(np.array([0, 1, 1])), DecisionReadout()]
+READOUTS = [TargetReadout(np.array([0, 1, 1])), MomentsReadout(np.array([0, 1, 1]), 2), DecisionReadout()]
 OUTPUTS = [AutoOutput(), ProbabilityOutput(), MarginOutput(), ValueOutput(), LogitOutput()]
 WIDE_LINKS = [IdentityLink(), SigmoidLink(), SoftmaxLink(), OneVersusRestLink(), ExpLink()]
 WIDE_LINKS.append(NetworkLink((RANDOM.normal(size=(3, 2)),), (np.ones(2),), np.tanh, SoftmaxLink()))
+WIDE_LINKS.append(SquaredLink(SoftmaxLink()))
 NARROW_LINKS = [TwoClassLink(), LogOddsLink(SigmoidLink(), 1e-6), DecisionLink(TwoClassLink())]
 FRAME = {"n": [1.0, 2.0, 3.5], "c": ["u", "v", "u"]}
 TABLES = [TABLE, torch.as_tensor(TABLE), csr_matrix(TABLE), pd.DataFrame(FRAME), pl.DataFrame(FRAME)]
