@@ -16,7 +16,6 @@ from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
 from onlyif.references.base import Reference, ReferenceRecipe
 from onlyif.restrictions.base import Restriction
-from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts
 from onlyif.setup.options import Target
 
@@ -40,7 +39,7 @@ def explain(
     output: Output | str | None = None,
     reference: Reference | ReferenceRecipe | str | None = None,
     restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None,
-    search: Search | str | None = None,
+    search: Any = None,
     distance: Distance | str | None = None,
     keep_table: bool = False,
     tolerate: tuple[Fault, ...] = (),
@@ -96,7 +95,8 @@ def explain(
             `Marginal(n_rows=None)`, or an object.
         restriction: How f_S(x) is computed; by default in closed form, enumerated or sampled,
             whichever fits first.
-        search: "exhaustive", "beam", "greedy" or an object; by default exhaustive where the budget allows.
+        search: "exhaustive", "beam", "greedy" or a `Search`; by default exhaustive where the budget allows.
+            Sets of pixels start from the scores of a `LearnedExplainer`, where it is one.
         distance: ρ: "absolute" (the default), "discrete", "logit", or an object.
         keep_table: Keep f_S(x) for all 2^d subsets in each explanation: 8 · 2^d bytes a row.
         tolerate: Faults of the model that are noted instead of refused.

@@ -28,7 +28,6 @@ from onlyif.restrictions.base import Restriction
 from onlyif.runs.instances import run_over
 from onlyif.runs.rows import run_against, run_of
 from onlyif.runs.whole import explanations_of
-from onlyif.searches.base import Search
 from onlyif.setup.choose import Parts
 from onlyif.setup.constraints import Constraints
 from onlyif.setup.forecast import Forecast
@@ -118,7 +117,7 @@ class Explainer:
     output: Output | str | None = None
     reference: Reference | ReferenceRecipe | str | None = None
     restriction: Restriction | Callable[[Parts, Reference], Restriction] | None = None
-    search: Search | str | None = None
+    search: Any = None
     distance: Distance | str | None = None
     keep_table: bool = False
     tolerate: tuple[Fault, ...] = ()

@@ -535,7 +535,8 @@ def test_what_cannot_be_explained_is_refused():
             edge_mask_type="object",
         )
     with pytest.raises(InputError, match="several kinds"):
-        edge_task(QUESTION, None, net, x={"a": X}, edge_index=BOTH, target=X, index=0, further={})
+        config = Explainer(net, FANSExplainer(), "model", RAW, edge_mask_type="object").model_config
+        edge_task(QUESTION, config, net, x={"a": X}, edge_index=BOTH, target=X, index=0, further={})
     with pytest.raises(InputError, match="got batch"):
         task_of(net, 1, batch=torch.zeros(11))
     with pytest.raises(InputError, match="node 11"):

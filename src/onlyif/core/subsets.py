@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Int64, UInt8
 
 
-def keep_of_codes(codes: Int64[np.ndarray, "m"], n_players: int) -> Bool[np.ndarray, "m d"]:
+def keep_of_codes(codes: Int[np.ndarray, "m"], n_players: int) -> Bool[np.ndarray, "m d"]:
     """The members of each coded subset, as booleans.
 
     Example:

@@ -237,7 +237,7 @@ class EqualRows:
 
     same: Int32[np.ndarray, "v two_to_d"]
 
-    def distinct(self, differ: Int64[np.ndarray, "u v"]) -> tuple[Int64[np.ndarray, "_"], "PlacesOfEntries"]:
+    def distinct(self, differ: Int64[np.ndarray, "u v"]) -> tuple[Int[np.ndarray, "_"], "PlacesOfEntries"]:
         """The distinct blends of instances with all rows, and where each pair's are among them.
 
         Args:

@@ -297,7 +297,7 @@ class Engine:
         return Blends(first + instance, other, places, outputs)
 
     def _written(
-        self, mine: np.ndarray, theirs: np.ndarray, blends: Int64[np.ndarray, "r"]
+        self, mine: np.ndarray, theirs: np.ndarray, blends: Int[np.ndarray, "r"]
     ) -> Float[np.ndarray, "r *x"]:
         """Blends, entries of equal rows counted on from instance to instance, as rows.
 
@@ -393,7 +393,7 @@ class _Halves:
         low, high = halves
         return _Halves(low, high, players, mine.dtype)
 
-    def joined(self, blends: Int64[np.ndarray, "r"]) -> Float[np.ndarray, "r *x"]:
+    def joined(self, blends: Int[np.ndarray, "r"]) -> Float[np.ndarray, "r *x"]:
         """Blends as rows.
 
         Args:

@@ -25,7 +25,7 @@ COLOURS = colormaps["cividis"]
 
 
 def plot_beeswarm(
-    held: Explanations, ax: Axes | None = None, *, kind: str = "sufficient", max_players: int = 20
+    held: Any, ax: Axes | None = None, *, kind: str = "sufficient", max_players: int = 20
 ) -> Axes:
     """A dot for each row whose set holds a feature, at its prediction, coloured by the feature's value.
 

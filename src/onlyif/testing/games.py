@@ -4,11 +4,14 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import combinations
 
+import numpy as np
+from jaxtyping import Float64
+
 Players = tuple[int, ...]
 Game = Callable[[frozenset[int]], float]
 
 
-def game_of_table(table: Sequence[float]) -> Game:
+def game_of_table(table: Sequence[float] | Float64[np.ndarray, "two_to_d"]) -> Game:
     """The game whose value at S is the entry with S's bit code (bit i set: player i is in S)."""
     return lambda kept: float(table[sum(1 << i for i in kept)])
 
