@@ -13,6 +13,7 @@ import pytest
 import onlyif
 from onlyif.cli.main import main
 from onlyif.core.errors import StorageError
+from onlyif.core.nouns import EDGE, NOUN
 from onlyif.explanation.explanation import Details
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.page.data import members, row_data
@@ -192,3 +193,13 @@ def test_report_shows_what_it_can_read_and_names_the_rest(tmp_path, capsys):
 def test_report_of_a_folder_without_explanations_is_refused(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 5
     assert "holds no saved explanations" in capsys.readouterr().err
+
+
+def test_columns_that_are_called_like_edges_make_no_network():
+    named = explanation_of_game(
+        game_of_table([0.0, 1.0, 1.0, 2.0]), GameCase(("1 - 2", "2 - 3"), ("0", "1"), 0)
+    )
+    assert "network" not in row_data(named, members)
+    sentences = {**named.provenance.sentences, NOUN: EDGE}
+    edges = replace(named, provenance=replace(named.provenance, sentences=sentences))
+    assert row_data(edges, members)["network"]["edges"] == [["1", "2"], ["2", "3"]]

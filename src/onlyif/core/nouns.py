@@ -1,7 +1,7 @@
 """What players are called: each kind of data has a word of its own, which every text about it uses."""
 
-# Of a table; and of an image of which single pixels play.
-FEATURE, PIXEL = "feature", "pixel"
+# Of a table; of an image of which single pixels play; and of a graph.
+FEATURE, PIXEL, EDGE = "feature", "pixel", "edge"
 # What a player is, among the sentences of a provenance.
 NOUN = "noun"
 _HISSING = ("s", "x", "ch", "sh")

@@ -12,6 +12,7 @@ from typing_extensions import override
 from onlyif.core.arguments import Either, Flag, Kind, Name, Number, Whole, settle
 from onlyif.core.arrays import beside, like
 from onlyif.core.labels import Row
+from onlyif.core.nouns import EDGE
 from onlyif.core.seeds import generator
 from onlyif.modalities.base import Call, InstancePlayers, Modality, Queries
 from onlyif.modalities.ego_graphs import EgoGraph, Graph
@@ -197,7 +198,7 @@ class EdgeModality(Modality):
     @property
     @override
     def noun(self) -> str:
-        return "edge"
+        return EDGE
 
     @property
     @override

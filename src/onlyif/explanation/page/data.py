@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from onlyif.core.nouns import EDGE
 from onlyif.explanation.continuum import Continua
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.page.markup import shown
@@ -32,7 +33,7 @@ def row_data(item: Explanation, told: Told) -> dict[str, Any]:
         "players": len(item.names),
         "nouns": item.nouns,
     }
-    if edges := {} if pixels else _edges(item.names):
+    if edges := _edges(item.names) if item.noun == EDGE else {}:
         held["network"] = edges | {"node": str(item.row)}
     if item.details.continua is not None:
         held |= _continua(item, item.continua, told)
