@@ -14,6 +14,8 @@ from onlyif.explanation.summaries import SYMBOLS, Mean, PlayerSummary, Share, Su
 # Players that the first table shows; the others are one click away.
 MOST_PLAYERS = 30
 LONGEST_SET = 120
+# What the library's own criteria are called for a reader; others have the names that their authors gave.
+TITLES = {"sne": "what is enough and what is needed", "soft sne": "soft masks", "pns": "causes"}
 
 
 def overview(items: Sequence[Explanation], common: Mapping[str, str]) -> Element:
@@ -30,7 +32,7 @@ def overview(items: Sequence[Explanation], common: Mapping[str, str]) -> Element
         *(f"The {one.selection} sets: {counts_text(one.verdicts)}." for one in told.sets if one.verdicts),
     ]
     parts = [
-        tag("h2", None, [f"All rows, by the criterion {shown(items[0].criterion)}"]),
+        tag("h2", None, [f"All rows: {TITLES.get(items[0].criterion) or shown(items[0].criterion)}"]),
         listed(counts),
         *_players(told),
         _means(told),
