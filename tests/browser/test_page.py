@@ -10,6 +10,7 @@ from shutil import which
 import numpy as np
 import pytest
 
+from onlyif.core.nouns import EDGE, NOUN
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import number
 from onlyif.explanation.page.document import page_of
@@ -191,6 +192,8 @@ def test_the_slider_moves_the_edges_of_a_network_and_the_outline_on_an_image(ope
     edges = ("0 -> 3", "3 -> 9", "9 -> 3")
     table = np.random.default_rng(1).uniform(0, 1, 8)
     graph = explanation_of_game(game_of_table(table), GameCase(edges, row="0"))
+    sentences = {**graph.provenance.sentences, NOUN: EDGE}
+    graph = replace(graph, provenance=replace(graph.provenance, sentences=sentences))
     page = opened(page_of([graph], "graph"))
     lines = page.locator(".alpha figure").first.locator("g[stroke='var(--unified)'] > path")
     for key, alpha in (("Home", 0.0), ("End", 1.0)):
