@@ -6,10 +6,10 @@ development images (of the training part); it is then compared on test images th
 anything. All gaps are measured here, on hard sets, by code that shares nothing with the search.
 
     python experiments/sized_masks.py --data DIR --models DIR --out DIR [--name mnist|cifar10|faces_smile]
-        [--images N] [--development N] [--overlaps N]
+        [--network NETWORK] [--images N] [--development N] [--overlaps N]
 
-An image's results are one CSV in OUT/sized_masks/NAME, so that a run that was ended goes on where it was.
-Writes sized_masks_NAME.md.
+An image's results are one CSV in OUT/sized_masks/NAME, so that a run that was ended goes on where it was;
+another network than the usual one has a folder of its own. Writes sized_masks_NAME.md.
 """
 
 import argparse
@@ -232,14 +232,14 @@ def all_images(
     given: argparse.Namespace, part: str, n: int, baseline: Tensor, training: Tensor
 ) -> pd.DataFrame:
     """The results of n correctly classified images of a part; those that are on disk are read."""
-    network = load_network(given.models, NETWORKS[given.name])
+    network = load_network(given.models, given.network or NETWORKS[given.name])
     images = read_images(given.data, given.name, part)
     if given.name == "faces_smile":
         images = images.of_class(1)
     some = images.sample(min(3 * n, len(images.x)), SEED + 1)
     with torch.no_grad():
         some = some.take((network(some.x).argmax(1) == some.labels).nonzero().flatten()[:n])
-    folder, tables = given.out / "sized_masks" / given.name, []
+    folder, tables = given.out / "sized_masks" / (given.network or given.name), []
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(len(some.x)):
         path = folder / f"{part}_{i}.csv"
@@ -303,6 +303,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", choices=list(NETWORKS), default="mnist")
+    parser.add_argument("--network", help="a file of the folder of models, without its ending")
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--development", type=int, default=20)
     parser.add_argument("--overlaps", type=int, default=20, help="so many images with two seeds and a blur")
@@ -313,7 +314,8 @@ def main() -> None:
     del train
     development = all_images(given, "train", given.development, baseline, training)
     reported = all_images(given, "test", given.images, baseline, training)
-    save_text(given.out / f"sized_masks_{given.name}.md", report(given.name, development, reported))
+    name = given.network or given.name
+    save_text(given.out / f"sized_masks_{name}.md", report(name, development, reported))
 
 
 if __name__ == "__main__":
