@@ -387,7 +387,7 @@ class _Halves:
         for start, stop in ((0, d // 2), (d // 2, d)):
             own = (start <= player) & (player < stop)
             hidden = keep_of_codes(np.arange(1 << (stop - start)) << start, d).take(player, axis=1)
-            of_x, of_z = x[:, None] * (own & ~hidden), z[:, None] * (own & hidden)
+            of_x, of_z = x[:, None] * (own & ~hidden), z[:, None] * hidden
             half = of_x.reshape(len(x), 1, -1) | of_z.reshape(len(z), -1)
             halves.append(half.reshape(-1, len(player)))
         low, high = halves

@@ -76,16 +76,15 @@ def mixtures_of(needed: Int[np.ndarray, "leaves n"], barred: Masks) -> Mixtures:
     step = max(1, _BLOCK_MASKS // n_rows)
     for first in range(0, len(order), step):
         leaf = order[first : first + step]
-        asked, bars = needed.take(leaf, axis=0), barred.take(leaf)[:, None]
-        both = asked & bars
-        reached = both == 0
+        asked = needed.take(leaf, axis=0)
+        reached = (asked & barred.take(leaf)[:, None]) == 0
         at, starts = np.flatnonzero(reached), np.arange(len(leaf) + 1) * n_rows
         count, alive = np.diff(np.searchsorted(at, starts)), asked.take(at)
         at -= np.repeat(starts[:-1], count)
         parts.append((np.repeat(leaf, count), at, alive))
-        np.bitwise_or(asked, bars, out=both)
-        both *= reached
-        differs |= np.bitwise_or.reduce(both, axis=0)
+        # Players that keep the instance from a leaf lead it to another, from which they keep the row.
+        asked *= reached
+        differs |= np.bitwise_or.reduce(asked, axis=0)
     leaves, rows, alive = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Mixtures(barred, leaves, rows, alive, differs.astype(np.int64))
 
