@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 import torch
 
@@ -46,7 +45,7 @@ from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.models.differentiable import differentiable_module
 from onlyif.plots import style
-from onlyif.plots.image import DIMMED, plot_masks
+from onlyif.plots.image import plot_masks
 from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.searches.relaxed import RelaxedSearch
@@ -428,8 +427,7 @@ def draw_row(panels: Any, cases: Cases, items: Explanations, i: int) -> None:
     x, lesions = cases.slices.x[i, 0], cases.slices.pixels[i].any(0)
     panels[0].imshow(x, cmap="gray", vmin=0, vmax=1)
     for panel, item in zip(panels[1:], items, strict=True):
-        light = np.where(item.hard, 1.0, DIMMED)
-        panel.imshow(x.numpy() * light, cmap="gray", vmin=0, vmax=1)
+        panel.imshow(x, cmap="gray", vmin=0, vmax=1)
         if item.hard.any() and not item.hard.all():
             panel.contour(item.hard, [0.5], colors=[COLOURS[item.alpha]], linewidths=1.2)
     for panel in panels:

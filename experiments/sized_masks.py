@@ -14,8 +14,9 @@ another network than the usual one has a folder of its own. Writes sized_masks_N
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,8 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
 NETWORKS = {"mnist": "mnist_lenet5", "cifar10": "cifar10_resnet18", "faces_smile": "faces_smile_resnet18"}
 OURS = {"ours, regions": "regions", "ours, pixels": "pixels"}
 GRADIENTS = ("Integrated Gradients", "Integrated Gradients, absolute", "GradientSHAP", "Occlusion")
+# The set of each size and α.
+Sets: TypeAlias = dict[tuple[float, float], Tensor]
 # Gaps of probabilities that differ by less are the same for a reader.
 EQUAL = 1e-3
 SEED, RANDOM_MASKS, LIME_ROWS, PATCHES_A_SIDE = 0, 1000, 500, 8
@@ -165,7 +168,7 @@ def ours(judge: Judge, network: nn.Module, regions: str, seed: int, reference: o
     )[0]  # fmt: skip
 
 
-def sets_of(item: onlyif.Explanation) -> dict[tuple[float, float], Tensor]:
+def sets_of(item: onlyif.Explanation) -> Sets:
     """The sets of an explanation, by size and α."""
     shape = item.names.shape
     return {
@@ -175,9 +178,7 @@ def sets_of(item: onlyif.Explanation) -> dict[tuple[float, float], Tensor]:
     }
 
 
-def records(
-    method: str, sets: dict[tuple[float, float], Tensor], judge: Judge, cost: tuple[int, float]
-) -> list[dict]:
+def records(method: str, sets: Sets, judge: Judge, cost: tuple[int, float]) -> list[dict]:
     """One row a size and α."""
     found = []
     for (share, alpha), members in sets.items():
@@ -190,24 +191,33 @@ def records(
     return found
 
 
-def of_one(scene: Scene, baseline: Tensor, *, with_ours: bool, with_overlaps: bool) -> pd.DataFrame:
-    """All methods on one image; ours, and how alike two of ours are, where wanted."""
-    judge = Judge(scene.network, scene.x[0], int(scene.target[0]), baseline)
+def other_sets(scene: Scene, judge: Judge) -> Iterator[tuple[str, Sets, tuple[int, float]]]:
+    """The sets of every method but ours on one image, with the model rows and seconds that they took."""
     counts = {share: round(share * scene.x[0, 0].numel()) for share in SHARES}
-    rows = []
     for method in GRADIENTS:
         start = time.perf_counter()
         scores = scores_of(method, scene)[0]
         taken = time.perf_counter() - start
-        sets = {(share, alpha): highest(scores, counts[share]) for share in SHARES for alpha in ALPHAS}
-        rows += records(method, sets, judge, (0, taken))
+        yield (
+            method,
+            {(share, a): highest(scores, counts[share]) for share in SHARES for a in ALPHAS},
+            (0, taken),
+        )
     for method, scored in OTHERS.items():
         start, before = time.perf_counter(), judge.rows
         by_alpha = scored(judge)
         cost = judge.rows - before, time.perf_counter() - start
-        sets = {
-            (share, alpha): highest(by_alpha[alpha], counts[share]) for share in SHARES for alpha in ALPHAS
-        }
+        yield (
+            method,
+            {(share, a): highest(by_alpha[a], counts[share]) for share in SHARES for a in ALPHAS},
+            cost,
+        )
+
+
+def of_one(scene: Scene, baseline: Tensor, *, with_ours: bool, with_overlaps: bool) -> pd.DataFrame:
+    """All methods on one image; ours, and how alike two of ours are, where wanted."""
+    judge, rows = Judge(scene.network, scene.x[0], int(scene.target[0]), baseline), []
+    for method, sets, cost in other_sets(scene, judge):
         rows += records(method, sets, judge, cost)
     mean = BaselineReference(baseline, "the mean training image")
     for method, regions in OURS.items() if with_ours else ():
