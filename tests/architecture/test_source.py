@@ -279,6 +279,40 @@ def test_what_a_public_function_raises_is_documented(path: Path) -> None:
     assert silent == []
 
 
+def test_scripts_import_what_files_define() -> None:
+    missing = []
+    scripts = [
+        path for folder in ("examples", "experiments", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    ]
+    for path in scripts:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or (node.module or "").partition(".")[0] != "onlyif":
+                continue
+            file = SOURCE.parent.joinpath(*node.module.split(".")).with_suffix(".py")
+            known = (
+                _defined(file)
+                if file in TREES
+                else {other.stem for other in file.with_suffix("").glob("*.py")}
+            )
+            offering = file not in TREES and file.with_suffix("").name in {"onlyif", *OFFERING_OR_REFUSING}
+            lost = set() if offering else {alias.name for alias in node.names} - known
+            missing += [f"{path.name}: {name} of {node.module}" for name in sorted(lost)]
+    assert missing == []
+
+
+def _defined(path: Path) -> set[str]:
+    """The names that a file defines or imports."""
+    names = set()
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names |= {alias.asname or alias.name for alias in node.names}
+    return names
+
+
 @pytest.mark.parametrize("folder", ["src", "tests", "examples", "experiments", "benchmarks", "docs"])
 def test_no_path_of_one_machine_and_no_bare_suppression(folder: str) -> None:
     found = []
