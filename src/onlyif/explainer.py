@@ -19,7 +19,7 @@ from onlyif.criteria.distances import Distance
 from onlyif.explanation.explanations import Explanations
 from onlyif.modalities.base import Modality
 from onlyif.modalities.graphs import GraphNodes, Graphs
-from onlyif.modalities.images import Images
+from onlyif.modalities.images import IMAGE_AXES, Images, refuse_single
 from onlyif.models.checked import Fault
 from onlyif.models.outputs import Output
 from onlyif.progress_bar import progress_bar
@@ -40,55 +40,52 @@ from onlyif.setup.run import Run
 from onlyif.setup.work import Setup, Work
 
 LONGEST_VALUE = 40
-# Arrays of so many axes are images: (images, channels, height, width).
-IMAGE_AXES = 4
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Explainer:
-    """A model and a background that explain any rows: `explainer(X)` gives what `onlyif.explain` gives.
+    """A model and a background, prepared once: `explainer(X)` returns what `onlyif.explain` returns.
 
-    What depends on the model and the background alone (how the model is asked, its trees, the coded
-    background, the fitted reference) is prepared in the first call and held; later calls only look at their
-    rows. Each call asks the model for some background rows again, and a model that was changed meanwhile is
-    prepared anew. Nothing is held where there is no background, with a `modality`, or where answers that
-    differ each time are tolerated.
+    Everything that depends only on the model and the background (how the model is called, its trees, the
+    encoded background, the fitted reference) is prepared in the first call and stored. Each later call
+    predicts some background rows again; if the model has changed, it is prepared anew. Nothing is stored
+    without a background, with a `modality`, or if `tolerate` allows predictions that differ each time.
 
-    It follows scikit-learn's conventions: arguments are kept as they are and checked in a call; `get_params`,
-    `set_params` and `sklearn.base.clone` work. A clone shares the model and the background.
+    It follows scikit-learn's conventions: arguments are stored as they are and checked in a call;
+    `get_params`, `set_params` and `sklearn.base.clone` work. A clone shares the model and the background.
 
     Args:
-        model: A trained model; each argument means what it does in `onlyif.explain`.
-        background: Rows like those the model was trained on.
-        target: Which output is explained.
+        model: A trained model. All arguments have the same meaning as in `onlyif.explain`.
+        background: Rows like the training data.
+        target: The output to explain.
         alpha: α of the unified set.
-        size: τ, the most players; of images shares of the pixels.
-        exact_size: Whether there are to be exactly so many.
+        size: τ, the largest number of players; for images shares of the pixels.
+        exact_size: Whether sets have exactly this size.
         epsilon: ε in the units of the distance.
-        groups: Columns that are one player.
-        seed: The one seed.
-        max_rows: Most rows of one model call.
-        budget: Most model rows an instance.
-        progress: Whether a progress bar is shown.
-        time_limit: Most seconds of a call.
-        output: What is explained of the model.
-        reference: What a hidden player is replaced by.
+        groups: Columns that form one player.
+        seed: The random seed.
+        max_rows: The largest number of rows in one model call.
+        budget: The largest number of model rows per instance.
+        progress: Whether to show a progress bar.
+        time_limit: The largest number of seconds for a call.
+        output: The kind of output to explain.
+        reference: What replaces a hidden player.
         restriction: How f_S(x) is computed.
         search: Which subsets are compared.
         distance: ρ.
         keep_table: Whether f_S(x) is kept for all subsets.
         tolerate: Faults of the model that are noted instead of refused.
-        criterion: Sets, causes, or a criterion of yours.
-        modality: What kind of data is explained.
-        n_jobs: How many blocks of rows are explained at once.
-        against: The rows that decisions are explained against.
-        stability: How many resamples of the background say how sure the sets are.
-        confidence: How sure it is to be that the sets are within ε for other rows, too.
-        keep: Players that every reported set must hold.
-        never: Players that no reported set may hold.
-        costs: What each player costs.
-        order: What a player needs beside it.
+        criterion: Sets, causes, or your own criterion.
+        modality: The kind of data.
+        n_jobs: The number of processes.
+        against: The rows to compare decisions with.
+        stability: The number of resamples of the background.
+        confidence: With which confidence the sets are within ε for other rows, too.
+        keep: Players that every reported set must contain.
+        never: Players that no reported set may contain.
+        costs: The cost of each player.
+        order: For a player, those without which it may not be in a set.
 
     Example:
         >>> import numpy as np
@@ -210,6 +207,8 @@ class Explainer:
             raise SettingError(f"index names nodes of a graph, and has no use with {self.modality!r}")
         if index is None and is_graph(X):
             raise SettingError("X is a graph: name the nodes to explain with index=...")
+        if not isinstance(self.modality, Graphs | Modality):
+            refuse_single(X, self.background)
         if self.modality is None and is_array_api_obj(X) and X.ndim >= IMAGE_AXES:
             return replace(self, modality=Images())
         return self

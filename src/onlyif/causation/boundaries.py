@@ -38,7 +38,7 @@ class BoundaryRecipe(ABC):
 @final
 @dataclass(frozen=True)
 class TypicalBoundary(BoundaryRecipe):
-    """A share of the typical distance of two background rows on all columns: the default.
+    """A share of the typical distance between two background rows: the default.
 
     It needs no columns of unit spread. A smaller share sets rows further apart from one another and
     leaves fewer inputs of E that count.

@@ -88,7 +88,7 @@ class BackgroundRows(SampleRecipe):
 @final
 @dataclass(frozen=True)
 class NearestRows(SampleRecipe):
-    """E is the row itself and the background rows nearest to it, so that weights collapse less.
+    """E is the row itself and the background rows nearest to it, so that more inputs have weight.
 
     The probabilities are then those of the row's neighbourhood, not of the population.
 

@@ -47,7 +47,7 @@ SAID_ABDUCTIONS: Mapping[type[Abduction], str] = {
 class PNS:
     """Look for the set with the highest probability of being the necessary and sufficient cause.
 
-    All choices have defaults; `"pns"` stands for these.
+    `"pns"` is the same with default settings.
 
     Args:
         b: How near is near, in units of the distance; infinite makes every input of E near. Or "typical" (the

@@ -10,7 +10,7 @@ from onlyif.core.visible import visible
 
 
 class OnlyIfError(Exception):
-    """Base of every error that onlyif raises on purpose."""
+    """Base class of the errors of onlyif."""
 
     @override
     def __str__(self) -> str:
@@ -19,11 +19,11 @@ class OnlyIfError(Exception):
 
 
 class SettingError(OnlyIfError, ValueError):
-    """An argument is out of its range or does not fit another one."""
+    """An argument is out of range or contradicts another one."""
 
 
 class AbsentError(SettingError, AttributeError):
-    """A result was asked for something that explanations of its criterion do not have."""
+    """Explanations of this criterion do not have the attribute."""
 
 
 class InputError(OnlyIfError, ValueError):
@@ -31,15 +31,15 @@ class InputError(OnlyIfError, ValueError):
 
 
 class ModelError(OnlyIfError, RuntimeError):
-    """The user's model raised, or answered something that is no prediction."""
+    """The model raised an error, or returned something that is not a prediction."""
 
 
 class LimitError(OnlyIfError, MemoryError):
-    """The work asked for would exceed a limit of memory or model rows."""
+    """The work would exceed a limit of memory or model rows."""
 
 
 class StorageError(OnlyIfError, OSError):
-    """A file is missing, cut short, of an unknown format or not to be trusted."""
+    """A file is missing, truncated, of an unknown format, or cannot be trusted."""
 
 
 class ExtraError(OnlyIfError, ImportError):
@@ -53,7 +53,7 @@ class OnlyIfWarning(UserWarning):
 class Interrupted(KeyboardInterrupt):
     """The user pressed Ctrl-C; what was finished is in `finished`.
 
-    It is no `OnlyIfError`, so that `except Exception` does not swallow it.
+    It is not an `OnlyIfError`, so that `except Exception` does not catch it.
 
     Args:
         finished: The results that were whole when the interrupt came.

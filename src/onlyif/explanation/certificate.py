@@ -10,7 +10,7 @@ from onlyif.core.equality import same
 
 
 class Basis(Enum):
-    """On what a certificate rests."""
+    """What a certificate is based on."""
 
     EXACT = "exact"
     SAMPLED = "sampled"
@@ -34,9 +34,9 @@ class Basis(Enum):
 @final
 @dataclass(frozen=True)
 class Certificate:
-    """What is certain about the sets that an explanation reports.
+    """How certain the reported sets are.
 
-    None stands for "cannot be said": a bound whose distance is no metric, or a
+    None means that nothing can be said: a bound whose distance is no metric, or a
     statement about all supersets when not all of them were compared or the
     estimates are too noisy to tell. The smallest sets are those among the sets that may be
     reported; supersets are all supersets.

@@ -130,7 +130,7 @@ _EMPTY = {each.name: each.default for each in fields(Details)}
 @final
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The named sets of players that explain one prediction, and all that is known of them.
+    """The sets of players that explain one prediction, with all their numbers.
 
     Its sets are in `sets`, by name; the common ones are attributes too: `sufficient`, the smallest
     ε-sufficient set, `necessary`, the smallest ε-necessary one, `unified`, the solution of (P_uni) at

@@ -26,7 +26,7 @@ _TOLD = ("sufficiency", "necessity", "pns")
 @final
 @dataclass(frozen=True)
 class Measure:
-    """A number about a prediction or a subset, and how well it is known.
+    """A number about a prediction or a subset, with its standard error.
 
     Args:
         value: The number; of a gap in the units of the distance, 0 being perfect.
@@ -109,7 +109,7 @@ class Effect:
 @final
 @dataclass(frozen=True)
 class Selection:
-    """One subset S: who is in it, and what was measured of it.
+    """One subset S: its members and its measures.
 
     Sets that keep or hide players have the measures `sufficiency`, Δsuf(S) = ρ(f(x), f_S(x)), and
     `necessity`, Δnec(S) = ρ(f_Sc(x), f_0(x)), and where these were drawn `fresh_sufficiency` and

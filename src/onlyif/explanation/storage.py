@@ -43,7 +43,7 @@ _UNSEALED = frozenset({1, 2})
 
 
 def save(explanations: Explanation | Explanations, path: str | os.PathLike[str]) -> Path:
-    """Write explanations as `<path>.onlyif.json` and `<path>.<digest>.safetensors`.
+    """Save explanations as `<path>.onlyif.json` and `<path>.<digest>.safetensors`.
 
     Args:
         explanations: One or many.
@@ -75,7 +75,7 @@ def save(explanations: Explanation | Explanations, path: str | os.PathLike[str])
 
 
 def load(path: str | os.PathLike[str]) -> Explanations:
-    """Read explanations that `save` wrote.
+    """Load explanations that `save` wrote.
 
     Args:
         path: The stem, or the path of the JSON file.

@@ -7,7 +7,7 @@ from onlyif.explanation.summaries import Summary, summary_of
 
 
 def summary(explanations: Explanation | Explanations) -> Summary:
-    """How often each player is in which set, with the means of what was measured of the sets.
+    """How often each player is in which set, with the means of the measures of the sets.
 
     Gaps of fresh draws are taken where there are any: those that a search has
     minimised are too small on average.

@@ -44,7 +44,7 @@ _MOST_SETS = 5
 
 
 def explanation_text(item: Explanation, width: int = 100) -> str:
-    """All that an explanation says, in words beside the papers' symbols.
+    """An explanation in words, with the symbols of the papers.
 
     Args:
         item: The explanation of one row.

@@ -20,7 +20,7 @@ from onlyif.core.players import duplicates
 @final
 @dataclass(frozen=True)
 class InstancePlayers:
-    """Who plays in one instance.
+    """The players of one instance.
 
     Args:
         names: One name a player, distinct.
@@ -103,9 +103,9 @@ def _nothing(model: Any) -> Iterator[None]:
 @final
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A call of a model that takes several arguments, or answers for more than is asked.
+    """A call of a model that takes several arguments, or returns more rows than there are queries.
 
-    What `Modality.render` makes where a batch is no single thing, as features and edges.
+    `Modality.render` returns it if a batch has several parts, such as features and edges.
 
     Args:
         arguments: The model's arguments, in order.
@@ -150,9 +150,9 @@ class Call:
 
 
 class Modality(ABC):
-    """A kind of data: who plays in an instance, and what the model sees when some players are hidden.
+    """A kind of data: the players of an instance, and what the model receives when some are hidden.
 
-    `onlyif.explain(model, instances, modality=...)` takes one. Players may differ from instance to instance.
+    Pass it as `onlyif.explain(model, instances, modality=...)`. Instances can have different players.
     """
 
     @abstractmethod

@@ -29,7 +29,7 @@ ISOLATED = InstancePlayers(
 @final
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A graph whose nodes have features, for whom has no `torch_geometric.data.Data`.
+    """A graph whose nodes have features; it needs no torch_geometric.
 
     Args:
         x: One row of features a node, (n, *f): an array or tensor.

@@ -15,6 +15,8 @@ from onlyif.core.labels import Row
 from onlyif.core.players import duplicates
 from onlyif.modalities.base import InstancePlayers, Modality, Queries
 
+# Arrays of so many axes are images: (images, channels, height, width).
+IMAGE_AXES = 4
 # What sets of single pixels may be asked to be.
 SOUGHT = ("regions", "pixels")
 
@@ -260,6 +262,26 @@ def checked_images(data: Any, role: str) -> Float[Array, "b *x"]:
     if not bool(xp.isfinite(data).all()):
         raise InputError(f"the {role} have NaN or infinite values; need finite ones")
     return data
+
+
+def refuse_single(data: Any, background: Any) -> None:
+    """Refuse one image that lacks the axis of images.
+
+    Args:
+        data: What is to be explained.
+        background: The background, or None.
+
+    Raises:
+        InputError: for three axes where the background has four.
+    """
+    if not (is_array_api_obj(data) and is_array_api_obj(background)):
+        return
+    if data.ndim == IMAGE_AXES - 1 and background.ndim == IMAGE_AXES:
+        raise InputError(
+            f"got X of shape {tuple(data.shape)} and a background of images {tuple(background.shape)}; need "
+            "four axes, (images, channels, height, width): one image is X[None], images without channels "
+            "are X[:, None]"
+        )
 
 
 def _grid(side: int, shape: tuple[int, ...]) -> tuple[int, int]:

@@ -122,7 +122,10 @@ def check_shape(shape: tuple[int, ...], kind: str, role: str) -> None:
             ".reshape(1, -1), one column is .reshape(-1, 1)"
         )
     if len(shape) != 2:
-        raise InputError(f"got a {len(shape)}-D {kind} of shape {shape} as {role}; need (rows, columns)")
+        raise InputError(
+            f"got a {len(shape)}-D {kind} of shape {shape} as {role}; need (rows, columns), or "
+            "(images, channels, height, width) of images"
+        )
     if shape[0] == 0:
         raise InputError(f"got 0 rows as {role}; need at least one")
     if shape[1] == 0:

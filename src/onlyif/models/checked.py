@@ -29,7 +29,7 @@ KERNELS = 64
 
 
 class Fault(Enum):
-    """What a model does wrong that a user may choose to live with."""
+    """A fault of a model that can be tolerated."""
 
     CHANGES_INPUT = "changes the input it is given"
     RANDOM = "answers differently each time"

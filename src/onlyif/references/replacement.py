@@ -129,7 +129,7 @@ def _checked(drawn: object, keep: Bool[np.ndarray, "*x"], n: int) -> Float[Array
 @final
 @dataclass(frozen=True, eq=False)
 class Replacement(ReferenceRecipe):
-    """Hidden players take what a function of the user gives.
+    """Hidden players take the values that your own function returns.
 
     Args:
         function: function(x, keep, n, seed) -> table of n rows, where x is a table of one row of the

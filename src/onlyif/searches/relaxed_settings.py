@@ -69,7 +69,7 @@ def recommended_settings() -> RelaxedSettings:
 
     100 steps instead of 1,000, two pairs of draws instead of ten draws, a rate that falls from .1 to
     .005 (masks settle instead of trembling), and the empty or full mask where that is better.
-    Chosen on images apart from those it was measured on; docs/masks.md has the numbers.
+    Chosen on images apart from those it was measured on; docs/mask_results.md has the numbers.
     """
     draws = Relaxation(0.5, n_draws=4, antithetic=True)
     return RelaxedSettings("recommended", Schedule(100, 0.1, 0.005), draws, compare_ends=10)

@@ -35,7 +35,7 @@ MOST_PLAYERS_OF_A_TRIAL = 16
 @final
 @dataclass(frozen=True)
 class Forecast:
-    """What an explanation of some rows will take, as far as that is known before.
+    """The estimated cost of an explanation.
 
     Args:
         n_rows: Rows to explain.

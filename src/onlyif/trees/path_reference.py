@@ -44,7 +44,7 @@ class TreePathReference(Reference):
 @final
 @dataclass(frozen=True)
 class TreePath(ReferenceRecipe):
-    """Splits on hidden players are taken both ways, by training weight.
+    """Splits on hidden players are followed in both directions, weighted by training rows.
 
     This is the "tree_path_dependent" game of tree SHAP. It takes nothing from the background and fits
     only tree ensembles whose output is a sum over trees: averaged probabilities of a forest, margins
