@@ -2,8 +2,8 @@
 Why was this application declined?
 ==================================
 
-A bank's model declines an application. The applicant asks why, and the bank wants reasons that it can stand
-by. This page asks for them, reads them, and says what may be told to the applicant.
+A bank's model declines an application. The applicant asks why, and the bank wants reasons that are true. This
+page computes them, explains how to read them, and shows what to tell the applicant.
 
 The applications are made up (``lending.py`` beside this script), so that nobody's data is shown.
 """
@@ -19,14 +19,14 @@ table = applications(1500)
 texts = ["earlier default", "housing", "purpose"]
 table[texts] = table[texts].astype("category")
 X, granted = table.drop(columns="granted"), table["granted"]
-model = lightgbm.LGBMClassifier(n_estimators=60, num_leaves=8, verbose=-1, random_state=0).fit(
+model = lightgbm.LGBMClassifier(n_estimators=40, num_leaves=8, verbose=-1, random_state=0).fit(
     X[:1000], granted[:1000]
 )
 print(f"{model.score(X[1000:], granted[1000:]):.0%} of 500 later applications are decided as in the table")
 
 # %%
 # One declined application. ``against="other decisions"`` compares it with applications that the model
-# grants: a reason for a refusal is what sets this application apart from those.
+# grants: a reason for a refusal is what distinguishes this application from those.
 
 declined = X[1000:][model.predict(X[1000:]) == "no"]
 applicant = declined.iloc[[2]]
@@ -34,17 +34,22 @@ pd.DataFrame(applicant).T
 
 # %%
 reasons = onlyif.explain(
-    model, applicant, background=X[:1000], against="other decisions", keep_table=True, progress=False
+    model,
+    applicant,
+    background=X[:1000],
+    against="other decisions",
+    stability=50,
+    keep_table=True,
+    progress=False,
 )
 reason = reasons[0]
 plot_explanation(reason)
 
 # %%
-# **How to read it.** Columns are sets of features. KEEP is the smallest set that is *sufficient*: give
-# these values to granted applications, whatever else they hold, and the decision is "no" on average. HIDE
-# is the smallest set that is *necessary*: give this application the values of granted ones there, and it is
-# granted on average. The bars at the right are Shapley values, which most people know; they share out the
-# difference, but do not say what is enough.
+# **How to read it.** Columns are sets of features. KEEP is the smallest *sufficient* set: if granted
+# applications had these values, the decision would be "no" on average. HIDE is the smallest *necessary* set:
+# if this application had the values of granted ones there, it would be granted on average. The bars at the
+# right are Shapley values. They share the difference among all features, but do not say which are sufficient.
 #
 # The same in words, for the applicant and for the bank's analyst:
 
@@ -60,15 +65,15 @@ for sentence in reason.sentences(audience="analyst"):
 plot_waterfall(reason)
 
 # %%
-# And all that lies between "needed" and "enough": the best set for each weighting α of the two.
+# And everything between necessary (α = 0) and sufficient (α = 1): the best set for each weight α.
 
 plot_continuum(reason)
 
 # %%
 # Reasons that may be given
 # -------------------------
-# A bank may not want to give some columns as a reason, or may not be allowed to. ``never=`` looks for the
-# smallest sets among the others; the result says so, and says where no such set is enough.
+# A bank may not be allowed to give some columns as a reason. ``never=`` finds the smallest sets among the
+# other columns, or says that no such set is sufficient.
 
 permitted = onlyif.explain(
     model,
@@ -81,15 +86,12 @@ permitted = onlyif.explain(
 print(permitted.sufficient, "|", permitted.sufficient.sufficiency.value <= permitted.epsilon)
 
 # %%
-# How sure is it? ``stability=50`` asks whether other samples of background rows would give the same sets.
-# Here they agree on what is needed. What is enough is less settled: several sets do nearly as well, so that
-# a letter to the applicant should rest on the needed one.
+# How sure is it? ``stability=50`` above asked whether other samples of background rows would give the same
+# sets. If the shares are low, several sets do nearly as well, and a letter to the applicant should rest on
+# the set with the higher share.
 
-sure = onlyif.explain(
-    model, applicant, background=X[:1000], against="other decisions", stability=50, progress=False
-)[0]
-for kind, found in sure.stability.items():
-    print(f"{kind}: {found.sentence}")
+for kind, stable in reason.stability.items():
+    print(f"{kind}: {stable.sentence}")
 
 # %%
-# What may be claimed with this, and what may not, is on a page of its own: :doc:`/wording`.
+# :doc:`/wording` lists what may be claimed with these results, and what may not.

@@ -1,10 +1,10 @@
 """
-Beside SHAP
-===========
+Comparing with SHAP
+===================
 
 SHAP shares the distance between a prediction and the average among the features. onlyif says which features
-are *enough* for the prediction, and which it cannot do *without*. Both are right; they answer different
-questions. This page asks both of one model, and shows two cases in which the difference matters.
+are *sufficient* for the prediction, and which are *necessary*. Both are right; they answer different
+questions. This page applies both to one model, and shows two cases in which the difference matters.
 """
 
 import numpy as np
@@ -47,18 +47,17 @@ ax.barh([cells.columns[i] for i in order], theirs[order], color="#8C8C8C")
 ax.set_xlabel("SHAP value")
 
 # %%
-# What onlyif shows: the same bars at the right, and at their left the sets. All ten bars have a length, but
-# knowing the few features under KEEP is enough for the prediction, and without those under HIDE it is back
-# at the average.
+# What onlyif shows: the same bars at the right, and the sets at the left. All ten features have a bar, but
+# the few under KEEP are sufficient, and without those under HIDE the prediction is back at the average.
 
 plot_explanation(ours)
 
 # %%
 # Case 1: two columns that say the same
 # -------------------------------------
-# A copy of a column makes SHAP share its amount between the two, so that each looks half as important. Sets
-# say what holds: either of the two is enough (all minimal sets are listed), and to hide the information
-# both must be hidden.
+# SHAP shares the amount of a column among its copies, so that each looks half as important. The sets show
+# that either of the two is sufficient (all minimal sets are listed), and that both must be hidden to remove
+# the information.
 
 
 def either(x: np.ndarray) -> np.ndarray:
@@ -77,14 +76,14 @@ two = onlyif.explain(
     progress=False,
 )[0]
 print("Shapley values:", dict(zip(two.names, two.shapley.round(3).tolist(), strict=True)))
-print("enough:", [str(found) for found in two.alternatives["sufficient"]])
-print("needed:", [str(found) for found in two.alternatives["necessary"]])
+print("sufficient:", [str(found) for found in two.alternatives["sufficient"]])
+print("necessary:", [str(found) for found in two.alternatives["necessary"]])
 
 # %%
 # Case 2: a feature that matters only beside another
 # --------------------------------------------------
-# A rule "if both are large". SHAP gives each half. onlyif says that hiding *one* is enough for the
-# prediction to be gone, and that keeping one is not enough to keep it.
+# A rule "if both are large". SHAP gives each half. onlyif says that hiding *one* removes the prediction, and
+# that *both* must be kept to keep it.
 
 both = onlyif.explain(
     lambda x: (np.asarray(x)[:, :2] > 0.5).all(1).astype(float),
@@ -93,7 +92,7 @@ both = onlyif.explain(
     progress=False,
 )[0]
 print("Shapley values:", both.shapley.tolist())
-print("enough:", both.sufficient, " needed:", both.necessary)
+print("sufficient:", both.sufficient, " necessary:", both.necessary)
 
 # %%
 # Which to use
@@ -102,9 +101,9 @@ print("enough:", both.sufficient, " needed:", both.necessary)
 # question                                               use
 # =====================================================  ========================
 # How much did each feature add?                         SHAP, or ``item.shapley``
-# Which features are enough for this prediction?         ``item.sufficient``
-# Without which is it gone?                              ``item.necessary``
-# What else would do?                                    ``item.alternatives``
+# Which features are sufficient?                         ``item.sufficient``
+# Which features are necessary?                          ``item.necessary``
+# Which other sets would do?                             ``item.alternatives``
 # How sure is the answer?                                ``item.certificate``, ``item.verdicts``
 # Thousands of features, no groups of them               SHAP
 # =====================================================  ========================

@@ -27,8 +27,8 @@ model = lightgbm.LGBMClassifier(n_estimators=40, num_leaves=8, verbose=-1, rando
 year = X[1000:]
 
 # %%
-# All decisions in one call. An :class:`onlyif.Explainer` keeps what rows do not decide, so that later calls
-# are fast; ``estimate`` says beforehand what a call will cost.
+# All decisions in one call. An :class:`onlyif.Explainer` prepares the model once, so that later calls are
+# fast; ``estimate`` says in advance what a call will cost.
 
 ask = onlyif.Explainer(model, X[:1000], output="margin", progress=False)
 print(ask.estimate(year))
@@ -45,13 +45,13 @@ plot_summary(found)
 # In which rows
 # -------------
 # A dot is a row whose sufficient set holds the feature, at the prediction of that row, coloured by the
-# feature's value: where the score is low, many late payments (bright) are enough; where it is high, few of
-# them (dark).
+# feature's value: where the score is low, many late payments (bright) are sufficient; where it is high, few
+# of them (dark).
 
 plot_beeswarm(found)
 
 # %%
-# As a table, to be filtered like any other: whose refusal cannot do without the years in the job?
+# As a table, to be filtered like any other: for which rows are the years in the job necessary?
 
 frame = found.to_frame()
 rests = frame[
@@ -61,7 +61,7 @@ print(f"{len(rests)} of {len(found)} rows; by verdict: {rests['verdict'].value_c
 frame.head(6)
 
 # %%
-# Look at one of those that have an explanation of the usual kind.
+# One of them that has an ordinary explanation:
 
 row = rests.loc[rests["status"] == "explained", "row"].iloc[0]
 plot_explanation(found.of_row(row)[0])
@@ -69,8 +69,8 @@ plot_explanation(found.of_row(row)[0])
 # %%
 # Do they hold?
 # -------------
-# Verdicts count how many sets keep what they promise, on background rows that the search never saw where
-# such are left. Statuses say which rows have no answer of the usual kind.
+# The summary counts how many sets hold, on background rows that were not used in the search if there are
+# any, and how many rows have no ordinary explanation.
 
 print(onlyif.summary(found))
 
@@ -96,5 +96,5 @@ with tempfile.TemporaryDirectory() as folder:
 print(files, again == found)
 
 # %%
-# On the command line the same is ``onlyif explain model.txt --data year.csv --background train.csv --out
-# year/``, which goes on where it stopped and writes down what made it: :doc:`/cli`.
+# On the command line, the same is ``onlyif explain model.txt --data year.csv --background train.csv --out
+# year/``, which can be continued after an interruption and records its options: :doc:`/cli`.

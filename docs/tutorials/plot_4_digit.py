@@ -2,8 +2,8 @@
 A network and a digit
 =====================
 
-Which pixels are enough for a network to see a 7, and without which does it no longer see one? A small network
-on scikit-learn's digits of 8 x 8 pixels, so that this page is built in seconds.
+Which pixels are sufficient for a network to recognise a digit, and which are necessary? The example is a
+small network on scikit-learn's digits of 8 x 8 pixels.
 """
 
 import torch
@@ -17,12 +17,13 @@ images = torch.tensor(pixels / 16, dtype=torch.float32).reshape(-1, 1, 8, 8)
 label = torch.tensor(label)
 torch.manual_seed(0)
 network = torch.nn.Sequential(
-    torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(1024, 10)
+    torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(512, 10)
 )
 optimiser = torch.optim.Adam(network.parameters(), 0.01)
-for _ in range(60):
+for step in range(120):
+    some = slice(step % 12 * 100, step % 12 * 100 + 100)
     optimiser.zero_grad()
-    torch.nn.functional.cross_entropy(network(images[:1200]), label[:1200]).backward()
+    torch.nn.functional.cross_entropy(network(images[some]), label[some]).backward()
     optimiser.step()
 accuracy = (network(images[1200:]).argmax(1) == label[1200:]).float().mean()
 print(f"{accuracy:.0%} of 597 digits that it was not trained on are recognised")
@@ -41,26 +42,27 @@ found = onlyif.explain(
     background=images[:1200],
     size=[0.05, 0.1, 0.2],
     output="probability",
+    budget=3000,
     progress=False,
 )
 digits = [f"digit {i}" for i in range(10)]
 plot_image_sets(seven, found, [0.05, 0.1, 0.2], title="A seven", class_names=digits)
 
 # %%
-# A row of pictures is a question, a column a size. Δsuf says how far the probability moves when only these
-# pixels are kept, Δnec how far it is from the average when only these are hidden: 0 is best. What is
-# outlined need not be ink: that a place is *black* may be what the network needs to know.
+# Each row of pictures is a kind of set, each column a size. Δsuf is the change of the probability when only
+# these pixels are kept, Δnec its distance from the average when only these are hidden: 0 is best. Outlined
+# pixels need not be ink: the network may need to know that a place is *black*.
 #
-# The smallest sets that do, within a tenth of the whole distance:
+# The smallest sets whose gap is within a tenth of the distance to the average:
 
-print("enough:", found[0].sufficient)
-print("needed:", found[0].necessary)
+print("sufficient:", found[0].sufficient)
+print("necessary:", found[0].necessary)
 
 # %%
 # The paper's masks
 # -----------------
-# A mask with a weight on its size, for several α: from needed (0) to enough (1). Below each stands whether
-# it holds.
+# Masks with a penalty on their size, from necessary (α = 0) to sufficient (α = 1). The text below each says
+# whether it holds.
 
 from onlyif.criteria.soft_weights import variation_at
 from onlyif.searches.relaxed_masks import MaskQuestion
@@ -72,8 +74,7 @@ masks = module_masks(network, seven[None], mean, None, question)
 plot_mask_montage(seven, masks, title="A seven", class_names=digits)
 
 # %%
-# Seen with the network's eyes: the image with only the set kept, and with the set hidden, and what it says
-# to each.
+# The image with only the set kept, and with only the set hidden, and the prediction for both.
 
 item = masks.at_alpha(0.5)[0]
 kept = torch.from_numpy(item.hard)
@@ -83,5 +84,4 @@ with torch.no_grad():
 plot_kept_and_hidden(seven, mean, item, tuple(answers), title="A seven", class_names=digits)
 
 # %%
-# :doc:`/masks` has references for hidden pixels (blur, other images), superpixels and settings;
-# :doc:`/amortised` trains a network that gives masks in one pass.
+# :doc:`/masks` describes other references for hidden pixels, superpixels and settings.

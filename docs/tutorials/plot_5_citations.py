@@ -3,8 +3,8 @@ A paper in a citation graph
 ===========================
 
 A graph network reads the field of a paper from its words and from the papers that it cites and is cited by.
-Which of these citations keep the prediction, and without which is it gone? A small graph that is made up:
-three fields, papers cite mostly their own, and a third of the papers have words that say little.
+Which of these citations keep the prediction, and without which is it lost? The graph is small and made up:
+it has three fields, papers mostly cite their own field, and the words of a third of the papers say little.
 
 It needs ``pip install 'onlyif[graphs,plots]'``.
 """
@@ -35,10 +35,11 @@ for _ in range(100):
     optimiser.step()
 network.eval()
 right = network(graph.x, graph.edge_index).argmax(1) == fields_of
-print(f"{right[1::2].float().mean():.0%} of the papers that it was not trained on are put into their field")
+print(f"{right[1::2].float().mean():.0%} of the papers that it was not trained on are classified correctly")
 
 # %%
-# A paper that is put right, although its own words point elsewhere: the citations must have done it.
+# A paper that is classified correctly although its own words point to another field. So the citations must
+# be the reason.
 
 by_words = torch.tensor(words).argmax(1)
 degree = np.bincount(pairs.ravel(), minlength=n)
@@ -50,10 +51,10 @@ for sentence in item.sentences():
     print("-", sentence)
 
 # %%
-# Drawn around the paper: all edges, those that are enough kept, and those that are needed removed.
+# The neighbourhood of the paper: all edges, only the sufficient ones, and without the necessary ones.
 
 plot_edge_sets(item)
 
 # %%
-# Hiding a citation deletes it, and degrees are counted without it. Up to 16 edges all sets are compared, so
-# that what is said here is exact. :doc:`/graphs` says what can be explained and what is refused.
+# A hidden citation is deleted, also for the degrees. With up to 16 edges all sets are compared, so the result
+# is exact. :doc:`/graphs` says what can be explained and what is refused.

@@ -79,6 +79,8 @@ def test_no_breakpoint_is_dropped_and_no_two_labels_touch():
         figure.canvas.draw()
         boxes = [label.get_window_extent() for label in upper.get_xticklabels() if label.get_text()]
         assert boxes and not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+        legend = ax.child_axes[1].get_legend().get_window_extent()
+        assert not legend.overlaps(upper.get_window_extent())
         said = " ".join(" ".join(text.get_text() for text in ax.texts).split())
         assert all(f"{round(alpha, 4):g}" in said for alpha in inside)
 

@@ -40,3 +40,15 @@ def test_without_a_table_it_says_how_to_get_one_and_of_nothing_its_status():
         plot_waterfall(beam)
     ax = plot_waterfall(example_explanations()[2])
     assert not ax.patches and "Nothing to explain" in told(ax)
+
+
+def test_where_all_are_needed_no_other_is_drawn_and_advice_is_given_once():
+    item = explanation_of_game(game_of_table([0.0, 0.5, 0.5, 1.0]), GameCase(NAMES[:2], epsilon=0.125))
+    assert len(item.statuses) == 2 and len({status.advice for status in item.statuses}) == 1
+    ax = plot_waterfall(item)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["age = 1", "income = 1"]
+    assert [patch.get_facecolor() for patch in ax.patches if patch.get_height() == pytest.approx(0.62)] == [
+        to_rgba(style.SUFFICIENT)
+    ] * 2
+    said = told(ax)
+    assert "The last" not in said and said.count(item.statuses[0].advice) == 1

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from onlyif.core.errors import SettingError
-from onlyif.core.nouns import counted
+from onlyif.core.nouns import counted, plural
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import sentence
@@ -51,7 +51,8 @@ def plot_beeswarm(
     order = sorted(range(len(names)), key=lambda i: (-counts[i], i))
     shown = [i for i in order if counts[i]][:max_players]
     rows = f"{counted(len(held), 'row')}, {items[0].provenance.output} explained"
-    title = f"Which rows need which feature: {KINDS.get(kind, (kind, ''))[0]}"
+    word, _, _ = KINDS.get(kind, (kind, ""))[0].partition(":")
+    title = f"{plural(items[0].noun).capitalize()} in the {word}, row by row"
     credit = sentence(items[0].provenance.sentences.get("reference", ""))
     ax = style.axes_or_new(ax, 8.0, 0.42 * max(len(shown), 2) + 2.4)
     if not shown:

@@ -120,8 +120,10 @@ def _decision(item: Explanation) -> str:
 
 
 def warning(item: Explanation) -> str:
-    """What a reader should know before the sets, each with its advice; "" where there is nothing."""
-    return " ".join(sentence(str(status)) for status in item.statuses)
+    """What a reader should know before the sets, then each advice once; "" where there is nothing."""
+    told = [sentence(f"{status.title}: {status.sentence}") for status in item.statuses]
+    advice = dict.fromkeys(status.advice for status in item.statuses if status.advice)
+    return " ".join([*told, *advice])
 
 
 def no_answer(item: Explanation) -> str:
@@ -133,6 +135,7 @@ def credit(item: Explanation) -> str:
     """What hiding means and what the picture rests on: below every picture."""
     made = item.provenance.sentences
     lead = " ".join(sentence(made[name]) for name in ("reference", "baseline") if name in made)
+    lead = lead.replace("Hidden features", f"Hidden {item.nouns}")
     if item.details.certificate is not None:
         rests = CREDIT[item.certificate.basis]
         return f"{lead} {rests.replace('ll sets', 'll permitted sets') if item.constrained else rests}"

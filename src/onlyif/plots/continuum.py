@@ -112,6 +112,8 @@ def _draw_gaps(ax: Axes, item: Explanation) -> None:
             "Δsuf: up to ½ the decision stays with only these kept",
             "Δnec: up to ½ the decision is gone with only these hidden",
         )
+    if style.narrow(ax):  # where longer ones would take two lines, over the bars above
+        words = "Δsuf: these kept", "Δnec: these hidden"
     for name, colour, dash, nth in (
         (words[0], style.SUFFICIENT, "-", 0),
         (words[1], style.NECESSARY, (0, (5, 2)), 1),

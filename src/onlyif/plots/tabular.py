@@ -44,7 +44,7 @@ def plot_explanation(
     shown = _shown(one, max_players)
     ax = style.axes_or_new(ax, 8.0, 0.3 * max(len(shown), 2) + 2.9)
     if _has_scores(one):
-        sets, bars = style.columns(ax, (1.25, 1.0), 14.0)
+        sets, bars = style.columns(ax, (2.2 if style.narrow(ax) else 1.25, 1.0), 14.0)
         _draw_scores(bars, one, shown)
     else:
         (sets,) = style.columns(ax, (1.0,), 0.0)

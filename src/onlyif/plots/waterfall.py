@@ -50,17 +50,19 @@ def plot_waterfall(item: Explanation | Explanations, ax: Axes | None = None) -> 
     levels = [float(one.table[code_of(members[:n])]) for n in range(len(members) + 1)]
     ax = style.axes_or_new(ax, 8.0, 0.36 * (len(members) + 1) + 2.9)
     style.plain(ax)
-    _draw_steps(ax, [*levels, one.prediction])
-    rest = counted(len(one.names) - len(members), f"other {one.noun}")
-    ax.set_yticks(range(len(members) + 1), [*captions.named_values(one, members), rest])
-    ax.set_ylim(len(members) + 0.6, -0.6)
+    others = len(one.names) - len(members)
+    rest = [counted(others, f"other {one.noun}")] if others else []
+    _draw_steps(ax, [*levels, one.prediction] if rest else levels, len(members))
+    labels = [*captions.named_values(one, members), *rest]
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.set_xlabel(f"{one.provenance.output} f_S", fontsize=style.LABEL, color=style.INK)
     _mark_ends(ax, one)
     title = f"From {one.base_word} to f(x) with {counted(len(members), one.noun)}"
     near = "" if one.compares_decisions else f"Shaded: within ε = {number(one.epsilon)} of f(x)."
     caption = (
         f"Each bar: how far the mean prediction moves when this {one.noun} becomes known beside those above. "
-        f"The last: all others together. {near}".strip()
+        f"{'The last: all others together. ' if rest else ''}{near}".strip()
     )
     told = " ".join(filter(None, (caption, captions.verdicts(one), captions.credit(one))))
     style.words(ax, title, captions.heading(one), told, captions.warning(one))
@@ -78,12 +80,12 @@ def _order(item: Explanation) -> list[int]:
     return chosen
 
 
-def _draw_steps(ax: Axes, levels: Sequence[float]) -> None:
-    """A bar from each level to the next, its amount beside it, thin lines between."""
+def _draw_steps(ax: Axes, levels: Sequence[float], n_members: int) -> None:
+    """A bar from each level to the next, its amount beside it, thin lines between; grey after the members."""
     last = len(levels) - 2
     span = max(levels) - min(levels) or 1.0
     for y, (start, end) in enumerate(pairwise(levels)):
-        colour = style.NEUTRAL if y == last else style.SUFFICIENT if end >= start else style.NECESSARY
+        colour = style.NEUTRAL if y == n_members else style.SUFFICIENT if end >= start else style.NECESSARY
         ax.barh(y, end - start, 0.62, start, color=colour, zorder=2)
         if y < last:
             ax.plot((end, end), (y, y + 1), color=style.NEUTRAL, linewidth=0.8, zorder=1)
@@ -94,6 +96,7 @@ def _draw_steps(ax: Axes, levels: Sequence[float]) -> None:
             va="center",
             fontsize=style.SMALL,
             color=style.INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
         )
     ax.set_xlim(min(levels) - 0.04 * span, max(levels) + 0.16 * span)
 
