@@ -27,7 +27,7 @@ COLOURS = colormaps["cividis"]
 def plot_beeswarm(
     held: Any, ax: Axes | None = None, *, kind: str = "sufficient", max_players: int = 20
 ) -> Axes:
-    """A dot for each row whose set holds a feature, at its prediction, coloured by the feature's value.
+    """Which features are in the sets of many rows: one dot per row, at its prediction.
 
     Features that are in most sets come first. Hollow dots speak against what is explained. Where Shapley
     values would put a dot for every row, only rows are shown whose set needs the feature.

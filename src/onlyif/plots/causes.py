@@ -11,7 +11,7 @@ from onlyif.plots import captions, style
 
 
 def plot_causes(item: Explanation | Explanations, ax: Axes | None = None, *, max_players: int = 20) -> Axes:
-    """Bars of each player's PNS alone, in its two parts; members of the chosen cause are marked.
+    """The PNS of each player alone, as bars in two parts, with the members of the cause marked.
 
     The line at the end of a bar is one standard error over E to either side.
 
@@ -53,7 +53,7 @@ def plot_causes(item: Explanation | Explanations, ax: Axes | None = None, *, max
 
 
 def plot_path(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
-    """The highest PNS of each size, beside the mean of all sets of that size; the chosen one is marked.
+    """The highest PNS of each size, the mean of all sets of that size, and the cause.
 
     Args:
         item: The explanation of one row.

@@ -19,7 +19,7 @@ MOST_LISTED = 20
 
 
 def plot_continuum(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
-    """Who is in the solution at each α, above the two gaps that this solution has.
+    """The best set for each α, and its two gaps below.
 
     Bars say over which α a player belongs to the solution; dashed lines are the
     breakpoints at which solutions change. Players that are in no solution are left

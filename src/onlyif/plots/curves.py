@@ -22,7 +22,7 @@ def plot_stability(
     reference: str = "",
     subtitle: str = "",
 ) -> Axes:
-    """How far solutions move away from the necessary one as α grows, one line a size limit.
+    """How much the best set changes as α grows from 0, with one line per size limit.
 
     Args:
         alphas: Values of α, a of them.

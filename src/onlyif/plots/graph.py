@@ -44,7 +44,7 @@ class _Edges:
 
 
 def plot_edge_sets(item: Explanation | Explanations, ax: Axes | None = None) -> Axes:
-    """What is around a node: its edges, those that are enough, and what is left without those it needs.
+    """The neighbourhood of a node: all edges, the sufficient ones, and without the necessary ones.
 
     Edges are as wide as their scores, where there are any.
 
@@ -77,7 +77,7 @@ def plot_edge_sets(item: Explanation | Explanations, ax: Axes | None = None) -> 
 
 
 def plot_edge_mask(edge_index: Array, edge_mask: Array, node: int, size: int, ax: Axes | None = None) -> Axes:
-    """A mask over the edges around a node, and its highest entries kept and removed, side by side.
+    """A mask over the edges around a node, with its highest entries kept and removed.
 
     Edges with a mask of 0 are left out, as those that are not around the node.
 

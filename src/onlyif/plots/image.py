@@ -34,7 +34,7 @@ def plot_masks(
     title: str = "",
     class_names: Sequence[str] = (),
 ) -> Axes:
-    """The image and what S*_suf, S*_nec and S*_uni keep of it, side by side.
+    """An image and its sufficient, necessary and unified sets, side by side.
 
     A set is outlined and tinted in its colour; below stand its size, its gaps, and whether it holds within a
     tenth of |f(x) - f_0|.
@@ -193,7 +193,7 @@ def plot_kept_and_hidden(
     title: str = "",
     class_names: Sequence[str] = (),
 ) -> Axes:
-    """The image with its set kept alone and with its set hidden, and what the model says to each.
+    """The image with only the set kept, and with only the set hidden, with both predictions.
 
     Args:
         image: The image.

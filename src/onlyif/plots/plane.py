@@ -34,7 +34,7 @@ AGREEMENT = 1e-6
 def plot_plane(
     item: Explanation | Explanations, ax: Axes | None = None, *, distance: Distance | None = None
 ) -> Axes:
-    """Every set as a point: how insufficient it is against how unnecessary it is.
+    """Every set as a point in the plane of the two gaps.
 
     Perfect sets lie at the origin. The line is the hull of the sets that the size
     rule allows: its points are the solutions of the continuum. Without a kept table
