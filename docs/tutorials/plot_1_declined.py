@@ -28,8 +28,8 @@ print(f"{model.score(X[1000:], granted[1000:]):.0%} of 500 later applications ar
 # One declined application. ``against="other decisions"`` compares it with applications that the model
 # grants: a reason for a refusal is what distinguishes this application from those.
 
-declined = X[1000:][model.predict(X[1000:]) == "no"]
-applicant = declined.iloc[[2]]
+clear = model.predict_proba(X[1000:])[:, list(model.classes_).index("no")] > 0.8
+applicant = X[1000:][clear].iloc[[0]]
 pd.DataFrame(applicant).T
 
 # %%

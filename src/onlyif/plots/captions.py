@@ -131,17 +131,22 @@ def no_answer(item: Explanation) -> str:
     return warning(item) or sentence(item.reason)
 
 
-def credit(item: Explanation) -> str:
-    """What hiding means and what the picture rests on: below every picture."""
+def hiding(item: Explanation) -> str:
+    """What hidden players are replaced by, as sentences."""
     made = item.provenance.sentences
     lead = " ".join(sentence(made[name]) for name in ("reference", "baseline") if name in made)
-    lead = lead.replace("Hidden features", f"Hidden {item.nouns}")
+    return lead.replace("Hidden features", f"Hidden {item.nouns}")
+
+
+def credit(item: Explanation) -> str:
+    """What hiding means and what the picture rests on: below every picture."""
+    lead = hiding(item)
     if item.details.certificate is not None:
         rests = CREDIT[item.certificate.basis]
         return f"{lead} {rests.replace('ll sets', 'll permitted sets') if item.constrained else rests}"
     if "cause" in item.sets:
         exact = "Exact given the sample E" if item.cause.exact else "Estimated from random perturbations"
-        return f"{lead} {exact}: {made['sample']}."
+        return f"{lead} {exact}: {item.provenance.sentences['sample']}."
     return f"{lead} {sentence(item.provenance.search)}".strip()
 
 

@@ -12,7 +12,7 @@ from onlyif.core.arrays import Array, doubled
 from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
-from onlyif.explanation.layout import measure_text, number, sentence, share_text
+from onlyif.explanation.layout import measure_text, number, share_text
 from onlyif.explanation.pixels import PixelNames, rgb, value_range
 from onlyif.explanation.selection import Selection
 from onlyif.explanation.status import StatusKind
@@ -164,8 +164,7 @@ def plot_image_sets(
             chosen = one.at_size(size, alpha)
             _overlay(panel, picture, chosen.keep.reshape(shape), _between(alpha))
             _label(panel, name, _measured(chosen))
-    said = one.provenance.sentences
-    words = f"{sentence(said.get('reference') or said['baseline'])} Found by a search, not certified."
+    words = f"{captions.hiding(one)} Found by a search, not certified."
     _words(ax, "Sets of pixels by size", heading, one, words)
     return ax
 
@@ -324,5 +323,6 @@ def _gaps_of(chosen: Selection) -> str:
 
 
 def _caption(item: Explanation) -> str:
-    said = item.provenance.sentences
-    return f"{sentence(said['reference'])} Sets: {said['cut']}. Found by descent, not certified."
+    return (
+        f"{captions.hiding(item)} Sets: {item.provenance.sentences['cut']}. Found by descent, not certified."
+    )
