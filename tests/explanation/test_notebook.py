@@ -42,7 +42,7 @@ def test_a_collection_shows_whole_sets_and_leaves_out_the_middle(found):
     many = Explanations(found.items * 7, left_out=("last",))
     text = _text(many)
     assert f"{len(many)} explanations; 1 row left out" in text
-    assert f"… {len(many) - 10} more …" in text
+    assert f"… {len(many) - 10} more …" in text and ".page() shows each row" in text
     for item in many.items[:2]:
         for chosen in item.sets.values():
             assert chosen.text in text

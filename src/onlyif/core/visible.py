@@ -18,6 +18,9 @@ def visible(text: str) -> str:
         >>> print(visible("age\x1b[2J"))
         age\x1b[2J
     """
+    # Nothing that is printable is a control; asking for that is quick.
+    if text.isprintable():
+        return text
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
@@ -28,4 +31,4 @@ def on_one_line(text: str) -> str:
         >>> print(on_one_line("age\nin years"))
         age\nin years
     """
-    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+    return text if text.isprintable() else visible(text).replace("\n", "\\n").replace("\t", "\\t")

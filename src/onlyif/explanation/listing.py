@@ -6,10 +6,11 @@ from onlyif.core.labels import Row
 from onlyif.core.nouns import counted
 from onlyif.explanation.layout import aligned, clipped, left_out_text, number, share_text
 from onlyif.explanation.notebook import small_table
-from onlyif.explanation.page.markup import Inside, html, shown, tag
+from onlyif.explanation.page.markup import Inside, shown, tag
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.status import Told
 
+_MORE = ".page() shows each row with its sets, under a slider; .to_html(path) writes that page to a file."
 # Rows that are shown: the first and the last of them.
 N_SHOWN = 10
 
@@ -72,7 +73,8 @@ def listing_html(items: Sequence[Told], left_out: Sequence[Row]) -> str:
     rows = [_cells(item, kinds) for item in kept]
     if len(kept) < len(items):
         rows.insert(half, [f"… {len(items) - len(kept)} more …", *[""] * (len(heads) - 1)])
-    return html(tag("div", {"class": "onlyif"}, [title, *([small_table(heads, rows)] if rows else [])]))
+    told = [small_table(heads, rows), tag("div", None, [_MORE])] if rows else []
+    return tag("div", {"class": "onlyif"}, [title, *told]).text
 
 
 def _cells(item: Told, kinds: Sequence[str]) -> list[Inside]:

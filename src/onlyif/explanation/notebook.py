@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from onlyif.core.nouns import counted
 from onlyif.explanation.layout import counts_text, error, sentence
-from onlyif.explanation.page.markup import Element, Inside, html, shown, table, tag
+from onlyif.explanation.page.markup import Element, Inside, shown, table, tag
 from onlyif.explanation.passages import direction_text, headline, no_members, set_title
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.status import Told
@@ -24,7 +24,7 @@ def explanation_html(item: Told) -> str:
         *(tag("div", None, [shown(one)]) for one in said),
         *([small_table(heads, rows)] if rows else []),
     ]
-    return html(tag("div", {"class": "onlyif"}, parts))
+    return tag("div", {"class": "onlyif"}, parts).text
 
 
 def _members(item: Told, name: str) -> Sequence[Sequence[Inside]]:
@@ -62,7 +62,7 @@ def summary_html(told: Told) -> str:
         *(tag("div", None, [line]) for line in (counts_text(told.statuses), *lines)),
         *([small_table([told.noun, *kinds], rows)] if rows else []),
     ]
-    return html(tag("div", {"class": "onlyif"}, parts))
+    return tag("div", {"class": "onlyif"}, parts).text
 
 
 def small_table(heads: Sequence[str], rows: Sequence[Sequence[Inside]]) -> Element:
@@ -73,6 +73,9 @@ def small_table(heads: Sequence[str], rows: Sequence[Sequence[Inside]]) -> Eleme
         rows: One text or element a column for each row.
     """
     used = [place for place in range(len(heads)) if any(row[place] != "" for row in rows)]
-    made = table("", [heads[place] for place in used], ([row[place] for place in used] for row in rows))
-    made.attrib.update({"style": "overflow-x: auto", "aria-label": "table"})
-    return made
+    return table(
+        "",
+        [heads[place] for place in used],
+        ([row[place] for place in used] for row in rows),
+        marks={"style": "overflow-x: auto", "aria-label": "table"},
+    )

@@ -13,7 +13,7 @@ from typing_extensions import override
 from onlyif.core.equality import same
 from onlyif.core.errors import AbsentError, SettingError
 from onlyif.core.visible import on_one_line
-from onlyif.explanation.page.markup import html, shown, table, tag
+from onlyif.explanation.page.markup import shown, table, tag
 from onlyif.explanation.pixels import PixelNames
 
 NORMAL_95 = 1.959963984540054
@@ -95,11 +95,11 @@ class Effect:
 
         It is unclear where a change lies within 1.96 standard errors of 0, unless others have both signs.
         """
-        known = [one for one in self.changes if abs(one.value) > NORMAL_95 * one.stderr]
-        ups, downs = any(one.value > 0 for one in known), any(one.value < 0 for one in known)
+        known = [one.value for one in self.changes if abs(one.value) > NORMAL_95 * one.stderr]
+        ups, downs = any(value > 0 for value in known), any(value < 0 for value in known)
         if ups and downs:
             return Direction.DEPENDS
-        if any(one not in known and one.stderr != 0 for one in self.changes):
+        if any(one.stderr != 0 and not abs(one.value) > NORMAL_95 * one.stderr for one in self.changes):
             return Direction.UNCLEAR
         if ups or downs:
             return Direction.RAISES if ups else Direction.LOWERS
@@ -287,7 +287,7 @@ class Selection:
             for name, one in self.measures.items()
         ]
         measured = [table("What was measured of it", ["measure", "value"], rows)] if rows else []
-        return html(tag("div", {"class": "onlyif"}, [tag("strong", None, [shown(self.text)]), *measured]))
+        return tag("div", {"class": "onlyif"}, [tag("strong", None, [shown(self.text)]), *measured]).text
 
     def unified(self, alpha: float) -> float:
         """Δuni(S, α) = α Δsuf(S) + (1 - α) Δnec(S).

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from string import Formatter
 from typing import Any, final
 
@@ -307,25 +308,24 @@ class _Telling:
 
     def say(self, name: str, given: Mapping[str, object] | None = None) -> str:
         """A template, filled; what comes from data is put on one line and never read as a template."""
-        item = self.item
-        facts = {
-            "row": item.row,
-            "label": item.target_label or item.target,
-            "output": item.provenance.output,
-            "prediction": item.prediction,
-            "base": item.base,
-            "noun": item.noun,
-            "nouns": item.nouns,
-            **(given or {}),
-        }
-        filled = {
-            key: _Figure(fact)
-            if key in _NUMBERS and isinstance(fact, int | float)
-            else on_one_line(str(fact))
-            for key, fact in facts.items()
-        }
-        text: str = getattr(self.templates, name).format_map(filled)
+        text: str = getattr(self.templates, name).format_map(self._facts | _filled(given or {}))
         return text
+
+    @cached_property
+    def _facts(self) -> dict[str, object]:
+        """What every template may name."""
+        item = self.item
+        return _filled(
+            {
+                "row": item.row,
+                "label": item.target_label or item.target,
+                "output": item.provenance.output,
+                "prediction": item.prediction,
+                "base": item.base,
+                "noun": item.noun,
+                "nouns": item.nouns,
+            }
+        )
 
     @property
     def has_cause(self) -> bool:
@@ -395,6 +395,13 @@ class _Telling:
             for player, way in zip(chosen.players, chosen.directions, strict=False)
             if way in _SIGNED and not self.item.speaks_against(way)
         ]
+
+
+def _filled(facts: Mapping[str, object]) -> dict[str, object]:
+    return {
+        key: _Figure(fact) if key in _NUMBERS and isinstance(fact, int | float) else on_one_line(str(fact))
+        for key, fact in facts.items()
+    }
 
 
 _SIGNED = frozenset({Direction.RAISES, Direction.LOWERS})

@@ -154,12 +154,13 @@ def _permitted(item: Told) -> str:
 def _flat(item: Told) -> str:
     if item.details.continua is None or _nothing(item) or _all_kept(item):
         return ""
-    sets = {one.players for one in (*item.continuum.pieces, *item.continuum.corners)}
+    continuum = item.continuum
+    sets = {one.players for one in (*continuum.pieces, *continuum.corners)}
     only = next(iter(sets))
     if len(item.names) == 1 or len(sets) > 1 or len(only) not in {0, len(item.names)}:
         return ""
     best = f"the best{_permitted(item)} set is {f'all {item.nouns}' if only else 'empty'}"
-    return f"of {item.continuum.rule} {best}, whatever α is."
+    return f"of {continuum.rule} {best}, whatever α is."
 
 
 def _no_cause(item: Told) -> str:

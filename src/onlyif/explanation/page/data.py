@@ -70,22 +70,18 @@ def _continua(item: Explanation, held: Continua, told: Told) -> dict[str, Any]:
         [told(row), int(row.sum()), *(values if any(values[2:]) else values[:2])]
         for row, values in zip(keep, gaps, strict=True)
     ]
-    curves: dict[str, list[list[Any]]] = {}
     order = np.lexsort((held.low + held.high, held.size, held.exact_size))
-    columns = (held.exact_size, held.size, held.low, held.high, number, held.n_ties)
-    for exact, size, low, high, *solution in zip(
-        *(column[order].tolist() for column in columns), strict=True
-    ):
-        breaks, corners, pieces = curves.setdefault(f"{'=' if exact else '<='}{size}", [[], [], []])
-        if low == high:
-            breaks.append(low)
-        (corners if low == high else pieces).append(solution)
+    solutions, at_point = np.stack([number, held.n_ties], 1), held.low == held.high
+    rule_of = 2 * held.size + held.exact_size
     different: list[list[list[Any]]] = []
     rules = {}
-    for rule, curve in curves.items():
+    for records in np.split(order, np.flatnonzero(np.diff(rule_of[order])) + 1):
+        corners, pieces = records[at_point[records]], records[~at_point[records]]
+        curve = [held.low[corners].tolist(), solutions[corners].tolist(), solutions[pieces].tolist()]
         if curve not in different[-1:]:
             different.append(curve)
-        rules[rule] = len(different) - 1
+        exact, size = held.exact_size[records[0]], held.size[records[0]]
+        rules[f"{'=' if exact else '<='}{size}"] = len(different) - 1
     return {
         "alpha": item.alpha,
         "epsilon": item.epsilon,

@@ -3,17 +3,32 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
-from xml.etree import ElementTree
+from dataclasses import dataclass
+from html import escape
+from itertools import repeat
+from typing import Any, TypeAlias, final
 
 from onlyif.core.visible import on_one_line
 
-Element: TypeAlias = ElementTree.Element
+
+@final
+@dataclass(frozen=True)
+class Element:
+    """An element, written: it is made by `tag` and `source` alone, whose texts are escaped.
+
+    Args:
+        text: The element as HTML.
+    """
+
+    text: str
+
+
 Inside: TypeAlias = Element | str
 # Texts are shown up to this length.
 LONGEST = 400
 # What ends a script, begins a comment in it, or ends a line of one.
 _ESCAPED = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
+_WITHOUT_END = frozenset({"br", "meta"})
 
 
 def tag(name: str, attributes: Mapping[str, str] | None = None, inside: Iterable[Inside] = ()) -> Element:
@@ -25,44 +40,33 @@ def tag(name: str, attributes: Mapping[str, str] | None = None, inside: Iterable
         inside: Texts and elements in it, in order.
 
     Example:
-        >>> html(tag("p", {"class": "a"}, ["1 < 2", tag("b", None, ["<script>"])]))
+        >>> tag("p", {"class": "a"}, ["1 < 2", tag("b", None, ["<script>"])]).text
         '<p class="a">1 &lt; 2<b>&lt;script&gt;</b></p>'
     """
-    made = ElementTree.Element(name, {key: on_one_line(value) for key, value in (attributes or {}).items()})
-    last: Element | None = None
-    for each in inside:
-        if isinstance(each, ElementTree.Element):
-            made.append(each)
-            last = each
-        elif last is None:
-            made.text = (made.text or "") + on_one_line(each)
-        else:
-            last.tail = (last.tail or "") + on_one_line(each)
-    return made
+    start = _start(name, attributes or {})
+    if name in _WITHOUT_END:
+        return Element(start)
+    held = [each.text if isinstance(each, Element) else escape(on_one_line(each), False) for each in inside]
+    return Element(f"{start}{''.join(held)}</{name}>")
+
+
+def _start(name: str, attributes: Mapping[str, str]) -> str:
+    marks = "".join([f' {key}="{escape(on_one_line(value))}"' for key, value in attributes.items()])
+    return f"<{name}{marks}>"
 
 
 def deferred(inside: Iterable[Inside]) -> Element:
     """What a browser with scripts reads as one text until the page's script makes elements of it.
 
-    Without scripts it is there at once. The end of such a text may stand nowhere in it: the standard library
-    leaves "<" in attributes, so that there, which is in labels, another sign takes its place.
+    Without scripts it is there at once. The end of such a text stands nowhere in it: every "<" of data is
+    escaped, in texts and in attributes.
     """
-    made = tag("noscript", None, inside)
-    for each in made.iter():
-        each.attrib.update({key: value.replace("<", "‹") for key, value in each.attrib.items()})
-    return made
+    return tag("noscript", None, inside)
 
 
 def source(name: str, attributes: Mapping[str, str], text: str) -> Element:
     """A script or a style, whose text is written as it is."""
-    made = ElementTree.Element(name, dict(attributes))
-    made.text = text
-    return made
-
-
-def html(element: Element) -> str:
-    """The element as HTML."""
-    return ElementTree.tostring(element, encoding="unicode", method="html")
+    return Element(f"{_start(name, attributes)}{text}</{name}>")
 
 
 def shown(text: str) -> str:
@@ -77,7 +81,13 @@ def shown(text: str) -> str:
 
 
 def table(
-    caption: str, heads: Sequence[str], rows: Iterable[Sequence[Inside]], numeric: Sequence[int] = ()
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Inside]],
+    numeric: Sequence[int] = (),
+    *,
+    marks: Mapping[str, str] | None = None,
+    marks_of_rows: Iterable[Mapping[str, str]] | None = None,
 ) -> Element:
     """A table whose first column names its rows.
 
@@ -86,23 +96,24 @@ def table(
         heads: The names of its columns.
         rows: One text or element a column for each row.
         numeric: Which columns are numbers.
+        marks: More attributes of what the table is in.
+        marks_of_rows: Attributes of each row.
     """
     head = tag("tr", None, [tag("th", {"scope": "col"}, [name]) for name in heads])
     body = [
         tag(
-            "tr", None, [tag("th", {"scope": "row"}, row[:1]), *(tag("td", None, [cell]) for cell in row[1:])]
+            "tr",
+            given,
+            [tag("th", {"scope": "row"}, row[:1]), *(tag("td", None, [cell]) for cell in row[1:])],
         )
-        for row in rows
+        for row, given in zip(rows, repeat(None) if marks_of_rows is None else marks_of_rows, strict=False)
     ]
     parts = [tag("caption", None, [caption]), tag("thead", None, [head]), tag("tbody", None, body)]
     # Columns of numbers are told once, not in each cell.
-    marks = {"class": " ".join(f"number-{place + 1}" for place in numeric)} if numeric else None
+    numbers = {"class": " ".join(f"number-{place + 1}" for place in numeric)} if numeric else None
     # A wide table scrolls in itself, by keys too.
-    return tag(
-        "div",
-        {"class": "wide", "role": "group", "tabindex": "0", "aria-label": caption},
-        [tag("table", marks, parts)],
-    )
+    around = {"class": "wide", "role": "group", "tabindex": "0", "aria-label": caption, **(marks or {})}
+    return tag("div", around, [tag("table", numbers, parts)])
 
 
 def listed(lines: Iterable[Inside]) -> Element:
@@ -117,11 +128,19 @@ def data_script(name: str, held: Any) -> Element:
         name: The class of the element.
         held: Lists, dictionaries, texts and numbers; numbers that JSON has no word for become texts.
     """
-    text = json.dumps(_plain(held), separators=(",", ":"), allow_nan=False).translate(_ESCAPED)
-    return source("script", {"type": "application/json", "class": name}, text)
+    try:
+        text = _json(held)
+    except ValueError:
+        text = _json(_plain(held))
+    return source("script", {"type": "application/json", "class": name}, text.translate(_ESCAPED))
+
+
+def _json(held: Any) -> str:
+    return json.dumps(held, separators=(",", ":"), allow_nan=False)
 
 
 def _plain(held: Any) -> Any:
+    """The same with texts for numbers that JSON has no word for."""
     match held:
         case dict():
             return {str(key): _plain(value) for key, value in held.items()}

@@ -99,12 +99,9 @@ def rows_table(items: Sequence[Explanation]) -> list[Element]:
         heads,
         (_row(item, place, kinds) for place, item in enumerate(items)),
         (2, 3),
+        marks={"id": "rows"},
+        marks_of_rows=map(_marks, items),
     )
-    body = made.find(".//tbody")
-    assert body is not None
-    for line, item in zip(body, items, strict=True):
-        line.attrib.update(_marks(item))
-    made.attrib["id"] = "rows"
     names = list(
         dict.fromkeys(name for item in items if not isinstance(item.names, PixelNames) for name in item.names)
     )
