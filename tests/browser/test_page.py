@@ -14,7 +14,7 @@ from onlyif.core.nouns import EDGE, NOUN
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import number
 from onlyif.explanation.page.document import page_of
-from onlyif.explanation.page.pictures import outline, planes_of
+from onlyif.explanation.page.pictures import outline, plane_of
 from onlyif.testing.causes import example_causes
 from onlyif.testing.explanations import GameCase, example_explanations, explanation_of_game
 from onlyif.testing.games import game_of_table
@@ -194,19 +194,21 @@ def test_the_slider_moves_the_edges_of_a_network_and_the_outline_on_an_image(ope
     graph = explanation_of_game(game_of_table(table), GameCase(edges, row="0"))
     sentences = {**graph.provenance.sentences, NOUN: EDGE}
     graph = replace(graph, provenance=replace(graph.provenance, sentences=sentences))
-    page = opened(page_of([graph], "graph"))
+    page = opened(page_of([graph], "graph"), "#row-0")
+    assert page.locator("#row-0 h2").inner_text().startswith("Node 0:")
     lines = page.locator(".alpha figure").first.locator("g[stroke='var(--unified)'] > path")
     for key, alpha in (("Home", 0.0), ("End", 1.0)):
         page.locator("input[type=range]").press(key)
         assert lines.count() == graph.continuum.at(alpha).size
     corners = tuple(f"patch ({row}, {column})" for row in range(2) for column in range(2))
     item = explanation_of_game(game_of_table(np.random.default_rng(2).uniform(0, 1, 16)), GameCase(corners))
-    planes = planes_of([item], np.zeros((1, 1, 4, 4)), 2)
-    page = opened(page_of([item], "image", planes=planes))
+    item = Explanations((item,)).with_images(np.zeros((1, 1, 4, 4)), 2)[0]
+    plane = plane_of(item, 0)
+    page = opened(page_of([item], "image"))
     page.locator("input[type=range]").press("Home")
-    keep = item.continuum.at(0.0).keep[planes[0].player]
+    keep = item.continuum.at(0.0).keep[plane.player]
     assert page.locator(".live .outline").get_attribute("d") == outline(keep)
-    assert page.locator(".live clipPath path").nth(1).get_attribute("d") == planes[0].frame + outline(keep)
+    assert page.locator(".live clipPath path").nth(1).get_attribute("d") == plane.frame + outline(keep)
 
 
 def test_without_a_script_tables_and_sentences_of_all_rows_are_there(opened):

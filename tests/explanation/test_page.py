@@ -204,3 +204,19 @@ def test_columns_that_are_called_like_edges_make_no_network():
     sentences = {**named.provenance.sentences, NOUN: EDGE}
     edges = replace(named, provenance=replace(named.provenance, sentences=sentences))
     assert row_data(edges, members)["network"]["edges"] == [["1", "2"], ["2", "3"]]
+
+
+def test_without_scripts_the_first_ten_rows_have_drawings():
+    item, cause = example_explanations()[0], example_causes()[0]
+    page = page_of([item] * 6 + [cause] * 6, "t")
+    assert page.count('<figure class="still">') == 10
+    held = item.continuum
+    ends = zip(held.breakpoints, held.breakpoints[1:], strict=False)
+    wide = sorted(
+        round((high - low) * 400, 1)
+        for (low, high), one in zip(ends, held.pieces, strict=True)
+        for _ in one.players
+    )
+    drawn = page[page.index('<figure class="still">') : page.index("</figure>")]
+    assert sorted(map(float, re.findall(r' width="([0-9.]+)"', drawn))) == wide
+    assert item.continuum.pieces[-1].names[0] in drawn

@@ -2,20 +2,20 @@
 
 import argparse
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onlyif.cli.exits import EXIT_TEXT
+from onlyif.cli.commands import add_command, add_quiet
 from onlyif.cli.printing import Progress
 from onlyif.cli.saving import Folder
 from onlyif.core.errors import SettingError, StorageError
+from onlyif.core.nouns import PIXEL
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.page.document import Page, page_of
 from onlyif.explanation.storage import load, saved_in
 
 _EXAMPLES = """\
-examples:
   a page of what a run saved, in results/report.html
     onlyif report results/
 
@@ -30,19 +30,12 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
     Args:
         commands: All commands.
     """
-    made = commands.add_parser(
-        "report",
-        help="write explanations that --out or onlyif.save wrote as one page for a browser",
-        description="Write the explanations of a folder as one page for a browser, which needs no network.",
-        epilog=f"{_EXAMPLES}\n{EXIT_TEXT}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.set_defaults(command="report", json=False)
+    told = "write explanations that --out or onlyif.save wrote as one page for a browser"
+    made = add_command(commands, "report", told, _EXAMPLES)
     made.add_argument("folder", metavar="DIR", help="the folder that was named with --out")
     made.add_argument("--out", metavar="FILE", help="the page (default: report.html in the folder)")
     made.add_argument("--title", help="what the page is called (default: the folder's name)")
-    made.add_argument("--quiet", action="store_true", help="no notes on stderr")
-    made.add_argument("--debug", action="store_true", help="show where an error comes from")
+    add_quiet(made)
 
 
 def report(arguments: Namespace) -> tuple[Path, Mapping[str, str]]:
@@ -65,13 +58,25 @@ def report(arguments: Namespace) -> tuple[Path, Mapping[str, str]]:
     missing = {}
     for file in files:
         try:
-            items += load(file).items
+            loaded = load(file).items
         except (StorageError, SettingError) as error:
             missing[file.name] = str(error)
+        else:
+            items += loaded
+            missing |= _without_images(file.name, loaded)
     missing |= _unfinished(folder, len(items))
     target = folder.path / "report.html" if arguments.out is None else arguments.out
     title = folder.place.resolve().name if arguments.title is None else arguments.title
     return Page(page_of(items, title, missing)).write(target), missing
+
+
+def _without_images(name: str, items: Sequence[Explanation]) -> Mapping[str, str]:
+    """Images that a file lacks: sets of their pixels are drawn without them."""
+    lacking = [str(one.row) for one in items if one.noun == PIXEL and one.details.picture is None]
+    if not lacking:
+        return {}
+    rows = ", ".join(dict.fromkeys(lacking))
+    return {name: f"the images of {rows}: save the explanations .with_images(images)"}
 
 
 def _unfinished(folder: Folder, finished: int) -> Mapping[str, str]:

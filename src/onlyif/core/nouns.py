@@ -4,6 +4,8 @@
 FEATURE, PIXEL, EDGE = "feature", "pixel", "edge"
 # What a player is, among the sentences of a provenance.
 NOUN = "noun"
+# What is explained, where players are of this kind; else it is a row.
+_WHOLES = {PIXEL: "image", "patch": "image", "region": "image", EDGE: "node"}
 _HISSING = ("s", "x", "ch", "sh")
 
 
@@ -18,6 +20,19 @@ def plural(noun: str) -> str:
         ('edges', 'patches')
     """
     return f"{noun}es" if noun.endswith(_HISSING) else f"{noun}s"
+
+
+def whole_of(noun: str) -> str:
+    """What is explained: a row of a table, an image, a node of a graph.
+
+    Args:
+        noun: What its players are.
+
+    Example:
+        >>> whole_of("feature"), whole_of("patch"), whole_of("edge")
+        ('row', 'image', 'node')
+    """
+    return _WHOLES.get(noun, "row")
 
 
 def counted(count: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -17,7 +18,7 @@ from onlyif.explanation.certificate import Certificate
 from onlyif.explanation.continuum import Continua, Continuum
 from onlyif.explanation.layout import number
 from onlyif.explanation.notebook import explanation_html
-from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.pixels import Picture, PixelNames
 from onlyif.explanation.selection import Direction, Measure, Selection
 from onlyif.explanation.sentences import ENGLISH, Templates, sentences_of
 from onlyif.explanation.stability import Stability
@@ -102,6 +103,7 @@ class Details:
         baseline: The players' values at the baseline x', as text.
         table: f_S(x) for all 2^d subsets by bit code, or None where it was not kept.
         alternatives: The minimal ε-sufficient and ε-necessary sets, by kind; empty where not looked for.
+        picture: The image that is explained, or None where there is none, or it was not kept.
     """
 
     continua: Continua | None = None
@@ -111,6 +113,7 @@ class Details:
     baseline: tuple[str, ...] = ()
     table: Float64[np.ndarray, "two_to_d"] | None = None
     alternatives: Mapping[str, Alternatives] = field(default_factory=dict)
+    picture: Picture | None = None
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -519,7 +522,7 @@ class Explanation:
     def _repr_html_(self) -> str:
         return explanation_html(self)
 
-    @property
+    @cached_property
     def statuses(self) -> tuple[Status, ...]:
         """What a reader should know before the sets, the most important first; often nothing."""
         return statuses_of(self)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final, overload
 
@@ -15,10 +15,10 @@ from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.frames import frame
+from onlyif.explanation.illustrated import illustrated
 from onlyif.explanation.layout import left_out_text
 from onlyif.explanation.listing import listing, listing_html
 from onlyif.explanation.page.document import Page, page_of
-from onlyif.explanation.page.pictures import planes_of
 from onlyif.explanation.places import many_places, one_place
 from onlyif.explanation.records import (
     alternatives_layout,
@@ -175,7 +175,28 @@ class Explanations:
         """
         return shap_values(self.items)
 
-    def page(self, *, title: str = "Explanations", images: Any = None, regions: Any = None) -> Page:
+    def with_images(self, images: Any, regions: Any = None) -> "Explanations":
+        """The same with the images that they are of, which pages show and `save` keeps.
+
+        What `explain` finds for `modality=Images(...)` holds its images already.
+
+        Args:
+            images: One for each explained row, in order, as an array or a tensor (image, ..., h, w).
+            regions: Which pixels are one player, as `Images` takes it; None where each pixel is one.
+
+        Raises:
+            SettingError: unless images and explanations fit each other.
+            InputError: if the regions do not fit the images.
+
+        Example:
+            >>> from onlyif.testing.masks import example_masks
+            >>> masks = example_masks().with_images(np.zeros((1, 1, 2, 4)))
+            >>> masks[0].details.picture.pixels.shape
+            (2, 4, 3)
+        """
+        return replace(self, items=illustrated(self.items, images, regions))
+
+    def page(self, *, title: str = "Explanations") -> Page:
         """One page for a browser: all rows to search, and each with its sets under a slider over α.
 
         A notebook shows it as it is, in a frame. It asks nothing of a network; tables and sentences are there
@@ -183,11 +204,6 @@ class Explanations:
 
         Args:
             title: What the page is called.
-            images: Of images, one for each explained row, in order: what is kept and hidden is shown on them.
-            regions: Of images whose players are patches or superpixels, what `Images` was given.
-
-        Raises:
-            SettingError: unless images and regions fit the explanations.
 
         Example:
             >>> from onlyif.testing.explanations import example_explanations
@@ -195,32 +211,22 @@ class Explanations:
             True
         """
         rest = {"rows": left_out_text(self.left_out).removeprefix("; ")} if self.left_out else {}
-        return Page(page_of(self.items, title, rest, planes_of(self.items, images, regions)))
+        return Page(page_of(self.items, title, rest))
 
-    def to_html(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        title: str = "Explanations",
-        images: Any = None,
-        regions: Any = None,
-    ) -> Path:
+    def to_html(self, path: str | os.PathLike[str], *, title: str = "Explanations") -> Path:
         """Write the page, `page(...)`, to a file.
 
         Args:
             path: The file, with or without ".html"; one that is there is replaced.
             title: What the page is called.
-            images: As `page` takes them.
-            regions: As `page` takes them.
 
         Returns:
             The path of the file.
 
         Raises:
             StorageError: if it cannot be written.
-            SettingError: unless images and regions fit the explanations.
         """
-        return self.page(title=title, images=images, regions=regions).write(path)
+        return self.page(title=title).write(path)
 
     @property
     def style(self) -> Any:

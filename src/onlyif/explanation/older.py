@@ -16,7 +16,8 @@ from onlyif.explanation.explanation import Details, Explanation, Provenance
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.layout import empty_reason
 from onlyif.explanation.selection import Measure, Selection, gap_selection
-from onlyif.explanation.stored import Arrays, ItemArrays, check_item, collected_items, need_known_arrays
+from onlyif.explanation.stored import Arrays, ItemArrays, collected_items, need_known_arrays
+from onlyif.explanation.whole_items import check_item
 
 Pairs = tuple[tuple[str, str], ...]
 

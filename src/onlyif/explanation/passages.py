@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from onlyif.core.nouns import counted
+from onlyif.core.nouns import counted, whole_of
 from onlyif.explanation.certificate import Basis
 from onlyif.explanation.continuum import Continuum
 from onlyif.explanation.layout import (
@@ -80,12 +80,7 @@ def headline(item: Told) -> str:
     """Which row and which output of the model is explained."""
     named = f" of '{item.target_label}'" if item.target_label else ""
     made = item.provenance
-    return f"{whole(item).capitalize()} {item.row}: {made.output}{named} ({made.predictor})"
-
-
-def whole(item: Told) -> str:
-    """What is explained: a row or an image."""
-    return "image" if isinstance(item.names, PixelNames) else "row"
+    return f"{whole_of(item.noun).capitalize()} {item.row}: {made.output}{named} ({made.predictor})"
 
 
 def comparison(item: Told) -> Said:
@@ -195,7 +190,7 @@ def _cause(item: Told, chosen: Selection) -> Said:
         "perturbing these would have changed it"
     )
     yield (
-        f"how often that is so near this {whole(item)}: P(A,B) = {measure_text(chosen.p_changed)}, "
+        f"how often that is so near this {whole_of(item.noun)}: P(A,B) = {measure_text(chosen.p_changed)}, "
         f"P(Ā,B̄) = {measure_text(chosen.p_unchanged)}"
     )
 

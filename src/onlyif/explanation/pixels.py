@@ -1,14 +1,15 @@
-"""Names of pixels, computed where they are read, and images as colours for a reader."""
+"""Names of pixels, computed where they are read, and images as a reader sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int32, Integer, UInt8
 from typing_extensions import override
 
 from onlyif.core.arrays import Array, doubled
+from onlyif.core.equality import same
 
 
 @final
@@ -65,3 +66,45 @@ def rgb(image: Float[Array, "..."], low: float, high: float) -> Float64[np.ndarr
         pixels = pixels.mean(0, keepdims=True)
     scaled = np.clip((pixels - low) / max(high - low, 1e-12), 0.0, 1.0)
     return np.moveaxis(np.broadcast_to(scaled, (3, *scaled.shape[1:])), 0, -1)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """The image that an explanation is of, as a reader sees it, and which player each pixel is.
+
+    Args:
+        pixels: Red, green and blue.
+        regions: The player of each pixel; None where each pixel is one.
+    """
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    regions: Int32[np.ndarray, "h w"] | None = None
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+    @property
+    def player(self) -> Int32[np.ndarray, "h w"]:
+        """The player of each pixel, numbered from 0."""
+        shape = self.pixels.shape[:2]
+        every = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
+        return every if self.regions is None else self.regions
+
+
+def picture_of(
+    image: Float[Array, "*channels h w"], regions: Integer[np.ndarray, "h w"] | None = None
+) -> Picture:
+    """An image as a reader sees it, in 256 steps of each colour.
+
+    Args:
+        image: The image.
+        regions: The player of each pixel; None where each pixel is one.
+
+    Example:
+        >>> picture_of(np.array([[[0.0, 0.5]]])).pixels[0, :, 0].tolist()
+        [0, 128]
+    """
+    pixels = np.round(255 * rgb(image, *value_range(image))).astype(np.uint8)
+    return Picture(pixels, None if regions is None else regions.astype(np.int32))

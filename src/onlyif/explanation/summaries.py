@@ -16,6 +16,7 @@ from onlyif.explanation.layout import aligned, clipped, counts_text, error, numb
 from onlyif.explanation.model_card import card
 from onlyif.explanation.notebook import summary_html
 from onlyif.explanation.pixels import PixelNames
+from onlyif.explanation.verdicts import Finding
 
 # Squares of what is larger overflow.
 _ENORMOUS = 1e150
@@ -142,6 +143,29 @@ class Summary:
     backend: str = ""
     statuses: Mapping[str, int] = field(default_factory=dict)
     noun: str = FEATURE
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Numbers by their names, for a tracker of experiments: as `sufficient/size`, `sufficient/holds`.
+
+        Verdicts are shares of the sets that have one. What is not finite is left out.
+
+        Example:
+            >>> import onlyif
+            >>> from onlyif.testing.explanations import example_explanations
+            >>> onlyif.summary(example_explanations()).metrics["sufficient/size"]
+            1.666...
+        """
+        found: dict[str, float] = {"rows": self.n_rows, "informative": self.n_informative / self.n_rows}
+        for one in self.sets:
+            means = {"size": one.size, **one.measures}
+            total = sum(one.verdicts.values())
+            found |= {f"{one.selection}/{name}": mean.value for name, mean in means.items()}
+            found |= {
+                f"{one.selection}/{said.value.replace(' ', '_')}": one.verdicts.get(said.value, 0) / total
+                for said in (Finding if total else ())
+            }
+        return {name: float(value) for name, value in found.items() if math.isfinite(value)}
 
     def to_frame(self) -> Any:
         """One row for each player and kind of set: count, share and its 95 % interval, mean scores.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from onlyif.core.arguments import Whole
-from onlyif.core.nouns import counted
+from onlyif.core.nouns import counted, whole_of
 from onlyif.core.visible import visible
 from onlyif.explanation.certainty import certainty, provenance
 from onlyif.explanation.explanation import Explanation
@@ -32,7 +32,6 @@ from onlyif.explanation.passages import (
     stretches,
     title,
     value_pairs,
-    whole,
 )
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Selection
@@ -85,7 +84,7 @@ def _heading(item: Explanation, width: int) -> Lines:
     yield wrapped(headline(item), width, "")
     for status in item.statuses:
         yield wrapped(sentence(str(status)), width, "  ! ", "    ")
-    yield f"  {'f(x)':<{wide}} = {prediction:<{pad}}  the prediction for this {whole(item)}"
+    yield f"  {'f(x)':<{wide}} = {prediction:<{pad}}  the prediction for this {whole_of(item.noun)}"
     yield f"  {item.base_word:<{wide}} = {base:<{pad}}  {base_text(item)}"
     yield from (wrapped(said, width) for said in comparison(item))
 

@@ -178,7 +178,7 @@ class ImageModality(Modality):
             rows, columns = self.grid
             names = tuple(f"patch ({row}, {column})" for row in range(rows) for column in range(columns))
         else:
-            names = tuple(f"region {number}" for number in range(int(self._index(instance).max()) + 1))
+            names = tuple(f"region {number}" for number in range(int(self.index(instance).max()) + 1))
         return InstancePlayers(names, ("",) * len(names))
 
     @override
@@ -211,7 +211,12 @@ class ImageModality(Modality):
     def n_draws(self) -> int:
         return int(self.fillings.shape[1])
 
-    def _index(self, number: int) -> Int64[np.ndarray, "*plane"]:
+    def index(self, number: int) -> Int64[np.ndarray, "*plane"]:
+        """The player of each pixel of an image, or of each entry.
+
+        Args:
+            number: The image's number.
+        """
         index: np.ndarray = self.regions[number if len(self.regions) > 1 else 0]
         return index
 
@@ -220,7 +225,7 @@ class ImageModality(Modality):
         if len(self.regions) == 1:
             spread = players[:, self.regions[0]]
         else:
-            spread = np.stack([row[self._index(i)] for i, row in zip(numbers.tolist(), players, strict=True)])
+            spread = np.stack([row[self.index(i)] for i, row in zip(numbers.tolist(), players, strict=True)])
         lacking = self.images.ndim - spread.ndim
         return spread.reshape(len(spread), *[1] * lacking, *spread.shape[1:])
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from onlyif.core.errors import SettingError
+from onlyif.core.nouns import whole_of
 from onlyif.explanation.certificate import Basis
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import one_of
@@ -86,7 +87,7 @@ def heading(item: Explanation, name: str = "", classes: Sequence[str] = ()) -> s
     called = _class_name(item, classes)
     label = f" of '{clipped(called, LONGEST_LABEL)}'" if called else ""
     base = number(item.base) + (f" ± {item.base_stderr:.2g}" if item.base_stderr else "")
-    what = "Image" if isinstance(item.names, PixelNames) else "Row"
+    what = whole_of(item.noun).capitalize()
     at = "at the baseline" if item.against_baseline else "on average"
     return (
         f"{name or f'{what} {item.row}'}: {item.provenance.output}{label}, "

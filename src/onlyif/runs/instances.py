@@ -1,7 +1,7 @@
 """A run over instances that are no rows of a table: pieces whose players have the same names, one by one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 from typing_extensions import override
@@ -9,6 +9,8 @@ from typing_extensions import override
 from onlyif.core.labels import Row
 from onlyif.core.progress import Meter
 from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.pixels import picture_of
+from onlyif.modalities.images import ImageModality
 from onlyif.modalities.rendered import RenderedRows
 from onlyif.runs.rows import explained
 from onlyif.setup.forecast import Forecast, forecast_of, joined_forecasts
@@ -58,8 +60,11 @@ class InstancesRun(Run):
         for number, (rows, options) in enumerate(self.pieces):
             if number and self.meter.left_s <= 0:
                 return
-            if start < first + len(rows):
-                yield from explained(self._work(rows, options), max(start - first, 0), jobs)
+            begun = max(start - first, 0)
+            if begun < len(rows):
+                for part in explained(self._work(rows, options), begun, jobs):
+                    yield _illustrated(part, rows, begun)
+                    begun += len(part)
             first += len(rows)
 
     @override
@@ -68,6 +73,26 @@ class InstancesRun(Run):
 
     def _work(self, rows: RenderedRows, options: Options) -> Work:
         return prepare(self.model, rows, None, options, self.meter)
+
+
+def _illustrated(part: Explanations, rows: RenderedRows, first: int) -> Explanations:
+    """The same with their images, where instances are images of which each pixel is of one player.
+
+    Args:
+        part: Explanations of instances that follow each other.
+        rows: All instances of their piece.
+        first: The place of the first of them in it.
+    """
+    modality = rows.modality
+    if not (isinstance(modality, ImageModality) and modality.regions.ndim == 3):
+        return part
+    numbers = rows.instances[first : first + len(part)]
+    pictures = (picture_of(modality.images[i], modality.index(i)) for i in numbers)
+    items = (
+        replace(item, details=replace(item.details, picture=picture))
+        for item, picture in zip(part, pictures, strict=True)
+    )
+    return replace(part, items=tuple(items))
 
 
 def run_over(data: Any, source: Source, meter: Meter) -> InstancesRun:

@@ -18,6 +18,7 @@ from onlyif.core.progress import Meter
 from onlyif.core.shapes import Instances
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.explanations import Explanations
+from onlyif.explanation.pixels import picture_of
 from onlyif.searches.sized import SizedSettings
 from onlyif.searches.starts import SearchStart
 from onlyif.setup.forecast import Forecast
@@ -110,6 +111,7 @@ class SizedRun(Run):
                 asked_rows=share + (i < rest),
                 check_rows=meter.check_rows,
                 notes=(*item.notes, *([TRAINED_ON] if known[i] else ())),
+                details=replace(item.details, picture=picture_of(x[i])),
             )
             for i, item in enumerate(items)
         )

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from onlyif.core.nouns import whole_of
 from onlyif.explanation.certainty import certainty, provenance
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.layout import error, measure_text, number, sentence
 from onlyif.explanation.page.data import members, row_data
 from onlyif.explanation.page.markup import Element, Inside, data_script, deferred, listed, shown, table, tag
 from onlyif.explanation.page.pictures import Plane, live, pictures
+from onlyif.explanation.page.stills import MOST_ROWS, over_alpha, over_sizes
 from onlyif.explanation.passages import (
     base_text,
     comparison,
@@ -19,7 +21,6 @@ from onlyif.explanation.passages import (
     size_rule,
     stretches,
     title,
-    whole,
 )
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Direction, Selection
@@ -55,8 +56,8 @@ def section(
         *pictures(item, plane, others),
         *(_none(item, kind) for kind in item.missing),
         *(_set(item, name) for name in item.sets),
-        *_over_alpha(item, plane),
-        *_path(item, plane),
+        *_over_alpha(item, plane, place),
+        *_path(item, plane, place),
         *_singles(item),
         *_scores(item),
         *_alternatives(item),
@@ -78,7 +79,7 @@ def computed(item: Explanation) -> Computed:
 def _numbers(item: Explanation) -> Element:
     base = item.value_text(item.base) + error(item.base_stderr)
     said = [
-        f"f(x) = {item.value_text(item.prediction)}, the prediction for this {whole(item)}.",
+        f"f(x) = {item.value_text(item.prediction)}, the prediction for this {whole_of(item.noun)}.",
         f"{item.base_word} = {base}, {base_text(item)}.",
         *comparison(item),
     ]
@@ -140,7 +141,7 @@ def _way(item: Explanation, direction: Direction) -> Element:
     return tag("span", {"class": stance} if stance else None, [arrow + direction_text(item, direction)])
 
 
-def _over_alpha(item: Explanation, plane: Plane | None) -> Iterator[Element]:
+def _over_alpha(item: Explanation, plane: Plane | None, place: int) -> Iterator[Element]:
     """The solutions over α, where the script puts its slider."""
     if item.details.continua is None:
         return
@@ -158,14 +159,14 @@ def _over_alpha(item: Explanation, plane: Plane | None) -> Iterator[Element]:
     caption = f"The best sets of {size_rule(item)}, from necessary (α = 0) to sufficient (α = 1)"
     parts = [
         tag("h3", None, ["From necessary to sufficient"]),
-        tag("div", {"class": "alpha"}),
+        tag("div", {"class": "alpha"}, over_alpha(item) if place < MOST_ROWS else []),
         *([] if plane is None else [live(plane)]),
         _folded("All of them as a table", [table(caption, heads, rows, (2, 3, 4))]),
     ]
     yield tag("div", {"class": "continuum"}, parts)
 
 
-def _path(item: Explanation, plane: Plane | None) -> Iterator[Element]:
+def _path(item: Explanation, plane: Plane | None, place: int) -> Iterator[Element]:
     if item.reason or not item.details.path:
         return
     rows = [
@@ -179,7 +180,7 @@ def _path(item: Explanation, plane: Plane | None) -> Iterator[Element]:
     caption = "The best set of each size; larger sets usually have the higher PNS: compare equal sizes only"
     parts = [
         tag("h3", None, [f"From one {item.noun} to all"]),
-        tag("div", {"class": "sizes"}),
+        tag("div", {"class": "sizes"}, over_sizes(item) if place < MOST_ROWS else []),
         *([] if plane is None else [live(plane)]),
         _folded(
             "All of them as a table", [table(caption, ["size", "set", "PNS", "PN", "PS"], rows, (2, 3, 4))]

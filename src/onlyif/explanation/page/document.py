@@ -18,9 +18,9 @@ from onlyif.core.nouns import counted
 from onlyif.core.whole_files import suffixed, write_whole
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.page.details import Computed, computed, section
-from onlyif.explanation.page.markup import Element, html, listed, shown, source, tag
+from onlyif.explanation.page.markup import Element, listed, shown, source, tag
 from onlyif.explanation.page.overview import overview, rows_table
-from onlyif.explanation.page.pictures import Plane, planes_of
+from onlyif.explanation.page.pictures import plane_of
 from onlyif.version import __version__
 
 # Set before anything is drawn: with a script only the chosen row is shown, without one all are.
@@ -28,21 +28,14 @@ _FIRST = "document.documentElement.className='script'"
 _SCRIPTS = ("plot.min.js", "basics.js", "charts.js", "page.js")
 
 
-def page_of(
-    items: Sequence[Explanation],
-    title: str,
-    missing: Mapping[str, str] | None = None,
-    planes: Mapping[int, Plane] | None = None,
-) -> str:
+def page_of(items: Sequence[Explanation], title: str, missing: Mapping[str, str] | None = None) -> str:
     """The page as HTML.
 
     Args:
         items: The explanations, of one criterion or of several.
         title: What the page is called.
         missing: What is not on the page, and why.
-        planes: Where players lie in images, by the number of the explanation; None makes them of pixels.
     """
-    known = planes_of(items) if planes is None else planes
     groups: dict[str, list[Explanation]] = {}
     for item in items:
         groups.setdefault(item.criterion, []).append(item)
@@ -54,12 +47,14 @@ def page_of(
         *(rows_table(items) if items else [tag("p", None, ["There are no explanations here."])]),
         *(overview(group, common[criterion]) for criterion, group in groups.items()),
     ]
+    planes = [plane_of(item, k) for k, item in enumerate(items)]
     of_image: dict[Row, list[Explanation]] = {}
-    for place in known:
-        of_image.setdefault(items[place].row, []).append(items[place])
+    for item, plane in zip(items, planes, strict=True):
+        if plane is not None:
+            of_image.setdefault(item.row, []).append(item)
     rows = [
-        section(item, k, common[item.criterion], known.get(k), of_image.get(item.row, ()))
-        for k, item in enumerate(items)
+        section(item, k, common[item.criterion], plane, of_image.get(item.row, ()))
+        for k, (item, plane) in enumerate(zip(items, planes, strict=True))
     ]
     main = tag(
         "main",
@@ -70,9 +65,8 @@ def page_of(
             tag("div", {"id": "details"}, rows),
         ],
     )
-    return "<!DOCTYPE html>\n" + html(
-        tag("html", {"lang": "en"}, [_head(title), tag("body", None, [main, *_scripts()])])
-    )
+    body = tag("body", None, [main, *_scripts()])
+    return f"<!DOCTYPE html>\n{tag('html', {'lang': 'en'}, [_head(title), body]).text}"
 
 
 @final

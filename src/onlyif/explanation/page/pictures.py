@@ -4,21 +4,19 @@ import base64
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Int32, UInt8
 
-from onlyif.core.errors import SettingError
 from onlyif.explanation.explanation import Explanation
 from onlyif.explanation.layout import number
 from onlyif.explanation.page.markup import Element, Inside, shown, tag
 from onlyif.explanation.passages import stretches
-from onlyif.explanation.pixels import PixelNames, rgb, value_range
+from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Selection
-from onlyif.modalities.images import Images
 
 # Solutions over α that are shown beside each other.
 MOST_FRAMES = 8
@@ -36,7 +34,7 @@ class Plane:
     """
 
     number: int
-    player: Int64[np.ndarray, "h w"]
+    player: Int32[np.ndarray, "h w"]
     picture: str = ""
 
     def told(self, keep: Bool[np.ndarray, "d"]) -> str:
@@ -56,53 +54,20 @@ class Plane:
         return f"M0 0h{width}v{height}h-{width}z"
 
 
-def planes_of(items: Sequence[Explanation], images: Any = None, regions: Any = None) -> Mapping[int, Plane]:
-    """Where players lie, of the explanations of images, by their number.
+def plane_of(item: Explanation, place: int) -> Plane | None:
+    """Where the players of an explanation lie; None where it is of no image.
 
     Args:
-        items: The explanations.
-        images: The images, one for each explained row, in order; None where there are none.
-        regions: Which pixels are one player, as `Images` takes it; None where players are pixels.
-
-    Raises:
-        SettingError: unless images and explanations fit each other.
-        InputError: if the regions do not fit the images.
+        item: The explanation.
+        place: Its number on the page.
     """
-    rows = list(dict.fromkeys(item.row for item in items))
-    if images is None and regions is not None:
-        raise SettingError("regions are drawn on images: give images= too")
-    if images is not None and len(images) != len(rows):
-        raise SettingError(
-            f"need one image for each explained row, in order: got {len(images)} images and {len(rows)} rows"
-        )
-    maps = None if regions is None else Images(regions).of(images, images[:1, None], "").regions
-    found = {}
-    for place, item in enumerate(items):
-        number_of_image = rows.index(item.row)
-        if maps is not None:
-            player = maps[number_of_image if len(maps) > 1 else 0]
-        elif isinstance(item.names, PixelNames):
-            player = np.arange(len(item.names)).reshape(item.names.shape)
-        else:
-            continue
-        image = None if images is None else images[number_of_image]
-        _check(item, player, image)
-        found[place] = Plane(place, player, "" if image is None else _address(image))
-    return found
-
-
-def _check(item: Explanation, player: Int64[np.ndarray, "..."], image: Any) -> None:
-    """Refuse an image of another size than the explanation's.
-
-    Raises:
-        SettingError: saying what was got and what was needed.
-    """
-    shape = player.shape if image is None else tuple(image.shape[-2:])
-    if player.shape != shape or int(player.max()) + 1 != len(item.names):
-        raise SettingError(
-            f"row {item.row} has {len(item.names)} players, got an image of {shape} with "
-            f"{int(player.max()) + 1} regions or pixels"
-        )
+    picture = item.details.picture
+    if picture is not None:
+        address = "data:image/png;base64," + base64.b64encode(png(picture.pixels)).decode()
+        return Plane(place, picture.player, address)
+    if isinstance(item.names, PixelNames):
+        return Plane(place, np.arange(len(item.names), dtype=np.int32).reshape(item.names.shape))
+    return None
 
 
 def pictures(item: Explanation, plane: Plane | None, others: Sequence[Explanation] = ()) -> list[Element]:
@@ -116,7 +81,7 @@ def pictures(item: Explanation, plane: Plane | None, others: Sequence[Explanatio
     if plane is None:
         return []
     value = f"f(x) = {number(item.prediction)}"
-    parts = [_figure(plane, "", "image" if plane.picture else "no image was given", value)]
+    parts = [_figure(plane, "", "image" if plane.picture else "the image was not kept", value)]
     for name, chosen in item.sets.items():
         path = plane.told(chosen.keep)
         for kind, words in _KINDS.items():
@@ -273,12 +238,6 @@ def _path(loop: Sequence[tuple[int, int]]) -> str:
         parts.append(f"h{to_x - x}" if to_y == y else f"v{to_y - y}")
         y, x = to_y, to_x
     return f"M{corners[0][1]} {corners[0][0]}{''.join(parts)}z"
-
-
-def _address(image: Any) -> str:
-    """An image as the address of a PNG file."""
-    pixels = np.round(255 * rgb(image, *value_range(image))).astype(np.uint8)
-    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
 def png(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
