@@ -1,12 +1,17 @@
-"""The bar on stderr: how far the work is, inside the present row too, and how long it will take."""
+"""The bar: how far the work is, inside the present row too, and how long it will take.
+
+A terminal has it on stderr, a notebook as a widget, or as a line of text where ipywidgets is not installed.
+"""
 
 import math
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, final
 
-from tqdm import tqdm
+from tqdm import TqdmWarning, tqdm
 from typing_extensions import override
 
 from onlyif.core.progress import Display
@@ -14,6 +19,8 @@ from onlyif.explanation.explanations import Explanations
 
 # What is done sooner than this is not worth a bar.
 QUICK_S = 2.0
+# A delay that is over at once; without any, nothing would be drawn later than at the start.
+AT_ONCE_S = 1e-9
 _FORMAT = "{percentage:3.0f}%|{bar}| {n:.2f}/{total_fmt} rows [{elapsed}<{remaining}{postfix}]"
 
 
@@ -36,7 +43,7 @@ class ProgressBar(Display):
             self.bar.set_postfix_str(f"about {seconds_text(row_s)} a row", refresh=False)
             if row_s * (self.bar.total - self.bar.initial) > QUICK_S:
                 # It will take long: the reader is told now, and not when it has.
-                self.bar.delay = 0.0
+                self.bar.delay = AT_ONCE_S
         self.bar.update(max(0.0, self.bar.initial + rows - self.bar.n))
 
     def over(self, parts: Iterator[Explanations], total: int, done: int = 0) -> Iterator[Explanations]:
@@ -53,6 +60,10 @@ class ProgressBar(Display):
             return
         bar.total, bar.initial, bar.n, bar.last_print_n = total, done, done, done
         bar.start_t = bar.last_print_t = bar._time()
+        if (widget := getattr(bar, "container", None)) is not None:
+            # It was made before the number of rows was known.
+            _, drawn, _ = widget.children
+            drawn.max, drawn.bar_style, drawn.layout.width = total, "", None
         with bar:
             whole = done
             for part in parts:
@@ -62,15 +73,25 @@ class ProgressBar(Display):
 
 
 def progress_bar(shown: bool | None = None) -> ProgressBar:  # the user's own argument, passed on
-    """A bar on stderr: by default only on a terminal, and only for what takes more than two seconds.
+    """A bar: by default only on a terminal or in a notebook, and only for what takes more than two seconds.
 
     Args:
         shown: Whether it is shown; None for the default.
     """
-    hidden = not sys.stderr.isatty() if shown is None else not shown
+    notebook = "ipykernel.zmqshell" in sys.modules
+    hidden = not (notebook or sys.stderr.isatty()) if shown is None else not shown
     # Nothing is drawn before the number of rows is known.
-    delay = QUICK_S if shown is None else 1e-9
-    return ProgressBar(tqdm(total=0, disable=hidden, delay=delay, miniters=0, bar_format=_FORMAT, leave=True))
+    delay = QUICK_S if shown is None else AT_ONCE_S
+    kind = _of_notebook() if notebook and not hidden else tqdm
+    return ProgressBar(kind(total=0, disable=hidden, delay=delay, miniters=0, bar_format=_FORMAT, leave=True))
+
+
+def _of_notebook() -> Any:
+    """tqdm's choice of a bar in a notebook."""
+    with warnings.catch_warnings():
+        # That there is no widget without ipywidgets is no news to someone who reads a line of text.
+        warnings.simplefilter("ignore", TqdmWarning)
+        return import_module("tqdm.auto").tqdm
 
 
 def seconds_text(value: float) -> str:

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-_FILES = ("captum", "pyg", "quantus_functions", "shapiq")
+_FILES = ("captum", "mlflow", "pyg", "quantus_functions", "shapiq")
 __all__ = sorted(_FILES)  # noqa: PLE0605 - one list of names
 
 
