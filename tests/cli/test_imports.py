@@ -24,7 +24,8 @@ for code, arguments in json.loads(sys.argv[2]):
 """
 LIBRARIES = ["torch", "scipy", "sklearn", "pandas", "polars", "pyarrow", "matplotlib", "lightgbm", "xgboost"]
 EXPLAIN = ["explain", "model.json", "--data", "rows.csv"]
-TOLD = [["--help"], ["--version"], ["doctor"], ["explain", "--help"], ["show", "--help"]]
+COMMANDS = ["explain", "show", "report", "measure", "dataset", "doctor", "completion"]
+TOLD = [["--help"], ["--version"], ["doctor"], *([name, "--help"] for name in COMMANDS)]
 WRONG = [
     [],
     ["--wrong"],

@@ -8,9 +8,20 @@ from typing import NoReturn, final
 from typing_extensions import override
 
 from onlyif.cli.causal_arguments import add_causes
+from onlyif.cli.commands import add_command, add_json, add_quiet
+from onlyif.cli.completion import add_completion
 from onlyif.cli.config import arguments_of
+from onlyif.cli.dataset import add_dataset
 from onlyif.cli.exits import EXIT_TEXT
-from onlyif.cli.help_texts import DESCRIPTION, EXAMPLES, MODELS, SHOW_EXAMPLES
+from onlyif.cli.help_texts import (
+    DESCRIPTION,
+    DOCTOR_EXAMPLES,
+    EXAMPLES,
+    EXPLAIN_EXAMPLES,
+    MODELS,
+    SHOW_EXAMPLES,
+)
+from onlyif.cli.measure import add_measure
 from onlyif.cli.report import add_report
 from onlyif.core.errors import SettingError
 from onlyif.setup.names import DISTANCES, FAULTS, OUTPUTS, REFERENCES, SEARCHES
@@ -37,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     made = _Parser(
         prog="onlyif",
         description=DESCRIPTION,
-        epilog=f"{MODELS}\n\n{EXAMPLES}\n\n{EXIT_TEXT}",
+        epilog=f"{MODELS}\n\nexamples:\n{EXAMPLES}\n\n{EXIT_TEXT}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"onlyif {__version__}")
@@ -45,7 +56,10 @@ def parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_show(commands)
     add_report(commands)
+    add_measure(commands)
+    add_dataset(commands)
     _add_doctor(commands)
+    add_completion(commands)
     return made
 
 
@@ -73,22 +87,14 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _add_doctor(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    made = commands.add_parser(
-        "doctor", help="say what is installed, and what can be explained with it", epilog=EXIT_TEXT
-    )
-    made.set_defaults(command="doctor", quiet=False, debug=False)
-    made.add_argument("--json", action="store_true", help="print strict JSON on stdout and nothing else")
+    told = "say what is installed, and what can be explained with it"
+    add_json(add_command(commands, "doctor", told, DOCTOR_EXAMPLES))
 
 
 def _add_explain(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    made = commands.add_parser(
-        "explain",
-        help="explain rows of a table",
-        description=DESCRIPTION,
-        epilog=f"{MODELS}\n\n{EXAMPLES}\n\n{EXIT_TEXT}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.set_defaults(command="explain")
+    made = add_command(commands, "explain", "explain rows of a table", EXPLAIN_EXAMPLES, MODELS)
+    made.description = DESCRIPTION
+    made.set_defaults(further=None)
     _add_inputs(made)
     _add_question(made)
     add_causes(made)
@@ -97,13 +103,7 @@ def _add_explain(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_show(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    made = commands.add_parser(
-        "show",
-        help="print explanations that --out saved",
-        epilog=f"{SHOW_EXAMPLES}\n\n{EXIT_TEXT}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.set_defaults(command="show")
+    made = add_command(commands, "show", "print explanations that --out saved", SHOW_EXAMPLES)
     made.add_argument("folder", metavar="DIR", help="the folder that was named with --out")
     made.add_argument("--rows", metavar="ROWS", help="which of them, by position: 0,5-9 (default: all)")
     _add_printing(made)
@@ -349,12 +349,11 @@ def _add_results(made: argparse.ArgumentParser) -> None:
 
 def _add_printing(made: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     group = made.add_argument_group("results")
-    group.add_argument("--json", action="store_true", help="print strict JSON on stdout and nothing else")
+    add_json(group)
     group.add_argument(
         "--details", action="store_true", help="print all of every explanation, not a line a row"
     )
-    group.add_argument("--quiet", action="store_true", help="no progress, notes or warnings on stderr")
-    group.add_argument("--debug", action="store_true", help="show where an error comes from")
+    add_quiet(group)
     return group
 
 
@@ -371,19 +370,3 @@ def _count_or_all(text: str) -> int | None:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"need a number of rows from 1, or all, got {text!r}")
     return int(text)
-
-
-def need_together(arguments: argparse.Namespace) -> None:
-    """Arguments that need or exclude each other.
-
-    Raises:
-        SettingError: if they do not fit.
-    """
-    if (arguments.model is None) == (arguments.model_from is None):
-        raise SettingError("need either the file of a MODEL or --model-from package.module:name")
-    if arguments.resume and arguments.out is None:
-        raise SettingError("--resume goes on with what a folder holds: name it with --out")
-    if arguments.plots and arguments.out is None:
-        raise SettingError("--plots saves pictures: name a folder with --out")
-    if arguments.exact_size and arguments.size is None:
-        raise SettingError("--exact-size needs --size")

@@ -33,6 +33,7 @@ PURPOSES = {
     "superpixels": "superpixels of images",
     "graphs": "graphs of torch_geometric",
     "notebook": "coloured tables in notebooks",
+    "completion": "scripts by which shells complete onlyif",
 }
 _NEED = re.compile(r"^([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*([^;]*?)\s*(?:;\s*(.*))?$")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")

@@ -12,8 +12,7 @@ MODEL is a file that can be read without running code from it:
   model.skops           scikit-learn, XGBoost, LightGBM, written by skops.io.dump
 Pickle, joblib and torch files are refused: loading them can run any code."""
 
-EXAMPLES = """\
-examples:
+EXPLAIN_EXAMPLES = """\
   explain the first row; hidden columns take the values of rows of train.parquet
     onlyif explain model.skops --data rows.csv --background train.parquet --rows 0
 
@@ -37,18 +36,33 @@ examples:
   an age that may not be given as a reason
     onlyif explain model.json --data rows.csv --background train.parquet --never age
 
-  go on after Ctrl-C, and read what was saved
+  go on after Ctrl-C
     onlyif explain model.json ... --out results/ --resume
-    onlyif show results/
 
   the same run once more, from the options that it wrote down; what is said here comes before them
-    onlyif explain --config results/run.toml --out again/
+    onlyif explain --config results/run.toml --out again/"""
 
-  what is installed here, and what can be explained with it
-    onlyif doctor"""
+EXAMPLES = """\
+  tables and a model to try things out with
+    onlyif dataset breast-cancer --model
+
+  explain some rows and save what is found; print it again; a page for a browser
+    onlyif explain model.skops --data rows.csv --background train.csv --rows 0-9 --out results/
+    onlyif show results/
+    onlyif report results/
+
+  how often each column is in which set, and whether the sets hold on further rows
+    onlyif measure results/ --further march.csv
+
+  what is installed here; all options of a command, with examples
+    onlyif doctor
+    onlyif explain --help"""
 
 SHOW_EXAMPLES = """\
-examples:
     onlyif show results/
     onlyif show results/ --rows 0,5-9 --details
     onlyif show results/ --json > results.json"""
+
+DOCTOR_EXAMPLES = """\
+    onlyif doctor
+    onlyif doctor --json > installed.json"""

@@ -33,6 +33,7 @@ class Inputs:
         positions: Their positions in the file.
         background: The background, or None.
         baseline: A table with one row, or None.
+        further: Rows like the background's that sets are judged on, or None.
         groups: Groups of columns, by name.
         files: The digests of all files, where results are saved.
         here: The folder that the command was started in.
@@ -43,6 +44,7 @@ class Inputs:
     positions: list[int]
     background: Any
     baseline: Any
+    further: Any
     groups: Mapping[str, Sequence[str]]
     files: Mapping[str, str]
     here: Path
@@ -58,7 +60,8 @@ def read_inputs(arguments: Namespace) -> Inputs:
         InputError: if a column that is named is in no table, or a table cannot be used.
         OnlyIfError: if the model cannot be used.
     """
-    paths = [path for path in (arguments.background, arguments.data, arguments.baseline) if path is not None]
+    named = (arguments.background, arguments.data, arguments.baseline, arguments.further)
+    paths = [path for path in named if path is not None]
     # A table that is not there is found before the model is loaded.
     csv = {path: is_csv(path) for path in paths}
     known = None if arguments.model_from is not None else _model(arguments)
@@ -69,22 +72,25 @@ def read_inputs(arguments: Namespace) -> Inputs:
     for path in paths:
         if path not in tables:
             tables[path] = _read(path, arguments, tables[first], None, seen)
-    for done, named in {"drop": arguments.drop, "read as told": [*arguments.text, *arguments.number]}.items():
-        unknown = [name for name in named if name not in seen]
+    for done, columns in {
+        "drop": arguments.drop,
+        "read as told": [*arguments.text, *arguments.number],
+    }.items():
+        unknown = [name for name in columns if name not in seen]
         if unknown:
             raise InputError(f"cannot {done} {listed(unknown)}: the columns are {listed(sorted(seen))}")
     data, background = tables[arguments.data], tables.get(arguments.background)
-    baseline = tables.get(arguments.baseline)
+    baseline, further = tables.get(arguments.baseline), tables.get(arguments.further)
     if background is not None:
         used = _used(known, background)
-        for table, path in ((data, arguments.data), (baseline, arguments.baseline)):
+        for path, table in zip(named[1:], (data, baseline, further), strict=True):
             if table is not None:
                 need_columns(table, used, (_name(path), _name(arguments.background)))
     positions = chosen_rows(arguments.rows, len(data))
     rows, groups, here = take_rows(data, positions), read_groups(arguments.groups), Path.cwd()
     files = {} if arguments.out is None else file_digests(arguments)
     model = _model(arguments) if known is None else known
-    return Inputs(model, rows, positions, background, baseline, groups, files, here)
+    return Inputs(model, rows, positions, background, baseline, further, groups, files, here)
 
 
 def _read(path: str, arguments: Namespace, like: Any, model: Any, seen: set[str]) -> Any:

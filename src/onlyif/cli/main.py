@@ -9,12 +9,15 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
-from onlyif.cli.arguments import WrongUsageError, need_together, parsed, parser
+from onlyif.cli.arguments import WrongUsageError, parsed, parser
+from onlyif.cli.completion import completion_script
 from onlyif.cli.config import RUN_CONFIG, config_text
+from onlyif.cli.dataset import write_dataset
 from onlyif.cli.digests import code_digests
 from onlyif.cli.doctor import doctor_report
 from onlyif.cli.exits import INTERRUPTED, OK, OUT_OF_TIME, PIPE_CLOSED, UNEXPECTED, exit_code
 from onlyif.cli.inputs import Inputs, read_inputs
+from onlyif.cli.measure import measured, measured_record, measured_text
 from onlyif.cli.printing import (
     Progress,
     error_json,
@@ -22,6 +25,7 @@ from onlyif.cli.printing import (
     forecast_json,
     full_text,
     json_text,
+    strict_json,
     table_text,
     terminal_width,
 )
@@ -29,7 +33,7 @@ from onlyif.cli.record import record_of
 from onlyif.cli.report import report
 from onlyif.cli.rows import chosen_rows
 from onlyif.cli.saving import Folder
-from onlyif.cli.settings import need_use, options_of, unused
+from onlyif.cli.settings import need_together, need_use, options_of, unused
 from onlyif.cli.spoken import spoken
 from onlyif.cli.streams import Results, results_apart, tell
 from onlyif.core.errors import Interrupted, ModelError, OnlyIfError, StorageError
@@ -38,6 +42,7 @@ from onlyif.core.nouns import counted
 from onlyif.core.progress import Meter, meter_of
 from onlyif.explanation.explanations import Explanations, collected, joined
 from onlyif.explanation.storage import load_folder
+from onlyif.explanation.summary import summary
 from onlyif.progress_bar import progress_bar
 from onlyif.runs.rows import RowsRun, run_against, run_of
 from onlyif.setup.foundation import Source
@@ -195,15 +200,42 @@ def show_command(arguments: Namespace) -> None:
     _print(collected(found[chosen]), arguments, Progress(len(found), folder.rows()))
 
 
+def measure_command(arguments: Namespace) -> None:
+    """`onlyif measure`."""
+    found = measured(arguments, parsed)
+    results: Results = arguments.results
+    if arguments.markdown:
+        results.write(summary(found).to_markdown().rstrip("\n"))
+    elif arguments.json:
+        results.write(strict_json(measured_record(found), ascii_only=True))
+    else:
+        results.show(measured_text(found, terminal_width(), rows=arguments.further is not None))
+
+
+def dataset_command(arguments: Namespace) -> None:
+    """`onlyif dataset`."""
+    for path in write_dataset(arguments):
+        arguments.results.write(str(path))
+
+
+def completion_command(arguments: Namespace) -> None:
+    """`onlyif completion`."""
+    arguments.results.write(completion_script(arguments.shell, parser()))
+
+
 def doctor_command(arguments: Namespace) -> None:
     """`onlyif doctor`."""
-    arguments.results.write(doctor_report(as_json=arguments.json))
+    write = arguments.results.write if arguments.json else arguments.results.show
+    write(doctor_report(as_json=arguments.json))
 
 
 _COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "explain": explain_command,
     "show": show_command,
     "report": report_command,
+    "measure": measure_command,
+    "dataset": dataset_command,
+    "completion": completion_command,
     "doctor": doctor_command,
 }
 
@@ -240,9 +272,9 @@ def _print(
     elif len(found):
         width = terminal_width()
         whole = arguments.details or len(found) == 1
-        results.write((full_text if whole else table_text)(found, width))
+        results.show((full_text if whole else table_text)(found, width))
         if not progress.complete:
-            results.write(f"\n! {progress.sentence}: the rest is not explained yet")
+            results.show(f"\n! {progress.sentence}: the rest is not explained yet")
 
 
 def _print_unfinished(

@@ -217,7 +217,7 @@ def json_text(
         **(fault or {}),
         "explanations": [_record(item) for item in found],
     }
-    return _strict(document, ascii_only=ascii_only)
+    return strict_json(document, ascii_only=ascii_only)
 
 
 def error_json(error: BaseException, code: int) -> str:
@@ -234,7 +234,7 @@ def error_json(error: BaseException, code: int) -> str:
         **fault_of(error, code),
         "explanations": [],
     }
-    return _strict(document, ascii_only=True)
+    return strict_json(document, ascii_only=True)
 
 
 def fault_of(error: BaseException, code: int) -> Mapping[str, Any]:
@@ -249,7 +249,13 @@ def fault_of(error: BaseException, code: int) -> Mapping[str, Any]:
     return {"error": {"code": code, "kind": KINDS[code], "message": message}}
 
 
-def _strict(document: Mapping[str, Any], *, ascii_only: bool) -> str:
+def strict_json(document: Mapping[str, Any], *, ascii_only: bool) -> str:
+    """A document as strict JSON that a terminal may be sent.
+
+    Args:
+        document: Values that JSON can hold, all finite.
+        ascii_only: Whether all other characters are escaped.
+    """
     text = json.dumps(document, ensure_ascii=ascii_only, allow_nan=False)
     # JSON reads its own escapes of control characters as these, and a terminal does not obey them.
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -297,7 +303,7 @@ def _record(item: Explanation) -> dict[str, Any]:
         }
         return plain | lists | more | sets
     plain |= {"base": plain_value(item.base), "base_stderr": plain_value(item.base_stderr)}
-    plain |= {name: _measure(measure) for name, measure in item.measures.items()}
+    plain |= {name: measure_value(measure) for name, measure in item.measures.items()}
     if item.details.continua is None:
         scores = plain_value(dict(item.scores))
         return plain | {"sets": sets, "scores": scores, "reason": item.reason}
@@ -319,18 +325,21 @@ def _set(chosen: Selection) -> dict[str, Any]:
         single = ("effective_pn", "effective_ps", "exact", "searched", "typical")
         return plain | numbers | {name: plain_value(getattr(chosen, name)) for name in single}
     if "sufficiency" in chosen.measures:
-        fresh = None if chosen.fresh is None else [_measure(gap) for gap in chosen.fresh]
-        gaps = {name: _measure(chosen.measure(name)) for name in ("sufficiency", "necessity")}
-        sides = {name: _measure(chosen.measures[name]) for name in _SIDES if name in chosen.measures}
+        fresh = None if chosen.fresh is None else [measure_value(gap) for gap in chosen.fresh]
+        gaps = {name: measure_value(chosen.measure(name)) for name in ("sufficiency", "necessity")}
+        sides = {name: measure_value(chosen.measures[name]) for name in _SIDES if name in chosen.measures}
         ways = {"directions": plain_value(chosen.directions)} if chosen.effects else {}
         sure = {
-            name: _measure(chosen.measures[name]) for name in (BOUND, "stability") if name in chosen.measures
+            name: measure_value(chosen.measures[name])
+            for name in (BOUND, "stability")
+            if name in chosen.measures
         }
         return plain | gaps | {"fresh": fresh} | sides | ways | sure
-    return plain | {name: _measure(measure) for name, measure in chosen.measures.items()}
+    return plain | {name: measure_value(measure) for name, measure in chosen.measures.items()}
 
 
-def _measure(measure: Measure) -> dict[str, Any]:
+def measure_value(measure: Measure) -> dict[str, Any]:
+    """A measure as a JSON object."""
     return {name: plain_value(getattr(measure, name)) for name in ("value", "stderr")}
 
 

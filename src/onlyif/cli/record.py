@@ -56,7 +56,7 @@ def record_of(
         "code": code,
         "versions": _versions(),
         "rows": list(inputs.positions),
-        "values": _row_digests(inputs.rows),
+        "values": row_digests(inputs.rows),
         "answers": None if own is None else own.outputs.tolist(),
         "digits": None if own is None else own.digits,
     }
@@ -174,8 +174,12 @@ def _other_answers(stored: Sequence[Any], record: Mapping[str, Any], where: str)
     return [f"f(x) of row {record['rows'][row]}: {told}"]
 
 
-def _row_digests(rows: Any) -> list[str]:
-    """A digest of the values of each row, with the names and types of its columns."""
+def row_digests(rows: Any) -> list[str]:
+    """A digest of the values of each row, with the names and types of its columns.
+
+    Args:
+        rows: A frame.
+    """
     table = nw.from_native(rows, eager_only=True)
     begun = hashlib.sha256(repr([*map(str, table.columns), *map(str, table.schema.values())]).encode())
     found = []

@@ -60,7 +60,7 @@ class Folder:
             raise StorageError(f"cannot make the folder {self.path}: {error.strerror}") from error
         # Looked at in the opposite order in which a run makes them, since another may begin here now.
         held = saved_in(self.place)
-        stored = self._stored()
+        stored = self._read()
         if not resume and (held or stored is not None):
             raise self._taken()
         if stored is None and held:
@@ -109,8 +109,18 @@ class Folder:
         stored = self._read()
         return None if stored is None else rows_of(stored, str(self.path / RUN_FILE))
 
-    def _stored(self) -> Record | None:
-        return self._read()
+    def stored(self) -> Record:
+        """What the run in the folder is.
+
+        Raises:
+            StorageError: if no run is told, or what tells it is damaged.
+        """
+        stored = self._read()
+        if stored is None:
+            raise StorageError(
+                f"{self.path} holds no {RUN_FILE}: need a folder that onlyif explain --out made"
+            )
+        return stored
 
     def _read(self) -> Record | None:
         file = self.path / RUN_FILE

@@ -185,6 +185,22 @@ def _budget(arguments: Namespace) -> int:
     return Options.budget if arguments.budget is None else int(arguments.budget)
 
 
+def need_together(arguments: Namespace) -> None:
+    """Arguments that need or exclude each other.
+
+    Raises:
+        SettingError: if they do not fit.
+    """
+    if (arguments.model is None) == (arguments.model_from is None):
+        raise SettingError("need either the file of a MODEL or --model-from package.module:name")
+    if arguments.resume and arguments.out is None:
+        raise SettingError("--resume goes on with what a folder holds: name it with --out")
+    if arguments.plots and arguments.out is None:
+        raise SettingError("--plots saves pictures: name a folder with --out")
+    if arguments.exact_size and arguments.size is None:
+        raise SettingError("--exact-size needs --size")
+
+
 def need_use(arguments: Namespace) -> None:
     """Refuse options that have no use beside others that were named.
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, final
 
+from onlyif.cli.colours import coloured, takes_colours
 from onlyif.core.visible import visible
 
 _ASCII = {
@@ -50,6 +51,15 @@ class Results:
             text: What is not in the stream's encoding is written in ASCII.
         """
         self.stream.write(printable(text, self.stream) + "\n")
+
+    def show(self, text: str) -> None:
+        """Write a text for a reader, in colours on a terminal.
+
+        Args:
+            text: The text.
+        """
+        plain = printable(text, self.stream)
+        self.stream.write((coloured(plain) if takes_colours(self.stream) else plain) + "\n")
 
     def holds(self, text: str) -> bool:
         """Whether the stream's encoding has all of a text."""
