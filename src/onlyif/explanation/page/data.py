@@ -62,8 +62,10 @@ def _continua(item: Explanation, held: Continua, told: Told) -> dict[str, Any]:
     A curve is its breakpoints, and the solutions at and between them: the number of a set, and how many
     tie.
     """
-    keep, first, place = np.unique(held.keep, axis=0, return_index=True, return_inverse=True)
-    number = place.ravel()
+    # Eight players a byte, so that few columns are compared.
+    packed = np.packbits(held.keep, axis=1)
+    _, first, place = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    keep, number = held.keep[first], place.ravel()
     gaps = np.stack([held.sufficiency[first], held.necessity[first]], 2).reshape(len(first), 4).tolist()
     # Standard errors come after the gaps, where there are any.
     sets = [

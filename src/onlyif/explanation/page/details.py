@@ -67,6 +67,7 @@ def section(
         data_script("data", row_data(item, members if plane is None else plane.told)),
     ]
     marks = {"class": "row", "id": f"row-{place}", "aria-labelledby": f"title-{place}"}
+    marks["data-whole"] = whole_of(item.noun)
     return tag("section", marks, [deferred(parts)])
 
 

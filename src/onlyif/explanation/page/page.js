@@ -154,7 +154,10 @@
     const link = (name, to) => (to === undefined ? [] : [element("a", { href: to }, name)]);
     const before = at > 0 ? there[at - 1] : undefined;
     const after = at < 0 ? undefined : there[at + 1];
-    section.querySelector("nav").replaceChildren(...link("All rows", "#overview"), ...link("◀ row before", before), ...link("next row ▶", after));
+    const { whole } = section.dataset;
+    section.querySelector("nav").replaceChildren(
+      ...link(`All ${whole}s`, "#overview"), ...link(`◀ ${whole} before`, before), ...link(`next ${whole} ▶`, after),
+    );
   }
 
   function show() {
