@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -22,6 +22,7 @@ RANDOM = np.random.default_rng(3)
 ROWS = RANDOM.normal(size=(60, 3))
 
 
+@settings(max_examples=30)
 @given(tables(st.integers(-3, 3), most=4), st.sampled_from([0.0, 0.3, 1.0]))
 def test_effects_are_those_of_plain_loops(table, alpha):
     (found,) = explained([table], SetQuestion(alpha=alpha, size=players_of(table)))

@@ -139,5 +139,5 @@ def _model(table: Shaped[np.ndarray, "n c"], label: Shaped[np.ndarray, "n"], nam
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     kind = RandomForestRegressor if label.dtype.kind == "f" else RandomForestClassifier
-    forest = kind(30, min_samples_leaf=5, random_state=0).fit(pd.DataFrame(table, columns=names), label)
+    forest = kind(20, min_samples_leaf=5, random_state=0).fit(pd.DataFrame(table, columns=names), label)
     return bytes(skops.io.dumps(forest))
