@@ -78,4 +78,6 @@ def small_table(heads: Sequence[str], rows: Sequence[Sequence[Inside]]) -> Eleme
         [heads[place] for place in used],
         ([row[place] for place in used] for row in rows),
         marks={"style": "overflow-x: auto", "aria-label": "table"},
+        # Notebooks write to the right what nobody places.
+        marks_of_cells={"style": "text-align: left"},
     )

@@ -20,6 +20,8 @@ _COLOURS = {
     Finding.UNKNOWN.value: _OPEN,
     StatusKind.EXPLAINED.value: _GOOD,
 }
+# Numbers stand on it, in the ink of a light or of a dark notebook.
+_BAR = "rgba(80, 140, 190, 0.45)"
 _BARS = ("delta_suf", "delta_nec", "pns")
 
 
@@ -41,9 +43,12 @@ def styled(items: Sequence[Explanation]) -> Any:
     table = frame(columns, rows, "pandas")
     numbers = [name for name, kind in columns.items() if kind is float]
     made = table.style.format(number, subset=numbers).hide(axis="index")
+    # Notebooks write to the right what nobody places.
+    texts = [name for name, kind in columns.items() if kind is str]
+    made = made.set_properties(subset=texts, **{"text-align": "left"})
     told = [name for name in ("verdict", "status") if name in columns]
     bars = [name for name in _BARS if name in columns]
-    made = made.bar(subset=bars, color="#8fb8d8", height=40, vmin=0.0) if bars else made
+    made = made.bar(subset=bars, color=_BAR, height=40, vmin=0.0) if bars else made
     return made.map(_colour, subset=told) if told else made
 
 

@@ -88,6 +88,7 @@ def table(
     *,
     marks: Mapping[str, str] | None = None,
     marks_of_rows: Iterable[Mapping[str, str]] | None = None,
+    marks_of_cells: Mapping[str, str] | None = None,
 ) -> Element:
     """A table whose first column names its rows.
 
@@ -98,13 +99,15 @@ def table(
         numeric: Which columns are numbers.
         marks: More attributes of what the table is in.
         marks_of_rows: Attributes of each row.
+        marks_of_cells: Attributes of every cell.
     """
-    head = tag("tr", None, [tag("th", {"scope": "col"}, [name]) for name in heads])
+    cells = marks_of_cells or {}
+    head = tag("tr", None, [tag("th", {"scope": "col", **cells}, [name]) for name in heads])
     body = [
         tag(
             "tr",
             given,
-            [tag("th", {"scope": "row"}, row[:1]), *(tag("td", None, [cell]) for cell in row[1:])],
+            [tag("th", {"scope": "row", **cells}, row[:1]), *(tag("td", cells, [cell]) for cell in row[1:])],
         )
         for row, given in zip(rows, repeat(None) if marks_of_rows is None else marks_of_rows, strict=False)
     ]
