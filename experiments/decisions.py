@@ -72,6 +72,7 @@ def models(words):
         "lightgbm-margin": (light, "margin", 100_000),
         "lightgbm-probability": (light, "probability", 100),
         "xgboost-margin": (extreme, "margin", 100_000),
+        "xgboost-probability": (extreme, "probability", 100),
         "pipeline-probability": (pipeline, "probability", 100),
     }
 

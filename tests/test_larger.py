@@ -10,10 +10,12 @@ from sklearn.neural_network import MLPClassifier
 
 import onlyif
 from onlyif.core.subsets import keep_of_codes
+from onlyif.criteria.distances import NORMAL_95
 from onlyif.explanation.selection import ONE_SIDED_95
 from onlyif.explanation.text import explanation_text
 from onlyif.references.marginal import fit_marginal
 from onlyif.restrictions.row_outputs import AddedRows, AskedRows
+from onlyif.setup import affordable
 from onlyif.setup.prepare import prepare
 
 RANDOM = np.random.default_rng(3)
@@ -28,11 +30,22 @@ def smooth(table):
     return 1 / (1 + np.exp(-(2 * table[:, 0] + table[:, 1] * table[:, 2] + table[:, 3])))
 
 
+def decided(table):
+    return np.stack([1 - smooth(table), smooth(table)], 1)
+
+
 MODELS = {
     "a function": smooth,
     "a link of a sum": LogisticRegression().fit(TABLE, LABEL),
     "a network": MLPClassifier((4,), tol=1.0, random_state=0).fit(TABLE, LABEL),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def not_all_rows_are_affordable():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(affordable, "MOST_ROWS_OF_LINKS", 1_000)
+        yield
 
 
 def work_of(model, **settings):
@@ -99,8 +112,11 @@ def test_outputs_and_errors_are_those_of_plain_loops(explained):
         assert np.array_equal(part, found[:, 100:300])
 
 
-def smallest(values, item, part, allowed):
-    """The smallest set whose gap and 1.64 standard errors are within ε, by looking at all of them."""
+def smallest(values, item, part, allowed, times):
+    """The smallest set whose gap is within ε on other rows, too, by looking at all of them.
+
+    Their mean has an error of its own, so that one-sided bounds are wider by the root of two.
+    """
     base, everyone = values[frozenset()], frozenset(range(5))
     for size in range(6):
         found = []
@@ -112,7 +128,7 @@ def smallest(values, item, part, allowed):
             gap, error = abs(apart.mean()), apart.std(ddof=1) / len(base) ** 0.5
             if kept == everyone and part == 0:
                 gap = error = 0.0
-            if gap + ONE_SIDED_95 * error <= item.epsilon:
+            if gap + 2**0.5 * times * error <= item.epsilon:
                 found.append((gap, sorted(chosen)))
         if found:
             return min(found)
@@ -120,15 +136,20 @@ def smallest(values, item, part, allowed):
 
 
 CONSTRAINTS = {
-    "all": ({}, lambda chosen: True),
-    "kept and never": ({"keep": ["x0"], "never": ["x4"]}, lambda chosen: 0 in chosen and 4 not in chosen),
+    "all": ({}, lambda chosen: True, ONE_SIDED_95),
+    "kept and never": (
+        {"keep": ["x0"], "never": ["x4"]},
+        lambda chosen: 0 in chosen and 4 not in chosen,
+        ONE_SIDED_95,
+    ),
+    "confidence": ({"confidence": 0.999}, lambda chosen: True, 3.0902),
 }
 
 
 @pytest.mark.parametrize("which", CONSTRAINTS)
 def test_sets_are_those_of_a_search_through_all_of_them_on_all_further_rows(explained, which):
     model, work, found = explained
-    settings, allowed = CONSTRAINTS[which]
+    settings, allowed, times = CONSTRAINTS[which]
     if settings:
         found = onlyif.explain(model, ROWS, background=BACKGROUND, **settings)
     larger, everything = work.whole.criterion.larger, keep_of_codes(np.arange(32), 5)
@@ -136,7 +157,7 @@ def test_sets_are_those_of_a_search_through_all_of_them_on_all_further_rows(expl
         values = larger.outputs.at(i, everything, slice(0, larger.outputs.n_rows))
         by_set = dict(zip(map(frozenset, map(np.flatnonzero, everything)), values, strict=True))
         for part, kind in enumerate(("sufficient", "necessary")):
-            wanted = smallest(by_set, item, part, allowed)
+            wanted = smallest(by_set, item, part, allowed, times)
             if wanted is None:
                 assert kind in item.missing
                 continue
@@ -159,6 +180,33 @@ def test_the_cheapest_set_is_chosen_where_players_have_costs():
             cost, before = (sum(costs.get(name, 1.0) for name in one.sets[kind]) for one in (item, other))
             assert cost <= before
             assert item.verdicts[kind].finding.value == "holds"
+
+
+def test_against_the_other_decision_sets_keep_it_by_more_than_their_errors_on_further_rows():
+    everything = keep_of_codes(np.arange(32), 5)
+    for x, item in zip(
+        ROWS, onlyif.explain(decided, ROWS, background=BACKGROUND, against="other decisions"), strict=True
+    ):
+        target = int(smooth(x[None])[0] > 0.5)
+        others = BACKGROUND[(smooth(BACKGROUND) > 0.5) != target]
+        first = {tuple(row) for row in fit_marginal(others, item.settings["smaller_rows"], 0).rows}
+        rows = np.array([row for row in others if tuple(row) not in first])
+        assert len(rows) == item.settings["larger_rows"]
+        values = np.stack([decided(np.where(keep, x, rows))[:, target] for keep in everything])
+        for kind, kept, compared in (
+            ("sufficient", values, item.prediction),
+            ("necessary", values[::-1], values[0].mean()),
+        ):
+            apart = kept - (compared if kind == "sufficient" else values[0])
+            # The root of two, 1.64 standard errors, and as far as an interval goes lest a jump be overlooked.
+            reach = 2**0.5 * ONE_SIDED_95 * NORMAL_95 * apart.std(1, ddof=1) / len(rows) ** 0.5
+            mean, side = kept.mean(1), 1 if kind == "sufficient" else -1
+            stays = (side * (mean - 0.5) - reach > 0) | (everything.all(1) & (kind == "sufficient"))
+            gap = abs(mean - compared) / 2
+            wanted = min((everything[i].sum(), gap[i], i) for i in np.flatnonzero(stays))
+            assert item.sets[kind].players == tuple(np.flatnonzero(everything[wanted[2]]))
+            measured = item.sets[kind].measure("sufficiency" if side > 0 else "necessity")
+            assert measured.value == pytest.approx(wanted[1], abs=1e-9)
 
 
 def told(item):
@@ -220,9 +268,6 @@ def test_a_higher_confidence_takes_larger_sets_and_tells_their_bound():
     ],
 )
 def test_other_rows_are_not_asked_where_the_user_said_how_many_or_few_are_left(settings, n_rows):
-    def decided(table):
-        return np.stack([1 - smooth(table), smooth(table)], 1)
-
     item = onlyif.explain(decided, ROWS[:1], background=BACKGROUND[:n_rows], **settings)[0]
     assert "larger_rows" not in item.settings
 

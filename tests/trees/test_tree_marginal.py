@@ -20,6 +20,7 @@ from onlyif.models.links import ExpLink, IdentityLink, SoftmaxLink, TwoClassLink
 from onlyif.models.output_links import LogOddsLink
 from onlyif.models.readouts import TargetReadout
 from onlyif.references.marginal import MarginalReference
+from onlyif.restrictions.groups import groups_of
 from onlyif.restrictions.sampled import SampledRestriction
 from onlyif.testing.restrictions import check_batch_equals_singles, check_restriction
 from onlyif.trees import cubes as tree_cubes
@@ -323,10 +324,16 @@ def test_cubes_multiplied_out_by_what_is_kept_or_hidden(worth, k, monkeypatch):
     background, weights = x[1:40], rng.dirichlet(np.ones(39))
     table = compile_tree_marginal(ensemble, _players(list(range(d))), background, weights)
     blends = np.where(keep_of_codes(np.arange(2**d), d)[:, None], x[0], background)
-    expected = weights @ ensemble.predict(blends.reshape(-1, d)).reshape(2**d, 39, k)
+    of_rows = ensemble.predict(blends.reshape(-1, d)).reshape(2**d, 39, k)
+    expected, groups = weights @ of_rows, groups_of(39, 0, seed=0)
+    of_groups = compile_tree_marginal(ensemble, _players(list(range(d))), background, groups=groups)
     for output in range(k):
-        found = table.table(x[:1], _readout(x[:1], output)).mean[0]
+        readout = _readout(x[:1], output)
+        found = table.table(x[:1], readout).mean[0]
         np.testing.assert_allclose(found, expected[:, output], rtol=0, atol=1e-12)
+        alone = of_groups.grouped_table(x[:1], readout, groups).of_groups(0)[:, :, 0]
+        wanted = np.stack([of_rows[:, rows, output].mean(1) for rows in groups.members], axis=1)
+        np.testing.assert_allclose(alone, wanted, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("link", [TwoClassLink(), SoftmaxLink(), LogOddsLink(TwoClassLink(), 1e-6)])

@@ -1,16 +1,17 @@
 """Smallest sets on a larger background, where that of all subsets must be small.
 
 f_S(x) of all subsets is a mean over few rows. The sets that may be the smallest are compared again on many
-others, from the smallest size on and on ever more rows, until one is within ε by as much as a one-sided
-confidence bound asks for. A set is ruled out before that only where its gap is above ε by so many of its
-standard errors that, as far as means over so many rows are normal, the probability that any set of its kind
-is ruled out wrongly is at most `ERROR`: quantiles of Student's t at a level that is divided by the number of
-sets (Bonferroni).
+others, from the smallest size on and on ever more rows, until one is within ε by as much as lets it be so on
+as many other rows, too: by a one-sided prediction bound. A set is ruled out before that only where its gap is
+above ε by so many of its standard errors that, as far as means over so many rows are normal, the probability
+that any set of its kind is ruled out wrongly is at most `ERROR`: quantiles of Student's t at a level that is
+divided by the number of sets (Bonferroni).
 
 References:
     [evendar2006] successive elimination.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import final
@@ -33,6 +34,9 @@ LEVELS, MOST_OF_LEVELS, MOST_ON_ALL = (128, 512), (24, 8), 4
 # Beyond so many looks only the nearest set of each further size is looked at.
 MOST_LOOKS = 2**9
 CONFIDENCE = 0.95
+# A set is chosen if, so sure, its gap is within ε on as many other rows, too: two means over different rows
+# differ by the errors of both. So whoever checks it on other rows finds that it holds.
+ERRORS_OF_TWO = math.sqrt(2)
 
 
 @final
@@ -91,7 +95,7 @@ class OneInstance:
     Args:
         outputs: What the model makes of its rows, and of blends with them.
         distance: ρ.
-        confidence: How sure it is to be that a chosen set is within ε for other rows.
+        confidence: How sure it is to be that a chosen set is within ε on as many other rows.
         most_raced: Rows asked for beyond which only the nearest set of each further size is looked at.
         instance: The number of the instance.
         n_players: d.
@@ -179,7 +183,7 @@ class OneInstance:
             out += len(left) - len(there)
             there = there[np.argsort(gap[there], kind="stable")]
             left, values = left[there], values[there]
-        gap, margin = self._gaps(values, part, quantile_of(self.confidence, None))
+        gap, margin = self._gaps(values, part, ERRORS_OF_TWO * quantile_of(self.confidence, None))
         within = gap + margin <= epsilon
         asked = left if part == 0 else whole - left
         known = dict(zip(asked[within][:1].tolist(), values[within][:1], strict=True))

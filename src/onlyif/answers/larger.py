@@ -36,7 +36,7 @@ class Larger:
         n_small: How many rows that one has.
         n_outputs: How many outputs the model has.
         distance: ρ.
-        confidence: How sure it is to be that a chosen set is within ε for other rows.
+        confidence: How sure it is to be that a chosen set is within ε on as many other rows.
         bases: Each output that was explained, of the background's own rows; it grows.
         most_raced: Rows asked for beyond which only the nearest set of each further size is looked at.
     """

@@ -22,7 +22,8 @@ from onlyif.restrictions.base import Restriction
 from onlyif.restrictions.groups import Groups, groups_of
 from onlyif.restrictions.set_function import SetFunction
 from onlyif.searches.base import Search
-from onlyif.setup.additive import additive_links, additive_restriction
+from onlyif.setup.additive import additive_restriction
+from onlyif.setup.affordable import affordable_rows
 from onlyif.setup.choose import (
     MOST_ATOMS,
     Parts,
@@ -50,11 +51,6 @@ from onlyif.setup.work import Setup, Work, work_of
 from onlyif.trees.question import TreeQuestion
 from onlyif.trees.route import TreeRoute, tree_route
 
-# Background rows that are taken where their number is left open: patterns of many rows repeat, so that a sum
-# of trees costs little more; links of sums have a table a row. What trees cost before the first row is
-# explained grows with leaves times rows: one or two seconds for so many.
-MOST_ROWS_OF_TREES, MOST_ROWS_OF_LINKED, MOST_ROWS_OF_SUMS = 30_000, 300, 1_000
-FEW_ROWS_OF_TREES, LEAVES_BY_ROWS = 1_000, 2**26
 TABLE_ENTRIES_A_BLOCK = 2**20
 MOST_ROWS_A_BLOCK = 32
 MODEL_ROWS_A_BLOCK = 2**21
@@ -193,7 +189,7 @@ def sets_setup(source: Source, tables: Tables, meter: Meter, call_notes: tuple[s
     base = foundation_of(source, tables, meter, call_notes, of_decisions=of_decisions)
     usual = _hidden(base, recipe)
     route = _route(base, usual.reference)
-    chosen = _hidden(base, recipe, _affordable(base, route))
+    chosen = _hidden(base, recipe, affordable_rows(base, route))
     if chosen.reference.law.n_atoms == usual.reference.law.n_atoms:
         chosen = usual
     route, read = route.compiled(tables.players, chosen.reference, chosen.groups), route
@@ -220,22 +216,6 @@ def _hidden(base: Foundation, recipe: ReferenceRecipe, n_rows: int | None = None
     groups, rows = _groups(base.source.options, reference), recipe.further(background)
     further = None if rows is None else Further(rows)
     return Hidden(reference, recipe.fresh(background), groups, further)
-
-
-def _affordable(base: Foundation, route: TreeRoute) -> int:
-    """How many background rows cost little more than the usual ones."""
-    usual = base.background.usual_rows
-    fitting = max(usual, base.background.affordable_rows)
-    if route.trees is not None and route.additive:
-        return max(
-            FEW_ROWS_OF_TREES, min(MOST_ROWS_OF_TREES, LEAVES_BY_ROWS // route.trees.ensemble.n_leaves)
-        )
-    if route.trees is not None:
-        return min(fitting, MOST_ROWS_OF_LINKED)
-    links = additive_links(base)
-    if not links or any(link.costly for link in links):
-        return usual
-    return MOST_ATOMS if all(link.additive for link in links) else min(fitting, MOST_ROWS_OF_SUMS)
 
 
 def _groups(options: Options, reference: Reference) -> Groups | None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TypeAlias, final
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64, UInt8
+from jaxtyping import Float64, Int, Int64
 
 from onlyif.core.subsets import bit_counts, lowest_bits
 from onlyif.trees.leaves import Masks
@@ -75,23 +75,32 @@ def sum_all(patterns: Patterns, barred: Masks, table: Coefficients) -> None:
     """
     size = table.shape[1]
     rest, alive = _alive(patterns, barred)
-    first = patterns.needed.take(alive)
+    first, rest, n_tables = _over_the_smaller(patterns.needed.take(alive), rest, size)
+    if n_tables == 1:
+        table.fill(0)
+        _add_by_size(first, rest, patterns.value, alive, table)
+        add_subsets(table)
+        return
+    both = np.zeros((len(table), 2, size))
+    _add_by_size(first, rest, patterns.value, alive, both.reshape(len(table), -1))
+    add_subsets(both.reshape(-1, size))
+    np.add(both[:, 0], both[:, 1, ::-1], out=table)
+
+
+def _over_the_smaller(
+    first: Int[np.ndarray, "q"], rest: Int[np.ndarray, "q"], size: int
+) -> tuple[Int[np.ndarray, "q"], Int[np.ndarray, "q"], int]:
+    """A and B of cubes, each with A multiplied out where that is smaller; and in how many tables they go.
+
+    Cubes that are turned have a bit above all players, which leads into a second table, by what is hidden.
+    There is none where it would cost more than it saves.
+    """
     n_first, n_rest = bit_counts(first), bit_counts(rest)
     turned = n_first < n_rest
     saved = (1 << n_rest.astype(np.int64)) - (1 << n_first.astype(np.int64))
     if saved.sum(where=turned) < _WORTH * size:
-        table.fill(0)
-        _add_by_size(first, rest, n_rest, patterns.value, alive, table)
-        add_subsets(table)
-        return
-    # The bit above all players leads into the second table.
-    first, rest = np.where(turned, rest | size, first), np.where(turned, first, rest)
-    both = np.zeros((len(table), 2, size))
-    _add_by_size(
-        first, rest, np.minimum(n_first, n_rest), patterns.value, alive, both.reshape(len(table), -1)
-    )
-    add_subsets(both.reshape(-1, size))
-    np.add(both[:, 0], both[:, 1, ::-1], out=table)
+        return first, rest, 1
+    return np.where(turned, rest | size, first), np.where(turned, first, rest), 2
 
 
 def sum_groups(
@@ -100,8 +109,7 @@ def sum_groups(
     """For every subset the sum over the cubes of one instance that it lies in, of each group alone.
 
     The coefficients of a cube are the same for all groups but for a factor: they are one sparse matrix,
-    times a dense one of the factors. To multiply each out over the smaller of its sets does not pay here,
-    for a second table a group costs more than it saves.
+    times a dense one of the factors.
 
     Args:
         patterns: What the background asks.
@@ -112,9 +120,10 @@ def sum_groups(
     from scipy.sparse import csc_array  # here, for nothing else of trees needs it
 
     rest, alive = _alive(patterns, barred)
+    needed, rest, n_tables = _over_the_smaller(patterns.needed.take(alive), rest, size)
     sizes = bit_counts(rest)
     order = np.argsort(sizes, kind="stable")
-    alive, needed, rest = alive.take(order), patterns.needed.take(alive.take(order)), rest.take(order)
+    alive, needed, rest = alive.take(order), needed.take(order), rest.take(order)
     ends = np.cumsum(np.bincount(sizes, minlength=1)).tolist()
     terms = [
         terms_of(needed[start:end], [*lowest_bits(rest[start:end], n)])
@@ -123,24 +132,28 @@ def sum_groups(
     codes = np.concatenate([code.T.ravel() for code, _ in terms])
     signs = np.concatenate([np.tile(sign, code.shape[1]) for code, sign in terms])
     starts = np.append(0, np.cumsum(np.left_shift(1, sizes.take(order).astype(np.int64))))
-    coefficients = csc_array((signs, codes, starts), shape=(size, len(alive)))
+    coefficients = csc_array((signs, codes, starts), shape=(n_tables * size, len(alive)))
     shares, n_groups = patterns.by_group.take(alive, axis=0), patterns.by_group.shape[1]
     values = patterns.value[list(outputs)].take(alive, axis=1)
     factors = (shares[:, :, None] * values.T[:, None]).reshape(len(alive), -1)
-    table: np.ndarray = coefficients @ factors
-    add_subsets_beside(table)
-    return table.reshape(size, n_groups, len(outputs))
+    tables: np.ndarray = (coefficients @ factors).reshape(n_tables, size, -1)
+    for table in tables:
+        add_subsets_beside(table)
+    if n_tables == 2:
+        tables[0] += tables[1, ::-1]
+    whole: np.ndarray = tables[0].reshape(size, n_groups, len(outputs))
+    return whole
 
 
-def _add_by_size(  # noqa: PLR0917 - the parts of cubes, of which none is put in order before it is needed
+def _add_by_size(
     needed: Int[np.ndarray, "q"],
     barred: Int[np.ndarray, "q"],
-    sizes: UInt8[np.ndarray, "q"],
     values: Float64[np.ndarray, "k _"],
     at: Int64[np.ndarray, "q"],
     table: Coefficients,
 ) -> None:
     """Add the cubes whose values stand at some places, those that bar equally many players together."""
+    sizes = bit_counts(barred)
     order = np.argsort(sizes, kind="stable")
     needed, barred, value = needed.take(order), barred.take(order), values.take(at.take(order), axis=1)
     ends = np.cumsum(np.bincount(sizes, minlength=1)).tolist()
