@@ -15,7 +15,6 @@ from onlyif.explanation.selection import ONE_SIDED_95
 from onlyif.explanation.text import explanation_text
 from onlyif.references.marginal import fit_marginal
 from onlyif.restrictions.row_outputs import AddedRows, AskedRows
-from onlyif.setup import affordable
 from onlyif.setup.prepare import prepare
 
 RANDOM = np.random.default_rng(3)
@@ -39,13 +38,6 @@ MODELS = {
     "a link of a sum": LogisticRegression().fit(TABLE, LABEL),
     "a network": MLPClassifier((4,), tol=1.0, random_state=0).fit(TABLE, LABEL),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def not_all_rows_are_affordable():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(affordable, "MOST_ROWS_OF_LINKS", 1_000)
-        yield
 
 
 def work_of(model, **settings):

@@ -62,7 +62,8 @@ def test_links_take_rows_by_what_their_tables_cost(monkeypatch, model):
         (0.0, 1_000, 100),
     ):
         monkeypatch.setattr(affordable, "MOST_S", most_s)
-        monkeypatch.setattr(affordable, "MOST_ROWS_OF_LINKS", most_rows)
+        monkeypatch.setattr(affordable, "MOST_ROWS_OF_LINKED_TREES", most_rows)
+        monkeypatch.setattr(affordable, "MOST_ROWS_OF_LINKED_SUMS", most_rows)
         item = onlyif.explain(model, TABLE[:1], background=TABLE)[0]
         assert _said(n) in item.provenance.reference
     # Rows that are alike but for one player differ on a fourth of the subsets.

@@ -156,7 +156,8 @@ class Marginal(ReferenceRecipe):
         n_rows: Rows sampled from the background, None for all of them, or "auto" for as many as the way
             f_S(x) is computed affords: up to 30,000 where it is a sum of trees and up to 10,000 where it
             is a sum over features; where it is a link of such a sum, with a table a row, as many as take
-            about a tenth of a second for each instance, from 100 to 2,500; 100 where the model is asked.
+            about a tenth of a second for each instance, from 100 to 2,500 of trees and to 1,000 of features;
+            100 where the model is asked.
             Where these are few of those given, and outputs of single others are to be had, the smallest
             sets are chosen on up to 10,000 others.
     """
