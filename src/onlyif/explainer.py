@@ -208,7 +208,7 @@ class Explainer:
         if index is None and is_graph(X):
             raise SettingError("X is a graph: name the nodes to explain with index=...")
         if not isinstance(self.modality, Graphs | Modality):
-            refuse_single(X, self.background)
+            refuse_single(X, self.background, self.modality)
         if self.modality is None and is_array_api_obj(X) and X.ndim >= IMAGE_AXES:
             return replace(self, modality=Images())
         return self

@@ -183,7 +183,7 @@ SETTING, INPUT = onlyif.SettingError, onlyif.InputError
         ),
         (IMAGES[0], {"modality": Images(4), "background": IMAGES}, INPUT, r"one image is X\[None\]"),
         (IMAGES[0], {"size": 0.1, "background": IMAGES}, INPUT, r"one image is X\[None\]"),
-        (IMAGES[0], {"reference": BLACK}, INPUT, "rows, columns.*or .images, channels, height, width"),
+        (IMAGES[0], {"size": 0.1}, INPUT, r"one image is X\[None\]"),
         (IMAGES[0, 0], {"modality": Images(4), "reference": BLACK}, INPUT, "one image is"),
         (
             (IMAGES * 255).byte(),

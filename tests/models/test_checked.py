@@ -60,6 +60,14 @@ def test_a_model_that_raises_only_for_large_calls_has_no_row():
         CheckedPredictor(FunctionPredictor(function)).predict(ROWS)
 
 
+def test_what_lightgbm_says_of_categories_comes_with_what_to_do():
+    def function(batch):
+        raise ValueError("train and valid dataset categorical_feature do not match.")
+
+    with pytest.raises(ModelError, match=r"do not match\. Columns of texts .*astype\('category'\)"):
+        CheckedPredictor(FunctionPredictor(function)).predict(ROWS)
+
+
 def test_our_own_errors_and_interrupts_pass():
     def interrupted(batch):
         raise KeyboardInterrupt

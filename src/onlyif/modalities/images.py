@@ -269,23 +269,22 @@ def checked_images(data: Any, role: str) -> Float[Array, "b *x"]:
     return data
 
 
-def refuse_single(data: Any, background: Any) -> None:
+def refuse_single(data: Any, background: Any, modality: Images | None) -> None:
     """Refuse one image that lacks the axis of images.
 
     Args:
         data: What is to be explained.
         background: The background, or None.
+        modality: How images are explained; None where nobody said that these are images.
 
     Raises:
-        InputError: for three axes where the background has four.
+        InputError: for three axes, which no table has; of images, where the background has four.
     """
-    if not (is_array_api_obj(data) and is_array_api_obj(background)):
-        return
-    if data.ndim == IMAGE_AXES - 1 and background.ndim == IMAGE_AXES:
+    like = background.ndim if is_array_api_obj(background) else 0
+    if is_array_api_obj(data) and data.ndim == IMAGE_AXES - 1 and (modality is None or like == IMAGE_AXES):
         raise InputError(
-            f"got X of shape {tuple(data.shape)} and a background of images {tuple(background.shape)}; need "
-            "four axes, (images, channels, height, width): one image is X[None], images without channels "
-            "are X[:, None]"
+            f"got X of shape {tuple(data.shape)}; need (rows, columns) of a table, or (images, channels, "
+            "height, width): one image is X[None], images without channels are X[:, None]"
         )
 
 

@@ -26,6 +26,11 @@ T = TypeVar("T")
 _Answers = Float[np.ndarray, "..."]
 # Kernels differ with the number of rows: more rounding is allowed for than between equal calls.
 KERNELS = 64
+# What to do where a library's own words do not say it.
+_ADVICE = {
+    "categorical_feature do not match": " Columns of texts have to be categories, as in training: "
+    "table[column].astype('category')."
+}
 
 
 class Fault(Enum):
@@ -143,7 +148,8 @@ class CheckedPredictor(Predictor):
             if first is None
             else f"at row {first} of a call of {len(batch)} rows"
         )
-        return f"{self.meaning.model} raised {type(error).__name__} {place}: {error}"
+        advice = next((said for words, said in _ADVICE.items() if words in str(error)), "")
+        return f"{self.meaning.model} raised {type(error).__name__} {place}: {error}{advice}"
 
 
 def checked(inner: Predictor, batch: Batch) -> CheckedPredictor:
