@@ -42,7 +42,7 @@ found = onlyif.explain(
     background=images[:1200],
     size=[0.05, 0.1, 0.2],
     output="probability",
-    budget=3000,
+    budget=1500,
     progress=False,
 )
 digits = [f"digit {i}" for i in range(10)]

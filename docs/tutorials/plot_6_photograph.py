@@ -57,7 +57,7 @@ network = torch.nn.Sequential(
     torch.nn.Linear(16, 2),
 )
 optimiser = torch.optim.Adam(network.parameters(), 0.01)
-for step in range(80):
+for step in range(64):
     some = slice(step % 8 * 100, step % 8 * 100 + 100)
     optimiser.zero_grad()
     torch.nn.functional.cross_entropy(network(images[some]), label[some]).backward()
