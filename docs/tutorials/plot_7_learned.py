@@ -83,7 +83,7 @@ table.round(3)
 # --------------
 # The full search finds the better sets; the learned explainer needs an eighth of its model rows. On images as
 # small as these, the short search does much of the work. On larger images, a training takes far more model
-# rows than a search on one image, so that it only pays for thousands of images, and it has not been shown that
-# its sets are as good. Two things to check: compare with the full search on some images, as here, and test
+# rows than a search on one image, so it only pays for thousands of images, and it has not been shown that its
+# sets are as good. Two things to check: compare with the full search on some images, as here, and test
 # whether the masks give the label away, which a learned mask can do without pointing at evidence:
 # :doc:`/amortised` shows how.
