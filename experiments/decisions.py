@@ -4,13 +4,12 @@
     python experiments/decisions.py --data FOLDER --out FOLDER --rows 20 --models lightgbm-margin
 
 The first folder holds adult/adult.csv.gz, the second is filled: what is in it is not computed again.
-Printed are, over 100 background rows (the former default), over 122 (the default of probabilities before
-their smallest sets were chosen on more), at the default, with a confidence of .95 and against the rows that
-are decided otherwise: the share of sets with members that speak against the prediction (all of them are
-marked); the verdicts on 10,000 fresh rows; the time a row. Then, for
-backgrounds drawn from disjoint parts of the table, how often two of them give the same set, and how often a
-set whose stated stability is at least .9 recurs in the others: of all such statements, and over the rows
-with any. Errors are standard errors over rows.
+Printed are, over 100 and 122 background rows (former defaults, the second one of probabilities), at the
+default, with a confidence of .95 and against the rows that are decided otherwise: the share of sets with
+members that speak against the prediction (all of them are marked); the verdicts on 10,000 fresh rows; the
+time a row. Then, for backgrounds drawn from disjoint parts of the table, how often two of them give the same
+set, and how often a set whose stated stability is at least .9 recurs in the others: of all such statements,
+and over the rows with any. Errors are standard errors over rows.
 """
 
 import argparse
