@@ -133,7 +133,7 @@ def main():
     """The parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--nodes", type=int, default=16)
+    parser.add_argument("--nodes", type=int, default=64)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--parts", nargs="+", default=["speed", "size", "million"])
     args = parser.parse_args()

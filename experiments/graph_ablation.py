@@ -19,14 +19,14 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from graph_ours import FLAT, PAPER, OurSettings, pns_scores
+from graph_ours import DEFAULT, PAPER, OurSettings, pns_scores
 from graph_worlds import BLOCK, arguments, kept, nodes_of, parsed, slug
 from outputs import save_text
 from table2 import cell, explained
 
 from onlyif.causation.abduction import Unweighted
 
-SETTINGS = {"recommended": FLAT, "paper": PAPER}
+SETTINGS = {"recommended": DEFAULT, "paper": PAPER}
 SHOWN = ("hard FID+", "hard FID-", "soft FID+", "soft FID-", "Gini", "Recall@12")
 
 
@@ -57,7 +57,7 @@ def rows(given: Namespace, folder: Path) -> pd.DataFrame:
             for name, changed in without(SETTINGS[kind]).items():
                 for first in range(0, given.nodes, BLOCK):
                     some = here.tested[first : first + BLOCK]
-                    scorer = partial(pns_scores, settings=changed, seed=seed)
+                    scorer = pns_scores(here.world.egos, changed, seed)
                     path = folder / f"{kind}_{slug(name)}_{seed}_{first // BLOCK}.csv"
                     if some:
                         table = kept(path, partial(explained, here.world, scorer, some))

@@ -1,7 +1,6 @@
 """Graphs of the experiments, the ego graphs that stand for them, the protocol, and the methods compared."""
 
 import importlib
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +12,6 @@ import torch
 from onlyif.metrics import ConstantFill, FidelityMinus, FidelityPlus, Sparseness
 from onlyif.models.base import Meaning
 from onlyif.models.differentiable import DifferentiablePredictor
-from onlyif.searches.gradient import Schedule
 
 pytest.importorskip("torch_geometric")
 pytest.importorskip("captum")
@@ -264,39 +262,12 @@ def test_nodes_of_tuning_training_and_the_table_are_apart(load, small):
     assert not set(rest) & set(some) and all(graph.parts["train"][list(rest)])
 
 
-def test_ours_gives_what_the_library_gives_through_the_layers(load, stars):
-    from torch_geometric.explain import Explainer
-
-    from onlyif.interop.pyg import (
-        EdgeMaskSettings,
-        FANSExplainer,
-        FANSGraphSettings,
-        SufficientNecessaryExplainer,
-    )
-
-    ours, graph, ego = load("graph_ours"), stars.graph, stars.of(0)
-    config = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
-
-    def through_layers(algorithm):
-        explainer = Explainer(
-            stars.network, algorithm, explanation_type="model", edge_mask_type="object", model_config=config
-        )
-        found = explainer(graph.x, graph.edge_index, index=torch.tensor([0]))
-        return found.masks_of_nodes.to_dense()[0, ego.entries]
-
-    how = {"undirected": False, "probabilities": False, "seed": 0}
-    short = replace(ours.from_gradients(steps=3).fans, subgraphs=0)
-    for settings in (short, FANSGraphSettings(short.ascent, reading="all", subgraphs=0)):
-        found = ours.pns_scores(ego, ours.OurSettings(settings), 0)
-        assert torch.allclose(found, through_layers(FANSExplainer(settings, **how)), atol=1e-4)
-    gaps = EdgeMaskSettings(Schedule(3, 1.0, 0.02, (0.9, 0.999), normalised=True))
-    found = ours.gap_scores(ego, gaps, 0.5)
-    assert torch.allclose(found, through_layers(SufficientNecessaryExplainer(0.5, gaps, **how)), atol=1e-3)
-
-
-def test_ours_starts_from_gradients_and_finds_the_message_that_decides(load, stars):
-    ours, ego = load("graph_ours"), stars.of(0)
-    start = ours.led(ego, 8, 0)
-    assert start.min() > 0 and start.max() < 1 and start.sort().values.diff().min() > 0
-    scores = ours.pns_scores(ego, ours.from_gradients(), 0)
-    assert ego.messages.ends[:, scores.argmax()].tolist() == [ego.nodes.tolist().index(1), 0]
+def test_ours_finds_the_message_that_decides_of_many_nodes_at_once(load, stars):
+    ours, methods, egos = load("graph_ours"), load("graph_methods"), [stars.of(0), stars.of(6)]
+    world = methods.World(stars, (), 0)
+    for name, settings in (("ours", ours.DEFAULT), ("ours, relaxed sets", 0.5)):
+        begun = methods.METHODS[name].begun(world, settings)
+        scores, other = begun(egos)
+        assert len(other) == egos[1].count and torch.allclose(begun(egos[:1])[0], scores, atol=1e-5)
+        ends = egos[0].messages.ends[:, scores.argmax()].tolist()
+        assert ends == [egos[0].nodes.tolist().index(1), 0], name

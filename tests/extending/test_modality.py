@@ -90,7 +90,7 @@ def test_search_where_there_are_many_words():
     [
         ({"background": TEXTS}, "background has no use with Sentences.*deleted"),
         ({"reference": onlyif.Marginal()}, "reference has no use with Sentences"),
-        ({"groups": {"a": ["word 1"]}}, "groups are of columns"),
+        ({"groups": {"a": ["word 1"]}}, "groups are of columns or edges"),
         ({"criterion": onlyif.PNS(baseline="x")}, "baseline.*no use"),
         ({"criterion": onlyif.PNS(sample="nearest")}, "sample.*no use"),
     ],

@@ -26,6 +26,7 @@ from onlyif.interop.pyg_causes import measures
 from onlyif.interop.pyg_edges import EdgeQuestion, edge_task
 from onlyif.interop.pyg_fans import led_start
 from onlyif.modalities.base import Queries
+from onlyif.models.convolutions import convolutions_of
 from onlyif.models.tiled import TiledFeatures
 from onlyif.samples.dropped import DroppedSample
 from onlyif.searches.ascent_settings import paper_graph_settings, recommended_graph_settings
@@ -134,8 +135,8 @@ def test_sets_of_masked_messages_are_those_of_torch_geometrics_masks():
 
 
 def test_features_are_repeated_only_where_a_model_needs_them_to_be():
-    assert task_of(Net(), 1).lean
-    assert not task_of(Net(SAGEConv), 1).lean
+    assert task_of(Net(), 1).model.lean
+    assert not task_of(Net(SAGEConv), 1).model.lean
     rows, index = torch.randn(3, 4), torch.tensor([2, 0, 0, 1])
     plain = rows[index]
     linear, other = nn.Linear(4, 2), torch.randn(2, 4)
@@ -338,6 +339,108 @@ def test_masks_leave_the_layers_also_on_errors_and_after_another_explainer():
     with pytest.raises(ModelError, match=r"RuntimeError.*no more"):
         explained(FANSExplainer(FEW), Failing(), 1)
     assert [each[:4] for each in state(net)] == [each[:4] for each in before]
+
+
+@pytest.mark.parametrize("undirected", [False, True])
+def test_convolutions_send_only_what_arrives_with_the_same_answers_and_gradients(undirected, monkeypatch):
+    net, ends = Net().eval(), torch.cat([BOTH, torch.tensor([[2, 5], [2, 5]])], dim=1)
+    question, index = replace(QUESTION, undirected=undirected), torch.tensor([1, 10, 6, 3])
+    task = task_of(net, index, question, ends)
+    assert task.model.sizes[0] < task.egos[0].size
+    monkeypatch.setattr("onlyif.models.edge_predictor.convolutions_of", lambda model: None)
+    plain = task_of(net, index, question, ends)
+    assert [ego.size for ego in plain.egos] == list(plain.model.sizes)
+    draws, (_, _, there) = torch.Generator().manual_seed(3), task.instances(np.array([0, 2, 3]))
+    masks = torch.rand(7, there.shape[1], generator=draws, dtype=torch.float64)
+    answers = []
+    for one in (task, plain):
+        leaf = masks.clone().requires_grad_()
+        rows = torch.cat([torch.tensor([0, 0, 1, 2, 2, 3, 0])[:, None].double(), leaf], dim=1)
+        with one.predictor.opened() as opened, torch.enable_grad():
+            outputs = opened.respond(rows)
+            answers.append((outputs.detach(), *torch.autograd.grad(outputs[:, 0].sum(), leaf)))
+    for own, other in zip(*answers, strict=True):
+        torch.testing.assert_close(own, other, rtol=0, atol=1e-12)
+    assert [layer._cached_edge_index for layer in (net.first, net.second)] == [None, None]
+
+
+class Counting(Net):
+    """Looks at the edges beside its layers."""
+
+    def forward(self, x, edge_index):
+        return super().forward(x, edge_index) + 0.01 * edge_index.shape[1]
+
+
+def test_a_model_that_looks_at_edges_itself_is_given_all_of_them():
+    net = Counting().eval()
+    with pytest.raises(ModelError, match="answers for node"):
+        task_of(net, torch.tensor([1]))
+    found = convolutions_of(net)
+    assert found is not None and convolutions_of(Net(SAGEConv)) is None
+    with pytest.raises(ValueError, match="nothing"), found.sending(BOTH, torch.ones(18)):
+        raise ValueError("nothing")
+    assert net.first._cached_edge_index is None
+
+
+def test_many_edges_are_ranked_along_a_gradient_of_all_nodes_together(monkeypatch):
+    monkeypatch.setattr("onlyif.setup.edge_rankings.MOST_PLAYERS", 4)
+    net, graph, how = Net(), onlyif.Graph(X, BOTH), onlyif.Graphs(2, hidden="messages")
+    calls, forward = [], Net.forward
+    monkeypatch.setattr(
+        Net, "forward", lambda self, x, *more: (calls.append(len(x)), forward(self, x, *more))[1]
+    )
+
+    def of(index, **more):
+        calls.clear()
+        return onlyif.explain(net, graph, index=index, modality=how, output="probability", **more)
+
+    found = of([10, 3, 6, 1, 0])
+    together = len(calls)
+    assert [item.row for item in found] == [10, 3, 6, 1, 0]
+    ranked = [item for item in found if "gradient" in item.provenance.search]
+    assert [item.row for item in ranked] == [3, 1]
+    assert state(net) == state(Net()) and net.training
+    for item in ranked:
+        (alone,) = of(item.row)
+        assert together < 1.5 * len(calls)
+        assert alone.sets == item.sets and alone.prediction == item.prediction
+        (exact,) = of(item.row, search="exhaustive")
+        assert (exact.epsilon, exact.total_gap) == (item.epsilon, item.total_gap)
+        for kind, gap in (("sufficient", "sufficiency"), ("necessary", "necessity")):
+            assert getattr(item.sets[kind], gap).value <= item.epsilon
+            assert exact.sets[kind].size <= item.sets[kind].size <= exact.sets[kind].size + 1
+        assert len(item.sufficient.directions) == item.sufficient.size
+        assert item.alternatives["sufficient"].count >= 1 and "Node" in str(item)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"keep": "1 - 3"},
+        {"search": "beam"},
+        {"distance": "discrete"},
+        {"criterion": "pns", "budget": 3000},
+    ],
+)
+def test_what_a_gradient_cannot_do_is_searched_as_before(asked, monkeypatch):
+    monkeypatch.setattr("onlyif.setup.edge_rankings.MOST_PLAYERS", 4)
+    how = onlyif.Graphs(2, hidden="messages")
+    (item,) = onlyif.explain(Net(), onlyif.Graph(X, BOTH), index=1, modality=how, **asked)
+    assert "gradient" not in item.provenance.search
+
+
+def test_an_edge_shares_in_the_score_of_the_edge_the_other_way():
+    ends = torch.cat([BOTH, torch.tensor([[7, 2, 2], [5, 2, 1]])], dim=1)
+    own, shared = (
+        explained(FANSExplainer(replace(FEW, other_way=share), probabilities=False), Net(), 3, ends).edge_mask
+        for share in (0.0, 0.25)
+    )
+    pairs = ends.T.tolist()
+    for edge, (source, target) in enumerate(pairs):
+        other = pairs.index([target, source]) if [target, source] in pairs else edge
+        if own[other] == 0:  # does not play: received too far away
+            other = edge
+        assert float(shared[edge]) == pytest.approx(float(own[edge] + 0.25 * own[other]) / 1.25, abs=1e-6)
 
 
 def _planted():

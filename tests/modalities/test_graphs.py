@@ -142,6 +142,58 @@ def test_edges_each_way_are_players_of_a_graph_whose_edges_go_one_way():
     assert paired.names == ("2 - 3", "1 - 3", "3 - 5", "0 - 1", "1 - 2", "4 - 5")
 
 
+def test_groups_of_edges_play_as_one(found):
+    groups = {"triangle": ["1 - 2", "2 - 3", "1 - 3"], "far": ["6 - 7", "5 - 6"]}
+    graph = Graph(X, BOTH)
+    items = onlyif.explain(convolved, graph, index=[1, 3, 6], modality=TWO, groups=groups, keep_table=True)
+    assert items[2].names == ("far", "4 - 5") and items[2].values == ("5 - 6, 6 - 7", "")
+    for item, plain in zip(items, found, strict=False):
+        assert [item.row, item.noun] == [plain.row, "edge"]
+        of = [next((g for g, edges in groups.items() if name in edges), name) for name in plain.names]
+        keep = keep_of_codes(np.arange(2 ** len(item.names)), len(item.names))
+        codes = keep[:, [item.names.index(name) for name in of]] @ (1 << np.arange(len(of)))
+        assert np.allclose(item.table, plain.table[codes], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ({"a": ["0 - 9"]}, "the group 'a' holds none of the edges.*called as '0 - 1'"),
+        ({"a": ["1 - 2"], "b": ["1 - 2"]}, "the edge '1 - 2' is in the groups 'a' and 'b'"),
+        ({"1 - 3": ["1 - 2"]}, "called like the edge '1 - 3'"),
+    ],
+)
+def test_groups_that_are_none(groups, said):
+    with pytest.raises(onlyif.SettingError, match=said):
+        onlyif.explain(convolved, Graph(X, BOTH), index=1, modality=TWO, groups=groups)
+
+
+def test_edges_have_directions_alternatives_verdicts_and_constraints(found):
+    plain = found[1]
+    table, d, near = plain.table, len(plain.names), plain.epsilon + 1e-9
+    codes = np.arange(2**d)
+    sufficient = codes[np.abs(table - table[-1]) <= near]
+    minimal = [c for c in sufficient if not any(c & o == o and c != o for o in sufficient)]
+    assert plain.alternatives["sufficient"].count == len(minimal)
+    for kind in ("sufficient", "necessary", "unified"):
+        assert len(plain.sets[kind].directions) == plain.sets[kind].size
+    assert "Node 3" in str(plain)
+    other = next(name for i, name in enumerate(plain.names) if not plain.sufficient.keep[i])
+    number = plain.names.index(other)
+    first, name = plain.sufficient.players[0], plain.sufficient.names[0]
+    has_first, has_other = sufficient >> first & 1 == 1, sufficient >> number & 1 == 1
+    for asked, allowed in (
+        ({"keep": other}, has_other),
+        ({"never": name}, ~has_first),
+        ({"order": {name: [other]}}, ~has_first | has_other),
+    ):
+        (item,) = onlyif.explain(convolved, Graph(X, BOTH), index=3, modality=TWO, **asked)
+        sizes = [int(code).bit_count() for code in sufficient[allowed]]
+        assert item.sufficient.size == min(sizes)
+    (dear,) = onlyif.explain(convolved, Graph(X, BOTH), index=3, modality=TWO, costs={name: 100.0})
+    assert (name in dear.sufficient.names) == has_first.all()
+
+
 def test_weights_self_loops_and_edges_that_are_there_twice():
     ends = np.concatenate([BOTH, [[1, 1, 2], [1, 2, 1]]], axis=1)
     graph = Graph(X, ends, np.linspace(0.5, 2, ends.shape[1]))

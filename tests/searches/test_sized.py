@@ -100,7 +100,7 @@ def test_swaps_never_make_a_set_worse_and_keep_regions_few(gaps: BlendedGaps) ->
 
     before = judge(first.float())
     for how in (Swaps(12), Swaps(12, most_regions=2)):
-        end = swapped(judge, first, (4, 4), how)
+        end = swapped(judge, first, (4, 4), how, gaps.there[numbers])
         assert torch.allclose(end.costs, judge(end.sets.float()))
         assert (end.costs <= before).all() and (end.costs < before).float().mean() > 0.5
         assert (end.sets[:, :-1] <= end.sets[:, 1:]).all()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import final
 
 import numpy as np
@@ -25,11 +24,9 @@ from onlyif.explanation.layout import empty_reason
 from onlyif.explanation.pixels import PixelNames
 from onlyif.explanation.selection import Measure
 from onlyif.searches.base import Cloud
+from onlyif.searches.ranked import COARSE_LOOKS, between, looks
 from onlyif.searches.sized import SizedSearch, SizedSets, highest
 
-# Sizes at which each ranking is looked at for the smallest sets within ε: first from one pixel to all, in
-# equal ratios; then between the last that is not within ε and the first that is.
-COARSE_LOOKS, FINE_LOOKS = 20, 8
 KINDS = {"sufficient": 1.0, "necessary": 0.0}
 UNIFIED = "unified"
 
@@ -189,34 +186,12 @@ class SizedTask:
         return {kind: of_alphas[self.alphas.index(alpha)].copy() for kind, alpha in kinds.items()}
 
 
-def looks(first: int, last: int, most: int) -> tuple[int, ...]:
-    """Different sizes from a first to a last one, in equal ratios.
-
-    Args:
-        first: The smallest, at least 1.
-        last: The largest.
-        most: About how many.
-
-    Example:
-        >>> looks(1, 100, 5)
-        (1, 3, 10, 32, 100)
-    """
-    return tuple(sorted({round(size) for size in np.geomspace(first, last, most).tolist()}))
-
-
 def _between(
     scores: Float[Tensor, "d"], looked: Bool[Tensor, "m d"], within: Bool[np.ndarray, "m"]
 ) -> Bool[Tensor, "f d"]:
     """Sets of sizes between the last one that is not within ε and the first that is."""
-    sizes = [int(size) for size in looked.sum(1).tolist()]
-    first = int(within.argmax()) if within.any() else len(sizes)
-    low = sizes[first - 1] if first else 0
-    high = sizes[first] if first < len(sizes) else len(scores)
-    step = max(1, ceil((high - low) / (FINE_LOOKS + 1)))
-    fine = [min(low + step * (i + 1), high) for i in range(FINE_LOOKS)]
-    order = torch.empty_like(scores, dtype=torch.int64)
-    order[scores.argsort(descending=True, stable=True)] = torch.arange(len(scores))
-    return torch.stack([order < size for size in fine])
+    sizes = between([int(size) for size in looked.sum(1).tolist()], within.tolist(), len(scores))
+    return highest(scores[None], tuple(sizes))[0]
 
 
 def _both(gaps: BlendedGaps, numbers: Tensor, sets: Bool[Tensor, "b m d"]) -> Float64[np.ndarray, "b m two"]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from typing_extensions import override
 
@@ -38,6 +38,7 @@ class BlendedGaps(SizedCost):
         base: f_0, the mean over the fillings.
         max_rows: Most rows of one model call.
         grid: Who plays, each in or out as a whole; None makes every pixel a player.
+        plays: Who of these is there in each image; None is all.
     """
 
     predictor: DifferentiablePredictor
@@ -48,6 +49,7 @@ class BlendedGaps(SizedCost):
     base: Float[Tensor, "b"]
     max_rows: int
     grid: Grid | None = None
+    plays: Bool[Tensor, "b d"] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -66,6 +68,11 @@ class BlendedGaps(SizedCost):
     @override
     def n_players(self) -> int:
         return self.players.shape[0]
+
+    @property
+    @override
+    def there(self) -> Bool[Tensor, "b d"]:
+        return super().there if self.plays is None else self.plays
 
     @property
     @override

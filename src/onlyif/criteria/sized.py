@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jaxtyping import Float, Int64
+import torch
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from onlyif.core.shapes import Instances
@@ -22,6 +23,12 @@ class SizedCost(ABC):
     @abstractmethod
     def n_players(self) -> int:
         """The number of players of each image."""
+
+    @property
+    def there(self) -> Bool[Tensor, "b d"]:
+        """Who plays in each image; all, unless there are fewer in some."""
+        shape = len(self.images), self.n_players
+        return torch.ones(shape, dtype=torch.bool, device=self.images.device)
 
     @property
     @abstractmethod

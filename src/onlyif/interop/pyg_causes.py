@@ -49,6 +49,8 @@ class FANSGraphSettings:
             the change of all outputs.
         subgraphs: Random subgraphs of half of the edges, by whose slopes the edges are ranked before the
             first step; 0 starts with all edges alike.
+        other_way: How much the score of the edge the other way counts beside an edge's own. With more of it
+            both ways of an edge come near each other in the ranking.
         n_perturbations: Random choices for each input of E by which the told probabilities are estimated,
             where they are too many to be enumerated.
     """
@@ -61,6 +63,7 @@ class FANSGraphSettings:
     c: float | None = 0.5
     reading: str = "fall"
     subgraphs: int = 32
+    other_way: float = 0.25
     n_perturbations: int = 16
 
     def __post_init__(self) -> None:
@@ -125,6 +128,7 @@ _KINDS: dict[str, Kind] = {
     "c": Either((Number(above=0.0), None)),
     "reading": Name(("fall", "change", "all"), "reading"),
     "subgraphs": Whole(least=0),
+    "other_way": Number(least=0.0, most=1.0),
     "n_perturbations": Whole(least=1),
 }
 
@@ -133,7 +137,7 @@ def paper_fans() -> FANSGraphSettings:
     """The printed way, taken literally: differences as they are, c by the rule of weak noise."""
     ascent = paper_graph_settings()
     return FANSGraphSettings(
-        ascent, n=20, scaled=False, c=None, reading="all", subgraphs=0, n_perturbations=50
+        ascent, n=20, scaled=False, c=None, reading="all", subgraphs=0, other_way=0.0, n_perturbations=50
     )
 
 

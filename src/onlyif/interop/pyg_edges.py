@@ -27,7 +27,8 @@ from onlyif.engine.soft import plain_outputs
 from onlyif.modalities.ego_graphs import EgoGraph, Graph, surroundings_of
 from onlyif.modalities.graphs import EdgeModality, GraphNodes, Graphs
 from onlyif.models.differentiable import DifferentiablePredictor
-from onlyif.models.edge_masks import EdgeMasking, MessageMasks, WeightMasks, masked_ego_graphs
+from onlyif.models.edge_masks import EdgeMasking, MessageMasks, WeightMasks
+from onlyif.models.edge_predictor import EdgePredictor, alike, masked_ego_graphs, whole_rows
 from onlyif.setup.foundation import Source
 from onlyif.setup.graphs import TOLERANCE, graph_instances, nodes_of, rows_a_call
 from onlyif.setup.options import Options
@@ -35,8 +36,6 @@ from onlyif.setup.options import Options
 MASKS: Mapping[str, EdgeMasking] = {"messages": MessageMasks(), "weights": WeightMasks()}
 # The arguments of a model that go with edges.
 OF_EDGES = ("edge_weight", "edge_attr")
-# Nodes share calls with others that have at most so many times their edges: shorter rows are filled up.
-MOST_UNLIKE = 2.0
 # Edges of a node that may be players: a gradient asks for all of them at once.
 MOST_EDGES = 20_000
 # The column that says which ego graph a row is of.
@@ -105,20 +104,23 @@ class EdgeTask:
     Args:
         modality: The graph.
         egos: What is around each node.
-        predictor: The model.
+        model: The model.
         targets: The output of each node that is explained.
         question: How the model is asked.
         masking: How masks reach it.
-        lean: Whether the features of nodes take no room in a call.
     """
 
     modality: EdgeModality
     egos: tuple[EgoGraph, ...]
-    predictor: DifferentiablePredictor
+    model: EdgePredictor
     targets: Int64[np.ndarray, "b"]
     question: EdgeQuestion
     masking: EdgeMasking
-    lean: bool
+
+    @property
+    def predictor(self) -> DifferentiablePredictor:
+        """The model as a predictor of rows of masks."""
+        return self.model.predictor
 
     @property
     def counts(self) -> Int64[np.ndarray, "b"]:
@@ -135,17 +137,7 @@ class EdgeTask:
         Args:
             least: Nodes with fewer players are left out.
         """
-        counts = self.counts
-        group: list[int] = []
-        for number in np.argsort(counts, kind="stable").tolist():
-            if counts[number] < least:
-                continue
-            if group and counts[number] > MOST_UNLIKE * counts[group[0]]:
-                yield np.array(group)
-                group = []
-            group.append(number)
-        if group:
-            yield np.array(group)
+        return alike(self.counts, least)
 
     def instances(self, numbers: Int64[np.ndarray, "p"]) -> tuple[Tensor, Tensor, Bool[Tensor, "p d"]]:
         """Some nodes as rows: with all edges, with none, and which player is one.
@@ -153,13 +145,7 @@ class EdgeTask:
         Args:
             numbers: The nodes.
         """
-        counts = self.counts[numbers]
-        there = torch.from_numpy(np.arange(counts.max()) < counts[:, None])
-        number = torch.from_numpy(numbers)[:, None]
-        rows = [
-            torch.cat([number, edges], dim=1).to(self.predictor.dtype) for edges in (there, 0 * there.long())
-        ]
-        return rows[0], rows[1], there
+        return whole_rows(self.counts, numbers, self.predictor.dtype)
 
     def rows_a_call(self, numbers: Int64[np.ndarray, "p"]) -> int:
         """The most ego graphs of one call.
@@ -167,8 +153,8 @@ class EdgeTask:
         Args:
             numbers: The nodes.
         """
-        egos = [self.egos[i] for i in numbers.tolist()]
-        return rows_a_call(self.modality, egos, self.question.max_rows, lean=self.lean)
+        sizes = [self.model.sizes[i] for i in numbers.tolist()]
+        return rows_a_call(self.modality, sizes, self.question.max_rows, lean=self.model.lean)
 
     def gaps(
         self, numbers: Int64[np.ndarray, "p"], subset: Bool[Tensor, "p d"]
@@ -268,7 +254,7 @@ def edge_task(
             together = readout(model(x, edge_index, **further))
         _check_apart(made.predictor, egos, together)
     targets = _targets(model_config, target, np.array([ego.node for ego in egos]))
-    return EdgeTask(modality, egos, made.predictor, targets, question, masking, made.lean)
+    return EdgeTask(modality, egos, made, targets, question, masking)
 
 
 def _ego_graphs(

@@ -7,15 +7,16 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch_geometric.explain import ExplainerAlgorithm, Explanation
 from typing_extensions import override
 
-from onlyif.core.arguments import Flag, Made
+from onlyif.core.arguments import Made
 from onlyif.core.errors import OnlyIfWarning
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.engine.soft import slopes
-from onlyif.interop.pyg_causes import FANSGraphSettings, measures
-from onlyif.interop.pyg_edges import NUMBERED, EdgeQuestion, EdgeTask, edge_task, supported
+from onlyif.interop.pyg_algorithm import EdgeAlgorithm
+from onlyif.interop.pyg_causes import FANSGraphSettings
+from onlyif.interop.pyg_edges import NUMBERED, EdgeTask
+from onlyif.modalities.ego_graphs import EgoGraph
 from onlyif.searches.ascent import Ascended, ascend
 
 # How far apart the first and the last edge start, as log odds.
@@ -25,7 +26,7 @@ LEAST = 1e-30
 
 
 @final
-class FANSExplainer(ExplainerAlgorithm):  # type: ignore[misc]  # untyped base
+class FANSExplainer(EdgeAlgorithm):
     """How necessary and sufficient a cause of a node's prediction each edge is: ascent of PNS over edges.
 
     The explanation's `edge_mask` has the scores in [0, 1]; of several nodes the largest counts, and
@@ -36,69 +37,23 @@ class FANSExplainer(ExplainerAlgorithm):  # type: ignore[misc]  # untyped base
 
     Args:
         settings: How; None is recommended, `paper_fans()` the printed way.
-        masks: "messages" multiplies the messages in torch_geometric's layers and leaves degrees as they
-            are; "weights" multiplies the argument `edge_weight` of the model.
-        undirected: Whether the edges between two nodes are one player; None for where each has its like. Of
-            masked messages each way for itself tells more.
-        hops: How far messages travel; None reads it off the layers.
-        probabilities: Whether PN, PS and PNS of the sets are asked for; they take as long as the ascent.
-        seed: Seed of all draws; global random states stay as they are.
-        max_rows: Most ego graphs of one model call; large ones take fewer.
+        **edges: How edges play, and how the model is asked: the arguments of `EdgeAlgorithm`.
 
     References:
         [chen2024] sections 4.7 and 5.3, with the corrections in the guide.
     """
 
-    def __init__(
-        self,
-        settings: FANSGraphSettings | None = None,
-        *,
-        masks: str = "messages",
-        undirected: bool | None = False,
-        hops: int | None = None,
-        probabilities: bool = True,
-        seed: int = 0,
-        max_rows: int = 2048,
-    ) -> None:
-        super().__init__()
+    def __init__(self, settings: FANSGraphSettings | None = None, **edges: Any) -> None:
+        super().__init__(**edges)
         self.settings = Made((FANSGraphSettings,)).take("settings", settings or FANSGraphSettings())
-        self.question = EdgeQuestion(masks, undirected, hops, seed, max_rows)
-        self.probabilities = Flag().take("probabilities", probabilities)
+
+    @property
+    @override
+    def tested(self) -> FANSGraphSettings:
+        return self.settings
 
     @override
-    def supports(self) -> bool:
-        return supported(self)
-
-    @override
-    @torch.inference_mode(mode=False)  # whose tensors have no gradients
-    def forward(
-        self, model: Any, x: Any, edge_index: Any, *, target: Tensor, index: Any = None, **kwargs: Any
-    ) -> Explanation:
-        """The explanation of some nodes.
-
-        Args:
-            model: A model of torch_geometric's layers, or with `masks="weights"` any with `edge_weight`.
-            x: Features of the nodes.
-            edge_index: The edges.
-            target: The class of each node that is explained.
-            index: The nodes; None is all of them.
-            **kwargs: `edge_weight` and `edge_attr`, where the model takes them.
-
-        Raises:
-            InputError: if the graph or the nodes cannot be used as they are.
-            ModelError: if masks do not reach the model, or it answers otherwise on a node's ego graph.
-            SettingError: if nobody knows how far messages travel.
-        """
-        task = edge_task(
-            self.question,
-            self.model_config,
-            model,
-            x=x,
-            edge_index=edge_index,
-            target=target,
-            index=index,
-            further=kwargs,
-        )
+    def scores(self, task: EdgeTask) -> list[Float[Tensor, "_"]]:
         scores = task.scores()
         stuck: list[int] = []
         for numbers in task.groups(least=2):
@@ -106,16 +61,21 @@ class FANSExplainer(ExplainerAlgorithm):  # type: ignore[misc]  # untyped base
                 risen, counts = self._ascended(task, some), task.counts[some].tolist()
                 stuck += [task.egos[i].node for i, moved in zip(some, risen.moved, strict=True) if not moved]
                 for number, own, count in zip(some.tolist(), risen.scores, counts, strict=True):
-                    scores[number] = own[:count].float()
+                    scores[number] = self._both_ways(task.egos[number], own[:count].float())
         if stuck:
             warnings.warn(
                 f"PNS has no slope for {sorted(stuck)}: every mask changes their predictions by far more "
                 "than c, or none does, and their scores are those of the start; try another c, or sets, "
                 "which need no slope: onlyif.explain(model, data, index=...)",
                 OnlyIfWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return task.explanation(scores, measures(task, scores, self.settings if self.probabilities else None))
+        return scores
+
+    def _both_ways(self, ego: EgoGraph, own: Float[Tensor, "d"]) -> Float[Tensor, "d"]:
+        """Scores with a share of those of the edges the other way."""
+        share = self.settings.other_way
+        return (own + share * own[torch.from_numpy(ego.other_way)]) / (1 + share)
 
     def _ascended(self, task: EdgeTask, numbers: Int64[np.ndarray, "p"]) -> Ascended:
         settings, (x, none, there) = self.settings, task.instances(numbers)

@@ -7,7 +7,8 @@ stay. What the model answers on the ego graph is then what it answers on the who
 the players are deleted.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -15,7 +16,7 @@ from array_api_compat import is_array_api_obj
 from jaxtyping import Int64
 
 from onlyif.core.arrays import namespace, on_host
-from onlyif.core.errors import InputError, LimitError
+from onlyif.core.errors import InputError, LimitError, SettingError
 from onlyif.modalities.base import InstancePlayers
 
 # Who plays at a node without edges: hiding this changes nothing, so that every set is empty.
@@ -114,6 +115,59 @@ class EgoGraph:
     edges: Int64[np.ndarray, "e"]
     player: Int64[np.ndarray, "e"]
     players: InstancePlayers
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many nodes and edges there are."""
+        return len(self.nodes), len(self.edges)
+
+    @property
+    def other_way(self) -> Int64[np.ndarray, "d"]:
+        """The player of the edge the other way of each player's; itself where there is none."""
+        playing = self.player >= 0
+        player, (source, target) = self.player[playing], self.nodes[self.ends[:, playing]].astype(np.int64)
+        n = int(self.nodes.max()) + 1
+        order = np.argsort(source * n + target)
+        keys, wanted = (source * n + target)[order], target * n + source
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        there = keys[place] == wanted
+        other = np.arange(self.players.count)
+        other[player[there]] = player[order][place[there]]
+        return other
+
+
+def grouped(ego: EgoGraph, groups: Mapping[str, Sequence[str]]) -> EgoGraph:
+    """The same with groups of edges as players, each in the place of the first of them.
+
+    Args:
+        ego: What is around a node.
+        groups: The names of the edges in each group; those that are not around this node are passed over.
+
+    Raises:
+        SettingError: if an edge is in two groups, or a group is called like another edge.
+    """
+    group_of = dict[str, str]()
+    for group, edges in groups.items():
+        for edge in edges:
+            if group_of.setdefault(edge, group) != group:
+                raise SettingError(f"the edge {edge!r} is in the groups {group_of[edge]!r} and {group!r}")
+    members = dict[str, list[int]]()
+    for player, name in enumerate(ego.players.names):
+        group = group_of.get(name, name)
+        if group == name and name in groups and name not in groups[name]:
+            raise SettingError(f"a group is called like the edge {name!r}; give it another name")
+        members.setdefault(group, []).append(player)
+    number = np.full(ego.players.count + 1, -1)
+    for place, players in enumerate(members.values()):
+        number[players] = place
+    values = tuple(
+        ", ".join(ego.players.names[player] for player in players) if group in groups
+        else ego.players.values[players[0]]
+        for group, players in members.items()
+    )  # fmt: skip
+    players = InstancePlayers(tuple(members), values, ego.players.note)
+    # The last place stands for edges that are nobody's.
+    return replace(ego, player=number[ego.player], players=players)
 
 
 @final

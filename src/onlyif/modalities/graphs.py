@@ -141,9 +141,17 @@ class EdgeModality(Modality):
         shown = queries.shown[rows]
         if not self.density:
             return ego, shown
+        return ego, shown | self.hidden(ego)[queries.draw[rows], np.arange(ego.players.count)]
+
+    def hidden(self, ego: EgoGraph) -> Bool[np.ndarray, "draws d"]:
+        """Which hidden edges are there, in each draw.
+
+        Args:
+            ego: What is around a node.
+        """
         uniform = generator(self.seed, "edges", ego.node).random((self.draws, ego.players.count))
-        there = (uniform < self.density)[queries.draw[rows], np.arange(ego.players.count)]
-        return ego, shown | there
+        there: np.ndarray = uniform < self.density
+        return there
 
     def joined(self, shown: Sequence[tuple[EgoGraph, Bool[np.ndarray, "_ _"]]]) -> Call:
         """Ego graphs as one graph, block beside block; they are asked for in order.

@@ -1,15 +1,12 @@
-"""A model of a graph asked with a soft mask over the edges: what a gradient with respect to edges needs."""
+"""How a soft mask over the edges reaches a model of a graph: what a gradient with respect to edges needs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, final
 
-import numpy as np
-import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch_geometric.explain.algorithm.utils import set_masks
 from torch_geometric.nn import MessagePassing
@@ -17,16 +14,6 @@ from typing_extensions import override
 
 from onlyif.core.errors import ModelError
 from onlyif.modalities.base import Call
-from onlyif.modalities.ego_graphs import EgoGraph
-from onlyif.modalities.graphs import EdgeModality
-from onlyif.models.base import Meaning
-from onlyif.models.differentiable import DifferentiablePredictor
-from onlyif.models.outputs import digits_of
-from onlyif.models.tiled import TiledFeatures
-from onlyif.models.torch_module import module_guard
-
-# By how much answers may differ where features are stood in for.
-TOLERANCE = 1e-4
 
 
 class EdgeMasking(ABC):
@@ -169,154 +156,3 @@ class _Layer:
         else:
             layer._edge_mask = mask
         layer.explain, layer._loop_mask, layer._apply_sigmoid = self.explain, loops, sigmoid
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """Ego graphs side by side, and where the mask of each edge stands.
-
-    Args:
-        call: What the model is given.
-        place: Of each edge the place of its mask among the rows, each with a 1 behind it, laid end to end.
-        tiled: What stands for the features, where linear maps of them are taken once.
-    """
-
-    call: Call
-    place: Int64[Tensor, "e"]
-    tiled: TiledFeatures
-
-    def answers(self, model: Any, masking: EdgeMasking, rows: Float[Tensor, "r columns"]) -> Any:
-        """What a model says of rows of masks."""
-        ends = torch.cat([rows[:, 1:], torch.ones_like(rows[:, :1])], dim=1).flatten()
-        features = self.tiled.features
-        kind = features.dtype if features.is_floating_point() else torch.get_default_dtype()
-        with self.tiled:
-            return masking.answers(model, self.call, ends[self.place.to(ends.device)].to(kind))
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class EdgePredictor:
-    """A model of a graph as a predictor of soft masks over the players of ego graphs.
-
-    A row is the number of an ego graph, then one number a player, then whatever fills it up: rows of
-    several ego graphs share a call, block beside block.
-
-    Args:
-        predictor: The predictor.
-        lean: Whether the model takes a linear map of the features first, so that these need not be there
-            for each row.
-    """
-
-    predictor: DifferentiablePredictor
-    lean: bool
-
-
-def masked_ego_graphs(
-    model: Any,
-    modality: EdgeModality,
-    egos: tuple[EgoGraph, ...],
-    *,
-    masking: EdgeMasking,
-    readout: Callable[[Tensor], Tensor],
-    output: str,
-) -> EdgePredictor:
-    """A model as a predictor of soft masks over edges.
-
-    Args:
-        model: The model.
-        modality: The graph.
-        egos: The ego graphs.
-        masking: How a mask reaches the model.
-        readout: From the model's answers to what is explained.
-        output: What that is, for the reader.
-
-    Raises:
-        ModelError: if masks do not reach the model, or it reads features otherwise than by torch's functions.
-    """
-    named = f"torch {type(model).__name__}" if isinstance(model, nn.Module) else "the function"
-
-    graph, x = modality.graph, modality.graph.x
-    # Nodes are repeated as numbers: their features may be wide.
-    numbered = replace(
-        modality, graph=replace(graph, x=torch.arange(graph.n_nodes, device=x.device)[:, None])
-    )
-
-    @lru_cache(maxsize=2)
-    def plan(numbers: tuple[int, ...], width: int) -> _Plan:
-        return _plan(numbered, x, egos, numbers, width)
-
-    masking.check(model, plan((0,), 1 + egos[0].players.count).call)
-
-    def function(rows: Float[Tensor, "r ..."]) -> Tensor:
-        rows = rows.flatten(1)
-        made = plan(tuple(rows[:, 0].detach().long().tolist()), rows.shape[1])
-        return readout(made.answers(model, masking, rows))
-
-    guard: Callable[[], AbstractContextManager[None]] = nullcontext
-    if isinstance(model, nn.Module):
-        guard = _guard_of(model)
-    wide = torch.float64 if x.dtype == torch.float64 else torch.float32
-    meaning = Meaning(named, output, digits=digits_of(wide))
-    predictor = DifferentiablePredictor(function, meaning, guard, wide, x.device)
-    return EdgePredictor(predictor, _is_lean(predictor, egos[0], plan, _plainly(model, modality, readout)))
-
-
-def _plainly(
-    model: Any, modality: EdgeModality, readout: Callable[[Tensor], Tensor]
-) -> Callable[[EgoGraph], Tensor]:
-    """What a model says of an ego graph as it is."""
-
-    def ask(ego: EgoGraph) -> Tensor:
-        answer: Any = modality.joined([(ego, np.full((1, ego.players.count), True))]).answered_by(model)
-        return readout(answer)
-
-    return ask
-
-
-def _is_lean(
-    predictor: DifferentiablePredictor,
-    ego: EgoGraph,
-    plan: Callable[[tuple[int, ...], int], _Plan],
-    plainly: Callable[[EgoGraph], Tensor],
-) -> bool:
-    """Whether a call does without repeated features.
-
-    Raises:
-        ModelError: if the model answers otherwise where they are stood in for.
-    """
-    row = torch.ones(1, 1 + ego.players.count, dtype=predictor.dtype)
-    row[:, 0] = 0
-    masked = predictor.predict(row)
-    with predictor.guard(), torch.no_grad():
-        plain = plainly(ego).to(masked).view_as(masked)
-    if not torch.allclose(masked, plain, rtol=TOLERANCE, atol=TOLERANCE):
-        raise ModelError(
-            f"{predictor.meaning.model} answers otherwise where its features are stood in for, by up to "
-            f"{float((masked - plain).abs().max()):.3g}: need a model of torch's own functions, not scripted"
-        )
-    return plan((0,), row.shape[1]).tiled.whole is None
-
-
-def _guard_of(model: nn.Module) -> Callable[[], AbstractContextManager[None]]:
-    return lambda: module_guard(model)
-
-
-def _plan(
-    numbered: EdgeModality, x: Tensor, egos: tuple[EgoGraph, ...], numbers: tuple[int, ...], width: int
-) -> _Plan:
-    """Copies of ego graphs, each as often as its number stands in a row."""
-    runs = np.flatnonzero(np.diff(np.array((-1, *numbers, -1))))
-    shown, places = [], []
-    for first, last in zip(runs[:-1].tolist(), runs[1:].tolist(), strict=True):
-        ego, rows = egos[numbers[first]], np.arange(first, last)
-        shown.append((ego, np.full((len(rows), ego.players.count), True)))
-        # The last place of a row holds the 1 of edges that are no player's.
-        own = np.where(ego.player < 0, width - 1, ego.player)
-        places.append((rows[:, None] * width + own).ravel())
-    call = numbered.joined(shown)
-    distinct, index = torch.unique(call.arguments[0][:, 0], return_inverse=True)
-    tiled = TiledFeatures(x[distinct], index)
-    call = replace(call, arguments=(tiled.x, call.arguments[1]))
-    return _Plan(call, torch.from_numpy(np.concatenate(places)), tiled)

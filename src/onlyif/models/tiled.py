@@ -1,6 +1,6 @@
 """Features of nodes that stand side by side many times, whose linear maps are taken once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -61,12 +61,21 @@ class TiledFeatures(TorchFunctionMode):
                 return func(*args, **named)
             if func is functional.dropout and not named.get("training", args[2] if len(args) > 2 else True):
                 return args[0]
-        leaves, shape = tree.tree_flatten((tuple(args), named))
-        if any(leaf is self.x for leaf in leaves):
+        if self._in((*args, *named.values())):
+            leaves, shape = tree.tree_flatten((tuple(args), named))
             args, named = tree.tree_unflatten(
                 [self._repeated() if leaf is self.x else leaf for leaf in leaves], shape
             )
         return func(*args, **named)
+
+    def _in(self, values: Iterable[Any]) -> bool:
+        """Whether the stand-in is among some arguments: asked of every function that the model calls."""
+        return any(
+            value is self.x
+            or (isinstance(value, tuple | list) and self._in(value))
+            or (isinstance(value, dict) and self._in(value.values()))
+            for value in values
+        )
 
     def _repeated(self) -> Tensor:
         if self.whole is None:

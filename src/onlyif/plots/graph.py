@@ -1,5 +1,6 @@
 """What is around a node: its edges, as wide as they count, and sets of them kept and removed."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -19,6 +20,7 @@ from onlyif.plots import captions, style
 
 # With more nodes their numbers would cover one another, and only the explained one has its own.
 MOST_NUMBERED = 35
+_EDGE = re.compile(r"(\d+) ->? (\d+)")
 STEPS = 200
 THINNEST, WIDEST = 0.5, 3.0
 
@@ -59,19 +61,21 @@ def plot_edge_sets(item: Explanation | Explanations, ax: Axes | None = None) -> 
         SettingError: if it is not the explanation of one node by its edges.
     """
     one = captions.one_row(item, "plot_edge_sets")
-    edges = _laid_out(
-        np.array([_ends_of(name) for name in one.names]), "->" in one.names[0], int(str(one.row))
-    )
+    members = [_members(name, value) for name, value in zip(one.names, one.values, strict=True)]
+    names = [name for each in members for name in each]
+    owner = np.repeat(np.arange(len(members)), [len(each) for each in members])
+    edges = _laid_out(np.array([_ends_of(name) for name in names]), "->" in names[0], int(str(one.row)))
     scores = next((doubled(one.scores[name]) for name in ("shapley", "pns") if name in one.scores), None)
     ax = style.axes_or_new(ax, 10.5, 4.4)
     whole, *rest = style.columns(ax, (1.0,) * (1 + len(one.sets)), 6.0)
-    _draw(whole, edges, np.ones(len(one.names)) if scores is None else abs(scores), style.INK)
+    _draw(whole, edges, np.ones(len(names)) if scores is None else abs(scores)[owner], style.INK)
     _label(whole, "all edges", f"f(x) = {number(one.prediction)}")
     colours = {"sufficient": style.SUFFICIENT, "necessary": style.NECESSARY}
     for panel, (name, chosen) in zip(rest, one.sets.items(), strict=True):
         kept = name != "necessary"
-        _draw_set(panel, edges, chosen.keep, colours.get(name, style.UNIFIED), kept=kept)
-        _label(panel, f"{name}: {'kept' if kept else 'removed'}", f"{chosen.size} of {len(one.names)} edges")
+        _draw_set(panel, edges, chosen.keep[owner], colours.get(name, style.UNIFIED), kept=kept)
+        size = int(chosen.keep[owner].sum())
+        _label(panel, f"{name}: {'kept' if kept else 'removed'}", f"{size} of {len(names)} edges")
     style.words(ax, f"Node {one.row} by its edges", captions.heading(one), captions.credit(one))
     return ax
 
@@ -118,16 +122,22 @@ def plot_edge_mask(edge_index: Array, edge_mask: Array, node: int, size: int, ax
     return ax
 
 
+def _members(name: str, value: str) -> list[str]:
+    """The edges of a player: itself, or those of a group, which its value names."""
+    members = value.split(", ")
+    return members if all(_EDGE.fullmatch(one) for one in members) else [name]
+
+
 def _ends_of(name: str) -> tuple[int, int]:
     """The nodes of an edge by its name.
 
     Raises:
         SettingError: if it is none.
     """
-    one, _, other = name.partition(" -> " if "->" in name else " - ")
-    if not (one.isdecimal() and other.isdecimal()):
+    found = _EDGE.fullmatch(name)
+    if found is None:
         raise SettingError(f"need the explanation of a node by its edges, got the player {name!r}")
-    return int(one), int(other)
+    return int(found[1]), int(found[2])
 
 
 def _laid_out(ends: Int64[np.ndarray, "e 2"], directed: bool, node: int) -> _Edges:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, final
 
 from typing_extensions import override
@@ -10,6 +11,7 @@ from onlyif.core.labels import Row
 from onlyif.core.progress import Meter
 from onlyif.explanation.explanations import Explanations
 from onlyif.explanation.pixels import picture_of
+from onlyif.modalities.graphs import EdgeModality
 from onlyif.modalities.images import ImageModality
 from onlyif.modalities.rendered import RenderedRows
 from onlyif.runs.rows import explained
@@ -107,4 +109,10 @@ def run_over(data: Any, source: Source, meter: Meter) -> InstancesRun:
         InputError: if an instance is none of the modality's kind, or has no players.
         SettingError: if an option has no use with the modality.
     """
-    return InstancesRun(source.model, tuple(pieces_of(data, source)), meter)
+    pieces = pieces_of(data, source)
+    if any(
+        isinstance(rows.modality, EdgeModality) and rows.modality.masked is not None for rows, _ in pieces
+    ):
+        # What needs torch_geometric is imported for masked messages alone.
+        pieces = import_module("onlyif.setup.edge_rankings").with_rankings(pieces, source.model, meter)
+    return InstancesRun(source.model, tuple(pieces), meter)

@@ -133,7 +133,7 @@ def recommended_graph_settings(*, steps: int = 30, rate: float = 0.2) -> AscentS
     return AscentSettings(
         name="recommended, for graphs",
         schedule=Schedule(steps, rate, 0.02 * rate, BETAS),
-        shape=SizedMasks((0.1, 0.2, 0.3, 0.4, 0.5)),
+        shape=SizedMasks((0.1, 0.3, 0.5)),
         draws=StepDraws(n_intervened=1, antithetic=False, p_replace=0.95, n_inputs=1, by_player=True),
         surrogate=ExponentialSurrogate(),
     )

@@ -136,6 +136,13 @@ def pixel_settings() -> SizedSettings:
     return SizedSettings("pixels", Schedule(60, 2.0, 0.04, BETAS, normalised=True), Swaps(), coarse=False)
 
 
+def edge_settings() -> SizedSettings:
+    """Sets of edges of a graph."""
+    return SizedSettings(
+        "edges", Schedule(40, 2.0, 0.04, BETAS, normalised=True), Swaps(rounds=12, proposals=8), coarse=False
+    )
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class SizedSets:
@@ -166,15 +173,15 @@ class SizedSearch:
 
     Args:
         costs: What is made small of the sets of the images.
-        sizes: The sizes in players, the smallest first.
+        sizes: The sizes, the smallest first: in players, or as shares of those that an instance has.
         settings: How.
         seed: Of the swaps.
         goes_on: Asked between steps whether there is time for another.
         begins: The ranking of each image to begin with; None begins with all pixels alike.
 
     Raises:
-        SettingError: unless there is a size and sizes rise from 1 to at most one below all players; or if a
-            coarse field is asked for where players are no pixels.
+        SettingError: unless there is a size and sizes rise from 1 to at most one below all players, or
+            between 0 and 1; or if a coarse field is asked for where players are no pixels.
 
     References:
         [bharti2024] problem (P_uni).
@@ -182,7 +189,7 @@ class SizedSearch:
     """
 
     costs: SizedCost
-    sizes: tuple[int, ...]
+    sizes: tuple[int | float, ...]
     settings: SizedSettings
     seed: int = 0
     goes_on: Callable[[], bool] = lambda: True
@@ -190,9 +197,11 @@ class SizedSearch:
 
     def __post_init__(self) -> None:
         d, rising = self.n_players, sorted(set(self.sizes))
-        if not self.sizes or list(self.sizes) != rising or rising[0] < 1 or rising[-1] >= d:
+        shares = bool(rising) and rising[0] > 0 and rising[-1] < 1
+        if list(self.sizes) != rising or not (shares or (rising and rising[0] >= 1 and rising[-1] < d)):
             raise SettingError(
-                f"need different sizes from 1 to {d - 1} players, the smallest first; got {self.sizes}"
+                f"need different sizes from 1 to {d - 1} players, or shares of them, the smallest first; got "
+                f"{self.sizes}"
             )
         if self.settings.coarse and not self.costs.of_pixels:
             raise SettingError(
@@ -215,9 +224,10 @@ class SizedSearch:
             LimitError: if memory runs out even for a single row.
             ModelError: if the model gives no or no finite gradients.
         """
-        shape = SizedMasks(tuple(size / self.n_players for size in self.sizes), self._grid)
-        images = self.costs.images
-        start = shape.start(self._start(numbers, alpha, shape.shares).to(images))
+        shares = tuple(size if size < 1 else size / self.n_players for size in self.sizes)
+        shape, there, images = SizedMasks(shares, self._grid), self.costs.there[numbers], self.costs.images
+        start = self._start(numbers, alpha, shares).masked_fill(~there.cpu(), torch.nan)
+        start, sizes = shape.start(start.to(images)), self._sizes(there)
         height, width = images.shape[-2:]
 
         def cost(masks: Tensor, asked: Tensor, step: int, rows: int) -> Tensor:
@@ -228,12 +238,25 @@ class SizedSearch:
             end = descend(cost, start, shape, schedule, costs.rows_a_call, goes_on=goes_on)
             field = shape.field(end.free)
             judge, how = partial(_judged, costs.within(end.max_rows), numbers, alpha), self.settings.swaps
-            first, plane = highest(field, self.sizes), (height, width)
+            first, plane = highest(field, sizes), (height, width)
             if how.most_regions is not None:
-                first = few_regions(field, self.sizes, plane, how.most_regions)
-            better = swapped(judge, first, plane, how, seed=self.seed, goes_on=goes_on)
+                first = few_regions(field, tuple(map(int, self.sizes)), plane, how.most_regions)
+            better = swapped(judge, first, plane, how, there, seed=self.seed, goes_on=goes_on)
         rows = torch.tensor([self.rows(value) for value in alpha.tolist()])
-        return SizedSets(better.sets, _ranked(better.sets, field), end.felt | better.felt, rows)
+        return SizedSets(better.sets, _ranked(better.sets, field, there), end.felt | better.felt, rows)
+
+    def _sizes(self, there: Bool[Tensor, "p d"]) -> Int64[Tensor, "p z"]:
+        """How many players each set of a problem has, who are there."""
+        counts = there.sum(1).tolist()
+        return torch.tensor(
+            [
+                [
+                    min(max(1, round(size * count)), count - 1) if size < 1 else int(size)
+                    for size in self.sizes
+                ]
+                for count in counts
+            ]
+        ).to(there.device)
 
     def rows(self, alpha: float) -> int:
         """Model rows that the sets of one image take.
@@ -250,7 +273,7 @@ class SizedSearch:
         if self.begins is None:
             return torch.full((len(numbers), self.n_players), 0.5)
         found: Tensor = self.begins.start(self.costs.images[numbers], alpha, shares)
-        return found
+        return found.cpu()
 
     @property
     def _grid(self) -> CoarseGrid | None:
@@ -268,12 +291,14 @@ def _judged(costs: SizedCost, numbers: Tensor, alpha: Tensor, masks: Tensor) -> 
     return costs.cost(numbers, alpha, masks, None)
 
 
-def highest(scores: Float[Tensor, "p d"], sizes: tuple[int, ...]) -> Bool[Tensor, "p z d"]:
+def highest(
+    scores: Float[Tensor, "p d"], sizes: tuple[int, ...] | Int64[Tensor, "p z"]
+) -> Bool[Tensor, "p z d"]:
     """The sets of the highest scores; the first of equal ones.
 
     Args:
-        scores: One score a pixel.
-        sizes: How many pixels each set has.
+        scores: One score a player.
+        sizes: How many players each set has, all alike or of each row of scores.
 
     Example:
         >>> highest(torch.tensor([[0.1, 0.9, 0.5]]), (1, 2))
@@ -284,11 +309,15 @@ def highest(scores: Float[Tensor, "p d"], sizes: tuple[int, ...]) -> Bool[Tensor
     places = torch.empty_like(order).scatter_(
         1, order, torch.arange(scores.shape[1], device=scores.device).expand_as(order)
     )
-    return torch.stack([places < size for size in sizes], 1)
+    return places.unsqueeze(1) < torch.as_tensor(sizes, device=scores.device).unsqueeze(-1)
 
 
-def _ranked(sets: Bool[Tensor, "p z d"], field: Float[Tensor, "p d"]) -> Float[Tensor, "p d"]:
-    """In how many of the sets a pixel is, then its place in the field, as one number in [0, 1]."""
-    d, order = field.shape[1], field.argsort(dim=1, stable=True)
+def _ranked(
+    sets: Bool[Tensor, "p z d"], field: Float[Tensor, "p d"], there: Bool[Tensor, "p d"]
+) -> Float[Tensor, "p d"]:
+    """In how many of the sets a player is, then its place in the field, as one number in [0, 1]."""
+    d, order, count = field.shape[1], field.argsort(dim=1, stable=True), there.sum(1, keepdim=True)
     places = torch.empty_like(order).scatter_(1, order, torch.arange(d, device=field.device).expand_as(order))
-    return (sets.sum(1).cpu() + places.cpu().double() / d) / (sets.shape[1] + 1)
+    # Whoever is not there comes before all others, and is told by 0.
+    behind = (places - (d - count)).clamp(min=0).cpu().double() / count.cpu()
+    return (sets.sum(1).cpu() + behind) / (sets.shape[1] + 1)

@@ -79,6 +79,7 @@ def swapped(
     sets: Bool[Tensor, "p z d"],
     plane: tuple[int, int],
     how: Swaps,
+    there: Bool[Tensor, "p d"],
     *,
     seed: int = 0,
     goes_on: Callable[[], bool] = lambda: True,
@@ -90,6 +91,7 @@ def swapped(
         sets: Nested sets, the smallest first.
         plane: Height and width of the pixels.
         how: How they are improved.
+        there: Who plays in each problem.
         seed: Of the proposals, which are alike for all problems.
         goes_on: Asked before each round whether there is time for it.
 
@@ -109,7 +111,7 @@ def swapped(
         numbers = torch.randint(0, 2**31, (1,), generator=torch_generator(seed, "swaps", number))
         sizes = slice(number % 2, None, 2)
         if sets[:, sizes].shape[1]:
-            sets, costs = _round(judge, (sets, costs, memory), (plane, how, int(numbers)), sizes)
+            sets, costs = _round(judge, (sets, costs, memory), (plane, how, int(numbers)), sizes, there)
     return Swapped(sets, costs, felt)
 
 
@@ -125,11 +127,12 @@ def _round(
     now: tuple[Tensor, Tensor, Tensor],
     settings: tuple[tuple[int, int], Swaps, int],
     sizes: slice,
+    there: Bool[Tensor, "p d"],
 ) -> tuple[Bool[Tensor, "p z d"], Float[Tensor, "p z"]]:
     """The sets and their costs after the best of some proposals for every second size was taken."""
     (sets, costs, memory), (plane, how, seed) = now, settings
     some, rank, regional = sets[:, sizes], memory[:, sizes], how.most_regions is not None
-    none, every = torch.zeros_like(sets[:, :1]), torch.ones_like(sets[:, :1])
+    none, every = torch.zeros_like(sets[:, :1]), there.unsqueeze(1)
     inner, outer = torch.cat([none, sets[:, :-1]], 1)[:, sizes], torch.cat([sets[:, 1:], every], 1)[:, sizes]
     may_come, may_go = outer & ~some, some & ~inner
     if regional:

@@ -73,6 +73,22 @@ class Visited:
                 )
                 self.by_size[code.bit_count()].append(code)
 
+    def parts_of(self, code: int) -> list[float]:
+        """The parts of the gap of a visited subset."""
+        width = len(self.values) // len(self.places)
+        start = self.places[code] * width
+        return self.values[start : start + width // 2].tolist()
+
+    def within(self, part: int, epsilon: float) -> list[int]:
+        """The smallest visited subsets with a part of the gap of at most ε.
+
+        Args:
+            part: Which part.
+            epsilon: ε.
+        """
+        each = ([code for code in codes if self.parts_of(code)[part] <= epsilon] for codes in self.by_size)
+        return next(filter(None, each), [])
+
     def fresh(self, candidates: Iterable[int]) -> list[int]:
         """The candidates that were not visited, each once; of a mirrored pair the first one only."""
         return unvisited(candidates, self.places, self.everyone if self.mirrored else None)

@@ -1,6 +1,6 @@
 """From a user's graph, nodes and model to instances that are explained like tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any
@@ -12,8 +12,9 @@ from jaxtyping import Float64
 from onlyif.core.arrays import doubled, on_host
 from onlyif.core.errors import InputError, ModelError, SettingError
 from onlyif.modalities.base import Call
-from onlyif.modalities.ego_graphs import EgoGraph, Graph, Surroundings, surroundings_of
+from onlyif.modalities.ego_graphs import EgoGraph, Graph, Surroundings, grouped, surroundings_of
 from onlyif.modalities.graphs import EdgeModality, GraphNodes, Graphs
+from onlyif.modalities.groups import read_groups
 from onlyif.modalities.rendered import RenderedRows
 from onlyif.models.base import Predictor
 from onlyif.models.checked import NO_FAULT, rounding
@@ -66,7 +67,23 @@ def graph_instances(data: Any, source: Source) -> tuple[EdgeModality, tuple[EgoG
     modality = _hiding(plain, setting, model, options)
     egos = tuple(around.ego(node, hops) for node in nodes)
     _check_enough(source, around, modality, egos, hops)
-    return modality, egos
+    return modality, _grouped(egos, read_groups(options.groups))
+
+
+def _grouped(egos: tuple[EgoGraph, ...], groups: Mapping[str, Sequence[str]]) -> tuple[EgoGraph, ...]:
+    """The same with groups of edges as players.
+
+    Raises:
+        SettingError: if a group holds none of the edges around the nodes.
+    """
+    names = {name for ego in egos for name in ego.players.names}
+    for group, edges in groups.items():
+        if not names & {*edges}:
+            raise SettingError(
+                f"the group {group!r} holds none of the edges around the nodes, which are called as "
+                f"{min(names)!r}; got {list(edges)}"
+            )
+    return tuple(grouped(ego, groups) for ego in egos) if groups else egos
 
 
 def _hiding(modality: EdgeModality, setting: Graphs, model: Any, options: Options) -> EdgeModality:
@@ -97,22 +114,17 @@ def _hiding(modality: EdgeModality, setting: Graphs, model: Any, options: Option
 
 
 def rows_a_call(
-    modality: EdgeModality, egos: Sequence[EgoGraph], max_rows: int, *, lean: bool = False
+    modality: EdgeModality, sizes: Sequence[tuple[int, int]], max_rows: int, *, lean: bool = False
 ) -> int:
     """The most ego graphs of one call.
 
     Args:
         modality: Their graph.
-        egos: The ego graphs.
+        sizes: How many nodes and edges each has.
         max_rows: The most that the user allows.
         lean: Whether the features of nodes take no room in a call.
     """
-    largest = max(
-        (len(ego.nodes) + len(ego.edges)) * WIDTH
-        if lean
-        else _entries(modality, len(ego.nodes), len(ego.edges))
-        for ego in egos
-    )
+    largest = max(sum(size) * WIDTH if lean else _entries(modality, *size) for size in sizes)
     return max(1, min(max_rows, max(2, ENTRIES_A_CALL // largest)))
 
 
@@ -270,7 +282,7 @@ def _check_enough(
     n_nodes, n_edges = modality.graph.n_nodes, modality.graph.n_edges
     whole = _entries(modality, n_nodes, n_edges) <= MOST_COMPARED
     predictor = _predictor(source, modality, egos[0])
-    step = rows_a_call(modality, egos, source.options.max_rows)
+    step = rows_a_call(modality, [ego.size for ego in egos], source.options.max_rows)
     wider = egos if whole else [around.ego(ego.node, hops, more=1) for ego in egos]
     own, wanted = (
         np.concatenate(

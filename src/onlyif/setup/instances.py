@@ -43,7 +43,9 @@ def pieces_of(data: Any, source: Source) -> list[tuple[RenderedRows, Options]]:
     options = source.options
     modality, instances = _modality(data, source)
     causes = criterion_of(options.criterion)
-    groups = in_groups(modality, instances, alone=causes is not None)
+    # Nodes whose messages are masked are searched along a gradient, each by a search of its own.
+    alone = causes is not None or (isinstance(modality, EdgeModality) and modality.masked is not None)
+    groups = in_groups(modality, instances, alone=alone)
     targets = _targets(options.target, [len(group) for group in groups])
     pieces = [
         (group, replace(_affordable(group, options), target=target))
@@ -85,7 +87,7 @@ def _affordable(group: RenderedRows, options: Options) -> Options:
     )
     return replace(
         options,
-        max_rows=rows_a_call(group.modality, group.instances, options.max_rows),
+        max_rows=rows_a_call(group.modality, [ego.size for ego in group.instances], options.max_rows),
         budget=few if options.search is None else options.budget,
     )
 
@@ -94,8 +96,8 @@ def _modality(data: Any, source: Source) -> tuple[Modality, Any]:
     options, background = source.options, source.background
     if options.stability is not None:
         raise SettingError("stability resamples background rows, and has no use with a modality")
-    if options.groups is not None:
-        raise SettingError("groups are of columns, and have no use with a modality")
+    if options.groups is not None and not isinstance(options.modality, Graphs):
+        raise SettingError("groups are of columns or edges, and have no use with this modality")
     match options.modality:
         case Images():
             images = _images(data, background, options)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from onlyif.answers.case import SetQuestion
 from onlyif.answers.own import OwnCriterion
-from onlyif.answers.sized import COARSE_LOOKS, FINE_LOOKS, KINDS, SizedTask
+from onlyif.answers.sized import KINDS, SizedTask
 from onlyif.core.arrays import on_host
 from onlyif.core.errors import SettingError
 from onlyif.core.labels import Row
@@ -25,6 +25,7 @@ from onlyif.criteria.distances import AbsoluteDistance
 from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.layout import number
 from onlyif.modalities.images import Images
+from onlyif.searches.ranked import COARSE_LOOKS, FINE_LOOKS
 from onlyif.searches.sized import SizedSearch, SizedSettings, pixel_settings, region_settings
 from onlyif.searches.starts import SearchStart
 from onlyif.setup.image_gaps import MOST_SEARCHED, image_gaps, searched_gaps, taken
