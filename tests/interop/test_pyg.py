@@ -403,14 +403,16 @@ def test_many_edges_are_ranked_along_a_gradient_of_all_nodes_together(monkeypatc
     for item in ranked:
         (alone,) = of(item.row)
         assert together < 1.5 * len(calls)
-        assert alone.sets == item.sets and alone.prediction == item.prediction
+        assert alone.prediction == pytest.approx(item.prediction, abs=1e-12)
+        assert [one.players for one in alone.sets.values()] == [one.players for one in item.sets.values()]
         (exact,) = of(item.row, search="exhaustive")
-        assert (exact.epsilon, exact.total_gap) == (item.epsilon, item.total_gap)
+        assert exact.epsilon == pytest.approx(item.epsilon, abs=1e-12)
         for kind, gap in (("sufficient", "sufficiency"), ("necessary", "necessity")):
             assert getattr(item.sets[kind], gap).value <= item.epsilon
             assert exact.sets[kind].size <= item.sets[kind].size <= exact.sets[kind].size + 1
         assert len(item.sufficient.directions) == item.sufficient.size
-        assert item.alternatives["sufficient"].count >= 1 and "Node" in str(item)
+        assert item.alternatives["sufficient"].count >= 1
+        assert f"Node {item.row}" in onlyif.explanation_text(item)
 
 
 @pytest.mark.parametrize(
@@ -429,6 +431,7 @@ def test_what_a_gradient_cannot_do_is_searched_as_before(asked, monkeypatch):
     assert "gradient" not in item.provenance.search
 
 
+@pytest.mark.filterwarnings("ignore:PNS has no slope")
 def test_an_edge_shares_in_the_score_of_the_edge_the_other_way():
     ends = torch.cat([BOTH, torch.tensor([[7, 2, 2], [5, 2, 1]])], dim=1)
     own, shared = (
@@ -438,8 +441,10 @@ def test_an_edge_shares_in_the_score_of_the_edge_the_other_way():
     pairs = ends.T.tolist()
     for edge, (source, target) in enumerate(pairs):
         other = pairs.index([target, source]) if [target, source] in pairs else edge
-        if own[other] == 0:  # does not play: received too far away
-            other = edge
+        if own[edge] == 0:  # does not play: received too far away
+            assert shared[edge] == 0
+            continue
+        other = other if own[other] else edge
         assert float(shared[edge]) == pytest.approx(float(own[edge] + 0.25 * own[other]) / 1.25, abs=1e-6)
 
 

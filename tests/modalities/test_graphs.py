@@ -177,7 +177,7 @@ def test_edges_have_directions_alternatives_verdicts_and_constraints(found):
     assert plain.alternatives["sufficient"].count == len(minimal)
     for kind in ("sufficient", "necessary", "unified"):
         assert len(plain.sets[kind].directions) == plain.sets[kind].size
-    assert "Node 3" in str(plain)
+    assert "Node 3" in onlyif.explanation_text(plain)
     other = next(name for i, name in enumerate(plain.names) if not plain.sufficient.keep[i])
     number = plain.names.index(other)
     first, name = plain.sufficient.players[0], plain.sufficient.names[0]

@@ -45,7 +45,9 @@ class FANSExplainer(EdgeAlgorithm):
 
     def __init__(self, settings: FANSGraphSettings | None = None, **edges: Any) -> None:
         super().__init__(**edges)
-        self.settings = Made((FANSGraphSettings,)).take("settings", settings or FANSGraphSettings())
+        self.settings: FANSGraphSettings = Made((FANSGraphSettings,)).take(
+            "settings", settings or FANSGraphSettings()
+        )
 
     @property
     @override

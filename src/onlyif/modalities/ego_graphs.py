@@ -158,12 +158,12 @@ def grouped(ego: EgoGraph, groups: Mapping[str, Sequence[str]]) -> EgoGraph:
             raise SettingError(f"a group is called like the edge {name!r}; give it another name")
         members.setdefault(group, []).append(player)
     number = np.full(ego.players.count + 1, -1)
-    for place, players in enumerate(members.values()):
-        number[players] = place
+    for place, own in enumerate(members.values()):
+        number[own] = place
     values = tuple(
-        ", ".join(ego.players.names[player] for player in players) if group in groups
-        else ego.players.values[players[0]]
-        for group, players in members.items()
+        ", ".join(ego.players.names[player] for player in own) if group in groups
+        else ego.players.values[own[0]]
+        for group, own in members.items()
     )  # fmt: skip
     players = InstancePlayers(tuple(members), values, ego.players.note)
     # The last place stands for edges that are nobody's.
