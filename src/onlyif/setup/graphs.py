@@ -28,7 +28,7 @@ MOST_PLAYERS = 16
 # Entries of one call: features of its nodes, or what layers of this width make of them and of its edges.
 ENTRIES_A_CALL, WIDTH = 2**24, 64
 # A graph of at most so many entries is asked as a whole, to compare; of a larger one a wider part.
-MOST_COMPARED = 2**28
+MOST_COMPARED = 2**26
 # By how much an answer on an ego graph may differ from that on the whole graph.
 TOLERANCE = 1e-6
 # A graph of which each edge is there several times would have a density above 1.
