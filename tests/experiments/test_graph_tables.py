@@ -262,6 +262,7 @@ def test_nodes_of_tuning_training_and_the_table_are_apart(load, small):
     assert not set(rest) & set(some) and all(graph.parts["train"][list(rest)])
 
 
+@pytest.mark.filterwarnings("ignore:PNS has no slope")
 def test_ours_finds_the_message_that_decides_of_many_nodes_at_once(load, stars):
     ours, methods, egos = load("graph_ours"), load("graph_methods"), [stars.of(0), stars.of(6)]
     world = methods.World(stars, (), 0)
