@@ -1,6 +1,7 @@
 """`onlyif report`: one page for a browser, of what a folder holds."""
 
 import argparse
+import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,8 @@ def report(arguments: Namespace) -> tuple[Path, Mapping[str, str]]:
         try:
             loaded = load(file).items
         except (StorageError, SettingError) as error:
-            missing[file.name] = str(error)
+            # Whoever is given the page need not know where the folder lies.
+            missing[file.name] = str(error).replace(f"{folder.place}{os.sep}", "")
         else:
             items += loaded
             missing |= _without_images(file.name, loaded)

@@ -12,7 +12,7 @@ from onlyif.explanation.sentences import decision_of
 from onlyif.explanation.summaries import SYMBOLS, Mean, PlayerSummary, Share, Summary, summary_of
 
 # Players that the first table shows; the others are one click away.
-MOST_PLAYERS = 30
+FEW_PLAYERS, MOST_PLAYERS = 10, 30
 LONGEST_SET = 120
 # What the library's own criteria are called for a reader; others have the names that their authors gave.
 TITLES = {"sne": "what is enough and what is needed", "soft sne": "soft masks", "pns": "causes"}
@@ -48,13 +48,16 @@ def _players(told: Summary) -> Iterator[Element]:
     kinds = [one.selection for one in told.sets]
     often = sorted(told.players, key=lambda one: -sum(share.value for share in one.shares.values()))
     caption = f"How often each {told.noun} is in which set: rows, and their share with its 95 % interval"
-    parts = [often[:MOST_PLAYERS], often[MOST_PLAYERS:]]
-    first, *rest = [
-        table(caption, [told.noun, *kinds], [_player(one) for one in part]) for part in parts if part
-    ]
-    yield first
-    for more in rest:
-        heading = f"{counted(len(parts[1]), f'more {told.noun}')}, less often"
+    # Of many players only those that are in some set are shown at once.
+    some = sum(any(share.count for share in one.shares.values()) for one in often)
+    n_shown = min(MOST_PLAYERS, max(some, FEW_PLAYERS))
+    first, rest = ([_player(one) for one in part] for part in (often[:n_shown], often[n_shown:]))
+    yield table(caption, [told.noun, *kinds], first)
+    if rest:
+        heading = (
+            f"{counted(len(rest), f'more {told.noun}')}, {'less often' if some > n_shown else 'in no set'}"
+        )
+        more = table(caption, [told.noun, *kinds], rest)
         yield tag("details", None, [tag("summary", None, [heading]), more])
 
 
