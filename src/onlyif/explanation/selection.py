@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -191,7 +192,7 @@ class Selection:
         """S as a whole number: bit i is player i."""
         return sum(1 << player for player in self.players)
 
-    @property
+    @cached_property
     def directions(self) -> tuple[Direction, ...]:
         """Which way each member moves the prediction, in the order of `players`; empty where not asked."""
         return tuple(effect.direction for effect in self.effects)

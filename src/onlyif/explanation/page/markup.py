@@ -51,6 +51,8 @@ def tag(name: str, attributes: Mapping[str, str] | None = None, inside: Iterable
 
 
 def _start(name: str, attributes: Mapping[str, str]) -> str:
+    if not attributes:
+        return f"<{name}>"
     marks = "".join([f' {key}="{escape(on_one_line(value))}"' for key, value in attributes.items()])
     return f"<{name}{marks}>"
 
