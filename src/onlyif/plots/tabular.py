@@ -12,6 +12,8 @@ from onlyif.explanation.passages import size_rule
 from onlyif.explanation.selection import Measure, Selection
 from onlyif.plots import captions, style
 
+# Inches below which the columns of sets have room for their names and verdicts alone.
+TIGHT = 2.6
 SCORES = {"shapley": "Shapley value: share in f(x) - f_0", "pns": "PNS of the {noun} alone"}
 
 
@@ -97,7 +99,8 @@ def _draw_sets(ax: Axes, item: Explanation, shown: list[int]) -> None:
         told = (
             f"\n{item.verdicts[name].finding.value}" if name in item.verdicts else "\n" * bool(item.verdicts)
         )
-        ticks.append(f"{title}: {chosen.size or 'none'}\n{measured}{told}")
+        between = "" if style.room(ax) / ax.figure.figure.dpi < TIGHT else f"\n{measured}"
+        ticks.append(f"{title}: {chosen.size or 'none'}{between}{told}")
     ax.set_xlim(-0.5, max(len(ticks), 1) - 0.5)
     ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.xaxis.tick_top()
