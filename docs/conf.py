@@ -19,6 +19,8 @@ release = version = onlyif.__version__
 copyright = "the onlyif authors"
 html_theme = "furo"
 html_title = f"onlyif {release}"
+html_static_path = ["static"]
+html_css_files = ["code.css"]
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
