@@ -18,7 +18,6 @@ from onlyif.causation.perturbation import Perturbations
 from onlyif.metrics import (
     IROF,
     ConstantFill,
-    Deletion,
     FidelityMinus,
     FidelityPlus,
     Hiding,
@@ -188,7 +187,7 @@ def _of_removal(maps: Tensor, scene: Scene) -> dict[str, Any]:
         "FID+": (FidelityPlus(black), top),
         "FID-": (FidelityMinus(black), top),
         "insertion": (Insertion(mean, sizes.steps), maps),
-        "deletion": (Deletion(mean, sizes.steps), maps),
+        "deletion": (Insertion(mean, sizes.steps, deleted=True), maps),
     }
     found = {
         name: metric.measure(one, scene.predictor, x, scene.targets).values

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, RelaxedMask, SizedPixels, SizedRegions
+from experiments.baselines.image_causes import FANSMap, RelaxedMask, SizedMap
 from experiments.baselines.image_gradients import FromBaseline, GuidedBackprop, GuidedGradCam, Saliency
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -50,6 +50,11 @@ def candidates(mean_image: Tensor) -> dict[str, Settings]:
             for absolute in (False, True)
         }
 
+    def baselines(method: str) -> Settings:
+        both = FromBaseline(method, mean_image, "mean image and own mean", own=True)
+        plain = paths(lambda end, name, absolute: FromBaseline(method, end, name, absolute))
+        return plain | {"from the mean image and own mean, signed": both}
+
     def hidden(make: Callable[..., Explainer], **sizes: list[dict[str, Any]]) -> Settings:
         return {
             f"{name}, {', '.join(f'{key} {value}' for key, value in size.items())}": make(end, name, **size)
@@ -62,9 +67,9 @@ def candidates(mean_image: Tensor) -> dict[str, Settings]:
         "Saliency": {"logit": Saliency(), "probability": Saliency(probability=True)},
         "GuidedBP": {"signed": GuidedBackprop(), "absolute": GuidedBackprop(absolute=True)},
         "Guided Grad-CAM": {"signed": GuidedGradCam(), "absolute": GuidedGradCam(absolute=True)},
-        "IG": paths(lambda end, name, absolute: FromBaseline("IntegratedGradients", end, name, absolute)),
-        "GradSHAP": paths(lambda end, name, absolute: FromBaseline("GradientShap", end, name, absolute)),
-        "DeepLift": paths(lambda end, name, absolute: FromBaseline("DeepLift", end, name, absolute)),
+        "IG": baselines("IntegratedGradients"),
+        "GradSHAP": baselines("GradientShap"),
+        "DeepLift": baselines("DeepLift"),
         "IDGI": paths(IDGI),
         "LIME": hidden(lambda end, name, side: OnPatches("Lime", end, name, side), sizes=patches),
         "KernelSHAP": hidden(lambda end, name, side: OnPatches("KernelShap", end, name, side), sizes=patches),
@@ -80,18 +85,29 @@ def candidates(mean_image: Tensor) -> dict[str, Settings]:
             for cell, size, strength in ((2, 0.08, 1), (2, 0.08, 4), (2, 0.01, 4), (4, 0.01, 4), (2, 0.5, 4))
         },
         "h-Shap": hidden(HShapMap, sizes=[{"min_size": 2}, {"min_size": 4}]),
-        "FANS, paper": {f"c = {c}": FANSMap(paper=True, c=c) for c in (0.1, 0.05)},
+        "FANS, paper": {"c = 0.1": FANSMap(paper=True)},
         "FANS, recommended": {f"c = {c}": FANSMap(c=c) for c in (0.1, 0.05, 0.3)},
-        "sized masks, pixels": {f"α = {a}": SizedPixels(mean_image, a) for a in (0.5, 1.0, 0.0)},
-        "sized masks, regions": {f"α = {a}": SizedRegions(mean_image, a) for a in (0.5, 1.0, 0.0)},
+        "sized masks, pixels": {"mean image": SizedMap(mean_image)},
+        "sized masks, two references": {"mean image and own mean": SizedMap(mean_image, own=True)},
+        "sized masks, regions": {
+            name: SizedMap(mean_image, own, regions=True)
+            for name, own in (("mean image", False), ("mean image and own mean", True))
+        },
         "relaxed masks": {
             f"α = 0.5, weight of size {size}": RelaxedMask(mean_image, 0.5, size) for size in (2.0, 0.5)
         },
     }
 
 
-OURS = ("FANS, paper", "FANS, recommended", "sized masks, pixels", "sized masks, regions", "relaxed masks")
-SLOW = (*OURS[:1], *OURS[2:], "FANS, shuffled weights")
+OURS = (
+    "FANS, paper",
+    "FANS, recommended",
+    "sized masks, pixels",
+    "sized masks, two references",
+    "sized masks, regions",
+    "relaxed masks",
+)
+SLOW = (*OURS, "FANS, shuffled weights")
 
 
 def trivial(mean_image: Tensor) -> Settings:

@@ -59,7 +59,9 @@ def best_of(tried: dict[str, dict[str, float]]) -> str:
 def choose(  # noqa: PLR0917  # of one use
     name: str, settings: dict[str, Explainer], scene: Scene, folder: Path, budget: int, size: int
 ) -> dict[str, object]:
-    """The setting of one method, and what was tried."""
+    """The setting of one method, and what was tried; where there is one setting, nothing is."""
+    if len(settings) == 1:
+        return {"setting": next(iter(settings)), "images": 0, "tried": {}}
     methods = {
         label: Method(f"{name}, {label}", explain, repr(explain), "development")
         for label, explain in settings.items()

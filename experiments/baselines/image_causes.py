@@ -3,14 +3,19 @@
 from dataclasses import dataclass, field
 
 import torch
+from experiments.baselines.image_gradients import own_mean
 from torch import Tensor, nn
 
-import onlyif
+from onlyif.criteria.blended import blended_gaps
 from onlyif.interop.captum import FANS, SufficientNecessaryMask
-from onlyif.references.baseline import BaselineReference
+from onlyif.models.differentiable import differentiable_module
 from onlyif.searches.ascent_settings import paper_settings
+from onlyif.searches.sized import SizedSearch, SizedSets, pixel_settings, region_settings
+from onlyif.setup.sized import sizes_of
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
+# So little that it only orders pixels which add the same.
+AMONG_EQUALS = 1e-3
 
 
 def one_channel(attribution: Tensor) -> Tensor:
@@ -44,55 +49,56 @@ class FANSMap:
 
 
 @dataclass(frozen=True)
-class SizedPixels:
-    """Nested sets of pixels by size: a pixel counts more the smaller the set that it is in.
+class SizedMap:
+    """Nested sets of pixels by size; a pixel's number is what it adds to the sets.
 
     Args:
-        baseline: What hides.
+        mean_image: Mean of the training images: what hides.
+        own: Whether each image's own mean hides, too; a set's outputs are means over both.
+        regions: Whether sets are of at most five connected regions; else of any pixels.
+        shares: The sizes.
         alpha: 1 is sufficiency, 0 necessity.
     """
 
-    baseline: Tensor = field(repr=False)
+    mean_image: Tensor = field(repr=False)
+    own: bool = False
+    regions: bool = False
+    shares: tuple[float, ...] = SHARES
     alpha: float = 0.5
 
     def __call__(self, network: nn.Module, images: Tensor, targets: Tensor, seed: int) -> Tensor:
         """The maps."""
-        found = SufficientNecessaryMask(nn.Sequential(network, nn.Softmax(1))).attribute(
-            images,
-            self.baseline[None],
-            targets,
-            alpha=self.alpha,
-            sizes=list(SHARES),
-            seed=seed,
-            max_rows=256,
-        )
-        return one_channel(found)
+        predictor = differentiable_module(network, nn.Softmax(1), "probability")
+        ends = [self.mean_image.expand_as(images), *([own_mean(images)] if self.own else [])]
+        gaps = blended_gaps(predictor, images, torch.stack(ends, 1), targets, 256)
+        sizes = sizes_of(list(self.shares), gaps.n_players)
+        settings = region_settings() if self.regions else pixel_settings()
+        every, alpha = torch.arange(len(images)), torch.full((len(images),), self.alpha)
+        found = SizedSearch(gaps, sizes, settings, seed).run(every, alpha)
+        costs = gaps.cost(every, alpha, found.sets.to(gaps.full), None).detach()
+        return added((gaps.full - gaps.base).abs(), costs, found, sizes).view_as(images[:, 0])
 
 
-@dataclass(frozen=True)
-class SizedRegions:
-    """The same with connected regions, at most five.
+def added(empty: Tensor, costs: Tensor, found: SizedSets, sizes: tuple[int, ...]) -> Tensor:
+    """By how much the cost falls for each pixel that comes in between two sizes, `(b, pixels)`.
+
+    The fall is that of the least concave curve above the falls at all sizes, so that a pixel of a smaller set
+    never has the lower number and the highest numbers are the sets; among equals the search's ranking counts.
 
     Args:
-        baseline: What hides.
-        alpha: 1 is sufficiency, 0 necessity.
+        empty: The cost of no pixel.
+        costs: Of each set; that of all pixels is 0.
+        found: The sets.
+        sizes: Their sizes.
     """
-
-    baseline: Tensor = field(repr=False)
-    alpha: float = 0.5
-
-    def __call__(self, network: nn.Module, images: Tensor, targets: Tensor, seed: int) -> Tensor:
-        """The maps."""
-        maps = torch.zeros_like(images[:, 0])
-        for row, image, target in zip(maps, images, targets, strict=True):
-            item = onlyif.explain(
-                network, image[None], reference=BaselineReference(self.baseline, "an image"),
-                size=list(SHARES), target=int(target), seed=seed, modality=onlyif.Images("regions"),
-                progress=False, max_rows=256,
-            )[0]  # fmt: skip
-            for share in SHARES:
-                row.add_(torch.from_numpy(item.at_size(share, self.alpha).keep.reshape(item.names.shape)))
-        return maps
+    zero = empty[:, None]
+    fallen = torch.cat([zero - zero, zero - costs, zero], 1)
+    counts = fallen.new_tensor([0, *sizes, found.sets.shape[2]])
+    slopes = (fallen[:, None] - fallen[:, :, None]) / (counts - counts[:, None])
+    rings = [slopes[:, : k + 1, k + 1 :].amax(2).amin(1) for k in range(len(sizes) + 1)]
+    which = len(sizes) - found.sets.sum(1)
+    numbers = torch.stack(rings, 1).gather(1, which)
+    return numbers + AMONG_EQUALS * numbers.amax(1, keepdim=True) * found.scores
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,11 @@ class FromBaseline:
     Args:
         method: "IntegratedGradients", "GradientShap" or "DeepLift".
         baseline: One image.
-        baseline_name: What it is.
+        baseline_name: What it is, or what they are.
         absolute: Whether the absolute value is taken.
         steps: Steps of the path, or draws of GradientSHAP.
         noise: Standard deviation of GradientSHAP's noise.
+        own: Whether the image's own mean is a second baseline; the attribution is the mean over both.
     """
 
     method: str
@@ -92,22 +93,34 @@ class FromBaseline:
     absolute: bool = False
     steps: int = 32
     noise: float = 0.05
+    own: bool = field(default=False, repr=False)
 
     def __call__(self, network: nn.Module, images: Tensor, targets: Tensor, seed: int) -> Tensor:
         """The maps."""
-        method, ends = getattr(captum.attr, self.method)(network), self.baseline[None]
+        found = self._attributed(network, images, targets, self.baseline[None])
+        if self.own:
+            # GradientSHAP draws among the baselines of a call: an image's own is asked for alone.
+            parts = (x.split(1) for x in (images, targets, own_mean(images)))
+            each = [self._attributed(network, *one) for one in zip(*parts, strict=True)]
+            found = (found + torch.cat(each)) / 2
+        return one_a_pixel(found, absolute=self.absolute)
+
+    def _attributed(self, network: nn.Module, images: Tensor, targets: Tensor, ends: Tensor) -> Tensor:
+        method = getattr(captum.attr, self.method)(network)
         match self.method:
             case "IntegratedGradients":
-                found = method.attribute(
+                return method.attribute(
                     images, ends.expand_as(images), targets, n_steps=self.steps, internal_batch_size=256
                 )
             case "GradientShap":
-                found = method.attribute(
-                    images, ends, n_samples=self.steps, stdevs=self.noise, target=targets
-                )
+                return method.attribute(images, ends, n_samples=self.steps, stdevs=self.noise, target=targets)
             case _:
-                found = method.attribute(images, ends.expand_as(images), targets)
-        return one_a_pixel(found, absolute=self.absolute)
+                return method.attribute(images, ends.expand_as(images), targets)
+
+
+def own_mean(images: Tensor) -> Tensor:
+    """Each image's mean, channel by channel, as an image."""
+    return images.mean((-2, -1), keepdim=True).expand_as(images)
 
 
 def last_convolution(network: nn.Module) -> nn.Module:

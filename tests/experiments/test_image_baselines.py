@@ -9,7 +9,7 @@ from torch import nn
 pytest.importorskip("captum")
 
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, SizedPixels, SizedRegions
+from experiments.baselines.image_causes import FANSMap, SizedMap, added
 from experiments.baselines.image_gradients import FromBaseline, GuidedGradCam, Saliency, shuffled
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -20,6 +20,10 @@ from experiments.baselines.image_trivial import (
     SoftThreshold,
 )
 from experiments.baselines.meaningful_perturbation import MeaningfulPerturbation, blurred
+
+from onlyif.metrics import top_mask
+from onlyif.searches.regions import regions
+from onlyif.searches.sized import SizedSets
 
 # Captum says that it turned gradients on.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -85,7 +89,7 @@ def test_maps_mark_the_only_part_that_the_network_sees(scene):
         Saliency(probability=True), FromBaseline("IntegratedGradients", BLACK, "black"), GuidedGradCam(),
         FromBaseline("GradientShap", BLACK, "black", steps=4), FromBaseline("DeepLift", BLACK, "black"),
         Occlusion(BLACK, "black", 3, 3), OnPatches("FeatureAblation", BLACK, "black", 3),
-        HShapMap(BLACK, "black", 3),
+        FromBaseline("GradientShap", BLACK, "both", steps=4, own=True), HShapMap(BLACK, "black", 3),
         OnPatches("KernelShap", BLACK, "black", 6, 20), OnPatches("Lime", BLACK, "black", 6, 20),
     ]  # fmt: skip
     for method in methods:
@@ -98,12 +102,28 @@ def test_maps_mark_the_only_part_that_the_network_sees(scene):
 @pytest.mark.slow
 def test_ours_mark_it_too_and_regions_are_nested_by_size(scene):
     network, images, targets = scene
-    for method in (SizedPixels(BLACK), FANSMap()):
+    for method in (SizedMap(BLACK), FANSMap()):
         maps = method(network, images, targets, 0)
         assert maps[:, :6, :6].mean() > maps[:, 6:].mean(), method
-    maps = SizedRegions(BLACK)(network, images[:1], targets[:1], 0)[0]
-    sizes = [(maps >= level).sum() for level in (5, 4, 3, 2, 1)]
-    assert [int(size) for size in sizes] == [1, 3, 7, 14, 29] and maps[:6, :6].mean() > maps[6:].mean()
+    maps = SizedMap(BLACK, own=True, regions=True)(network, images[:1], targets[:1], 0)[0]
+    tops = [top_mask(maps[None], size).bool().flatten() for size in (3, 14, 29)]
+    assert regions(torch.stack(tops), (SIDE, SIDE)).max() <= 5 and maps[:6, :6].mean() > maps[6:].mean()
+
+
+def test_a_pixel_counts_as_much_as_it_adds_and_sets_keep_their_order():
+    sets = torch.tensor([[[1, 0, 0, 0, 0], [1, 0, 1, 1, 0]]], dtype=torch.bool)
+    scores, felt = torch.tensor([[0.9, 0.1, 0.5, 0.6, 0.2]]), torch.tensor([True])
+    found = SizedSets(sets, scores, felt, torch.tensor([0]))
+    for costs, wanted in (
+        ([0.5, 0.1], [0.5, 0.05, 0.2, 0.2, 0.05]),
+        # The first pixel alone adds nothing: it counts what the set of three adds to each.
+        ([1.0, 0.1], [0.3, 0.05, 0.3, 0.3, 0.05]),
+        # The set of three does all that there is.
+        ([0.5, 0.0], [0.5, 0.0, 0.25, 0.25, 0.0]),
+    ):
+        maps = added(torch.tensor([1.0]), torch.tensor([costs]), found, (1, 3))
+        torch.testing.assert_close(maps, torch.tensor([wanted]), atol=1e-3, rtol=0)
+        assert maps.argsort(descending=True).tolist() == [[0, 3, 2, 4, 1]]
 
 
 def test_trivial_maps_do_not_ask_the_network_and_shuffled_weights_leave_it_as_it_was(scene):

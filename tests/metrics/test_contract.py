@@ -13,7 +13,7 @@ from onlyif.metrics.base import ExplainerMetric, MapMetric, Question
 from onlyif.metrics.fidelity import FidelityMinus, FidelityPlus
 from onlyif.metrics.fills import ConstantFill, Fill, MeanFill
 from onlyif.metrics.infidelity import Infidelity
-from onlyif.metrics.insertion import Deletion, Insertion
+from onlyif.metrics.insertion import Insertion
 from onlyif.metrics.irof import IROF, grid_segments
 from onlyif.metrics.max_sensitivity import MaxSensitivity
 from onlyif.metrics.measured import Measured
@@ -44,7 +44,7 @@ MAP_METRICS = [
     Infidelity(n_draws=7, rescaled=True),
     IROF(grid_segments(6, 5, 2)),
     Insertion(MeanFill(), 5),
-    Deletion(ZERO, 5),
+    Insertion(ZERO, 5, deleted=True),
     FidelityPlus(MeanFill()),
     FidelityMinus(ZERO),
 ]

@@ -8,7 +8,7 @@ import torch
 
 from onlyif.core.errors import InputError
 from onlyif.metrics.fills import ConstantFill, MeanFill
-from onlyif.metrics.insertion import Deletion, Insertion
+from onlyif.metrics.insertion import Insertion
 from onlyif.models.function import FunctionPredictor
 
 
@@ -28,10 +28,12 @@ def _slow(images, i, scores, fill, n, *, gone):
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_areas_are_those_of_plain_loops(images, gone):
-    metric, zero = (Deletion if gone else Insertion), torch.zeros((), dtype=torch.float64)
+    zero = torch.zeros((), dtype=torch.float64)
     pixels = images.maps.mean(1)
     for maps, fill in ((images.maps, ConstantFill(zero)), (pixels, MeanFill())):
-        found = metric(fill, 7).measure(maps, images.predictor, images.x, images.target).values
+        found = (
+            Insertion(fill, 7, deleted=gone).measure(maps, images.predictor, images.x, images.target).values
+        )
         values = fill.values(images.x).numpy()
         wanted = [_slow(images, i, maps[i].numpy(), values[i], 7, gone=gone) for i in range(4)]
         np.testing.assert_allclose(found, wanted, atol=1e-12)
@@ -44,7 +46,10 @@ def test_the_best_order_of_a_sum_and_ties():
     best, worst = ((maps, torch.tensor([0])) for maps in (x, -x))
     areas = [Insertion(zero, 3).measure(maps, total, x, target).mean for maps, target in (best, worst)]
     assert areas == pytest.approx([(0 + 3 + 3 + 5 + 5 + 6) / 6, (0 + 1 + 1 + 3 + 3 + 6) / 6])
-    left = [Deletion(zero, 3).measure(maps, total, x, target).mean for maps, target in (best, worst)]
+    left = [
+        Insertion(zero, 3, deleted=True).measure(maps, total, x, target).mean
+        for maps, target in (best, worst)
+    ]
     assert left == pytest.approx([6 - areas[0], 6 - areas[1]])
     ties = Insertion(zero, 3).measure(torch.zeros(1, 3), total, x, torch.tensor([0])).mean
     assert ties == pytest.approx(areas[0])

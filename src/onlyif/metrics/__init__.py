@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from onlyif.metrics.gaps import SetGaps as SetGaps
     from onlyif.metrics.gaps import set_gaps as set_gaps
     from onlyif.metrics.infidelity import Infidelity as Infidelity
-    from onlyif.metrics.insertion import Deletion as Deletion
     from onlyif.metrics.insertion import Insertion as Insertion
     from onlyif.metrics.irof import IROF as IROF
     from onlyif.metrics.irof import grid_segments as grid_segments
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
 _FILES = {
     "ConstantFill": "fills",
     "Curve": "curves",
-    "Deletion": "insertion",
     "EuclideanBall": "perturbations",
     "ExplainerMetric": "base",
     "FadePerturbation": "perturbations",

@@ -28,9 +28,11 @@ class Insertion(MapMetric):
     moves the channels of a pixel together.
 
     Args:
-        fill: What is there before an entry comes in.
+        fill: What is there before an entry comes in, or once it has gone.
         n_steps: Steps n.
         max_rows: Most rows of one model call. Does not change the result.
+        deleted: Whether entries go from the instance instead, the highest scores first: deletion, of which
+            less is better.
 
     Raises:
         SettingError: unless n_steps and max_rows are at least 1.
@@ -39,9 +41,11 @@ class Insertion(MapMetric):
         >>> from onlyif.metrics.fills import ConstantFill
         >>> from onlyif.models.function import FunctionPredictor
         >>> first = FunctionPredictor(lambda batch: batch[:, :1])
-        >>> x, zero = torch.ones(1, 2), ConstantFill(torch.zeros(()))
-        >>> Insertion(zero, 2).measure(torch.tensor([[2.0, 1.0]]), first, x, torch.tensor([0])).mean
+        >>> maps, x, zero = torch.tensor([[2.0, 1.0]]), torch.ones(1, 2), ConstantFill(torch.zeros(()))
+        >>> Insertion(zero, 2).measure(maps, first, x, torch.tensor([0])).mean
         0.75
+        >>> Insertion(zero, 2, deleted=True).measure(maps, first, x, torch.tensor([0])).mean
+        0.25
 
     References:
         [petsiuk2018] section 4.1.
@@ -50,85 +54,41 @@ class Insertion(MapMetric):
     fill: Fill
     n_steps: int = 28
     max_rows: int = MAX_ROWS
+    deleted: bool = False
 
     def __post_init__(self) -> None:
         check_counts(self.n_steps, self.max_rows)
 
     @override
     def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
-        return _area(self, maps, predictor, x, target, gone=False)
+        target, rank = targets_of(target, x), _ranks(given_maps(maps, x), x)
+        numbers = as_numbers(predictor, x)
+        fill, n = self.fill.values(numbers), self.n_steps
+        highest = (rank[0].numel() * torch.arange(n + 1) / n).round().long()
+        curve = torch.empty(len(numbers), n + 1, dtype=torch.float64)
+        with predictor.opened() as opened:
+            for rows, part in blocks(len(numbers), n + 1, self.max_rows):
+                inside = _below(rank[rows], highest[part], numbers) ^ self.deleted
+                mixed = torch.where(inside, numbers[rows].unsqueeze(1), fill[rows].unsqueeze(1))
+                outputs = ask(opened, mixed.flatten(0, 1), self.max_rows)
+                own = target[rows].repeat_interleave(mixed.shape[1])
+                curve[rows, part] = chosen(outputs, own).view(mixed.shape[:2])
+        return Measured(torch.trapezoid(curve, dx=1 / n, dim=1))
 
     @property
     @override
     def question(self) -> Question:
+        if self.deleted:
+            return Question(
+                "How fast does the output fall when the highest scores go first?",
+                False,
+                "no constant map, but whatever moves x off the data first, such as scattered pixels",
+            )
         return Question(
             "How fast does the output rise when the highest scores come in first?",
             True,
             "no constant map, but smooth maps do well: scattered pixels look like nothing",
         )
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Deletion(MapMetric):
-    """The area under the target's output while entries go, the highest scores first; see `Insertion`.
-
-    Args:
-        fill: What is there once an entry has gone.
-        n_steps: Steps n.
-        max_rows: Most rows of one model call. Does not change the result.
-
-    Raises:
-        SettingError: unless n_steps and max_rows are at least 1.
-
-    References:
-        [petsiuk2018] section 4.1.
-    """
-
-    fill: Fill
-    n_steps: int = 28
-    max_rows: int = MAX_ROWS
-
-    def __post_init__(self) -> None:
-        check_counts(self.n_steps, self.max_rows)
-
-    @override
-    def measure(self, maps: Maps, predictor: Predictor, x: Numbers, target: Targets) -> Measured:
-        return _area(self, maps, predictor, x, target, gone=True)
-
-    @property
-    @override
-    def question(self) -> Question:
-        return Question(
-            "How fast does the output fall when the highest scores go first?",
-            False,
-            "no constant map, but whatever moves x off the data first, such as scattered pixels",
-        )
-
-
-def _area(
-    metric: Insertion | Deletion,
-    maps: Maps,
-    predictor: Predictor,
-    given: Numbers,
-    target: Targets,
-    *,
-    gone: bool,
-) -> Measured:
-    """The area under the output while the highest scores are in, or while they are gone."""
-    target, rank = targets_of(target, given), _ranks(given_maps(maps, given), given)
-    x = as_numbers(predictor, given)
-    fill, n = metric.fill.values(x), metric.n_steps
-    highest = (rank[0].numel() * torch.arange(n + 1) / n).round().long()
-    curve = torch.empty(len(x), n + 1, dtype=torch.float64)
-    with predictor.opened() as opened:
-        for rows, part in blocks(len(x), n + 1, metric.max_rows):
-            inside = _below(rank[rows], highest[part], x) ^ gone
-            mixed = torch.where(inside, x[rows].unsqueeze(1), fill[rows].unsqueeze(1))
-            outputs = ask(opened, mixed.flatten(0, 1), metric.max_rows)
-            own = target[rows].repeat_interleave(mixed.shape[1])
-            curve[rows, part] = chosen(outputs, own).view(mixed.shape[:2])
-    return Measured(torch.trapezoid(curve, dx=1 / n, dim=1))
 
 
 def _ranks(maps: Tensor, x: Numbers) -> Int64[Tensor, "b *s"]:
