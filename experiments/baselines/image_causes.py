@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import torch
-from experiments.baselines.image_gradients import own_mean
+from experiments.baselines.image_gradients import FromBaseline, own_mean
 from torch import Tensor, nn
 
 from onlyif.criteria.blended import blended_gaps
@@ -16,6 +16,8 @@ from onlyif.setup.sized import sizes_of
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
 # So little that it only orders pixels which add the same.
 AMONG_EQUALS = 1e-3
+# Attributions that cancel are not scaled by their sum.
+LEAST_SUM = 0.1
 
 
 def one_channel(attribution: Tensor) -> Tensor:
@@ -50,7 +52,11 @@ class FANSMap:
 
 @dataclass(frozen=True)
 class SizedMap:
-    """Nested sets of pixels by size; a pixel's number is what it adds to the sets.
+    """Nested sets of pixels by size; a pixel's number is what it adds to them.
+
+    That is the mean of two: by how much the cost falls with the pixels that come in between two sizes, shared
+    equally; and Integrated Gradients between the same references and the image, scaled to the same sum. The
+    highest numbers are the sets.
 
     Args:
         mean_image: Mean of the training images: what hides.
@@ -76,14 +82,19 @@ class SizedMap:
         every, alpha = torch.arange(len(images)), torch.full((len(images),), self.alpha)
         found = SizedSearch(gaps, sizes, settings, seed).run(every, alpha)
         costs = gaps.cost(every, alpha, found.sets.to(gaps.full), None).detach()
-        return added((gaps.full - gaps.base).abs(), costs, found, sizes).view_as(images[:, 0])
+        moved = (gaps.full - gaps.base).abs()
+        paths = FromBaseline("IntegratedGradients", self.mean_image, "as here", own=self.own)
+        slopes = paths(network, images, targets, seed).flatten(1)
+        total = torch.maximum(slopes.sum(1), LEAST_SUM * slopes.abs().sum(1)).clamp(min=torch.finfo().tiny)
+        numbers = (added(moved, costs, found, sizes) + slopes * (moved / total)[:, None]) / 2
+        return in_order(numbers, found, sizes).view_as(images[:, 0])
 
 
 def added(empty: Tensor, costs: Tensor, found: SizedSets, sizes: tuple[int, ...]) -> Tensor:
     """By how much the cost falls for each pixel that comes in between two sizes, `(b, pixels)`.
 
     The fall is that of the least concave curve above the falls at all sizes, so that a pixel of a smaller set
-    never has the lower number and the highest numbers are the sets; among equals the search's ranking counts.
+    never has the lower number.
 
     Args:
         empty: The cost of no pixel.
@@ -96,9 +107,25 @@ def added(empty: Tensor, costs: Tensor, found: SizedSets, sizes: tuple[int, ...]
     counts = fallen.new_tensor([0, *sizes, found.sets.shape[2]])
     slopes = (fallen[:, None] - fallen[:, :, None]) / (counts - counts[:, None])
     rings = [slopes[:, : k + 1, k + 1 :].amax(2).amin(1) for k in range(len(sizes) + 1)]
-    which = len(sizes) - found.sets.sum(1)
-    numbers = torch.stack(rings, 1).gather(1, which)
-    return numbers + AMONG_EQUALS * numbers.amax(1, keepdim=True) * found.scores
+    return torch.stack(rings, 1).gather(1, len(sizes) - found.sets.sum(1))
+
+
+def in_order(numbers: Tensor, found: SizedSets, sizes: tuple[int, ...]) -> Tensor:
+    """The numbers, cut where they contradict the sets; among equals the search's ranking counts.
+
+    The k highest numbers stay about what they were, and go to the set of k pixels.
+
+    Args:
+        numbers: One a pixel.
+        found: The sets.
+        sizes: Their sizes.
+    """
+    falling = numbers.sort(dim=1, descending=True).values
+    between = [(falling[:, size - 1] + falling[:, size]) / 2 for size in sizes]
+    bounds = torch.stack([falling[:, 0], *between, falling[:, -1]], 1)
+    ring = len(sizes) - found.sets.sum(1)
+    cut = torch.minimum(torch.maximum(numbers, bounds.gather(1, ring + 1)), bounds.gather(1, ring))
+    return cut + AMONG_EQUALS * (falling[:, :1] - falling[:, -1:]) * found.scores
 
 
 @dataclass(frozen=True)

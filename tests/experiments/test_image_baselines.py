@@ -9,7 +9,7 @@ from torch import nn
 pytest.importorskip("captum")
 
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, SizedMap, added
+from experiments.baselines.image_causes import FANSMap, SizedMap, added, in_order
 from experiments.baselines.image_gradients import FromBaseline, GuidedGradCam, Saliency, shuffled
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -110,10 +110,10 @@ def test_ours_mark_it_too_and_regions_are_nested_by_size(scene):
     assert regions(torch.stack(tops), (SIDE, SIDE)).max() <= 5 and maps[:6, :6].mean() > maps[6:].mean()
 
 
-def test_a_pixel_counts_as_much_as_it_adds_and_sets_keep_their_order():
+def test_a_pixel_counts_as_much_as_it_adds_and_the_highest_numbers_are_the_sets():
     sets = torch.tensor([[[1, 0, 0, 0, 0], [1, 0, 1, 1, 0]]], dtype=torch.bool)
-    scores, felt = torch.tensor([[0.9, 0.1, 0.5, 0.6, 0.2]]), torch.tensor([True])
-    found = SizedSets(sets, scores, felt, torch.tensor([0]))
+    scores, sizes = torch.tensor([[0.9, 0.1, 0.5, 0.6, 0.2]]), (1, 3)
+    found = SizedSets(sets, scores, torch.tensor([True]), torch.tensor([0]))
     for costs, wanted in (
         ([0.5, 0.1], [0.5, 0.05, 0.2, 0.2, 0.05]),
         # The first pixel alone adds nothing: it counts what the set of three adds to each.
@@ -121,9 +121,13 @@ def test_a_pixel_counts_as_much_as_it_adds_and_sets_keep_their_order():
         # The set of three does all that there is.
         ([0.5, 0.0], [0.5, 0.0, 0.25, 0.25, 0.0]),
     ):
-        maps = added(torch.tensor([1.0]), torch.tensor([costs]), found, (1, 3))
-        torch.testing.assert_close(maps, torch.tensor([wanted]), atol=1e-3, rtol=0)
-        assert maps.argsort(descending=True).tolist() == [[0, 3, 2, 4, 1]]
+        maps = added(torch.tensor([1.0]), torch.tensor([costs]), found, sizes)
+        torch.testing.assert_close(maps, torch.tensor([wanted]))
+        assert in_order(maps, found, sizes).argsort(descending=True).tolist() == [[0, 3, 2, 4, 1]]
+    # The highest number is of a pixel in no set: it goes down to the bound of the sets, and the first one up.
+    cut = in_order(torch.tensor([[0.2, 0.9, 0.4, 0.1, -0.3]]), found, sizes)
+    torch.testing.assert_close(cut, torch.tensor([[0.65, 0.15, 0.4, 0.15, -0.3]]), atol=2e-3, rtol=0)
+    assert cut.argsort(descending=True).tolist() == [[0, 2, 3, 1, 4]]
 
 
 def test_trivial_maps_do_not_ask_the_network_and_shuffled_weights_leave_it_as_it_was(scene):
