@@ -23,7 +23,7 @@ def picture(images: Tensor, maps: dict[str, np.ndarray]) -> Figure:
     for number, image in enumerate(images):
         for place, name in enumerate(names):
             ax = axes[number * rows + place // COLUMNS][place % COLUMNS]
-            ax.set_title(name, fontsize=7)
+            ax.set_title(name.replace(", ", ",\n"), fontsize=7)
             if name == "image":
                 ax.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
             elif np.isfinite(maps[name][number]).all():
