@@ -208,8 +208,11 @@ def test_columns_that_are_called_like_edges_make_no_network():
 
 
 def test_without_scripts_the_first_ten_rows_have_drawings():
-    item, cause = example_explanations()[0], example_causes()[0]
+    table = np.random.default_rng(0).uniform(0, 1, 32)
+    item = explanation_of_game(game_of_table(table), GameCase(tuple("abcde"), size=3))
+    cause = example_causes()[0]
     page = page_of([item] * 6 + [cause] * 6, "t")
+    assert len(item.continuum.pieces) > 1
     assert page.count('<figure class="still">') == 10
     held = item.continuum
     ends = zip(held.breakpoints, held.breakpoints[1:], strict=False)

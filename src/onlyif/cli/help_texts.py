@@ -44,7 +44,7 @@ EXPLAIN_EXAMPLES = """\
 
 EXAMPLES = """\
   tables and a model to try things out with
-    onlyif dataset breast-cancer --model
+    onlyif dataset wine --model
 
   explain some rows and save what is found; print it again; a page for a browser
     onlyif explain model.skops --data rows.csv --background train.csv --rows 0-9 --out results/
