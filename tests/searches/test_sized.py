@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from onlyif.core.errors import SettingError
 from onlyif.criteria.blended import BlendedGaps, blended_gaps
+from onlyif.modalities.grids import NumberedRow
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.searches.gradient import Schedule
 from onlyif.searches.regions import few_regions, regions
@@ -167,3 +168,28 @@ def test_wrong_sizes_and_settings_are_refused(gaps: BlendedGaps) -> None:
         with pytest.raises(SettingError, match="need rounds"):
             Swaps(**wrong)
     assert Schedule(1, normalised=True).normalised
+
+
+def test_instances_with_fewer_players_are_what_they_are_alone() -> None:
+    draws = torch.Generator().manual_seed(5)
+    weights, how = torch.randn(9, 3, generator=draws), pixel_settings()
+    how = replace(how, schedule=Schedule(6, 2.0, 0.1, normalised=True), swaps=Swaps(4, 4))
+
+    def gaps_of(rows: torch.Tensor, plays: torch.Tensor) -> BlendedGaps:
+        network = DifferentiablePredictor(
+            lambda batch: (torch.tanh(batch.flatten(1)) @ weights[: rows.shape[1]]).softmax(1)
+        )
+        ends, grid = torch.zeros(1, 1, 1, rows.shape[1]), NumberedRow(rows.shape[1] - 1)
+        target = torch.zeros(len(rows), dtype=torch.long)
+        return replace(blended_gaps(network, rows[:, None], ends, target, grid=grid), plays=plays)
+
+    rows = torch.rand(2, 9, generator=draws)
+    plays = torch.arange(8) < torch.tensor([[8], [5]])
+    rows[1, 6:] = 0.0
+    numbers, alpha = torch.arange(2), torch.tensor([0.5, 0.5])
+    found = SizedSearch(gaps_of(rows, plays), (0.2, 0.5), how).run(numbers, alpha)
+    alone = SizedSearch(gaps_of(rows[1:, :6], plays[1:, :5]), (0.2, 0.5), how).run(numbers[:1], alpha[:1])
+    assert found.sets.sum(2).tolist() == [[2, 4], [1, 2]]
+    assert (found.sets[1, :, :5] == alone.sets[0]).all() and not found.sets[1, :, 5:].any()
+    torch.testing.assert_close(found.scores[1, :5], alone.scores[0])
+    assert not found.scores[1, 5:].any()
