@@ -95,6 +95,7 @@ class Problem:
     output: str
     rows: pd.DataFrame
     others: pd.DataFrame
+    n_fresh: int
 
 
 def shown(pair):
@@ -113,8 +114,8 @@ def against_the_prediction(found):
 
 
 def verdicts(problem, found, settings):
-    """What 10,000 rows that nothing has seen say of each sufficient and necessary set."""
-    fresh, background = problem.others[:N_FRESH], problem.others[N_FRESH:]
+    """What rows that nothing has seen say of each sufficient and necessary set."""
+    fresh, background = problem.others[: problem.n_fresh], problem.others[problem.n_fresh :]
     options = onlyif.Explainer(problem.model, background, **settings).options
     work = prepare(problem.model, problem.rows, background, options)
     criterion, tables = work.whole.criterion, work.setup.foundation.tables
@@ -138,7 +139,7 @@ def verdicts(problem, found, settings):
 
 def default(problem, way):
     """One line for the former default, the default or the rows that are decided otherwise."""
-    rows, others = problem.rows, problem.others[N_FRESH:]
+    rows, others = problem.rows, problem.others[problem.n_fresh :]
     settings = {"output": "probability" if way == "against" else problem.output, **WAYS[way]}
     begun = time.process_time()
     found = onlyif.explain(problem.model, rows[:1], background=others, **settings)
@@ -231,7 +232,8 @@ def problems(options):
         model.fit(table.iloc[trained], label[trained])
         declined = rest[model.predict(table.iloc[rest]) == 0][: options.rows]
         rows, others = table.iloc[declined], table.iloc[np.setdiff1d(order, declined, assume_unique=True)]
-        yield Problem(name, model, output, rows, others.sample(frac=1, random_state=options.seed)), most
+        mixed = others.sample(frac=1, random_state=options.seed)
+        yield Problem(name, model, output, rows, mixed, options.fresh), most
 
 
 def tell_default(line):
@@ -273,14 +275,19 @@ def main():
     parser.add_argument("--samples", type=int, default=20, help="disjoint backgrounds of each size")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 4_000], help="rows of these")
     parser.add_argument("--models", nargs="+", help="some of the models")
+    parser.add_argument(
+        "--fresh", type=int, default=N_FRESH, help="fresh rows that judge; the others are given"
+    )
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), help="some of the ways to ask")
     parser.add_argument("--only", choices=["defaults", "samples"], help="one half")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     for problem, most in problems(options):
-        folder = options.out / f"{problem.name}-{options.rows}-{options.seed}"
+        judged = "" if options.fresh == N_FRESH else f"-{options.fresh}"
+        folder = options.out / f"{problem.name}-{options.rows}-{options.seed}{judged}"
         if options.only != "samples":
-            for way in WAYS:
+            for way in options.ways:
                 if way == "122 rows" and problem.output == "margin":
                     continue
                 tell_default(kept(folder / f"{way}.json", partial(default, problem, way)))
