@@ -47,7 +47,7 @@ def test_tab_completion_finds_the_public_names_and_rooms_and_no_internals() -> N
         "import sys, onlyif; print('matplotlib' in sys.modules, onlyif.plots.plot_plane.__name__, "
         "dir(onlyif.interop), onlyif.interop.captum.FANS.__name__)"
     )
-    assert told.strip() == "False plot_plane ['captum', 'pyg', 'quantus_functions', 'shapiq'] FANS"
+    assert told.strip() == "False plot_plane ['captum', 'mlflow', 'pyg', 'quantus_functions', 'shapiq'] FANS"
     assert "has no attribute 'wrong'" in _run(
         "import onlyif\ntry: onlyif.wrong\nexcept AttributeError as error: print(error)"
     )

@@ -126,7 +126,7 @@ def test_a_changed_run_json_is_noticed(folder, capsys):
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_of_two_first_runs_in_one_folder_the_second_is_refused(folder, capsys, monkeypatch, resume):
-    real, others = Folder._stored, [None]
+    real, others = Folder._read, [None]
 
     def look(self):
         found = real(self)
@@ -135,7 +135,7 @@ def test_of_two_first_runs_in_one_folder_the_second_is_refused(folder, capsys, m
             assert main([*BASE, "--out", "o", "--alpha", "0.9"]) == 0
         return found
 
-    monkeypatch.setattr(Folder, "_stored", look)
+    monkeypatch.setattr(Folder, "_read", look)
     assert main([*BASE, "--out", "o", "--alpha", "0.1", *(["--resume"] if resume else [])]) == 2
     stored = [json.loads(file.read_text())["explanations"] for file in Path("o").glob("*.onlyif.json")]
     assert {item["settings"]["alpha"] for held in stored for item in held} == {0.9}

@@ -37,14 +37,16 @@ def shapley_values(table: Float64[np.ndarray, "b two_to_d"]) -> Float64[np.ndarr
     shares = [1.0 / (n_players * comb(n_players - 1, size)) for size in range(n_players)]
     without, holding = np.array([*shares, 0.0]), np.array([0.0, *shares])
     sizes = subset_sizes(n_players)
-    outside, either = without[sizes], (without + holding)[sizes]
     values = np.empty((len(table), n_players))
     at_once = max(1, ENTRIES_AT_ONCE >> n_players)
     for first in range(0, len(table), at_once):
         # All weights of a player add up to 0, so that f_0 may go, and with it what all predictions share.
         part = table[first : first + at_once] - table[first : first + at_once, :1]
-        found = _sums_with(part * either) - (part @ outside)[:, None]
-        found[np.abs(found) <= _rounding(part)] = 0.0
+        # Not by `@`: it rounds a row otherwise beside other rows.
+        rounding, outside = _rounding(part), np.einsum("ij,j->i", part, without[sizes])
+        part *= (without + holding)[sizes]
+        found = _sums_with(part) - outside[:, None]
+        found[np.abs(found) <= rounding] = 0.0
         values[first : first + at_once] = found
     return values
 
@@ -63,6 +65,6 @@ def _sums_with(weighted: Float64[np.ndarray, "b two_to_d"]) -> Float64[np.ndarra
 def _rounding(part: Float64[np.ndarray, "b two_to_d"]) -> Float64[np.ndarray, "b 1"]:
     """What sums in pairs over such a table may be wrong by: its weights add up to 2 a player."""
     n_players = part.shape[1].bit_length() - 1
-    largest: np.ndarray = np.abs(part).max(1, keepdims=True)
+    largest = np.maximum(part.max(1, keepdims=True), -part.min(1, keepdims=True))
     wrong: np.ndarray = 2 * (n_players + 2) * float(np.finfo(np.float64).eps) * largest
     return wrong
