@@ -32,6 +32,7 @@ from curve_methods import Scene
 from images import add_data_argument, read_slices
 from lesions import partly_mean, real_heads, simulated_heads
 from outputs import save_text
+from resumed import of_each
 from sized_masks import OURS, Judge, other_sets, ours, records, sets_of
 from torch import Tensor, nn
 
@@ -119,17 +120,12 @@ def main() -> None:
     }
     network = classifier(given.models, NAME, train_slices, tests)
     cases, mean = cases_of(network, real, given), train_slices.x.mean(0)
-    folder, tables = given.out / "ct_sized", []
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(len(cases.slices.x)):
-        path = folder / f"{i}.csv"
-        if not path.is_file():
-            found = of_slice(network, cases, i, mean, train_slices.x[:50])
-            found.to_csv(path.with_suffix(".part"), index=False)
-            path.with_suffix(".part").rename(path)
-            print(path.name, flush=True)
-        tables.append(pd.read_csv(path))
-    save_text(given.out / "ct_sized.md", report(pd.concat(tables, ignore_index=True)))
+
+    def made(i: int) -> pd.DataFrame:
+        return of_slice(network, cases, i, mean, train_slices.x[:50])
+
+    found = of_each(given.out / "ct_sized", map(str, range(len(cases.slices.x))), made)
+    save_text(given.out / "ct_sized.md", report(found))
 
 
 if __name__ == "__main__":
