@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, RelaxedMask, SizedMap
+from experiments.baselines.image_causes import FANSMap, RelaxedMask, SizedMap, SizedSquares
 from experiments.baselines.image_gradients import FromBaseline, GuidedBackprop, GuidedGradCam, Saliency
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -93,6 +93,7 @@ def candidates(mean_image: Tensor) -> dict[str, Settings]:
             name: SizedMap(mean_image, own, regions=True)
             for name, own in (("mean image", False), ("mean image and own mean", True))
         },
+        "necessary squares": {"side 4": SizedSquares(mean_image)},
         "relaxed masks": {
             f"α = 0.5, weight of size {size}": RelaxedMask(mean_image, 0.5, size) for size in (2.0, 0.5)
         },
@@ -105,6 +106,7 @@ OURS = (
     "sized masks, pixels",
     "sized masks, two references",
     "sized masks, regions",
+    "necessary squares",
     "relaxed masks",
 )
 SLOW = (*OURS, "FANS, shuffled weights")

@@ -9,7 +9,7 @@ from torch import nn
 pytest.importorskip("captum")
 
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, SizedMap, added, in_order
+from experiments.baselines.image_causes import FANSMap, SizedMap, SizedSquares, added, in_order
 from experiments.baselines.image_gradients import FromBaseline, GuidedGradCam, Saliency, shuffled
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -108,6 +108,23 @@ def test_ours_mark_it_too_and_regions_are_nested_by_size(scene):
     maps = SizedMap(BLACK, own=True, regions=True)(network, images[:1], targets[:1], 0)[0]
     tops = [top_mask(maps[None], size).bool().flatten() for size in (3, 14, 29)]
     assert regions(torch.stack(tops), (SIDE, SIDE)).max() <= 5 and maps[:6, :6].mean() > maps[6:].mean()
+
+
+def test_necessary_squares_are_ranked_as_one_by_one_where_effects_add_up(scene):
+    _, images, targets = scene
+    plane = nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 2))
+    with torch.no_grad():
+        weight = torch.rand(2, SIDE**2, generator=torch.Generator().manual_seed(1))
+        plane[1].weight.copy_(0.02 * weight * torch.tensor([[0.0], [1.0]]))
+        plane[1].bias.zero_()
+    maps = SizedSquares(BLACK)(plane, images, targets, 0)
+    squares = maps[:, ::4, ::4].flatten(1)  # one pixel of each
+    assert torch.equal(maps, squares.view(2, 3, 3).repeat_interleave(4, 1).repeat_interleave(4, 2))
+    # Hiding a square by black and by the mean takes its sum of effects from the logit; more is better.
+    fall = weight[1] * (2 * images - images.mean((2, 3), keepdim=True)).flatten(1)
+    alone = fall.view(2, 3, 4, 3, 4).sum((2, 4)).flatten(1)
+    for size in (1, 2, 3, 4, 6, 8):
+        assert torch.equal(squares.topk(size).indices.sort(1)[0], alone.topk(size).indices.sort(1)[0])
 
 
 def test_a_pixel_counts_as_much_as_it_adds_and_the_highest_numbers_are_the_sets():
