@@ -40,6 +40,15 @@ def candidates(mean_image: Tensor) -> dict[str, Settings]:
     Args:
         mean_image: Mean of the training images.
     """
+    return published_candidates(mean_image) | own_candidates(mean_image)
+
+
+def published_candidates(mean_image: Tensor) -> dict[str, Settings]:
+    """The settings of the published methods.
+
+    Args:
+        mean_image: Mean of the training images.
+    """
     black = torch.zeros_like(mean_image)
     ends = {"black": black, "mean image": mean_image}
 
@@ -85,6 +94,16 @@ def candidates(mean_image: Tensor) -> dict[str, Settings]:
             for cell, size, strength in ((2, 0.08, 1), (2, 0.08, 4), (2, 0.01, 4), (4, 0.01, 4), (2, 0.5, 4))
         },
         "h-Shap": hidden(HShapMap, sizes=[{"min_size": 2}, {"min_size": 4}]),
+    }
+
+
+def own_candidates(mean_image: Tensor) -> dict[str, Settings]:
+    """The settings of our own methods.
+
+    Args:
+        mean_image: Mean of the training images.
+    """
+    return {
         "FANS, paper": {"c = 0.1": FANSMap(paper=True)},
         "FANS, recommended": {f"c = {c}": FANSMap(c=c) for c in (0.1, 0.05, 0.3)},
         "sized masks, pixels": {"mean image": SizedMap(mean_image)},

@@ -138,6 +138,24 @@ def test_necessary_squares_are_about_as_good_as_the_best_of_all_sets_of_their_si
             assert float(gap(own[i])[i] - all_sets[:, i].min()) <= 0.05 * worst
 
 
+def test_necessary_squares_are_not_the_sufficient_ones():
+    class EitherOfTwo(nn.Module):
+        """Either of two squares is nearly enough; a third one adds the rest."""
+
+        def forward(self, x):
+            seen = nn.functional.avg_pool2d(x, 4)[:, 0].flatten(1)
+            there = torch.sigmoid(20 * (seen - 0.6))
+            either = 1 - (1 - there[:, 0]) * (1 - there[:, 5])
+            sure = (0.8 * either + 0.1 * there[:, 7]).clamp(1e-6, 1 - 1e-6)
+            return torch.stack([torch.zeros_like(sure), torch.logit(sure)], 1)
+
+    image = torch.zeros(9).index_fill(0, torch.tensor([0, 5, 7]), 1.0).view(1, 1, 3, 3)
+    image = nn.functional.interpolate(image, (SIDE, SIDE))
+    maps = SizedSquares(BLACK)(EitherOfTwo(), image, torch.tensor([1]), 0)
+    # One of the two and the third keep the prediction; only both together take it away.
+    assert sorted(maps[0, ::4, ::4].flatten().topk(2).indices.tolist()) == [0, 5]
+
+
 def test_a_pixel_counts_as_much_as_it_adds_and_the_highest_numbers_are_the_sets():
     sets = torch.tensor([[[1, 0, 0, 0, 0], [1, 0, 1, 1, 0]]], dtype=torch.bool)
     scores, sizes = torch.tensor([[0.9, 0.1, 0.5, 0.6, 0.2]]), (1, 3)
