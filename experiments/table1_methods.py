@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, RelaxedMask, SizedMap
+from experiments.baselines.image_causes import FANSMap, RelaxedMask, SizedMap, SizedSquares
 from experiments.baselines.image_gradients import FromBaseline, GuidedBackprop, GuidedGradCam, Saliency
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -36,6 +36,15 @@ Settings = dict[str, Explainer]
 
 def candidates(mean_image: Tensor) -> dict[str, Settings]:
     """The settings of every published method and of ours, by name; the first is the default.
+
+    Args:
+        mean_image: Mean of the training images.
+    """
+    return published_candidates(mean_image) | own_candidates(mean_image)
+
+
+def published_candidates(mean_image: Tensor) -> dict[str, Settings]:
+    """The settings of the published methods.
 
     Args:
         mean_image: Mean of the training images.
@@ -85,6 +94,16 @@ def candidates(mean_image: Tensor) -> dict[str, Settings]:
             for cell, size, strength in ((2, 0.08, 1), (2, 0.08, 4), (2, 0.01, 4), (4, 0.01, 4), (2, 0.5, 4))
         },
         "h-Shap": hidden(HShapMap, sizes=[{"min_size": 2}, {"min_size": 4}]),
+    }
+
+
+def own_candidates(mean_image: Tensor) -> dict[str, Settings]:
+    """The settings of our own methods.
+
+    Args:
+        mean_image: Mean of the training images.
+    """
+    return {
         "FANS, paper": {"c = 0.1": FANSMap(paper=True)},
         "FANS, recommended": {f"c = {c}": FANSMap(c=c) for c in (0.1, 0.05, 0.3)},
         "sized masks, pixels": {"mean image": SizedMap(mean_image)},
@@ -93,6 +112,7 @@ def candidates(mean_image: Tensor) -> dict[str, Settings]:
             name: SizedMap(mean_image, own, regions=True)
             for name, own in (("mean image", False), ("mean image and own mean", True))
         },
+        "necessary squares": {"side 4": SizedSquares(mean_image)},
         "relaxed masks": {
             f"α = 0.5, weight of size {size}": RelaxedMask(mean_image, 0.5, size) for size in (2.0, 0.5)
         },
@@ -105,6 +125,7 @@ OURS = (
     "sized masks, pixels",
     "sized masks, two references",
     "sized masks, regions",
+    "necessary squares",
     "relaxed masks",
 )
 SLOW = (*OURS, "FANS, shuffled weights")

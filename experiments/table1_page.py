@@ -113,17 +113,18 @@ def common(rows: list[Row], column: str) -> np.ndarray:
     return np.logical_and.reduce(there) if there else np.zeros(len(rows[0].values[column]), dtype=bool)
 
 
+def compared(rows: list[Row], column: Column) -> dict[str, np.ndarray]:
+    """The values of all ranked rows on the images that all of them have, less being better."""
+    images, sign = common(rows, column.name), -1.0 if column.higher else 1.0
+    held = {row.method.name: sign * row.values[column.name][images] for row in rows if row.ranked}
+    return {name: values for name, values in held.items() if len(values) and not np.isnan(values).any()}
+
+
 def ranks(rows: list[Row], column: Column) -> dict[str, tuple[int, bool]]:
     """The rank of every ranked row, and whether it is first or within one paired standard error of it."""
-    images = common(rows, column.name)
-    if not images.any():
+    held = compared(rows, column)
+    if not held:
         return {}
-    sign = -1.0 if column.higher else 1.0
-    held = {
-        row.method.name: sign * row.values[column.name][images]
-        for row in rows
-        if row.ranked and not np.isnan(row.values[column.name][images]).any()
-    }
     order = sorted(held, key=lambda name: held[name].mean())
     best = held[order[0]]
     found = {}
@@ -170,7 +171,8 @@ def page(rows: list[Row], dataset: str, head: str) -> str:
     others = [column for column in COLUMNS if column.name not in CRITERIA]
     parts = [
         f"# Table 1, measured: {dataset}", head, "## The five that count", _counted(rows, criteria),
-        *_footnotes(rows, criteria), "## Beside the paper", _beside(rows, dataset),
+        *_footnotes(rows, criteria), "## Ours beside the best published method", _differences(rows, criteria),
+        "## Beside the paper", _beside(rows, dataset),
         "The paper's numbers are of other weights and images, and of Quantus' formulas: compare orders.",
         "## Further measures", _table(rows, others), "## What the columns are", *_legend(), "## Settings",
         _markdown(
@@ -227,6 +229,27 @@ def _cell(row: Row, column: Column, place: tuple[int, bool] | None) -> str:
     if not np.isnan(error):
         text += f" ± {error * column.scale:.1g}"
     return text if place is None else f"{text} ({place[0]}{'*' if place[1] else ''})"
+
+
+def _differences(rows: list[Row], columns: list[Column]) -> str:
+    """By how much each of our rows is better than the best published one, image by image."""
+    lines, ours = [], [row for row in rows if row.ranked and row.method.group == "ours"]
+    for column in columns:
+        held = compared(rows, column)
+        published = [row.method.name for row in rows if row.method.group == "published"]
+        published = [name for name in published if name in held]
+        if not published:
+            continue
+        best = min(published, key=lambda name: held[name].mean())
+        line = [column.name, best]
+        for row in ours:
+            own = held.get(row.method.name)
+            _, ahead, error = (0, np.nan, np.nan) if own is None else mean_error(held[best] - own)
+            cell = f"{ahead * column.scale:+.3g} ± {error * column.scale:.1g}"
+            line.append("–" if np.isnan(ahead) else cell)
+        lines.append([*line, str(len(held[best]))])
+    heads = ["measure", "best published", *(row.method.name for row in ours), "images"]
+    return "Above 0 ours is better; ± is the standard error of the difference.\n\n" + _markdown(heads, lines)
 
 
 def _table(rows: list[Row], columns: list[Column]) -> str:

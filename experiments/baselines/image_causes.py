@@ -8,12 +8,16 @@ from torch import Tensor, nn
 
 from onlyif.criteria.blended import blended_gaps
 from onlyif.interop.captum import FANS, SufficientNecessaryMask
+from onlyif.metrics import grid_segments
+from onlyif.modalities.grids import SuperpixelGrid
 from onlyif.models.differentiable import differentiable_module
 from onlyif.searches.ascent_settings import paper_settings
 from onlyif.searches.sized import SizedSearch, SizedSets, pixel_settings, region_settings
 from onlyif.setup.sized import sizes_of
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
+# Sizes in squares: what is taken away first decides most of a deletion curve.
+SQUARES = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 # So little that it only orders pixels which add the same.
 AMONG_EQUALS = 1e-3
 # Attributions that cancel are not scaled by their sum.
@@ -88,6 +92,35 @@ class SizedMap:
         total = torch.maximum(slopes.sum(1), LEAST_SUM * slopes.abs().sum(1)).clamp(min=torch.finfo().tiny)
         numbers = (added(moved, costs, found, sizes) + slopes * (moved / total)[:, None]) / 2
         return in_order(numbers, found, sizes).view_as(images[:, 0])
+
+
+@dataclass(frozen=True)
+class SizedSquares:
+    """Nested necessary sets of squares, by size: a square's number is the share of the sets that it is in.
+
+    The mean training image and each image's own mean hide; a set's outputs are means over both.
+
+    Args:
+        mean_image: Mean of the training images.
+        side: Pixels of a square's side; those at the right and at the bottom may be smaller.
+        sizes: The sizes, in squares; those that an image does not have are left out.
+    """
+
+    mean_image: Tensor = field(repr=False)
+    side: int = 4
+    sizes: tuple[int, ...] = SQUARES
+
+    def __call__(self, network: nn.Module, images: Tensor, targets: Tensor, seed: int) -> Tensor:
+        """The maps."""
+        predictor = differentiable_module(network, nn.Softmax(1), "probability")
+        ends = torch.stack([self.mean_image.expand_as(images), own_mean(images)], 1)
+        height, width = images.shape[-2:]
+        index = grid_segments(height, width, self.side)[0]
+        gaps = blended_gaps(predictor, images, ends, targets, 256, grid=SuperpixelGrid(index))
+        sizes = tuple(size for size in self.sizes if size < gaps.n_players)
+        necessity = torch.zeros(len(images))
+        found = SizedSearch(gaps, sizes, pixel_settings(), seed).run(torch.arange(len(images)), necessity)
+        return found.scores[:, index].to(images.dtype)
 
 
 def added(empty: Tensor, costs: Tensor, found: SizedSets, sizes: tuple[int, ...]) -> Tensor:

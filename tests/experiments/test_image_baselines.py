@@ -1,6 +1,7 @@
 """The baselines written here, against what their papers say of them."""
 
 import copy
+from itertools import combinations
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 pytest.importorskip("captum")
 
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, SizedMap, added, in_order
+from experiments.baselines.image_causes import FANSMap, SizedMap, SizedSquares, added, in_order
 from experiments.baselines.image_gradients import FromBaseline, GuidedGradCam, Saliency, shuffled
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -108,6 +109,51 @@ def test_ours_mark_it_too_and_regions_are_nested_by_size(scene):
     maps = SizedMap(BLACK, own=True, regions=True)(network, images[:1], targets[:1], 0)[0]
     tops = [top_mask(maps[None], size).bool().flatten() for size in (3, 14, 29)]
     assert regions(torch.stack(tops), (SIDE, SIDE)).max() <= 5 and maps[:6, :6].mean() > maps[6:].mean()
+
+
+def test_necessary_squares_are_about_as_good_as_the_best_of_all_sets_of_their_size(scene):
+    _, images, targets = scene
+    plane = nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 2))
+    with torch.no_grad():
+        weight = torch.rand(SIDE**2, generator=torch.Generator().manual_seed(1))
+        plane[1].weight.copy_(torch.stack([0 * weight, 0.04 * weight]))
+        plane[1].bias.zero_()
+    maps = SizedSquares(BLACK)(plane, images, targets, 0)
+    squares = maps[:, ::4, ::4]
+    assert torch.equal(maps, squares.repeat_interleave(4, 1).repeat_interleave(4, 2))
+    fills = torch.zeros_like(images), images.mean((2, 3), keepdim=True).expand_as(images)
+    base = sum(plane(fill).softmax(1)[:, 1] for fill in fills) / 2
+
+    def gap(chosen):
+        hidden = torch.zeros(9).index_fill(0, torch.tensor(chosen), 1.0).view(3, 3)
+        hidden = hidden.repeat_interleave(4, 0).repeat_interleave(4, 1).bool()
+        answers = [plane(torch.where(hidden, fill, images)).softmax(1)[:, 1] for fill in fills]
+        return (sum(answers) / 2 - base).abs()
+
+    for size in (1, 2, 4, 8):
+        all_sets = torch.stack([gap(chosen) for chosen in combinations(range(9), size)])
+        own = squares.flatten(1).topk(size).indices.tolist()
+        for i in range(2):
+            worst = float(all_sets[:, i].max() - all_sets[:, i].min())
+            assert float(gap(own[i])[i] - all_sets[:, i].min()) <= 0.05 * worst
+
+
+def test_necessary_squares_are_not_the_sufficient_ones():
+    class EitherOfTwo(nn.Module):
+        """Either of two squares is nearly enough; a third one adds the rest."""
+
+        def forward(self, x):
+            seen = nn.functional.avg_pool2d(x, 4)[:, 0].flatten(1)
+            there = torch.sigmoid(20 * (seen - 0.6))
+            either = 1 - (1 - there[:, 0]) * (1 - there[:, 5])
+            sure = (0.8 * either + 0.1 * there[:, 7]).clamp(1e-6, 1 - 1e-6)
+            return torch.stack([torch.zeros_like(sure), torch.logit(sure)], 1)
+
+    image = torch.zeros(9).index_fill(0, torch.tensor([0, 5, 7]), 1.0).view(1, 1, 3, 3)
+    image = nn.functional.interpolate(image, (SIDE, SIDE))
+    maps = SizedSquares(BLACK)(EitherOfTwo(), image, torch.tensor([1]), 0)
+    # One of the two and the third keep the prediction; only both together take it away.
+    assert sorted(maps[0, ::4, ::4].flatten().topk(2).indices.tolist()) == [0, 5]
 
 
 def test_a_pixel_counts_as_much_as_it_adds_and_the_highest_numbers_are_the_sets():

@@ -198,6 +198,9 @@ def test_ranks_and_wins_are_those_of_paired_differences():
     told = table1_page.page(rows, "mnist", "head")
     assert "| first | 6 ± 1 (1*) | – | – | – | – | 1 | 1.0 |" in told and "PNS: ones" in told
     assert table1_page.mean_error(np.array([1.0, 3.0, np.nan])) == (2, 2.0, 1.0)
+    # Beside the best published one: 1 less, 1 more and 6 more than 4, 6 and 8.
+    told = table1_page.page([*rows, row("own", (3, 7, 14, 0), "ours")], "mnist", "head")
+    assert "| PNS | first | +2 ± 2 | 3 |" in told
 
 
 def test_the_setting_with_the_best_mean_rank_is_chosen_and_no_map_is_never_chosen(scene, tmp_path):

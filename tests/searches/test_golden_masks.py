@@ -6,9 +6,10 @@ import pytest
 from oracles.golden_masks import CASES, kept
 
 KEPT = kept()
-# Those of a network of double precision repeat to the last digits; a selector is trained in single precision,
-# where sums in another order differ by some 1e-7.
-TOLERANCE = {"training": 1e-5}
+# Those of a network of double precision repeat to nearly the last digits; a selector is trained in single
+# precision, where sums in another order differ by some 1e-7. A hundred steps of a constant rate make 1e-9 of
+# such digits, and the many steps on a coarse grid, whose numbers stop at 1, up to .01 on other processors.
+TOLERANCE = {"training": 1e-5, "masks, paper": 1e-7, "masks, coarse": 0.02}
 
 
 def _assert_same(found, expected, tolerance):

@@ -136,6 +136,20 @@ def test_a_budget_bounds_the_rows_down_to_one_step(gaps: BlendedGaps) -> None:
         usual.within(11, 3, 2)
 
 
+def test_regions_begin_with_the_cut_of_the_least_cost() -> None:
+    gaps, sizes = small_gaps(b=4, side=9, seed=1), (1, 5, 20)
+    numbers, alpha = problems(gaps)
+    still = replace(region_settings(), swaps=replace(region_settings().swaps, rounds=0))
+    sums = []
+    for settings in (replace(still, widths=()), still):
+        found = SizedSearch(gaps, sizes, settings).run(numbers, alpha)
+        assert regions(found.sets, gaps.plane).max() <= 5
+        assert (highest(found.scores, sizes) == found.sets).all()
+        sums.append(gaps.unified(numbers, alpha, found.sets.float()).sum(1))
+    assert (sums[1] <= sums[0] + 1e-6).all()
+    assert (sums[1] < sums[0] - 1e-3).float().mean() > 0.2
+
+
 def test_a_network_that_is_sure_still_moves_its_masks_and_one_that_rounds_is_told() -> None:
     plain = small_gaps(b=1)
     sure = replace(

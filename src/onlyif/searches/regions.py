@@ -25,6 +25,24 @@ def regions(sets: Bool[Tensor, "*m d"], plane: tuple[int, int]) -> Int64[Tensor,
     return torch.from_numpy(counts).view(sets.shape[:-1]).to(sets.device)
 
 
+def smoothed(scores: Float[Tensor, "p d"], plane: tuple[int, int], width: float) -> Float[Tensor, "p d"]:
+    """Scores averaged over a Gaussian around each pixel; beyond an edge the nearest pixel counts.
+
+    Args:
+        scores: One score a pixel.
+        plane: Height and width of the pixels.
+        width: The Gaussian's standard deviation, in pixels.
+
+    Example:
+        >>> spot = torch.tensor([[0.0, 0.0, 1.0, 0.0, 0.0]])
+        >>> [round(value, 2) for value in smoothed(spot, (1, 5), 1.0)[0].tolist()]
+        [0.05, 0.24, 0.4, 0.24, 0.05]
+    """
+    planes = doubled(scores).reshape(-1, *plane)
+    found = ndimage.gaussian_filter(planes, width, mode="nearest", axes=(1, 2))
+    return torch.from_numpy(found.reshape(scores.shape)).to(scores)
+
+
 def few_regions(
     scores: Float[Tensor, "p d"], sizes: tuple[int, ...], plane: tuple[int, int], most: int
 ) -> Bool[Tensor, "p z d"]:

@@ -15,14 +15,18 @@ from onlyif.criteria.sized import SizedCost
 from onlyif.modalities.grids import CoarseGrid
 from onlyif.searches.gradient import Schedule, descend
 from onlyif.searches.mask_shapes import SizedMasks
-from onlyif.searches.regions import few_regions
+from onlyif.searches.regions import few_regions, smoothed
 from onlyif.searches.starts import SearchStart
-from onlyif.searches.swaps import Swaps, swapped
+from onlyif.searches.swaps import Judge, Swaps, swapped
 
 BETAS = (0.9, 0.999)
 # A coarse grid has a number for three pixels of a side, but at least and at most so many.
 PIXELS_A_NUMBER, LEAST_A_SIDE, MOST_A_SIDE = 3, 4, 10
 MOST_REGIONS = 5
+# The learning rates, first and last, of one number a pixel.
+PIXEL_RATES = (2.0, 0.04)
+# How far a ranking of single pixels is smoothed before regions are cut of it, in pixels.
+WIDTHS = (1.0, 1.5, 2.0)
 # Borders move by few pixels a round: large sets of few regions need more rounds than single pixels do.
 REGION_ROUNDS = 40
 # Of a search that begins with what was learned: a fifth of the model rows, or fewer.
@@ -39,6 +43,9 @@ class SizedSettings:
         schedule: The steps of the descent.
         swaps: How the sets are improved.
         coarse: Whether the ranking is a smooth field, of which sets of a few regions are cut.
+        widths: Of Gaussians, in pixels, that smooth a second ranking, of one number a pixel. Sets are cut of
+            each of these, too, and the swaps begin with those of the least cost: a coarse field cannot see
+            evidence that lies in several small spots. Empty makes no second ranking.
 
     References:
         [fong2019] masks of a given area.
@@ -48,6 +55,7 @@ class SizedSettings:
     schedule: Schedule
     swaps: Swaps
     coarse: bool
+    widths: tuple[float, ...] = ()
 
     def rows(self, n_sizes: int, n_sides: int) -> int:
         """Model rows that one problem with one filling takes; steps and rounds go back, too.
@@ -64,10 +72,12 @@ class SizedSettings:
         Args:
             n_sizes: How many sizes there are.
         """
-        return n_sizes * self.schedule.steps
+        return n_sizes * self.schedule.steps * (2 if self.widths else 1)
 
     def within(self, budget: int, n_sizes: int, n_sides: int) -> "SizedSettings":
         """The same with fewer steps and rounds, so that they do with so many model rows.
+
+        The second ranking goes first.
 
         Args:
             budget: Most model rows of a problem with one filling.
@@ -83,6 +93,8 @@ class SizedSettings:
                 f"a budget of {budget:,} model rows is too small for one step, which takes {least:,} for "
                 f"{n_sizes} sizes; need more, or fewer sizes"
             )
+        if budget < needed and self.widths:
+            return replace(self, widths=()).within(budget, n_sizes, n_sides)
         share = min(1.0, budget / needed)
         steps = min(max(1, floor(share * self.schedule.steps)), budget // (n_sides * n_sizes) - 1)
         fewer = replace(self, schedule=replace(self.schedule, steps=steps))
@@ -95,13 +107,15 @@ class SizedSettings:
     def repair(self) -> "SizedSettings":
         """The same, too short to find sets from nothing, long enough to mend those of a good start."""
         schedule = replace(self.schedule, steps=REPAIR_STEPS, rate=REPAIR_SHARE * self.schedule.rate)
-        return replace(self._with_rounds(REPAIR_ROUNDS), name=f"repair, {self.name}", schedule=schedule)
+        fewer = self._with_rounds(REPAIR_ROUNDS)
+        return replace(fewer, name=f"repair, {self.name}", schedule=schedule, widths=())
 
     @property
     def sentence(self) -> str:
         """For the reader."""
         schedule, swaps = self.schedule, self.swaps
         ranked = "a coarse field" if self.coarse else "one number a pixel"
+        ranked += ", and as many on one number a pixel, smoothed" if self.widths else ""
         whole = f", in at most {swaps.most_regions} regions" if swaps.most_regions else ""
         return (
             f"Nested sets of given sizes: {schedule.steps} Adam steps of {schedule.rate:g} on {ranked}, then "
@@ -112,14 +126,15 @@ class SizedSettings:
         return replace(self, swaps=replace(self.swaps, rounds=rounds))
 
     def swaps_rows(self, n_sizes: int) -> int:
-        """Sets that the rounds of one problem judge.
+        """Sets that one problem judges: to choose where it begins, and in its rounds.
 
         Args:
             n_sizes: How many sizes there are.
         """
         halves = [len(range(first, n_sizes, 2)) for first in (0, 1)]
         judged = sum(halves[number % 2] for number in range(self.swaps.rounds)) * self.swaps.proposals
-        return judged + n_sizes * (self.swaps.rounds + 1)
+        starts = n_sizes * (1 + len(self.widths)) if self.widths else 0
+        return starts + judged + n_sizes * (self.swaps.rounds + 1)
 
 
 def region_settings() -> SizedSettings:
@@ -128,18 +143,22 @@ def region_settings() -> SizedSettings:
     Chosen on images apart from those that it was measured on.
     """
     schedule = Schedule(60, 1.0, 0.02, BETAS, normalised=True)
-    return SizedSettings("regions", schedule, Swaps(REGION_ROUNDS, most_regions=MOST_REGIONS), coarse=True)
+    swaps = Swaps(REGION_ROUNDS, most_regions=MOST_REGIONS)
+    return SizedSettings("regions", schedule, swaps, coarse=True, widths=WIDTHS)
 
 
 def pixel_settings() -> SizedSettings:
     """Sets of single pixels: the smallest gaps, but on photographs a dust that misleads the network."""
-    return SizedSettings("pixels", Schedule(60, 2.0, 0.04, BETAS, normalised=True), Swaps(), coarse=False)
+    return SizedSettings("pixels", Schedule(60, *PIXEL_RATES, BETAS, normalised=True), Swaps(), coarse=False)
 
 
 def edge_settings() -> SizedSettings:
     """Sets of edges of a graph."""
     return SizedSettings(
-        "edges", Schedule(40, 2.0, 0.04, BETAS, normalised=True), Swaps(rounds=12, proposals=8), coarse=False
+        "edges",
+        Schedule(40, *PIXEL_RATES, BETAS, normalised=True),
+        Swaps(rounds=12, proposals=8),
+        coarse=False,
     )
 
 
@@ -225,25 +244,47 @@ class SizedSearch:
             ModelError: if the model gives no or no finite gradients.
         """
         shares = tuple(size if size < 1 else size / self.n_players for size in self.sizes)
-        shape, there, images = SizedMasks(shares, self._grid), self.costs.there[numbers], self.costs.images
-        start = self._start(numbers, alpha, shares).masked_fill(~there.cpu(), torch.nan)
-        start, sizes = shape.start(start.to(images)), self._sizes(there)
-        height, width = images.shape[-2:]
+        there, images = self.costs.there[numbers], self.costs.images
+        start = self._start(numbers, alpha, shares).masked_fill(~there.cpu(), torch.nan).to(images)
+        plane, how = (images.shape[-2], images.shape[-1]), self.settings.swaps
 
         def cost(masks: Tensor, asked: Tensor, step: int, rows: int) -> Tensor:
             return costs.within(rows).cost(numbers, alpha, asked, step).mean(1)
 
         with self.costs.opened() as costs:
-            schedule, goes_on = self.settings.schedule, self.goes_on
-            end = descend(cost, start, shape, schedule, costs.rows_a_call, goes_on=goes_on)
-            field = shape.field(end.free)
-            judge, how = partial(_judged, costs.within(end.max_rows), numbers, alpha), self.settings.swaps
-            first, plane = highest(field, sizes), (height, width)
-            if how.most_regions is not None:
-                first = few_regions(field, tuple(map(int, self.sizes)), plane, how.most_regions)
-            better = swapped(judge, first, plane, how, there, seed=self.seed, goes_on=goes_on)
+            fields, felt, max_rows = [], torch.zeros_like(there[:, 0]), costs.rows_a_call
+            for shape, schedule in self._rankings(shares):
+                end = descend(cost, shape.start(start), shape, schedule, max_rows, goes_on=self.goes_on)
+                fields.append(shape.field(end.free))
+                felt, max_rows = felt | end.felt, end.max_rows
+            judge = partial(_judged, costs.within(max_rows), numbers, alpha)
+            field, first = self._first(judge, fields, there, plane)
+            better = swapped(judge, first, plane, how, there, seed=self.seed, goes_on=self.goes_on)
         rows = torch.tensor([self.rows(value) for value in alpha.tolist()])
-        return SizedSets(better.sets, _ranked(better.sets, field, there), end.felt | better.felt, rows)
+        return SizedSets(better.sets, _ranked(better.sets, field, there), felt | better.felt, rows)
+
+    def _rankings(self, shares: tuple[float, ...]) -> list[tuple[SizedMasks, Schedule]]:
+        """What is descended, and how."""
+        schedule, (rate, last) = self.settings.schedule, PIXEL_RATES
+        fine = SizedMasks(shares), replace(schedule, rate=rate, last_rate=last)
+        return [(SizedMasks(shares, self._grid), schedule), *([fine] if self.settings.widths else [])]
+
+    def _first(
+        self, judge: Judge, fields: list[Tensor], there: Bool[Tensor, "p d"], plane: tuple[int, int]
+    ) -> tuple[Float[Tensor, "p d"], Bool[Tensor, "p z d"]]:
+        """The field and the sets that each problem's swaps begin with."""
+        most, (coarse, *fine) = self.settings.swaps.most_regions, fields
+        if most is None:
+            return coarse, highest(coarse, self._sizes(there))
+        smooth = [smoothed(one, plane, width) for one in fine for width in self.settings.widths]
+        sizes, each = tuple(map(int, self.sizes)), torch.stack([coarse, *smooth], 1)
+        cuts = torch.stack([few_regions(one, sizes, plane, most) for one in each.unbind(1)], 1)
+        if not smooth:
+            return coarse, cuts[:, 0]
+        with torch.no_grad():
+            costs = judge(cuts.flatten(1, 2).to(coarse.dtype)).view(cuts.shape[:3]).sum(2)
+        best = torch.arange(len(cuts), device=cuts.device), costs.argmin(1)
+        return each[best], cuts[best]
 
     def _sizes(self, there: Bool[Tensor, "p d"]) -> Int64[Tensor, "p z"]:
         """How many players each set of a problem has, who are there."""
