@@ -32,7 +32,9 @@ from curve_methods import Scene
 from images import add_data_argument, read_slices
 from lesions import partly_mean, real_heads, simulated_heads
 from outputs import save_text
-from sized_masks import OURS, Judge, other_sets, ours, records, sets_of
+from resumed import of_each
+from sized_masks import OURS, ours, records, sets_of
+from sized_methods import Found, Judge, Sets, other_sets
 from torch import Tensor, nn
 
 from onlyif.references.baseline import BaselineReference
@@ -40,7 +42,7 @@ from onlyif.references.baseline import BaselineReference
 SHOWN = (0.01, 0.02, 0.05)
 
 
-def with_lesions(rows: list[dict], sets: dict[tuple[float, float], Tensor], pixels: Tensor) -> list[dict]:
+def with_lesions(rows: list[dict], sets: Sets, pixels: Tensor) -> list[dict]:
     """The same with how many lesions each set touches, and how much of it lies in them."""
     for row in rows:
         keep = sets[row["share"], row["α"]].bool()
@@ -60,13 +62,12 @@ def of_slice(network: nn.Module, cases: Cases, i: int, mean: Tensor, training: T
     judge = Judge(network, x[0], BLEEDING, mean)
     scene = Scene(network, x, torch.tensor([BLEEDING]), mean, training, SEED)
     rows = []
-    for method, sets, cost in other_sets(scene, judge):
-        rows += with_lesions(records(method, sets, judge, cost), sets, pixels)
+    for found in other_sets(scene, judge):
+        rows += with_lesions(records(found, judge), found.sets, pixels)
     for method, regions in OURS.items():
         item = ours(judge, network, regions, SEED, BaselineReference(mean, "the mean training slice"))
-        sets = sets_of(item)
-        cost = item.model_rows, item.seconds
-        rows += with_lesions(records(method, sets, judge, cost), sets, pixels)
+        found = Found(method, sets_of(item), item.model_rows, item.seconds)
+        rows += with_lesions(records(found, judge), found.sets, pixels)
     return pd.DataFrame(rows).assign(slice=i)
 
 
@@ -119,17 +120,12 @@ def main() -> None:
     }
     network = classifier(given.models, NAME, train_slices, tests)
     cases, mean = cases_of(network, real, given), train_slices.x.mean(0)
-    folder, tables = given.out / "ct_sized", []
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(len(cases.slices.x)):
-        path = folder / f"{i}.csv"
-        if not path.is_file():
-            found = of_slice(network, cases, i, mean, train_slices.x[:50])
-            found.to_csv(path.with_suffix(".part"), index=False)
-            path.with_suffix(".part").rename(path)
-            print(path.name, flush=True)
-        tables.append(pd.read_csv(path))
-    save_text(given.out / "ct_sized.md", report(pd.concat(tables, ignore_index=True)))
+
+    def made(i: int) -> pd.DataFrame:
+        return of_slice(network, cases, i, mean, train_slices.x[:50])
+
+    found = of_each(given.out / "ct_sized", map(str, range(len(cases.slices.x))), made)
+    save_text(given.out / "ct_sized.md", report(found))
 
 
 if __name__ == "__main__":

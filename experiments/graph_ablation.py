@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pandas as pd
 from graph_ours import DEFAULT, PAPER, OurSettings, pns_scores
-from graph_worlds import BLOCK, arguments, kept, nodes_of, parsed, slug
+from graph_worlds import BLOCK, arguments, nodes_of, parsed, slug
 from outputs import save_text
+from resumed import kept
 from table2 import cell, explained
 
 from onlyif.causation.abduction import Unweighted

@@ -1,4 +1,4 @@
-"""Graph, network and nodes of the graph tables, and results kept block by block.
+"""Graph, network and nodes of the graph tables.
 
 Explained are nodes whose class is predicted, with at least twelve entries: nodes of motifs outside the
 training part (BACommunity), or of the test part. What is tuned is tuned on development nodes of seed 0: of
@@ -6,18 +6,15 @@ the training part (BACommunity), or of the validation part. Methods that learn d
 """
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import torch
 from ego_graphs import Egos
 from graph_methods import MOST_ENTRIES, TRAINED_ON, World
 from graph_networks import network_of, read
 from graph_sets import GraphSet, read_planetoid
 from images import add_data_argument
-from outputs import save_frame
 from torch import Tensor
 
 from onlyif.core.torch_seeds import torch_generator
@@ -97,20 +94,6 @@ def drawn_nodes(
 def at(graph: GraphSet, nodes: tuple[int, ...]) -> Tensor:
     """One boolean a node."""
     return torch.zeros(len(graph.x), dtype=torch.bool).index_fill(0, torch.tensor(nodes, dtype=int), True)
-
-
-def kept(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """A table that is read where it was made before, and otherwise made and written whole.
-
-    Args:
-        path: Its CSV.
-        make: What makes it.
-    """
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_frame(path, make())
-        print(path.name, flush=True)
-    return pd.read_csv(path)
 
 
 def slug(name: str) -> str:

@@ -19,6 +19,7 @@ import torch
 from images import add_data_argument, read_images
 from networks import load_network
 from outputs import save_text
+from resumed import of_each
 from torch import Tensor, nn
 
 import onlyif
@@ -88,16 +89,11 @@ def all_images(given: argparse.Namespace, name: str, n: int) -> pd.DataFrame:
     network = load_network(given.models, NETWORKS[name])
     mean = read_images(given.data, name, "train").x.mean(0)
     images = read_images(given.data, name, "test").sample(n, SEED + 2).x
-    folder, tables = given.out / "image_statuses" / name, []
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(n):
-        path = folder / f"{i}.csv"
-        if not path.is_file():
-            of_one(network, images[i : i + 1], mean).to_csv(path.with_suffix(".part"), index=False)
-            path.with_suffix(".part").rename(path)
-            print(name, path.name, flush=True)
-        tables.append(pd.read_csv(path).assign(data=name, image=i))
-    return pd.concat(tables, ignore_index=True)
+
+    def made(i: int) -> pd.DataFrame:
+        return of_one(network, images[i : i + 1], mean)
+
+    return of_each(given.out / "image_statuses" / name, map(str, range(n)), made).assign(data=name)
 
 
 def report(found: pd.DataFrame) -> str:

@@ -21,6 +21,7 @@ import torch
 from images import Images, add_data_argument, read_images
 from networks import load_network
 from outputs import save_text
+from resumed import of_each
 from torch import Tensor, nn
 
 import onlyif
@@ -188,18 +189,12 @@ def main() -> None:
     if given.only == "train":
         return
     images, found = read_images(given.data, given.name, "test"), loaded(given)
-    folder = given.out / "learned_sets" / given.name
-    folder.mkdir(parents=True, exist_ok=True)
-    tables = []
-    for i, x in enumerate(images.sample(given.images, SEED + 1).x):
-        path = folder / f"{i}.csv"
-        if not path.is_file():
-            of_one(given, network, x, mean, found).assign(image=i).to_csv(
-                path.with_suffix(".part"), index=False
-            )
-            path.with_suffix(".part").rename(path)
-            print(path.name, flush=True)
-        tables.append(pd.read_csv(path))
+    x = images.sample(given.images, SEED + 1).x
+
+    def made(i: int) -> pd.DataFrame:
+        return of_one(given, network, x[i], mean, found).assign(image=i)
+
+    rows = of_each(given.out / "learned_sets" / given.name, map(str, range(len(x))), made)
     trained = [
         f"- {name}: " + "; ".join(
             f"{one.step:,} steps, {len(one.trained_on):,} images, validation "
@@ -208,9 +203,7 @@ def main() -> None:
         for name, learned in found.items()
     ]  # fmt: skip
     leaks = [] if given.only == "report" else leak_lines(network, images, mean, found)
-    save_text(
-        given.out / f"learned_sets_{given.name}.md", report(given.name, pd.concat(tables), trained, leaks)
-    )
+    save_text(given.out / f"learned_sets_{given.name}.md", report(given.name, rows, trained, leaks))
 
 
 if __name__ == "__main__":

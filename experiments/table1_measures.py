@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from experiments.measured_causes import FRESH, Closeness, probabilities_of
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from onlyif.causation.boundaries import scott_boundary
-from onlyif.causation.change import TargetChange
-from onlyif.causation.dual_stage import DualStageTest
-from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
-from onlyif.causation.perturbation import Perturbations
 from onlyif.metrics import (
     IROF,
     ConstantFill,
@@ -30,14 +26,9 @@ from onlyif.metrics import (
     set_gaps,
     top_mask,
 )
-from onlyif.modalities.grids import image_players
 from onlyif.models.base import Predictor
 from onlyif.models.differentiable import differentiable_module
-from onlyif.references.baseline import BaselineReference, uniform_baseline
-from onlyif.samples.noisy import NoisySample
-
-# Random numbers of measuring: none of them are used by an explainer.
-FRESH = 4711
+from onlyif.references.baseline import BaselineReference
 
 
 @dataclass(frozen=True)
@@ -214,21 +205,10 @@ def _of_gaps(maps: Tensor, scene: Scene) -> dict[str, Any]:
 
 
 def _of_causes(maps: Tensor, scene: Scene) -> dict[str, Any]:
-    shape, sizes = scene.x.shape[1:], scene.sizes
-    pixels = torch.arange(shape[-1] * shape[-2]).view(shape[-2:])
-    sample = NoisySample(sizes.inputs, 0.01)
-    test = DualStageTest(
-        scene.predictor,
-        image_players(pixels, tuple(shape)),
-        sample,
-        torch.from_numpy(uniform_baseline(tuple(shape), seed=FRESH)),
-        Neighbourhood(SoftEvents(scott_boundary(sizes.inputs, scene.x[0].numel()), sizes.c)),
-        Perturbations(n_perturbations=sizes.perturbations, most_masks=sizes.perturbations),
-        max_rows=512,
-        seed=FRESH,
-    )
-    subsets = tops(maps, sizes.causes).flatten(2).numpy()
-    return {"PNS": test.measure(scene.x, subsets, TargetChange(scene.targets.numpy())).pns.mean(1)}
+    sizes, x = scene.sizes, scene.x
+    closeness = Closeness(sizes.perturbations, sizes.inputs, sizes.c)
+    found = probabilities_of(tops(maps, sizes.causes), scene.predictor, x, scene.targets, closeness)
+    return {"PNS": found.pns.mean(1)}
 
 
 def moved(explain: Callable[[Tensor, int], Tensor], scene: Scene) -> dict[str, np.ndarray]:

@@ -19,8 +19,9 @@ import pandas as pd
 from graph_measures import measures
 from graph_methods import METHODS, Method, World, told
 from graph_ours import Together
-from graph_worlds import BLOCK, Nodes, arguments, kept, nodes_of, parsed, slug
+from graph_worlds import BLOCK, Nodes, arguments, nodes_of, parsed, slug
 from outputs import save_frame, save_text
+from resumed import kept
 
 from onlyif.metrics import characterization
 
