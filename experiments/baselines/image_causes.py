@@ -1,6 +1,6 @@
 """The explanations of this library as maps of images."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from experiments.baselines.image_gradients import FromBaseline, own_mean
@@ -101,14 +101,17 @@ class SizedSquares:
     The mean training image and each image's own mean hide; a set's outputs are means over both.
 
     Args:
-        mean_image: Mean of the training images.
+        mean_image: Mean of the training images: what hides.
         side: Pixels of a square's side; those at the right and at the bottom may be smaller.
         sizes: The sizes, in squares; those that an image does not have are left out.
+        aim: What the probability should come to without a set. None is f_0, as in Δnec, to which a
+            probability below f_0 is as far as one above; 0 asks for the least.
     """
 
     mean_image: Tensor = field(repr=False)
     side: int = 4
     sizes: tuple[int, ...] = SQUARES
+    aim: float | None = 0.0
 
     def __call__(self, network: nn.Module, images: Tensor, targets: Tensor, seed: int) -> Tensor:
         """The maps."""
@@ -117,6 +120,8 @@ class SizedSquares:
         height, width = images.shape[-2:]
         index = grid_segments(height, width, self.side)[0]
         gaps = blended_gaps(predictor, images, ends, targets, 256, grid=SuperpixelGrid(index))
+        if self.aim is not None:
+            gaps = replace(gaps, base=torch.full_like(gaps.base, self.aim))
         sizes = tuple(size for size in self.sizes if size < gaps.n_players)
         necessity = torch.zeros(len(images))
         found = SizedSearch(gaps, sizes, pixel_settings(), seed).run(torch.arange(len(images)), necessity)
