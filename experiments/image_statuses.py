@@ -1,10 +1,11 @@
 """How many explanations of images say nothing, and whether each of them says so.
 
-Digits and faces at defaults, by three ways in: `onlyif.explain`, `FANS` and `SufficientNecessaryMask` in
-Captum's convention. Counted are maps of one number, sets that are empty or everything, and of these the ones
-whose result gives no reason.
+Digits, photographs and faces at defaults, by three ways in: `onlyif.explain`, `FANS` and
+`SufficientNecessaryMask` in Captum's convention. Counted are maps of one number, sets that are empty or
+everything, and of these the ones whose result gives no reason.
 
-    python experiments/image_statuses.py --data DIR --models DIR --out DIR [--digits N] [--faces N]
+    python experiments/image_statuses.py --data DIR --models DIR --out DIR [--digits N]
+        [--photographs N] [--faces N]
 
 An image's results are one CSV in OUT/image_statuses, so that a run that was ended goes on where it was.
 Writes image_statuses.md.
@@ -28,7 +29,7 @@ from onlyif.explanation.status import EXPLAINED
 from onlyif.interop.captum import FANS, SufficientNecessaryMask
 from onlyif.references.baseline import BaselineReference
 
-NETWORKS = {"mnist": "mnist_lenet5", "faces_smile": "faces_smile_lenet5"}
+NETWORKS = {"mnist": "mnist_lenet5", "cifar10": "cifar10_resnet18", "faces_smile": "faces_smile_lenet5"}
 SEED = 0
 
 
@@ -118,10 +119,11 @@ def main() -> None:
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--digits", type=int, default=200)
-    parser.add_argument("--faces", type=int, default=100)
+    parser.add_argument("--photographs", type=int, default=100)
+    parser.add_argument("--faces", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    numbers = {"mnist": given.digits, "faces_smile": given.faces}
+    numbers = {"mnist": given.digits, "cifar10": given.photographs, "faces_smile": given.faces}
     tables = [all_images(given, name, n) for name, n in numbers.items() if n]
     save_text(given.out / "image_statuses.md", report(pd.concat(tables, ignore_index=True)))
 

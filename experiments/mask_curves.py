@@ -1,7 +1,8 @@
 """Threshold curves of masks and of attribution methods: SNE's figures 2a and 3.
 
 Correctly classified test images and a ResNet-18 of width 16 (`train_networks.py`); masks by descent on each
-image (the recommended setting) for α = 0, 1/2 and 1, and by a learned selector where one is in `--models`.
+image (the recommended setting) for α = 0, 1/2 and 1, nested sets by size, whose scores are the share of the
+sizes that a pixel is in, and masks by a learned selector where one is in `--models`.
 
     python experiments/mask_curves.py --models DIR --out DIR [--data DIR] [--name cifar10|faces_smile]
         [--images N] [--size WEIGHT] [--variation WEIGHT]
@@ -43,6 +44,7 @@ from networks import load_network, network_record
 from outputs import save_figure, save_frame, save_text
 from torch import Tensor, nn
 
+import onlyif
 from onlyif.amortised.relaxed_lessons import masks_of
 from onlyif.amortised.search import AmortisedSearch
 from onlyif.amortised.training_storage import SUFFIX, load_checkpoint
@@ -62,6 +64,7 @@ ALPHAS = (0.0, 0.5, 1.0)
 OURS = {0.0: "ours, necessary (α = 0)", 0.5: "ours, unified (α = 1/2)", 1.0: "ours, sufficient (α = 1)"}
 PAPERS = {alpha: f"the paper's λ, α = {alpha:g}" for alpha in ALPHAS}
 PAPER_SIZE = 2.0
+BY_SIZE = (0.01, 0.02, 0.05, 0.1, 0.2)
 # as shares of all pixels
 SIZES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3)
 SIZES += (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
@@ -138,6 +141,7 @@ def all_scores(setting: Setting) -> Iterator[tuple[str, Tensor, float]]:
         yield name, scores_of(name, setting.scene), time.perf_counter() - start
     yield from descended(setting, OURS, setting.size, setting.variation)
     yield from descended(setting, PAPERS, PAPER_SIZE, 20.0)
+    yield from by_size(setting)
     yield from learned(setting)
 
 
@@ -152,6 +156,24 @@ def descended(
     taken = (time.perf_counter() - start) / len(ALPHAS)
     for alpha in ALPHAS:
         yield names[alpha], torch.from_numpy(masks.at_alpha(alpha).soft()), taken
+
+
+def by_size(setting: Setting) -> Iterator[tuple[str, Tensor, float]]:
+    """The scores of nested sets of a few regions and of single pixels, for the decided class.
+
+    The seconds are shared equally.
+    """
+    network = nn.Sequential(setting.network, nn.Softmax(dim=1)).eval()
+    for kind in ("regions", "pixels"):
+        start = time.perf_counter()
+        found = onlyif.explain(
+            network, setting.scene.x, reference=setting.reference, size=list(BY_SIZE), seed=SEED,
+            modality=onlyif.Images(kind), progress=False, max_rows=256,
+        )  # fmt: skip
+        taken = (time.perf_counter() - start) / len(ALPHAS)
+        for alpha, name in zip(ALPHAS, ("necessary", "unified", "sufficient"), strict=True):
+            scores = torch.stack([torch.from_numpy(item.scores[name]) for item in found])
+            yield f"by size, {kind}, α = {alpha:g}", scores, taken
 
 
 def learned(setting: Setting) -> Iterator[tuple[str, Tensor, float]]:
@@ -253,7 +275,8 @@ def write(setting: Setting, out: Path, summary: str, tables: list[pd.DataFrame])
 def draw(setting: Setting, found: dict[str, ThresholdCurves], out: Path) -> None:
     """The picture."""
     figure = Figure(figsize=(13.5, 5.2), layout="constrained")
-    found = {name: each for name, each in found.items() if name not in PAPERS.values()}
+    left_out = (*PAPERS.values(), *(f"by size, pixels, α = {alpha:g}" for alpha in ALPHAS))
+    found = {name: each for name, each in found.items() if name not in left_out}
     bold = [name for name in found if name not in METHODS]
     words = f"{setting.name}, ResNet-18 of width 16, {len(setting.scene.x)} test images that it gets right"
     sentence = setting.reference.law.sentence

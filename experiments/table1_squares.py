@@ -34,7 +34,8 @@ MORE = {
 
 def irof(maps: Tensor, scene: Scene) -> np.ndarray:
     """IROF in %, as the table has it."""
-    metric = IROF(grid_segments(*scene.x.shape[-2:], scene.sizes.side))
+    height, width = scene.x.shape[-2:]
+    metric = IROF(grid_segments(height, width, scene.sizes.side))
     wide = maps[:, None].expand(scene.x.shape).double()
     return 100 * metric.measure(wide, scene.predictor, scene.x, scene.targets).values.numpy()
 
