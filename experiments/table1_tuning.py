@@ -4,8 +4,9 @@
 
 A method tries all its settings of `table1_methods.candidates` on as many of the same images as the budget
 pays for, at most `--images`. Chosen is the setting with the best mean rank, among the method's own, of PNS,
-both gaps and IROF; of equal ones the first. Where the budget does not pay for three images of each
-setting, the first is kept. Nothing of a test image is looked at.
+both gaps and IROF, of those that have a map on the most images; of equal ones the first. A constant map is
+measured as any other. Where the budget does not pay for three images of each setting, the first is kept.
+Nothing of a test image is looked at.
 
 Writes `experiments/table1_settings/DATASET.json`; what is finished is kept in WORK, as for the table.
 """
@@ -27,32 +28,34 @@ from tqdm import tqdm
 
 # Fewer images say nothing about settings.
 LEAST = 3
+NO_MAP = "no map"
 BY = ("PNS", "Δsuf", "Δnec", "IROF")
 HIGHER = {column.name: column.higher for column in COLUMNS}
 
 
 def scores(method: Method, scene: Scene, folder: Path, n: int, size: int) -> tuple[dict[str, float], float]:
-    """The means of the measures over n images, infinitely bad for what is no map, and rows an image."""
+    """The means of the measures over n images, on how many there is no map, and rows an image."""
     parts = [
         block(method, scene.take(slice(k, min(k + size, n))), folder / str(n), k // size, moving=False)
         for k in range(0, n, size)
     ]
-    wrong = any(np.isin(part["state"], (*USELESS, "constant")).any() for part in parts)
-    found = {}
+    found = {NO_MAP: float(sum(np.isin(part["state"], USELESS).sum() for part in parts))}
     for name in BY:
-        worst = -np.inf if HIGHER[name] else np.inf
-        found[name] = worst if wrong else mean_error(np.concatenate([part[name] for part in parts]))[1]
+        values = [part.get(name, np.full(len(part["state"]), np.nan)) for part in parts]
+        found[name] = mean_error(np.concatenate(values))[1]
     return found, float(np.concatenate([part["rows"] for part in parts]).mean())
 
 
 def best_of(tried: dict[str, dict[str, float]]) -> str:
-    """The setting with the best mean rank; of equal ones the first."""
+    """Of the settings with the fewest images without a map the one with the best mean rank, or the first."""
+    least = min(own[NO_MAP] for own in tried.values())
+    ranked = {label: own for label, own in tried.items() if own[NO_MAP] == least}
 
     def place(own: dict[str, float], name: str) -> int:
         sign = 1 if HIGHER[name] else -1
-        return sum(sign * other[name] > sign * own[name] for other in tried.values())
+        return sum(sign * other[name] > sign * own[name] for other in ranked.values())
 
-    places = {label: np.mean([place(own, name) for name in BY]) for label, own in tried.items()}
+    places = {label: np.mean([place(own, name) for name in BY]) for label, own in ranked.items()}
     return min(places, key=lambda label: places[label])
 
 

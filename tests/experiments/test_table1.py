@@ -205,15 +205,17 @@ def test_ranks_and_wins_are_those_of_paired_differences():
 
 def test_the_setting_with_the_best_mean_rank_is_chosen_and_no_map_is_never_chosen(scene, tmp_path):
     tried = {
-        "a": {"PNS": 1.0, "Δsuf": 0.2, "Δnec": 0.2, "IROF": 0.5},
-        "b": {"PNS": 0.5, "Δsuf": 0.1, "Δnec": 0.1, "IROF": 0.6},
-        "c": {"PNS": 0.5, "Δsuf": 0.1, "Δnec": 0.1, "IROF": 0.6},
+        "a": {"no map": 1, "PNS": 1.0, "Δsuf": 0.2, "Δnec": 0.2, "IROF": 0.5},
+        "b": {"no map": 1, "PNS": 0.5, "Δsuf": 0.1, "Δnec": 0.1, "IROF": 0.6},
+        "c": {"no map": 1, "PNS": 0.5, "Δsuf": 0.1, "Δnec": 0.1, "IROF": 0.6},
+        "d": {"no map": 2, "PNS": 2.0, "Δsuf": 0.0, "Δnec": 0.0, "IROF": 0.9},
     }
     assert table1_tuning.best_of(tried) == "b"
-    settings = {"flat": lambda n, x, t, s: torch.ones_like(x[:, 0]), "slopes": _slopes}
+    settings = {"flat": lambda n, x, t, s: torch.full_like(x[:, 0], torch.nan), "slopes": _slopes}
     chosen = table1_tuning.choose("one", settings, scene, tmp_path, 3, 2)
     # Slopes ask for one row an image: three images are paid for.
     assert (chosen["setting"], chosen["images"]) == ("slopes", 3)
+    assert {label: one["no map"] for label, one in chosen["tried"].items()} == {"flat": 3, "slopes": 0}
     assert table1_tuning.choose("two", settings, scene, tmp_path, 0, 2)["setting"] == "flat"
 
 
