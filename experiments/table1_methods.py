@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, RelaxedMask, SizedMap, SizedSquares
+from experiments.baselines.image_causes import FANSMap, MeanFANSMap, RelaxedMask, SizedMap, SizedSquares
 from experiments.baselines.image_gradients import FromBaseline, GuidedBackprop, GuidedGradCam, Saliency
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -105,7 +105,10 @@ def own_candidates(mean_image: Tensor) -> dict[str, Settings]:
     """
     return {
         "FANS, paper": {"c = 0.1": FANSMap(paper=True)},
-        "FANS, recommended": {f"c = {c}": FANSMap(c=c) for c in (0.1, 0.05, 0.3)},
+        "FANS, recommended": {
+            **{f"c = {c}": FANSMap(c=c) for c in (0.1, 0.05, 0.3)},
+            "c = 0.1, mean of 4": MeanFANSMap(FANSMap()),
+        },
         "sized masks, pixels": {"mean image": SizedMap(mean_image)},
         "sized masks, two references": {"mean image and own mean": SizedMap(mean_image, own=True)},
         "sized masks, regions": {

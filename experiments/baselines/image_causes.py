@@ -55,6 +55,27 @@ class FANSMap:
 
 
 @dataclass(frozen=True)
+class MeanFANSMap:
+    """The mean of maps that each have an E, an x' and masks of their own.
+
+    A single ascent finds pixels that are a cause under its own x'; where their number is large, many of them
+    are none under another one.
+
+    Args:
+        one: What is averaged.
+        draws: Over how many.
+    """
+
+    one: FANSMap
+    draws: int = 4
+
+    def __call__(self, network: nn.Module, images: Tensor, targets: Tensor, seed: int) -> Tensor:
+        """The maps."""
+        seeds = range(seed * self.draws, (seed + 1) * self.draws)
+        return torch.stack([self.one(network, images, targets, each) for each in seeds]).mean(0)
+
+
+@dataclass(frozen=True)
 class SizedMap:
     """Nested sets of pixels by size; a pixel's number is what it adds to them.
 

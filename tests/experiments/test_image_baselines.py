@@ -10,7 +10,7 @@ from torch import nn
 pytest.importorskip("captum")
 
 from experiments.baselines.idgi import IDGI
-from experiments.baselines.image_causes import FANSMap, SizedMap, SizedSquares, added, in_order
+from experiments.baselines.image_causes import FANSMap, MeanFANSMap, SizedMap, SizedSquares, added, in_order
 from experiments.baselines.image_gradients import FromBaseline, GuidedGradCam, Saliency, shuffled
 from experiments.baselines.image_perturbations import HShapMap, Occlusion, OnPatches
 from experiments.baselines.image_trivial import (
@@ -109,6 +109,16 @@ def test_ours_mark_it_too_and_regions_are_nested_by_size(scene):
     maps = SizedMap(BLACK, own=True, regions=True)(network, images[:1], targets[:1], 0)[0]
     tops = [top_mask(maps[None], size).bool().flatten() for size in (3, 14, 29)]
     assert regions(torch.stack(tops), (SIDE, SIDE)).max() <= 5 and maps[:6, :6].mean() > maps[6:].mean()
+
+
+def test_means_are_over_maps_of_draws_of_their_own():
+    def one(network, images, targets, seed):
+        return torch.full_like(images[:, 0], float(2**seed))
+
+    images = torch.zeros(2, 1, SIDE, SIDE)
+    for seed, mean in ((0, (1 + 2 + 4) / 3), (1, (8 + 16 + 32) / 3)):
+        maps = MeanFANSMap(one, 3)(None, images, torch.tensor([0, 1]), seed)
+        torch.testing.assert_close(maps, torch.full_like(images[:, 0], mean))
 
 
 @pytest.mark.parametrize("aim", [None, 0.0])

@@ -8,6 +8,10 @@ from torch import Tensor
 
 from onlyif.core.arrays import doubled
 
+# Pixels of one set touch at their sides.
+SIDE_BY_SIDE = np.zeros((3, 3, 3), dtype=np.bool_)
+SIDE_BY_SIDE[1] = ndimage.generate_binary_structure(2, 1)
+
 
 def regions(sets: Bool[Tensor, "*m d"], plane: tuple[int, int]) -> Int64[Tensor, "*m"]:
     """How many regions of pixels side by side each set has.
@@ -21,7 +25,11 @@ def regions(sets: Bool[Tensor, "*m d"], plane: tuple[int, int]) -> Int64[Tensor,
         tensor([2])
     """
     masks = sets.reshape(-1, *plane).cpu().numpy()
-    counts = np.array([ndimage.label(mask)[1] for mask in masks], dtype=np.int64)
+    # All sets in one call: they lie behind each other, and pixels of two sets never touch.
+    labels, count = ndimage.label(masks, SIDE_BY_SIDE)
+    owner = np.zeros(count + 1, dtype=np.int64)
+    owner[labels] = np.arange(len(masks))[:, None, None]
+    counts = np.bincount(owner[1:], minlength=len(masks))
     return torch.from_numpy(counts).view(sets.shape[:-1]).to(sets.device)
 
 
