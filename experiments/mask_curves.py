@@ -163,11 +163,10 @@ def by_size(setting: Setting) -> Iterator[tuple[str, Tensor, float]]:
 
     The seconds are shared equally.
     """
-    network = nn.Sequential(setting.network, nn.Softmax(dim=1)).eval()
     for kind in ("regions", "pixels"):
         start = time.perf_counter()
         found = onlyif.explain(
-            network, setting.scene.x, reference=setting.reference, size=list(BY_SIZE), seed=SEED,
+            setting.network, setting.scene.x, reference=setting.reference, size=list(BY_SIZE), seed=SEED,
             modality=onlyif.Images(kind), progress=False, max_rows=256,
         )  # fmt: skip
         taken = (time.perf_counter() - start) / len(ALPHAS)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from onlyif.metrics.curves import Curve, ThresholdCurves
 
@@ -83,3 +84,30 @@ def test_only_thresholds_beyond_count(curves):
     assert line["necessary: least size"] == curves.with_error(torch.tensor([0.6, 0.2]))
     assert line["sufficient: images with one"] == "0.000 ± 0.000"
     assert line["sufficient: least size"] == "none"
+
+
+def test_rows_by_size_rank_the_pixels_that_the_network_looks_at(monkeypatch):
+    pytest.importorskip("captum")
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "experiments"))
+    curves, methods = (importlib.import_module(name) for name in ("mask_curves", "curve_methods"))
+
+    class Corner(nn.Module):
+        def forward(self, x):
+            inner = 8 * (x[:, 0, :5, :5].mean((1, 2)) - 0.5)
+            return torch.stack([inner, torch.zeros_like(inner)], 1)
+
+    x, black = torch.zeros(2, 1, 12, 12), torch.zeros(1, 12, 12)
+    x[0, 0, :5, :5], x[1, 0, :5, :5] = 1.0, 0.9
+    scene = methods.Scene(Corner().eval(), x, torch.zeros(2, dtype=torch.long), black, x, 0)
+    setting = curves.Setting("corner", scene.network, scene, Path(), 0.5, 5.0)
+    found = {name: scores for name, scores, _ in curves.by_size(setting)}
+    wanted = [
+        f"by size, {kind}, α = {alpha}" for kind in ("regions", "pixels") for alpha in ("0", "0.5", "1")
+    ]
+    assert list(found) == wanted
+    for name, scores in found.items():
+        assert scores.shape == (2, 12, 12)
+        for one in scores:
+            # 20 % of the pixels are as many as count, and 3 more.
+            assert one[:5, :5].min() > one.flatten().kthvalue(144 - 35).values, name

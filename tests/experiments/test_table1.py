@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from onlyif.core.errors import SettingError, StorageError
 from onlyif.core.whole_files import write_whole
+from onlyif.metrics import IROF, grid_segments
 
 pytest.importorskip("captum")
 
@@ -232,3 +234,17 @@ def test_idx_files_are_read_whole_or_refused(tmp_path):
         write_whole(tmp_path / name, held)
         with pytest.raises(StorageError, match=r"cut short|no IDX file|cannot be unpacked"):
             images.read_idx(tmp_path / name)
+
+
+def test_ways_of_squares_are_listed_beside_gradients_and_measured_by_irof(scene):
+    squares = importlib.import_module("experiments.table1_squares")
+    page = squares.report(scene, "fashion")
+    lines = [line for line in page.splitlines() if "towards" in line]
+    assert len(lines) == 2 * len(squares.MORE) and "4 training images of fashion" in page
+    maps = torch.rand(scene.x.shape[0], *scene.x.shape[-2:], generator=torch.Generator().manual_seed(0))
+    own = squares.irof(maps, scene)
+    metric = IROF(grid_segments(SIDE, SIDE, scene.sizes.side))
+    wide = maps[:, None].expand(scene.x.shape).double()
+    values = metric.measure(wide, scene.predictor, scene.x, scene.targets).values.numpy()
+    np.testing.assert_allclose(own, 100 * values)
+    assert squares.with_error(np.array([1.0, 3.0])) == "2.0 ± 1.0"

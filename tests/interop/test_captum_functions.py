@@ -141,7 +141,15 @@ def test_an_instance_that_is_its_baseline_gets_zeros_and_the_others_their_maps()
     torch.testing.assert_close(found[:2], FANS(NET).attribute(X[:2], **asked), rtol=1e-5, atol=1e-6)
     with pytest.warns(OnlyIfWarning, match=r"instances \[0\]"):
         assert not FANS(NET).attribute(x[2:], **asked).any()
-    assert not SufficientNecessaryMask(NET).attribute(x, target=1)[2].any()
+    masks = SufficientNecessaryMask(NET)
+    with (
+        pytest.warns(OnlyIfWarning, match=r"instances \[2\] have the same output at their baselines"),
+        pytest.warns(OnlyIfWarning, match=r"masks of instances \[0, 1\] are the same for all entries"),
+    ):
+        # The others look at nothing that is worth the usual weight.
+        assert not masks.attribute(x, target=1)[2].any()
+    with pytest.warns(OnlyIfWarning, match=r"instances \[2\] have the same output at their baselines"):
+        masks.attribute(x, target=1, sizes=[1, 3])
 
 
 @each

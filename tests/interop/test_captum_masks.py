@@ -7,7 +7,7 @@ import torch
 from captum.attr import NoiseTunnel
 from torch import nn
 
-from onlyif.core.errors import InputError, ModelError, SettingError
+from onlyif.core.errors import InputError, ModelError, OnlyIfWarning, SettingError
 from onlyif.criteria.soft import SoftObjective
 from onlyif.criteria.soft_weights import equal_weights, variation_at
 from onlyif.interop.captum_masks import SufficientNecessaryMask
@@ -212,10 +212,16 @@ def test_captum_takes_it_for_one_of_its_own():
     torch.testing.assert_close(smooth, _attributed(), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:the masks of instances:onlyif.core.errors.OnlyIfWarning")
 def test_the_recommended_setting_is_the_usual_one():
     short = replace(recommended_settings(), schedule=Schedule(2))
     assert not torch.equal(_attributed(settings=None), _attributed(settings=short))
     _close(_attributed(settings=None), _attributed(settings=recommended_settings()))
+
+
+def test_a_mask_that_is_the_same_everywhere_is_said():
+    with pytest.warns(OnlyIfWarning, match="are the same for all entries: at size=50 none is worth"):
+        assert _attributed(size=50.0, settings=None).max() < 0.02
 
 
 def test_a_model_without_gradients_is_refused_and_shown_the_way():
@@ -276,3 +282,13 @@ def test_sizes_give_rankings_whose_highest_entries_are_the_sets():
             method.attribute(X, END, 1, sizes=0.5, **wrong)
     with pytest.raises(SettingError, match="between 0 and 1"):
         method.attribute(X, END, 1, sizes=1.5)
+
+
+def test_rankings_of_an_output_without_a_slope_are_said_to_be_arbitrary():
+    def decided(batch):
+        bright = batch.flatten(1).sum(1, keepdim=True)
+        return (bright > 3).double().expand(-1, 3) + 0 * bright
+
+    x = torch.ones(2, 1, 4, 4)
+    with pytest.warns(OnlyIfWarning, match=r"masks of instances \[0, 1\] are arbitrary: no mask moved"):
+        SufficientNecessaryMask(decided).attribute(x, torch.zeros(1, 1, 4, 4), 1, sizes=[2])

@@ -11,6 +11,7 @@ from onlyif.core.errors import InputError, SettingError
 from onlyif.explanation.status import StatusKind
 from onlyif.explanation.text import explanation_text
 from onlyif.models.differentiable import DifferentiablePredictor
+from onlyif.references.baseline import BaselineReference
 
 X = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 LEFT = DifferentiablePredictor(lambda batch: batch[:, 0, 2:6, 1:3].mean((1, 2)).clamp(0, 1))
@@ -70,7 +71,7 @@ def test_the_start_of_a_learned_explainer_and_regions_serve_causes_too():
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
-        ({"reference": "noise"}, SettingError, "need one baseline image x', got 8"),
+        ({"reference": "marginal", "background": X}, InputError, "image 0 is equal to the baseline"),
         ({"criterion": PNS(baseline=[0.0])}, SettingError, "PNS(baseline=...) has no use"),
         ({"criterion": PNS(sample="nearest")}, SettingError, "copies of it"),
         ({"criterion": PNS(b="scott")}, SettingError, "b of images is a number or None"),
@@ -83,3 +84,28 @@ def test_bad_input_is_refused(settings, error, said):
     with pytest.raises(error) as refused:
         onlyif.explain(LEFT, X[:1], **{**ASK, **settings})
     assert said in str(refused.value)
+
+
+def test_several_baselines_are_searched_together_and_told_as_a_mean():
+    settings = {**ASK, "reference": "marginal", "background": 0.3 * X[2:]}
+    item = onlyif.explain(LEFT, X[:1], modality=Images("pixels"), **settings)[0]
+    assert item.provenance.baseline.endswith("PNS is its mean over these 3 images x'.")
+    assert item.cause.pns.value > 0.5 and item.asked_rows <= item.model_rows * 1.2
+    noisy = onlyif.explain(LEFT, X[:1], modality=Images("pixels"), **{**ASK, "reference": "noise"})[0]
+    assert "these 8 images" in noisy.provenance.baseline
+    ends = [{**ASK, "reference": BaselineReference(one, "one")} for one in 0.3 * X[2:]]
+    alone = [onlyif.explain(LEFT, X[:1], modality=Images("pixels"), **one)[0] for one in ends]
+    same = [tuple(one.at_size(6).players) == tuple(item.at_size(6).players) for one in alone]
+    if all(same):
+        mean = sum(one.at_size(6).pns.value for one in alone) / 3
+        assert item.at_size(6).pns.value == pytest.approx(mean, abs=0.1)
+
+
+def test_each_image_is_measured_under_its_own_blurred_copy():
+    images = torch.cat([X[:2], X[2:4] * 0.5])
+    settings = {**ASK, "reference": "blur", "background": None}
+    together = onlyif.explain(LEFT, images, modality=Images("pixels"), **settings)
+    for i, item in enumerate(together):
+        alone = onlyif.explain(LEFT, images[i : i + 1], modality=Images("pixels"), **settings)[0]
+        assert item.base == pytest.approx(alone.base, abs=1e-6)
+        assert item.at_size(6).pns.value == pytest.approx(alone.at_size(6).pns.value, abs=1e-3)

@@ -193,6 +193,9 @@ def test_blur_and_noise_by_name_are_what_their_sentences_say():
     blurred = filled_images(IMAGES[:2], None, Options(reference="blur"))
     by_hand = filled_images(IMAGES[:2], None, Options(reference=BlurReference(1.25)))
     assert torch.equal(blurred.fillings, by_hand.fillings)
+    # One image of many is rounded otherwise than alone; that is no draw by what is kept.
+    many = filled_images(torch.rand(9, 3, 32, 32, generator=MADE), None, Options(reference="blur"))
+    assert many.fillings.shape == (9, 1, 3, 32, 32)
     assert blurred.sentence == "Hidden pixels are those of the same image blurred by 1.25 pixels."
     far = torch.cat([IMAGES[:, :1], 5 + 3 * IMAGES[:, 1:]], 1)
     noisy = filled_images(IMAGES[:2], far, Options(reference="noise", seed=3))

@@ -11,6 +11,8 @@ import torch
 from onlyif.causation.change import TargetChange
 from onlyif.causation.dual_stage import DualStageTest
 from onlyif.causation.neighbourhood import Neighbourhood, SoftEvents
+from onlyif.causation.perturbation import Perturbations
+from onlyif.causation.probabilities import Probabilities, over_baselines
 from onlyif.causation.surrogate import KernelSurrogate
 from onlyif.core.players import Players
 from onlyif.criteria.sized_causes import SizedCauses
@@ -38,7 +40,7 @@ def made(seed: int) -> tuple[SizedCauses, DualStageTest]:
         network, players, sample, black, near, KernelSurrogate(), test.abduction, StepDraws(2)
     )
     posed = objective.pose(x, TargetChange(np.array([0])))
-    return SizedCauses(x, objective, posed, (0.5, 0.5), StepDraws(16)), test
+    return SizedCauses(x, objective, (posed,), (posed,), (0.5, 0.5), StepDraws(16)), test
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -69,3 +71,86 @@ def test_rows_are_counted_and_judged_by_the_same_draws() -> None:
     assert sum(asked) == 2 * 3 * costs.rows_a_mask(0.0, judging=True)
     other = [again.cost(numbers, torch.zeros(1), masks.float(), step) for step in (0, 1)]
     assert not torch.equal(*other)
+
+
+def several(seed: int) -> tuple[SizedCauses, list[DualStageTest]]:
+    """The same looked at under three baselines."""
+    costs, test = made(seed)
+    ends = 3 * torch.rand(3, 1, 1, 4, 4, generator=torch.Generator().manual_seed(seed + 100)) - 1
+    posed = tuple(costs.posed[0].towards(one) for one in ends)
+    return replace(costs, posed=posed, judged=posed), [replace(test, baseline=one) for one in ends]
+
+
+def test_sets_are_judged_by_the_mean_over_baselines_and_a_step_looks_at_one() -> None:
+    costs, _ = several(3)
+    numbers, alpha = torch.arange(1), torch.zeros(1)
+    masks = (torch.rand(1, 5, 16, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+
+    def alone(number: int, step: int | None) -> torch.Tensor:
+        one = replace(costs, posed=(costs.posed[number],), judged=(costs.judged[number],))
+        if step is None:
+            # Under each baseline sets are judged by draws of its own.
+            one, step = replace(one, objective=replace(one.objective, draws=costs.judging)), -1 - number
+        return one.cost(numbers, alpha, masks, step)
+
+    judged = torch.stack([alone(number, None) for number in range(3)])
+    assert torch.allclose(costs.cost(numbers, alpha, masks, None), judged.mean(0), atol=1e-6)
+    assert (judged[0] - judged[1]).abs().max() > 1e-3
+    for step in range(4):
+        assert torch.equal(costs.cost(numbers, alpha, masks, step), alone(step % 3, step))
+    assert costs.rows_a_mask(0.0, judging=True) == 3 * made(3)[0].rows_a_mask(0.0, judging=True)
+    few = replace(costs, judged=costs.judged[:1])
+    assert torch.allclose(few.cost(numbers, alpha, masks, None), judged[0], atol=1e-6)
+    assert torch.equal(few.cost(numbers, alpha, masks, 2), alone(2, 2))
+    assert costs.rows_a_mask(0.0, judging=False) == made(3)[0].rows_a_mask(0.0, judging=False)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_sets_under_several_baselines_are_among_the_best_by_the_mean_of_all_subsets(seed: int) -> None:
+    costs, tests = several(seed)
+    found = SizedSearch(costs, SIZES, pixel_settings()).run(torch.arange(1), torch.zeros(1))
+    tables = [test.table(costs.x, TargetChange(np.array([0]))) for test in tests]
+    exact = over_baselines(tables).values.pns[0]
+    for z, size in enumerate(SIZES):
+        codes = [sum(1 << i for i in some) for some in combinations(range(16), size)]
+        own = exact[sum(1 << i for i in found.sets[0, z].nonzero().flatten().tolist())]
+        better = int((exact[codes] > own + 1e-9).sum())
+        assert better <= math.comb(16, size) // 25, (better, own, exact[codes].max())
+
+
+def test_probabilities_over_baselines_are_those_of_a_baseline_drawn_at_random() -> None:
+    costs, tests = several(4)
+    subset = np.random.default_rng(0).random((1, 6, 16)) < 0.4
+    parts = [test.measure(costs.x, subset, TargetChange(np.array([0]))) for test in tests]
+    told = over_baselines(parts)
+
+    def mean(name: str) -> np.ndarray:
+        found: np.ndarray = np.mean([getattr(part.values, name) for part in parts], axis=0)
+        return found
+
+    for name in ("p_changed", "p_unchanged", "necessity", "sufficiency", "pns"):
+        np.testing.assert_allclose(getattr(told.values, name), mean(name), rtol=1e-12)
+    # P(B | A) = P(A and B) / P(A), and PNS is made of its parts.
+    np.testing.assert_allclose(told.pn, mean("necessity") / mean("p_changed"), rtol=1e-9)
+    np.testing.assert_allclose(told.ps, mean("sufficiency") / mean("p_unchanged"), rtol=1e-9)
+    np.testing.assert_allclose(told.pns, told.pn * told.p_changed + told.ps * told.p_unchanged, rtol=1e-9)
+    assert told.model_rows == sum(part.model_rows for part in parts)
+    assert over_baselines(parts[:1]) is parts[0]
+
+
+def test_the_error_over_baselines_is_how_far_other_perturbations_move_the_mean() -> None:
+    costs, tests = several(5)
+    # Halves: of few pixels the perturbations would soon be repeated.
+    subset = np.stack([np.arange(16) % 2 == 0, np.arange(16) < 8, np.arange(16) % 4 < 2])[None]
+    few = [replace(test, perturbations=Perturbations(n_perturbations=16, most_masks=16)) for test in tests]
+
+    def drawn(seed: int) -> Probabilities:
+        seeded = [replace(test, seed=100 * seed + number) for number, test in enumerate(few)]
+        return over_baselines([test.measure(costs.x, subset, TargetChange(np.array([0]))) for test in seeded])
+
+    # E is drawn by the seed, too; its noise of .01 moves little.
+    found = [drawn(seed) for seed in range(60)]
+    for name in ("pns", "pn", "p_changed"):
+        spread = np.std([getattr(one.values, name) for one in found], axis=0, ddof=1)
+        said = np.mean([getattr(one.stderr, name) for one in found], axis=0)
+        assert (np.abs(said / spread - 1) < 0.4).all(), (name, said, spread)

@@ -1,7 +1,7 @@
 """Explanations of images by the sets of each size that are most probably their cause."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from onlyif.answers.causes import measured_set
 from onlyif.causation.change import TargetChange
 from onlyif.causation.dual_stage import DualStageTest
+from onlyif.causation.probabilities import over_baselines
 from onlyif.core.arrays import on_host
 from onlyif.core.labels import Row
 from onlyif.explanation.explanation import Details, Explanation, Provenance
@@ -25,8 +26,8 @@ class SizedCausesTask:
 
     Args:
         search: How sets are found.
-        fresh: The dual-stage test that tells their probabilities, with perturbations that the search never
-            saw.
+        fresh: The dual-stage tests that tell their probabilities, one for each x', with perturbations that
+            the search never saw.
         targets: The explained output of each.
         predictions: f(x) and f(x') of each.
         size: The size of the cause.
@@ -37,7 +38,7 @@ class SizedCausesTask:
     """
 
     search: SizedSearch
-    fresh: DualStageTest
+    fresh: Sequence[DualStageTest]
     targets: Sequence[int]
     predictions: Sequence[tuple[float, float]]
     size: int
@@ -62,7 +63,11 @@ class SizedCausesTask:
     def _explained(self, x: Tensor, found: SizedSets, i: int, *, stopped: bool) -> Explanation:
         names, keep = PixelNames(*x.shape[-2:]), on_host(found.sets[i]).astype(bool)
         change = TargetChange(np.array([self.targets[i]]))
-        told = self.fresh.measure_proper(x[i : i + 1], keep[None], change)
+        tests = [
+            one if len(one.baseline) == 1 else replace(one, baseline=one.baseline[i : i + 1])
+            for one in self.fresh
+        ]
+        told = over_baselines([test.measure_proper(x[i : i + 1], keep[None], change) for test in tests])
         path = tuple(measured_set(names, told, (0, m), row, exact=False) for m, row in enumerate(keep))
         cause = next(one for one in path if one.size == self.size)
         full, base = self.predictions[i]

@@ -1,7 +1,7 @@
 """PN, PS, P(A, B), P(Ā, B̄) and PNS of subsets, with their errors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import final
 
 import numpy as np
@@ -142,6 +142,52 @@ def of_subsets(parts: list[Probabilities]) -> Probabilities:
         parts: The blocks, in order.
     """
     return _joined(parts, 1, sum(part.model_rows for part in parts))
+
+
+def over_baselines(parts: list[Probabilities]) -> Probabilities:
+    """The probabilities where x' is one of several, each as probable as the others.
+
+    PNS and its summands, P(A, B) and P(Ā, B̄) are means over x'; PN and PS are means weighted by the
+    probability of their event. Standard errors are those given these x'; E is the same under all of them,
+    so that `sample_stderr` is a mean, which is never below what it stands for.
+
+    Args:
+        parts: The probabilities under each x', of the same instances and subsets.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    shares = {
+        "pn": _shares([part.p_changed for part in parts]), "ps": _shares([part.p_unchanged for part in parts])
+    }  # fmt: skip
+    flat = np.full((len(parts), *parts[0].exact.shape), 1.0 / len(parts))
+
+    def each(quantities_of: Callable[[Probabilities], Quantities], *, independent: bool) -> Quantities:
+        found = {}
+        for one in fields(Quantities):
+            weighted = shares.get(one.name, flat) * np.stack(
+                [getattr(quantities_of(part), one.name) for part in parts]
+            )
+            found[one.name] = np.sqrt((weighted**2).sum(0)) if independent else weighted.sum(0)
+        return Quantities(**found)
+
+    return Probabilities(
+        each(lambda part: part.values, independent=False),
+        each(lambda part: part.stderr, independent=True),
+        each(lambda part: part.sample_stderr, independent=False),
+        (shares["pn"] * [part.effective_pn for part in parts]).sum(0),
+        (shares["ps"] * [part.effective_ps for part in parts]).sum(0),
+        np.all([part.exact for part in parts], axis=0),
+        parts[0].n_sample,
+        sum(part.model_rows for part in parts),
+    )
+
+
+def _shares(events: list[Float64[np.ndarray, "b m"]]) -> Float64[np.ndarray, "n b m"]:
+    """How much of an event's probability each x' has; alike where it has none."""
+    each = np.stack(events)
+    total = each.sum(0)
+    shares: np.ndarray = np.where(total > 0, each / np.where(total > 0, total, 1.0), 1.0 / len(events))
+    return shares
 
 
 def _joined(parts: list[Probabilities], axis: int, model_rows: float) -> Probabilities:

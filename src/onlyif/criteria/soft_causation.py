@@ -59,6 +59,14 @@ class PosedPNS:
         )
         return PosedPNS(rows, base, ends, squares, self.change.take(on_host(numbers)), self.model_rows)
 
+    def towards(self, baseline: Float[Array, "#b *x"]) -> "PosedPNS":
+        """The same with another x'.
+
+        Args:
+            baseline: x', of each instance or one for all.
+        """
+        return replace(self, ends=like(baseline, self.ends).expand(self.ends.shape))
+
     def at(self, inputs: Int64[Tensor, "i"]) -> "PosedPNS":
         """The same with some of the inputs of E."""
         if len(inputs) == self.rows.shape[1]:

@@ -29,6 +29,8 @@ from onlyif.setup.sized import sizes_of
 # λ_1 of the paper, for gaps between probabilities, which are at most 1 (but for rounding).
 USUAL_SIZE = 2.0
 MOST_OF_PROBABILITIES = 1.001
+# Masks that differ by less rank nothing, and outputs that differ by less are told apart by rounding alone.
+FLAT, SAME = 0.02, 1e-6
 
 
 @final
@@ -113,16 +115,26 @@ class Part:
     Args:
         numbers: Which instances they are.
         masks: The mask or the ranking of each.
-        moved: The largest change of the output from x to the baseline.
+        full: f(x) of each.
+        base: f of the baseline of each.
+        silent: Whether what came out says nothing: no mask moved the output, or a mask is the
+            same everywhere.
         columns: What the details are made of.
         sizes: The sizes of the sets, where these were asked for.
     """
 
     numbers: Int64[Tensor, "p"]
     masks: Float[Tensor, "p h w"]
-    moved: float
+    full: Float[Tensor, "p"]
+    base: Float[Tensor, "p"]
+    silent: Bool[Tensor, "p"]
     columns: tuple[Tensor, ...]
     sizes: tuple[int, ...] = ()
+
+    @property
+    def same(self) -> Bool[Tensor, "p"]:
+        """Where the output is the same at the baseline, so that there is nothing to explain."""
+        return (self.full - self.base).abs() <= SAME * self.full.abs().clamp(min=1.0)
 
 
 class MaskWay(ABC):
@@ -217,8 +229,9 @@ class ByWeight(MaskWay):
                 value.sufficiency, fresh.sufficiency, value.necessity, fresh.necessity, value.objective,
                 problem.full, problem.base, rows,
             )  # fmt: skip
-        moved = float((problem.full - problem.base).abs().max())
-        return Part(group.numbers, masks, moved, columns)
+        flat = masks.flatten(1)
+        silent = flat.amax(1) - flat.amin(1) <= FLAT
+        return Part(group.numbers, masks, problem.full, problem.base, silent, columns)
 
     def _fresh(self, search: RelaxedSearch, problem: SoftProblem, masks: Tensor) -> SoftErrors:
         restriction, grid = search.objective.restriction, search.grid_of(*masks.shape[-2:])
@@ -229,7 +242,7 @@ class ByWeight(MaskWay):
     @override
     def check(self, parts: Sequence[Part]) -> None:
         # Probabilities move by 1 at most, and the usual penalty is meant for them.
-        moved = max(part.moved for part in parts)
+        moved = max(float((part.full - part.base).abs().max()) for part in parts)
         if self.size == USUAL_SIZE and moved > MOST_OF_PROBABILITIES:
             warnings.warn(
                 f"the output moves by {moved:.3g} from x to the baseline, as no probability does: "
@@ -238,6 +251,11 @@ class ByWeight(MaskWay):
                 OnlyIfWarning,
                 stacklevel=5,
             )
+        _warn_of_silence(
+            parts,
+            f"are the same for all entries: at size={self.size:g} none is worth its weight, or all are. Take "
+            "sizes=[0.05, 0.2], or another size",
+        )
 
     @override
     def details(self, parts: Sequence[Part]) -> MaskDetails:
@@ -282,15 +300,36 @@ class BySize(MaskWay):
         found = SizedSearch(gaps, sizes, usual, self.seed).run(every, alpha)
         suf, nec = gaps.both(every, found.sets.to(gaps.full))
         columns = (suf, nec, gaps.full, gaps.base, found.felt, found.model_rows)
-        return Part(group.numbers, grid.spread(found.scores), 0.0, columns, sizes)
+        masks = grid.spread(found.scores)
+        return Part(group.numbers, masks, gaps.full, gaps.base, ~found.felt, columns, sizes)
 
     @override
     def check(self, parts: Sequence[Part]) -> None:
-        """Gaps are weighed against nothing: outputs may have any unit."""
+        # Gaps are weighed against nothing: outputs may have any unit.
+        _warn_of_silence(
+            parts,
+            "are arbitrary: no mask moved the output, so the model has no slope there. Explain an output "
+            "that changes, such as a probability instead of a decision",
+        )
 
     @override
     def details(self, parts: Sequence[Part]) -> SizedDetails:
         return SizedDetails(parts[0].sizes, *_in_order(parts))
+
+
+def _warn_of_silence(parts: Sequence[Part], said: str) -> None:
+    """Warn of instances whose masks say nothing; it points at who called the caller's caller's caller."""
+    same = sorted(int(i) for part in parts for i in part.numbers[part.same.cpu()])
+    if same:
+        warnings.warn(
+            f"instances {same} have the same output at their baselines: there is nothing to explain, and "
+            "their masks say nothing. Another baseline or another target explains them",
+            OnlyIfWarning,
+            stacklevel=6,
+        )
+    silent = sorted(int(i) for part in parts for i in part.numbers[(part.silent & ~part.same).cpu()])
+    if silent:
+        warnings.warn(f"the masks of instances {silent} {said}", OnlyIfWarning, stacklevel=6)
 
 
 def _sides(alpha: float) -> int:

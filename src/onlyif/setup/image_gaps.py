@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from onlyif.core.arrays import on_host
@@ -63,11 +63,21 @@ def searched_gaps(gaps: BlendedGaps) -> BlendedGaps:
     Args:
         gaps: The gaps over all fillings.
     """
-    n = gaps.fillings.shape[1]
-    if n <= MOST_SEARCHED:
+    if gaps.fillings.shape[1] <= MOST_SEARCHED:
         return gaps
-    few = np.linspace(0, n - 1, MOST_SEARCHED).round().astype(int).tolist()
-    return blended_gaps(gaps.predictor, gaps.x, gaps.fillings[:, few], gaps.target, gaps.max_rows)
+    few = some_fillings(gaps.fillings, MOST_SEARCHED)
+    return blended_gaps(gaps.predictor, gaps.x, few, gaps.target, gaps.max_rows)
+
+
+def some_fillings(fillings: Float[Tensor, "b n *x"], most: int) -> Float[Tensor, "b s *x"]:
+    """At most so many of the fillings, spread over all of them.
+
+    Args:
+        fillings: What hides pixels.
+        most: How many at most.
+    """
+    n = int(fillings.shape[1])
+    return fillings if n <= most else fillings[:, np.linspace(0, n - 1, most).round().astype(int).tolist()]
 
 
 def _predictor(model: Any, options: Options, x: Tensor) -> DifferentiablePredictor:

@@ -31,15 +31,19 @@ from onlyif.samples.base import Sample
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.sized import SizedSearch, SizedSettings
 from onlyif.searches.starts import SearchStart
-from onlyif.setup.image_gaps import taken
+from onlyif.setup.image_gaps import some_fillings, taken
 from onlyif.setup.sized import Sought
 from onlyif.setup.sized_run import SizedWork
 
 # c of a probability; E is the image and three copies with little noise.
 THRESHOLD, COPIES, NOISE = 0.1, 4, 0.01
-# A step looks at one input of E, perturbed at random and in the opposite way; sets are judged by four such
-# pairs, the same for all sets.
-STEP_DRAWS, JUDGING_DRAWS = StepDraws(2, n_inputs=1), StepDraws(8, n_inputs=1)
+# A step looks at one input of E, perturbed at random and in the opposite way, towards one x'; sets are judged
+# by four such pairs, or one for each x' where there are more (up to so many), the same for all sets.
+STEP_DRAWS, JUDGING_PAIRS, MOST_JUDGED = (
+    StepDraws(2, n_inputs=1),
+    4,
+    int(__import__("os").environ.get("MJ", 4)),
+)
 
 
 @final
@@ -49,7 +53,7 @@ class SizedCausesWork(SizedWork):
 
     Args:
         gaps: The model, the images, and their targets; f_0 is f(x').
-        test: The dual-stage test of them.
+        test: The dual-stage test of them, with the first x'.
         sizes: The sizes in pixels, the smallest first.
         settings: How they are looked for.
         weights: Weight of the necessity part and of the sufficiency part.
@@ -74,22 +78,28 @@ class SizedCausesWork(SizedWork):
     @override
     def explained(self, numbers: Int64[Tensor, "p"], meter: Meter) -> tuple[Explanation, ...]:
         gaps, test, places = taken(self.gaps, numbers), self.test, numbers.tolist()
-        if len(test.baseline) > 1:
-            test = replace(test, baseline=test.baseline[numbers.to(self.gaps.x.device)])
+        baselines = gaps.fillings.unbind(1)
+        judging = some_fillings(gaps.fillings, MOST_JUDGED).unbind(1)
         targets = gaps.target.tolist()
         objective = SoftPNS(
-            gaps.predictor, test.players, test.sample, test.baseline, test.neighbourhood, KernelSurrogate(),
+            gaps.predictor, test.players, test.sample, baselines[0], test.neighbourhood, KernelSurrogate(),
             test.abduction, STEP_DRAWS, gaps.max_rows, test.seed,
         )  # fmt: skip
         with gaps.predictor.opened():
             posed = objective.pose(gaps.x, TargetChange(np.array(targets)))
-        costs = SizedCauses(gaps.x, objective, posed, self.weights, JUDGING_DRAWS)
+        steps, judged = (tuple(posed.towards(one) for one in ends) for ends in (baselines, judging))
+        draws = _judging_draws(len(judged))
+        costs = SizedCauses(gaps.x, objective, steps, judged, self.weights, draws)
+        fresh = [
+            replace(test, baseline=one, seed=child_seed(test.seed, _fresh_seed_name(number)))
+            for number, one in enumerate(baselines)
+        ]
         search = SizedSearch(
             costs, self.sizes, self.settings, test.seed, lambda: meter.left_s > 0, self.begins
         )
         meter.begin(len(places), search.rows(0.5) * len(places))
         return SizedCausesTask(
-            search, replace(test, seed=child_seed(test.seed, "fresh perturbations")), targets,
+            search, fresh, targets,
             [*zip(gaps.full.tolist(), gaps.base.tolist(), strict=True)], self.size,
             [self.titles[i] for i in places], [self.target_labels[i] for i in places], self.provenance,
             lambda: meter.left_s <= 0,
@@ -110,7 +120,9 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
     _check(asked, chosen)
     test = _test(asked, chosen)
     n = test.sample.rows(asked.gaps.x[:1], test.seed).count
-    most = max(0, asked.options.budget) // JUDGING_DRAWS.rows_a_mask(n, None)
+    n_judged = min(int(asked.gaps.fillings.shape[1]), MOST_JUDGED)
+    a_mask = n_judged * _judging_draws(n_judged).rows_a_mask(n, None)
+    most = max(0, asked.options.budget) // a_mask
     settings = asked.usual_settings.within(most, len(asked.sizes), 1)
     necessity, sufficiency = map(float, chosen.weights)
     return SizedCausesWork(
@@ -119,11 +131,21 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
     )  # fmt: skip
 
 
+def _judging_draws(n_baselines: int) -> StepDraws:
+    """The draws by which sets are judged under each x'."""
+    return StepDraws(2 * math.ceil(JUDGING_PAIRS / n_baselines), n_inputs=1)
+
+
+def _fresh_seed_name(number: int) -> str:
+    return "fresh perturbations" if number == 0 else f"fresh perturbations, baseline {number}"
+
+
 def _test(asked: Sought, chosen: PNS) -> DualStageTest:
     """The dual-stage test of the images."""
     gaps, options = asked.gaps, asked.options
     baseline = gaps.fillings[:, 0]
-    _check_differs(gaps, baseline)
+    for number in range(int(gaps.fillings.shape[1])):
+        _check_differs(gaps, gaps.fillings[:, number])
     sample = chosen.sample if isinstance(chosen.sample, Sample) else NoisySample(COPIES, NOISE)
     n, entries = sample.rows(gaps.x[:1], options.seed).count, math.prod(gaps.x.shape[1:])
     b = scott_boundary(n, entries) if chosen.b is None else float(_number("b", chosen.b))
@@ -151,7 +173,7 @@ def _provenance(asked: Sought, chosen: PNS, test: DualStageTest, settings: Sized
         "pns",
         settings,
         {
-            "baseline": f"Perturbed pixels go to {to}.",
+            "baseline": f"Perturbed pixels go to {to}.{_said_mean(int(asked.gaps.fillings.shape[1]))}",
             "sample": test.sample.sentence,
             "boundary": "Scott's rule" if chosen.b is None else "as given",
             "threshold": "a tenth of the range of probabilities" if chosen.c is None else "as given",
@@ -181,11 +203,6 @@ def _check(asked: Sought, chosen: PNS) -> None:
             f"E of an image are copies of it: PNS(sample=NoisySample(...)) or the default; got "
             f"{chosen.sample!r}"
         )
-    if asked.filled.fillings.shape[1] != 1:
-        raise SettingError(
-            f"causes need one baseline image x', got {asked.filled.fillings.shape[1]} images that hide "
-            'pixels; take reference="baseline" or "blur"'
-        )
 
 
 def _check_differs(gaps: BlendedGaps, baseline: Tensor) -> None:
@@ -195,6 +212,10 @@ def _check_differs(gaps: BlendedGaps, baseline: Tensor) -> None:
             f"image {alike[0]} is equal to the baseline, so that perturbing it changes nothing; leave it out "
             f"or give another reference ({len(alike)} such images)"
         )
+
+
+def _said_mean(n_baselines: int) -> str:
+    return "" if n_baselines == 1 else f" PNS is its mean over these {n_baselines} images x'."
 
 
 def _number(name: str, value: Any) -> float:
