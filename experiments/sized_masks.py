@@ -2,10 +2,10 @@
 
 `sne`: sufficient (α = 1), necessary (α = 0) and unified (α = 1/2) sets of 1, 2, 5, 10 and 20 % of the pixels,
 hidden pixels being those of the mean training image; all gaps are measured here, on hard sets, by code that
-shares nothing with the search. `pns`: sets of these sizes that are most probably the cause, found with one
-uniform x'; the PNS of all sets is measured on an E, another x' and masks that no method saw, with the same b
-and c. The best other method of each size (and α) is chosen on development images (of the training part); it
-is then compared on test images that played no part in choosing anything.
+shares nothing with the search. `pns`: sets of these sizes that are most probably the cause, found with
+sixteen uniform x'; the PNS of all sets is measured on an E, another uniform x' and masks that no method saw,
+with the same b and c. The best other method of each size (and α) is chosen on development images (of the
+training part); it is then compared on test images that played no part in choosing anything.
 
     python experiments/sized_masks.py --data DIR --models DIR --out DIR [--name mnist|cifar10|faces_smile]
         [--network NETWORK] [--criteria sne pns] [--images N] [--development N] [--overlaps N]
@@ -37,11 +37,14 @@ import onlyif
 from onlyif.models.differentiable import differentiable_module
 from onlyif.references.baseline import BaselineReference, uniform_baseline
 from onlyif.references.blur import BlurReference
+from onlyif.references.marginal import fit_marginal
 
 NETWORKS = {"mnist": "mnist_lenet5", "cifar10": "cifar10_resnet18", "faces_smile": "faces_smile_resnet18"}
 OURS = {"ours, regions": "regions", "ours, pixels": "pixels"}
 # Gaps of probabilities, and PNS, that differ by less are the same for a reader.
 EQUAL = 1e-3
+# Images x' of uniform numbers that causes are looked for with.
+N_UNIFORM = 16
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class OneImage:
 
 
 def ours(
-    judge: Judge, network: nn.Module, regions: str, seed: int, reference: object, *, criterion: str = "sne"
+    judge: Judge, network: nn.Module, regions: str, seed: int, reference: object, *, criterion: object = "sne"
 ) -> onlyif.Explanation:
     """The explanation of the image by sets of the sizes."""
     return onlyif.explain(
@@ -184,10 +187,12 @@ def causes_of_one(image: OneImage, *, with_ours: bool) -> pd.DataFrame:
     """The measured PNS of all methods on one image."""
     rows = [row for found in image.others for row in cause_records(found, image)]
     shape = tuple(image.judge.image.shape)
-    noise = torch.from_numpy(uniform_baseline(shape, seed=SEED)).to(image.judge.image)
-    uniform = BaselineReference(noise[0], "uniform numbers")
+    noise = [torch.from_numpy(uniform_baseline(shape, seed=SEED + i)) for i in range(N_UNIFORM)]
+    uniform = fit_marginal(torch.cat(noise).to(image.judge.image))
+    # What the search says of its own sets is not looked at here.
+    causes = onlyif.PNS(n_perturbations=1)
     for method, regions in OURS.items() if with_ours else ():
-        item = ours(image.judge, image.scene.network, regions, SEED, uniform, criterion="pns")
+        item = ours(image.judge, image.scene.network, regions, SEED, uniform, criterion=causes)
         rows += cause_records(Found(method, sets_of(item), item.model_rows, item.seconds), image)
     return pd.DataFrame(rows)
 

@@ -91,6 +91,10 @@ def test_several_baselines_are_searched_together_and_told_as_a_mean():
     item = onlyif.explain(LEFT, X[:1], modality=Images("pixels"), **settings)[0]
     assert item.provenance.baseline.endswith("PNS is its mean over these 3 images x'.")
     assert item.cause.pns.value > 0.5 and item.asked_rows <= item.model_rows * 1.2
+    # Whatever is asked for in the end is within the budget, too.
+    for budget in (5_000, 20_000):
+        short = onlyif.explain(LEFT, X[:1], modality=Images("pixels"), budget=budget, **settings)[0]
+        assert short.asked_rows <= budget and short.model_rows <= budget
     noisy = onlyif.explain(LEFT, X[:1], modality=Images("pixels"), **{**ASK, "reference": "noise"})[0]
     assert "these 8 images" in noisy.provenance.baseline
     ends = [{**ASK, "reference": BaselineReference(one, "one")} for one in 0.3 * X[2:]]

@@ -29,6 +29,8 @@ PIXEL_RATES = (2.0, 0.04)
 WIDTHS = (1.0, 1.5, 2.0)
 # Borders move by few pixels a round: large sets of few regions need more rounds than single pixels do.
 REGION_ROUNDS = 40
+# Jumps after more rounds than the first few are hardly ever taken.
+REGION_JUMPS = 4
 # Of a search that begins with what was learned: a fifth of the model rows, or fewer.
 REPAIR_STEPS, REPAIR_ROUNDS, REPAIR_SHARE = 10, 4, 0.5
 
@@ -107,8 +109,8 @@ class SizedSettings:
     def repair(self) -> "SizedSettings":
         """The same, too short to find sets from nothing, long enough to mend those of a good start."""
         schedule = replace(self.schedule, steps=REPAIR_STEPS, rate=REPAIR_SHARE * self.schedule.rate)
-        fewer = self._with_rounds(REPAIR_ROUNDS)
-        return replace(fewer, name=f"repair, {self.name}", schedule=schedule, widths=())
+        swaps = replace(self.swaps, rounds=REPAIR_ROUNDS, jumps=0)
+        return replace(self, name=f"repair, {self.name}", schedule=schedule, swaps=swaps, widths=())
 
     @property
     def sentence(self) -> str:
@@ -117,9 +119,11 @@ class SizedSettings:
         ranked = "a coarse field" if self.coarse else "one number a pixel"
         ranked += ", and as many on one number a pixel, smoothed" if self.widths else ""
         whole = f", in at most {swaps.most_regions} regions" if swaps.most_regions else ""
+        n_jumps = min(swaps.jumps, swaps.rounds)
+        jumps = f" and {n_jumps} of jumps to other places" if n_jumps else ""
         return (
             f"Nested sets of given sizes: {schedule.steps} Adam steps of {schedule.rate:g} on {ranked}, then "
-            f"{swaps.rounds} rounds of swaps judged on the sets{whole}; only some sets were compared."
+            f"{swaps.rounds} rounds of swaps{jumps}, judged on the sets{whole}; only some sets were compared."
         )
 
     def _with_rounds(self, rounds: int) -> "SizedSettings":
@@ -131,10 +135,8 @@ class SizedSettings:
         Args:
             n_sizes: How many sizes there are.
         """
-        halves = [len(range(first, n_sizes, 2)) for first in (0, 1)]
-        judged = sum(halves[number % 2] for number in range(self.swaps.rounds)) * self.swaps.proposals
         starts = n_sizes * (1 + len(self.widths)) if self.widths else 0
-        return starts + judged + n_sizes * (self.swaps.rounds + 1)
+        return starts + self.swaps.judged(n_sizes)
 
 
 def region_settings() -> SizedSettings:
@@ -143,7 +145,7 @@ def region_settings() -> SizedSettings:
     Chosen on images apart from those that it was measured on.
     """
     schedule = Schedule(60, 1.0, 0.02, BETAS, normalised=True)
-    swaps = Swaps(REGION_ROUNDS, most_regions=MOST_REGIONS)
+    swaps = Swaps(REGION_ROUNDS, most_regions=MOST_REGIONS, jumps=REGION_JUMPS)
     return SizedSettings("regions", schedule, swaps, coarse=True, widths=WIDTHS)
 
 

@@ -13,6 +13,7 @@ from onlyif.core.errors import SettingError
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.engine.soft import slopes
 from onlyif.searches.gradient import in_units
+from onlyif.searches.jumps import COUNT, jump_proposals
 from onlyif.searches.regions import regions
 
 # The cost of any number of masks of each problem, with a graph if these have one.
@@ -36,19 +37,26 @@ class Swaps:
     the best is taken if it is better. Every second size takes part in a round, and a set stays between the
     next smaller and the next larger one, so that sets stay nested.
 
+    Borders move by few pixels a round, and a region that is in the wrong place stays there. So the first of
+    these rounds may be followed by jumps each, which propose regions elsewhere, in all sets from one size on;
+    the best proposal is taken if the sets cost less together.
+
     Args:
         rounds: How many.
         proposals: Sets that are judged for each size in a round.
         most_regions: Where regions are kept whole: pixels come in and go at borders alone, and no set gets
             more regions than this (or than it had). None swaps any pixels.
+        jumps: How many of the rounds, from the first on, are followed by jumps; where regions are kept whole.
 
     Raises:
-        SettingError: unless rounds >= 0, proposals >= 1 and most_regions >= 1.
+        SettingError: unless rounds >= 0, jumps >= 0, proposals >= 1 and most_regions >= 1; if there are
+            jumps without regions.
     """
 
     rounds: int = 20
     proposals: int = 16
     most_regions: int | None = None
+    jumps: int = 0
 
     def __post_init__(self) -> None:
         if self.rounds < 0 or self.proposals < 1 or (self.most_regions is not None and self.most_regions < 1):
@@ -56,6 +64,22 @@ class Swaps:
                 f"need rounds >= 0, proposals >= 1 and most_regions >= 1, got {self.rounds}, "
                 f"{self.proposals} and {self.most_regions}"
             )
+        if self.jumps < 0 or (self.jumps and self.most_regions is None):
+            raise SettingError(
+                f"need jumps >= 0, and most_regions with jumps; got jumps={self.jumps} and "
+                f"most_regions={self.most_regions}"
+            )
+
+    def judged(self, n_sizes: int) -> int:
+        """Sets that one problem judges in all rounds, those whose slopes are asked for among them.
+
+        Args:
+            n_sizes: How many sizes there are.
+        """
+        halves = [len(range(first, n_sizes, 2)) for first in (0, 1)]
+        swapped = sum(halves[number % 2] for number in range(self.rounds)) * self.proposals
+        jumps = min(self.jumps, self.rounds)
+        return swapped + jumps * COUNT * n_sizes + n_sizes * (self.rounds + jumps + 1)
 
 
 @final
@@ -112,7 +136,25 @@ def swapped(
         sizes = slice(number % 2, None, 2)
         if sets[:, sizes].shape[1]:
             sets, costs = _round(judge, (sets, costs, memory), (plane, how, int(numbers)), sizes, there)
+        if number < how.jumps and goes_on():
+            sets, costs = _jump(judge, (sets, costs), plane, number % sets.shape[1], how.most_regions or 1)
     return Swapped(sets, costs, felt)
+
+
+def _jump(
+    judge: Judge, now: tuple[Tensor, Tensor], plane: tuple[int, int], level: int, most: int
+) -> tuple[Bool[Tensor, "p z d"], Float[Tensor, "p z"]]:
+    """The sets and their costs after the best of some jumps was taken, where they cost less together."""
+    sets, costs = now
+    proposed = jump_proposals(sets, _slope(judge, sets, costs.dtype), plane, level, most)
+    with torch.no_grad():
+        new = judge(proposed.flatten(1, 2).to(costs.dtype)).view(proposed.shape[:3])
+    allowed = regions(sets, plane).clamp(min=most)
+    too_many = (regions(proposed, plane) > allowed.unsqueeze(1)).any(2)
+    least, which = new.sum(2).masked_fill(too_many, torch.inf).min(1)
+    better, every = least < costs.sum(1), torch.arange(len(sets), device=sets.device)
+    sets = torch.where(better[:, None, None], proposed[every, which], sets)
+    return sets, torch.where(better[:, None], new[every, which], costs)
 
 
 def _slope(judge: Judge, sets: Tensor, dtype: torch.dtype) -> Float[Tensor, "p z d"]:

@@ -289,7 +289,10 @@ def _check_unused(options: Options) -> None:
 
 
 def _within(options: Options, asked: Sought, n_fillings: int) -> SizedSettings:
-    looked = 2 * n_fillings * len(KINDS) * (COARSE_LOOKS + FINE_LOOKS)
+    n_alphas = len({*KINDS.values(), options.question.alpha})
+    # With nothing, with everything, and the unified set's complement.
+    n_looked = 3 + n_alphas * len(asked.sizes) + len(KINDS) * (COARSE_LOOKS + FINE_LOOKS)
+    looked = 2 * n_fillings * n_looked
     return asked.usual_settings.within(
         max(0, options.budget - looked) // min(n_fillings, MOST_SEARCHED),
         len(asked.sizes),

@@ -39,11 +39,9 @@ from onlyif.setup.sized_run import SizedWork
 THRESHOLD, COPIES, NOISE = 0.1, 4, 0.01
 # A step looks at one input of E, perturbed at random and in the opposite way, towards one x'; sets are judged
 # by four such pairs, or one for each x' where there are more (up to so many), the same for all sets.
-STEP_DRAWS, JUDGING_PAIRS, MOST_JUDGED = (
-    StepDraws(2, n_inputs=1),
-    4,
-    int(__import__("os").environ.get("MJ", 4)),
-)
+STEP_DRAWS, JUDGING_PAIRS, MOST_JUDGED = StepDraws(2, n_inputs=1), 4, 4
+# Of each of several x', when sets are measured.
+LEAST_PERTURBATIONS = 8
 
 
 @final
@@ -120,9 +118,12 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
     _check(asked, chosen)
     test = _test(asked, chosen)
     n = test.sample.rows(asked.gaps.x[:1], test.seed).count
-    n_judged = min(int(asked.gaps.fillings.shape[1]), MOST_JUDGED)
+    n_baselines = int(asked.gaps.fillings.shape[1])
+    n_judged = min(n_baselines, MOST_JUDGED)
     a_mask = n_judged * _judging_draws(n_judged).rows_a_mask(n, None)
-    most = max(0, asked.options.budget) // a_mask
+    # All sets are measured in the end: E, and each of it perturbed on a set and on its complement.
+    told = 2 + n_baselines * n * (1 + 2 * len(asked.sizes) * test.perturbations.n_perturbations)
+    most = max(0, asked.options.budget - told) // a_mask
     settings = asked.usual_settings.within(most, len(asked.sizes), 1)
     necessity, sufficiency = map(float, chosen.weights)
     return SizedCausesWork(
@@ -150,13 +151,15 @@ def _test(asked: Sought, chosen: PNS) -> DualStageTest:
     n, entries = sample.rows(gaps.x[:1], options.seed).count, math.prod(gaps.x.shape[1:])
     b = scott_boundary(n, entries) if chosen.b is None else float(_number("b", chosen.b))
     c = THRESHOLD if chosen.c is None else float(_number("c", chosen.c))
+    # Several x' share the perturbations.
+    each = max(math.ceil(chosen.n_perturbations / int(gaps.fillings.shape[1])), LEAST_PERTURBATIONS)
     return DualStageTest(
         predictor=gaps.predictor,
         players=_pixels(gaps),
         sample=sample,
         baseline=baseline,
         neighbourhood=Neighbourhood(SoftEvents(b, c)),
-        perturbations=Perturbations(chosen.p_replace, chosen.n_perturbations),
+        perturbations=Perturbations(chosen.p_replace, min(each, chosen.n_perturbations)),
         abduction=chosen.how_abducted,
         max_rows=gaps.max_rows,
         seed=options.seed,
