@@ -29,6 +29,8 @@ PIXEL_RATES = (2.0, 0.04)
 WIDTHS = (1.0, 1.5, 2.0)
 # Borders move by few pixels a round: large sets of few regions need more rounds than single pixels do.
 REGION_ROUNDS = 40
+# Large sets of single pixels at a gap of nearly 0 need many small changes to be tried.
+PIXEL_PROPOSALS = 32
 # Jumps after more rounds than the first few are hardly ever taken.
 REGION_JUMPS = 4
 # Of a search that begins with what was learned: a fifth of the model rows, or fewer.
@@ -151,7 +153,8 @@ def region_settings() -> SizedSettings:
 
 def pixel_settings() -> SizedSettings:
     """Sets of single pixels: the smallest gaps, but on photographs a dust that misleads the network."""
-    return SizedSettings("pixels", Schedule(60, *PIXEL_RATES, BETAS, normalised=True), Swaps(), coarse=False)
+    schedule = Schedule(60, *PIXEL_RATES, BETAS, normalised=True)
+    return SizedSettings("pixels", schedule, Swaps(proposals=PIXEL_PROPOSALS), coarse=False)
 
 
 def edge_settings() -> SizedSettings:
