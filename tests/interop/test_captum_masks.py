@@ -1,5 +1,6 @@
 """Masks in Captum's convention are those of the relaxed search, and leave all as found."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -292,3 +293,13 @@ def test_rankings_of_an_output_without_a_slope_are_said_to_be_arbitrary():
     x = torch.ones(2, 1, 4, 4)
     with pytest.warns(OnlyIfWarning, match=r"masks of instances \[0, 1\] are arbitrary: no mask moved"):
         SufficientNecessaryMask(decided).attribute(x, torch.zeros(1, 1, 4, 4), 1, sizes=[2])
+
+
+def test_the_bar_of_sizes_ends_where_it_said(capsys):
+    for features in (None, QUARTERS.view(1, 1, 4, 4)):
+        SufficientNecessaryMask(NET).attribute(
+            X, END, 1, feature_mask=features, sizes=[1, 3], show_progress=True
+        )
+        ends = [int(end) for end in re.findall(r"\d+/(\d+) ", capsys.readouterr().err)]
+        # The model is asked a few rows more, for its form and its gradient.
+        assert ends[0] <= ends[-1] <= 1.05 * ends[0]

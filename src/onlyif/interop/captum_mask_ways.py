@@ -23,7 +23,7 @@ from onlyif.references.baseline import BaselineReference
 from onlyif.restrictions.soft import SoftRestriction
 from onlyif.searches.relaxed import RelaxedSearch
 from onlyif.searches.relaxed_settings import RelaxedSettings
-from onlyif.searches.sized import SizedSearch, pixel_settings, region_settings
+from onlyif.searches.sized import SizedSearch, SizedSettings, pixel_settings, region_settings
 from onlyif.setup.sized import sizes_of
 
 # λ_1 of the paper, for gaps between probabilities, which are at most 1 (but for rounding).
@@ -141,8 +141,13 @@ class MaskWay(ABC):
     """How masks are found."""
 
     @abstractmethod
-    def rows(self) -> int:
-        """About how many rows the model is asked for, for one instance."""
+    def rows(self, frame: Frame, grid: Grid) -> int:
+        """About how many rows the model is asked for, for one instance.
+
+        Args:
+            frame: How its entries lie.
+            grid: Who plays.
+        """
 
     @abstractmethod
     def check_frame(self, frame: Frame) -> None:
@@ -204,7 +209,7 @@ class ByWeight(MaskWay):
     n_fresh: int
 
     @override
-    def rows(self) -> int:
+    def rows(self, frame: Frame, grid: Grid) -> int:
         return _sides(self.alpha) * self.settings.rows + 2 * self.n_fresh
 
     @override
@@ -280,8 +285,10 @@ class BySize(MaskWay):
     max_rows: int
 
     @override
-    def rows(self) -> int:
-        return pixel_settings().rows(int(np.size(self.sizes)), _sides(self.alpha))
+    def rows(self, frame: Frame, grid: Grid) -> int:
+        n_sizes = int(np.size(self.sizes))
+        # With the instance, its baseline, and both gaps of what was found.
+        return 2 + 2 * n_sizes + _usual(frame, grid).rows(n_sizes, _sides(self.alpha))
 
     @override
     def check_frame(self, frame: Frame) -> None:
@@ -294,10 +301,9 @@ class BySize(MaskWay):
         of_pixels = isinstance(grid, PixelGrid)
         end, target = group.end.view(1, 1, *frame.shape), group.target.to(x.device)
         gaps = blended_gaps(predictor, x, end, target, self.max_rows, grid=None if of_pixels else grid)
-        usual = region_settings() if of_pixels and frame.has_neighbours else pixel_settings()
         sizes = sizes_of(self.sizes, grid.shape[0])
         every, alpha = torch.arange(len(x)).to(x.device), torch.full((len(x),), self.alpha).to(x.device)
-        found = SizedSearch(gaps, sizes, usual, self.seed).run(every, alpha)
+        found = SizedSearch(gaps, sizes, _usual(frame, grid), self.seed).run(every, alpha)
         suf, nec = gaps.both(every, found.sets.to(gaps.full))
         columns = (suf, nec, gaps.full, gaps.base, found.felt, found.model_rows)
         masks = grid.spread(found.scores)
@@ -330,6 +336,11 @@ def _warn_of_silence(parts: Sequence[Part], said: str) -> None:
     silent = sorted(int(i) for part in parts for i in part.numbers[(part.silent & ~part.same).cpu()])
     if silent:
         warnings.warn(f"the masks of instances {silent} {said}", OnlyIfWarning, stacklevel=6)
+
+
+def _usual(frame: Frame, grid: Grid) -> SizedSettings:
+    regional = isinstance(grid, PixelGrid) and frame.has_neighbours
+    return region_settings() if regional else pixel_settings()
 
 
 def _sides(alpha: float) -> int:

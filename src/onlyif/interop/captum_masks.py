@@ -124,7 +124,8 @@ class SufficientNecessaryMask(PerturbationAttribution):  # type: ignore[misc]  #
         ends = layout.baselines((0.0,) * len(layout.shapes) if baselines is None else baselines, len(x))
         frame = frame_of(layout, None if feature_mask is None else given.features)
         shown = Flag().take("show_progress", show_progress)
-        with progress(self.get_name(), len(x) * way.rows(), shown=shown) as told:
+        planned = len(x) * way.rows(frame, frame.grid(given.features[0]))
+        with progress(self.get_name(), planned, shown=shown) as told:
             forward = Forward(self.forward_func, layout, given.further, len(x), asked.max_rows, told)
             task = _Task(way, forward, frame, x, ends, given.features)
             masks, parts = task.masks(target)

@@ -95,7 +95,8 @@ class SizedCausesWork(SizedWork):
         search = SizedSearch(
             costs, self.sizes, self.settings, test.seed, lambda: meter.left_s > 0, self.begins
         )
-        meter.begin(len(places), search.rows(0.5) * len(places))
+        told = _measured_rows(test, int(posed.rows.shape[1]), len(self.sizes), len(baselines))
+        meter.begin(len(places), (search.rows(0.5) + told) * len(places))
         return SizedCausesTask(
             search, fresh, targets,
             [*zip(gaps.full.tolist(), gaps.base.tolist(), strict=True)], self.size,
@@ -121,8 +122,7 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
     n_baselines = int(asked.gaps.fillings.shape[1])
     n_judged = min(n_baselines, MOST_JUDGED)
     a_mask = n_judged * _judging_draws(n_judged).rows_a_mask(n, None)
-    # All sets are measured in the end: E, and each of it perturbed on a set and on its complement.
-    told = 2 + n_baselines * n * (1 + 2 * len(asked.sizes) * test.perturbations.n_perturbations)
+    told = _measured_rows(test, n, len(asked.sizes), n_baselines)
     most = max(0, asked.options.budget - told) // a_mask
     settings = asked.usual_settings.within(most, len(asked.sizes), 1)
     necessity, sufficiency = map(float, chosen.weights)
@@ -135,6 +135,12 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
 def _judging_draws(n_baselines: int) -> StepDraws:
     """The draws by which sets are judged under each x'."""
     return StepDraws(2 * math.ceil(JUDGING_PAIRS / n_baselines), n_inputs=1)
+
+
+def _measured_rows(test: DualStageTest, n_inputs: int, n_sizes: int, n_baselines: int) -> int:
+    """Model rows of one image in the end: f(x), f(x'), E, and E perturbed on each set and its complement."""
+    perturbed = 2 * n_sizes * test.perturbations.n_perturbations
+    return 2 + n_baselines * n_inputs * (1 + perturbed)
 
 
 def _fresh_seed_name(number: int) -> str:
