@@ -31,8 +31,8 @@ WIDTHS = (1.0, 1.5, 2.0)
 REGION_ROUNDS = 40
 # Large sets of single pixels at a gap of nearly 0 need many small changes to be tried.
 PIXEL_PROPOSALS = 32
-# Jumps after more rounds than the first few are hardly ever taken.
-REGION_JUMPS = 4
+# Of the jumps that come after these few, hardly any is taken.
+REGION_JUMPS = 8
 # Of a search that begins with what was learned: a fifth of the model rows, or fewer.
 REPAIR_STEPS, REPAIR_ROUNDS, REPAIR_SHARE = 10, 4, 0.5
 
@@ -121,15 +121,15 @@ class SizedSettings:
         ranked = "a coarse field" if self.coarse else "one number a pixel"
         ranked += ", and as many on one number a pixel, smoothed" if self.widths else ""
         whole = f", in at most {swaps.most_regions} regions" if swaps.most_regions else ""
-        n_jumps = min(swaps.jumps, swaps.rounds)
-        jumps = f" and {n_jumps} of jumps to other places" if n_jumps else ""
+        jumps = f"{swaps.jumps} jumps of regions and " if swaps.jumps else ""
         return (
             f"Nested sets of given sizes: {schedule.steps} Adam steps of {schedule.rate:g} on {ranked}, then "
-            f"{swaps.rounds} rounds of swaps{jumps}, judged on the sets{whole}; only some sets were compared."
+            f"{jumps}{swaps.rounds} rounds of swaps judged on the sets{whole}; only some sets were compared."
         )
 
     def _with_rounds(self, rounds: int) -> "SizedSettings":
-        return replace(self, swaps=replace(self.swaps, rounds=rounds))
+        jumps = min(self.swaps.jumps, rounds)
+        return replace(self, swaps=replace(self.swaps, rounds=rounds, jumps=jumps))
 
     def swaps_rows(self, n_sizes: int) -> int:
         """Sets that one problem judges: to choose where it begins, and in its rounds.

@@ -37,16 +37,16 @@ class Swaps:
     the best is taken if it is better. Every second size takes part in a round, and a set stays between the
     next smaller and the next larger one, so that sets stay nested.
 
-    Borders move by few pixels a round, and a region that is in the wrong place stays there. So the first of
-    these rounds may be followed by jumps each, which propose regions elsewhere, in all sets from one size on;
-    the best proposal is taken if the sets cost less together.
+    Borders move by few pixels a round, and a region that is in the wrong place stays there. So jumps come
+    before these rounds: each proposes regions elsewhere, in all sets from one size on, and the best proposal
+    is taken if the sets cost less together. Nothing is drawn for them: two seeds begin their swaps alike.
 
     Args:
         rounds: How many.
         proposals: Sets that are judged for each size in a round.
         most_regions: Where regions are kept whole: pixels come in and go at borders alone, and no set gets
             more regions than this (or than it had). None swaps any pixels.
-        jumps: How many of the rounds, from the first on, are followed by jumps; where regions are kept whole.
+        jumps: How many jumps come first, where regions are kept whole.
 
     Raises:
         SettingError: unless rounds >= 0, jumps >= 0, proposals >= 1 and most_regions >= 1; if there are
@@ -78,8 +78,7 @@ class Swaps:
         """
         halves = [len(range(first, n_sizes, 2)) for first in (0, 1)]
         swapped = sum(halves[number % 2] for number in range(self.rounds)) * self.proposals
-        jumps = min(self.jumps, self.rounds)
-        return swapped + jumps * COUNT * n_sizes + n_sizes * (self.rounds + jumps + 1)
+        return swapped + self.jumps * COUNT * n_sizes + n_sizes * (self.rounds + self.jumps + 1)
 
 
 @final
@@ -126,6 +125,9 @@ def swapped(
         costs = judge(sets.to(torch.get_default_dtype()))
     felt = torch.zeros(len(sets), dtype=torch.bool, device=sets.device)
     memory = torch.zeros(sets.shape, dtype=costs.dtype, device=sets.device)
+    for number in range(how.jumps):
+        if goes_on():
+            sets, costs = _jump(judge, (sets, costs), plane, number % sets.shape[1], how.most_regions or 1)
     for number in range(how.rounds):
         if not goes_on():
             break
@@ -136,8 +138,6 @@ def swapped(
         sizes = slice(number % 2, None, 2)
         if sets[:, sizes].shape[1]:
             sets, costs = _round(judge, (sets, costs, memory), (plane, how, int(numbers)), sizes, there)
-        if number < how.jumps and goes_on():
-            sets, costs = _jump(judge, (sets, costs), plane, number % sets.shape[1], how.most_regions or 1)
     return Swapped(sets, costs, felt)
 
 
