@@ -123,14 +123,24 @@ class BlendedGaps(SizedCost):
             alpha: α of each row.
             masks: The masks, one number a player.
         """
+        sufficiency, necessity = self.parts(numbers, alpha, masks)
+        return sufficiency + necessity
+
+    @override
+    def parts(
+        self, numbers: Int64[Tensor, "p"], alpha: Float[Tensor, "p"], masks: Float[Tensor, "p m d"]
+    ) -> tuple[Float[Tensor, "p m"], Float[Tensor, "p m"]]:
+        """α Δsuf and (1 - α) Δnec; what has no weight is 0, and the model is not asked for it."""
         masks = masks.to(self.full)
-        total = masks.new_zeros(masks.shape[:2])
-        for weight, hidden in ((alpha, False), (1 - alpha, True)):
-            rows = (weight > 0).nonzero().flatten()
-            if len(rows):
-                gap = self._gap(numbers[rows], masks[rows], hidden=hidden)
-                total = total.index_add(0, rows, weight[rows, None].to(gap) * gap)
-        return total
+
+        def part(weight: Tensor, *, hidden: bool) -> Tensor:
+            rows, none = (weight > 0).nonzero().flatten(), masks.new_zeros(masks.shape[:2])
+            if not len(rows):
+                return none
+            gap = self._gap(numbers[rows], masks[rows], hidden=hidden)
+            return none.index_add(0, rows, weight[rows, None].to(gap) * gap)
+
+        return part(alpha, hidden=False), part(1 - alpha, hidden=True)
 
     def both(
         self, numbers: Int64[Tensor, "p"], masks: Float[Tensor, "p m d"]

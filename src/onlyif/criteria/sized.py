@@ -71,6 +71,20 @@ class SizedCost(ABC):
                 sets, all by the same draws.
         """
 
+    def parts(
+        self, numbers: Int64[Tensor, "p"], alpha: Float[Tensor, "p"], masks: Float[Tensor, "p m d"]
+    ) -> tuple[Float[Tensor, "p m"], ...]:
+        """The summands of the cost by which sets are judged, none below 0, each with a graph of its own.
+
+        Where one of them is nearly 0 and has a kink, sets are changed along it.
+
+        Args:
+            numbers: The image that each row of masks is of.
+            alpha: α of each row, where the cost depends on it.
+            masks: The masks.
+        """
+        return (self.cost(numbers, alpha, masks, None),)
+
     @abstractmethod
     def rows_a_mask(self, alpha: float, *, judging: bool) -> int:
         """Model rows that the cost of one mask takes.

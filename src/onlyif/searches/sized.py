@@ -262,9 +262,12 @@ class SizedSearch:
                 end = descend(cost, shape.start(start), shape, schedule, max_rows, goes_on=self.goes_on)
                 fields.append(shape.field(end.free))
                 felt, max_rows = felt | end.felt, end.max_rows
-            judge = partial(_judged, costs.within(max_rows), numbers, alpha)
+            judged = costs.within(max_rows)
+            judge, parts = partial(_judged, judged, numbers, alpha), partial(judged.parts, numbers, alpha)
             field, first = self._first(judge, fields, there, plane)
-            better = swapped(judge, first, plane, how, there, seed=self.seed, goes_on=self.goes_on)
+            better = swapped(
+                judge, first, plane, how, there, parts=parts, seed=self.seed, goes_on=self.goes_on
+            )
         rows = torch.tensor([self.rows(value) for value in alpha.tolist()])
         return SizedSets(better.sets, _ranked(better.sets, field, there), felt | better.felt, rows)
 

@@ -12,12 +12,15 @@ from torch.nn import functional
 from onlyif.core.errors import SettingError
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.engine.soft import slopes
-from onlyif.searches.gradient import in_units
 from onlyif.searches.jumps import COUNT, jump_proposals
 from onlyif.searches.regions import regions
 
 # The cost of any number of masks of each problem, with a graph if these have one.
 Judge = Callable[[Float[Tensor, "p m d"]], Float[Tensor, "p m"]]
+# Their summands.
+Parts = Callable[[Float[Tensor, "p m d"]], tuple[Float[Tensor, "p m"], ...]]
+# A summand that is a smaller share of another one is at its kink.
+KINK = 0.2
 # The first proposals take a half, a quarter, ... of what may be swapped from the steepest end of the ranking.
 HALVINGS = 4
 # So much of the slopes of earlier rounds is remembered.
@@ -36,6 +39,11 @@ class Swaps:
     flat one: a gap of nearly 0 needs small changes. The proposals are judged as what they are, hard sets, and
     the best is taken if it is better. Every second size takes part in a round, and a set stays between the
     next smaller and the next larger one, so that sets stay nested.
+
+    Where a cost has two summands and one of them is nearly 0, as |f(x) - f_S(x)| is where the set is as
+    sufficient as can be, any swap would raise it again, and the slope of the cost, which changes its sign
+    there, ranks badly. Half of the proposals are then ranked by the slope of the other summand less its
+    projection on that of the small one: along the kink.
 
     Borders move by few pixels a round, and a region that is in the wrong place stays there. So jumps come
     before these rounds: each proposes regions elsewhere, in all sets from one size on, and the best proposal
@@ -104,6 +112,7 @@ def swapped(
     how: Swaps,
     there: Bool[Tensor, "p d"],
     *,
+    parts: Parts | None = None,
     seed: int = 0,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> Swapped:
@@ -115,6 +124,7 @@ def swapped(
         plane: Height and width of the pixels.
         how: How they are improved.
         there: Who plays in each problem.
+        parts: Its summands, each with a graph of its own; None takes it as one.
         seed: Of the proposals, which are alike for all problems.
         goes_on: Asked before each round whether there is time for it.
 
@@ -124,29 +134,31 @@ def swapped(
     with torch.no_grad():
         costs = judge(sets.to(torch.get_default_dtype()))
     felt = torch.zeros(len(sets), dtype=torch.bool, device=sets.device)
-    memory = torch.zeros(sets.shape, dtype=costs.dtype, device=sets.device)
+    memory, summands = None, parts or (lambda masks: (judge(masks),))
     for number in range(how.jumps):
         if goes_on():
-            sets, costs = _jump(judge, (sets, costs), plane, number % sets.shape[1], how.most_regions or 1)
+            slope = _slopes(summands, sets, costs.dtype)[0].sum(0)
+            proposed = jump_proposals(sets, slope, plane, number % sets.shape[1], how.most_regions or 1)
+            sets, costs = _jump(judge, (sets, costs), proposed, plane, how.most_regions or 1)
     for number in range(how.rounds):
         if not goes_on():
             break
-        slope = _slope(judge, sets, costs.dtype)
-        felt = felt | (slope != 0).flatten(1).any(1)
-        memory = slope if number == 0 else torch.lerp(slope, memory, MEMORY)
+        slope, values = _slopes(summands, sets, costs.dtype)
+        felt = felt | (slope != 0).any(0).flatten(1).any(1)
+        memory = slope if memory is None else torch.lerp(slope, memory, MEMORY)
         numbers = torch.randint(0, 2**31, (1,), generator=torch_generator(seed, "swaps", number))
         sizes = slice(number % 2, None, 2)
         if sets[:, sizes].shape[1]:
-            sets, costs = _round(judge, (sets, costs, memory), (plane, how, int(numbers)), sizes, there)
+            now = sets, costs, memory, values
+            sets, costs = _round(judge, now, (plane, how, int(numbers)), sizes, there)
     return Swapped(sets, costs, felt)
 
 
 def _jump(
-    judge: Judge, now: tuple[Tensor, Tensor], plane: tuple[int, int], level: int, most: int
+    judge: Judge, now: tuple[Tensor, Tensor], proposed: Tensor, plane: tuple[int, int], most: int
 ) -> tuple[Bool[Tensor, "p z d"], Float[Tensor, "p z"]]:
     """The sets and their costs after the best of some jumps was taken, where they cost less together."""
     sets, costs = now
-    proposed = jump_proposals(sets, _slope(judge, sets, costs.dtype), plane, level, most)
     with torch.no_grad():
         new = judge(proposed.flatten(1, 2).to(costs.dtype)).view(proposed.shape[:3])
     allowed = regions(sets, plane).clamp(min=most)
@@ -157,30 +169,46 @@ def _jump(
     return sets, torch.where(better[:, None], new[every, which], costs)
 
 
-def _slope(judge: Judge, sets: Tensor, dtype: torch.dtype) -> Float[Tensor, "p z d"]:
+def _slopes(
+    parts: Parts, sets: Tensor, dtype: torch.dtype
+) -> tuple[Float[Tensor, "s p z d"], Float[Tensor, "s p z"]]:
+    """The slope of each summand, divided by the largest entry of the whole slope, and the summands."""
     with torch.enable_grad():
         leaf = sets.to(dtype).requires_grad_()
-        (slope,) = slopes(judge(leaf).sum(1), (leaf,))
-    return in_units(slope)
+        values = parts(leaf)
+        found = [
+            slopes(one.sum(1), (leaf,))[0] if one.requires_grad else torch.zeros_like(leaf) for one in values
+        ]
+    each = torch.stack(found)
+    largest = each.sum(0).abs().amax(-1, keepdim=True)
+    return each / torch.where(largest > 0, largest, torch.ones_like(largest)), torch.stack(values).detach()
 
 
 def _round(
     judge: Judge,
-    now: tuple[Tensor, Tensor, Tensor],
+    now: tuple[Tensor, Tensor, Tensor, Tensor],
     settings: tuple[tuple[int, int], Swaps, int],
     sizes: slice,
     there: Bool[Tensor, "p d"],
 ) -> tuple[Bool[Tensor, "p z d"], Float[Tensor, "p z"]]:
     """The sets and their costs after the best of some proposals for every second size was taken."""
-    (sets, costs, memory), (plane, how, seed) = now, settings
-    some, rank, regional = sets[:, sizes], memory[:, sizes], how.most_regions is not None
+    (sets, costs, memory, values), (plane, how, seed) = now, settings
+    some, ranks, regional = sets[:, sizes], memory[:, :, sizes], how.most_regions is not None
     none, every = torch.zeros_like(sets[:, :1]), there.unsqueeze(1)
     inner, outer = torch.cat([none, sets[:, :-1]], 1)[:, sizes], torch.cat([sets[:, 1:], every], 1)[:, sizes]
     may_come, may_go = outer & ~some, some & ~inner
     if regional:
         may_come, may_go = may_come & _grown(some, plane), may_go & _grown(~some, plane)
-        rank = _smooth(rank, plane)
-    proposed = _proposals(some, (may_come, may_go), rank, how.proposals, seed)
+
+    def made(rank: Tensor, count: int) -> Tensor:
+        rank = _smooth(rank, plane) if regional else rank
+        return _proposals(some, (may_come, may_go), rank, count, seed)
+
+    proposed, half = made(ranks.sum(0), how.proposals), how.proposals // 2
+    rank, bent = _along(ranks, values[:, :, sizes], may_come | may_go)
+    if half and bool(bent.any()):
+        halved = torch.where(bent[..., None, None], made(rank, half), proposed[:, :, -half:])
+        proposed = torch.cat([proposed[:, :, :-half], halved], 2)
     with torch.no_grad():
         new = judge(proposed.flatten(1, 2).to(costs.dtype)).view(proposed.shape[:3])
     if regional:
@@ -194,6 +222,20 @@ def _round(
     sets[:, sizes] = torch.where(better.unsqueeze(2), chosen, some)
     costs[:, sizes] = torch.where(better, least, costs[:, sizes])
     return sets, costs
+
+
+def _along(
+    ranks: Float[Tensor, "s p z d"], values: Float[Tensor, "s p z"], may: Bool[Tensor, "p z d"]
+) -> tuple[Float[Tensor, "p z d"], Bool[Tensor, "p z"]]:
+    """The slope of the largest summand along the kink of the smallest one, and where that is at its kink."""
+    first, last = values.argmax(0), values.argmin(0)
+    steep, flat = (
+        ranks.gather(0, which[None, ..., None].expand(1, *may.shape)).squeeze(0) for which in (first, last)
+    )
+    square = (flat.square() * may).sum(2)
+    share = (steep * flat * may).sum(2) / torch.where(square > 0, square, torch.ones_like(square))
+    bent = (values.amin(0) < KINK * values.amax(0)) & (square > 0) & (first != last)
+    return steep - share.unsqueeze(2) * flat, bent
 
 
 def _proposals(
