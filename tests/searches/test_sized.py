@@ -207,3 +207,49 @@ def test_instances_with_fewer_players_are_what_they_are_alone() -> None:
     assert (found.sets[1, :, :5] == alone.sets[0]).all() and not found.sets[1, :, 5:].any()
     torch.testing.assert_close(found.scores[1, :5], alone.scores[0])
     assert not found.scores[1, 5:].any()
+
+
+def test_the_summands_of_a_gap_are_its_sides_and_each_has_its_own_slope(gaps: BlendedGaps) -> None:
+    numbers, alpha = problems(gaps)
+    masks = torch.rand(len(numbers), 3, 16, generator=torch.Generator().manual_seed(8)).requires_grad_()
+    one, two = gaps.parts(numbers, alpha, masks)
+    suf, nec = gaps.both(numbers, masks)
+    assert torch.allclose(one, alpha[:, None] * suf, atol=1e-6)
+    assert torch.allclose(two, (1 - alpha)[:, None] * nec, atol=1e-6)
+    (slope,) = torch.autograd.grad(one.sum(), masks)
+    (other,) = torch.autograd.grad(two.sum(), masks)
+    (whole,) = torch.autograd.grad(gaps.unified(numbers, alpha, masks).sum(), masks)
+    assert torch.allclose(slope + other, whole, atol=1e-6)
+    # What has no weight is not asked for.
+    assert not slope[alpha == 0].any() and not other[alpha == 1].any()
+
+
+@pytest.mark.parametrize("most_regions", [None, 6])
+def test_swaps_go_along_the_kink_of_a_summand_that_is_nearly_0(most_regions: int | None) -> None:
+    draws = torch.Generator().manual_seed(6)
+    p, d, plane, sizes = 8, 576, (24, 24), (100, 200)
+    # Two sums of the members' worth that are nearly alike, and should be far apart: one is there soon.
+    weights = torch.randn(p, 2, d, generator=draws)
+    weights[:, 1] = 0.97 * weights[:, 0] + (1 - 0.97**2) ** 0.5 * weights[:, 1]
+    aims = (20.0, -20.0)
+
+    def parts(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        one, two = (torch.einsum("pmd,pd->pm", masks, weights[:, s]) - aims[s] for s in (0, 1))
+        return one.abs(), two.abs()
+
+    def judge(masks: torch.Tensor) -> torch.Tensor:
+        return sum(parts(masks))
+
+    field = torch.rand(p, d, generator=draws)
+    first = highest(field, sizes) if most_regions is None else few_regions(field, sizes, plane, most_regions)
+    there, how = torch.ones(p, d, dtype=torch.bool), Swaps(20, most_regions=most_regions)
+    plain = swapped(judge, first, plane, how, there).costs
+    along = swapped(judge, first, plane, how, there, parts=parts)
+    assert torch.allclose(along.costs, judge(along.sets.float()), atol=1e-4)
+    assert (along.sets[:, 0] <= along.sets[:, 1]).all() and along.sets.sum(2).tolist() == [list(sizes)] * p
+    if most_regions is None:
+        assert along.costs[:, 1].mean() < 0.5 * plain[:, 1].mean(), (along.costs.mean(0), plain.mean(0))
+        assert along.costs[:, 0].mean() < plain[:, 0].mean()
+    # One summand alone has no kink to go along: nothing changes.
+    single = swapped(judge, first, plane, how, there, parts=lambda masks: (judge(masks),))
+    assert (single.sets == swapped(judge, first, plane, how, there).sets).all()
