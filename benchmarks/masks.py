@@ -130,14 +130,15 @@ def part_share(_):
 
 
 def sized_share(name, module, b, steps, rounds):
-    """The same for sets by size: regions of five sizes at α = 1/2, in fewer steps and rounds."""
+    """The same for sets by size: regions of five sizes at α = 1/2, of a large network in fewer steps and rounds."""
     clock = Clock(module)
     x = torch.rand(b, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     gaps = blended_gaps(
         DifferentiablePredictor(clock), x, x.mean(0)[None, None], torch.zeros(b, dtype=torch.int64), 512
     )
     usual = region_settings()
-    schedule, swaps = replace(usual.schedule, steps=steps), replace(usual.swaps, rounds=rounds)
+    schedule, jumps = replace(usual.schedule, steps=steps), usual.swaps.jumps * rounds // usual.swaps.rounds
+    swaps = replace(usual.swaps, rounds=rounds, jumps=jumps)
     search = SizedSearch(gaps, SIZES, replace(usual, schedule=schedule, swaps=swaps))
     numbers, alpha = torch.arange(b), torch.full((b,), 0.5)
     search.run(numbers[:1], alpha[:1])
@@ -158,7 +159,7 @@ def part_sized(_):
     cases = [
         ("ResNet-18, width 16", resnet(16), 64, 2, 1),
         ("ResNet-18, width 16", resnet(16), 1, 30, 20),
-        ("small convolutional net", small_net(), 64, 6, 4),
+        ("small convolutional net", small_net(), 64, 60, 40),
         ("small convolutional net", small_net(), 1, 60, 40),
     ]
     rows = []
