@@ -18,6 +18,8 @@ PLACES, GOES = 2, 2
 COUNT = PLACES * len(SHARES) * GOES
 # Slopes are averaged over squares of this side.
 WIDTH = 3
+# Who touches whom: all around a set, and side by side.
+AROUND, BESIDE = (ndimage.generate_binary_structure(2, number) for number in (2, 1))
 
 _Plane: TypeAlias = Bool[np.ndarray, "h w"]
 _Worth: TypeAlias = Float64[np.ndarray, "h w"]
@@ -67,7 +69,7 @@ def _of_one(
 
 def _starts(smooth: _Worth, members: _Plane, count: int) -> list[int]:
     """The pixels of most worth away from the set, each away from regions of so many pixels at the former."""
-    left = np.where(ndimage.binary_dilation(members, np.ones((3, 3), dtype=np.bool_)), -np.inf, smooth)
+    left = np.where(ndimage.binary_dilation(members, AROUND), -np.inf, smooth)
     starts: list[int] = []
     reach = 1 + int(np.ceil((count / np.pi) ** 0.5))
     for _ in range(PLACES):
@@ -113,11 +115,11 @@ def _with_region(
     kept.reshape(-1)[region[:room]] = True
     now = _fewer(old | kept, kept, smooth, regions)
     while (more := int(now.sum()) - size) > 0:
-        rim = now & ~kept & ndimage.binary_dilation(~now, border_value=1)
+        rim = now & ~kept & ndimage.binary_dilation(~now, BESIDE, border_value=1)
         pool = rim if rim.any() else now & ~kept
         now = now & ~_highest(-smooth, pool, min(more, max(1, int(pool.sum()) // 2)))
     while (more := size - int(now.sum())) > 0:
-        rim = ndimage.binary_dilation(now) & ~now
+        rim = ndimage.binary_dilation(now, BESIDE) & ~now
         now = now | _highest(smooth, rim, min(more, max(1, int(rim.sum()) // 2)))
     return now
 
@@ -125,15 +127,16 @@ def _with_region(
 def _fewer(now: _Plane, kept: _Plane, smooth: _Worth, regions: tuple[int, int]) -> _Plane:
     """Without some regions that may go, those of least worth first."""
     goes, most = regions
-    labels, count = ndimage.label(now)
+    labels, count = ndimage.label(now, BESIDE)
     n_gone = max(goes, count - most)
     if n_gone <= 0:
         return now
-    numbers = np.arange(1, count + 1)
-    worth = ndimage.sum_labels(smooth, labels, numbers)
-    free = numbers[ndimage.sum_labels(kept, labels, numbers) == 0]
-    gone = free[np.argsort(worth[free - 1], kind="stable")[:n_gone]]
-    return now & ~np.isin(labels, gone)
+    worth, held = (np.bincount(labels.ravel(), each.ravel(), count + 1) for each in (smooth, kept))
+    free = np.flatnonzero(held[1:] == 0) + 1
+    gone = np.zeros(count + 1, dtype=np.bool_)
+    gone[free[np.argsort(worth[free], kind="stable")[:n_gone]]] = True
+    left: _Plane = now & ~gone[labels]
+    return left
 
 
 def _highest(values: Float[np.ndarray, "h w"], among: _Plane, count: int) -> _Plane:
