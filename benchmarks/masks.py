@@ -130,7 +130,7 @@ def part_share(_):
 
 
 def sized_share(name, module, b, steps, rounds):
-    """The same for sets by size: regions of five sizes at α = 1/2, of a large network in fewer steps and rounds."""
+    """The same for sets by size: regions of five sizes at α = 1/2."""
     clock = Clock(module)
     x = torch.rand(b, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     gaps = blended_gaps(
