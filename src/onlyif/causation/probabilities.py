@@ -148,8 +148,8 @@ def over_baselines(parts: list[Probabilities]) -> Probabilities:
     """The probabilities where x' is one of several, each as probable as the others.
 
     PNS and its summands, P(A, B) and P(Ā, B̄) are means over x'; PN and PS are means weighted by the
-    probability of their event. Standard errors are those given these x'; E is the same under all of them,
-    so that `sample_stderr` is a mean, which is never below what it stands for.
+    probability of their event. Standard errors are those given these x'; E has the instance in it under all
+    of them and may be the same, so that `sample_stderr` is a mean, which is never below what it stands for.
 
     Args:
         parts: The probabilities under each x', of the same instances and subsets.
