@@ -1,5 +1,6 @@
 """What the pictures of masks show, read off their artists."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -161,6 +162,27 @@ def test_nested_sets_are_drawn_by_kind_and_size():
     for image, sizes in ((IMAGE, ()), (IMAGE[:, 1:], (12,)), (IMAGE, (7,))):
         with pytest.raises(SettingError):
             plot_image_sets(image, found, sizes)
+
+
+@pytest.mark.parametrize("criterion", ["sne", "pns"])
+@pytest.mark.parametrize(("size", "there"), [((8.0, 6.0), True), ((5.0, 4.5), True), ((1.8, 1.6), False)])
+def test_labels_of_nested_sets_fit_or_are_left_out_which_is_said(criterion, size, there):
+    bright = DifferentiablePredictor(lambda batch: batch[:, :, :3, :4].mean((1, 2, 3)))
+    noise = IMAGE[None] * torch.rand(3, *IMAGE.shape, generator=torch.Generator().manual_seed(0))
+    found = onlyif.explain(
+        bright, IMAGE[None], background=noise, size=12, budget=3000, criterion=criterion, reference="marginal"
+    )
+    figure = pyplot.figure(figsize=size)
+    ax = plot_image_sets(IMAGE, found, (2, 5, 12), figure.add_subplot())
+    figure.canvas.draw()
+    panels = [panel for row in ax.child_axes for panel in row.child_axes]
+    words = [" ".join(text.get_text().split()) for text in ax.texts]
+    said = [one for one in words if "too small for labels" in one]
+    assert bool(said) is not there and all(bool(panel.get_xlabel()) is there for panel in panels)
+    boxes = [panel.xaxis.label.get_window_extent() for panel in panels if there]
+    for one, two in itertools.combinations(boxes, 2):
+        assert not one.overlaps(two), (one, two)
+    pyplot.close(figure)
 
 
 def test_what_draws_no_pixels_names_the_picture_that_does():

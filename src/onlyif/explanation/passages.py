@@ -65,7 +65,8 @@ def size_rule(item: Told) -> str:
 def base_text(item: Told) -> str:
     """What the prediction is compared with, in words."""
     if item.against_baseline:
-        return "the prediction at the baseline"
+        n = int(item.provenance.values.get("n_baselines", 1))
+        return "the prediction at the baseline" if n == 1 else f"the mean prediction at the {n} images x'"
     against = item.provenance.sentences.get("against")
     if isinstance(item.names, PixelNames):
         return f"the average prediction, when all {item.nouns} are hidden"

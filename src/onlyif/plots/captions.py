@@ -88,7 +88,8 @@ def heading(item: Explanation, name: str = "", classes: Sequence[str] = ()) -> s
     label = f" of '{clipped(called, LONGEST_LABEL)}'" if called else ""
     base = number(item.base) + (f" ± {item.base_stderr:.2g}" if item.base_stderr else "")
     what = whole_of(item.noun).capitalize()
-    at = "at the baseline" if item.against_baseline else "on average"
+    at_one = item.against_baseline and item.provenance.values.get("n_baselines", 1) == 1
+    at = "at the baseline" if at_one else "on average"
     return (
         f"{name or f'{what} {item.row}'}: {item.provenance.output}{label}, "
         f"f(x) = {number(item.prediction)}, {at} {item.base_word} = {base}"

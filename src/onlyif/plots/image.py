@@ -20,8 +20,11 @@ from onlyif.plots import captions, style
 
 # How much of a set's own colour lies on its pixels.
 TINT = 0.3
-# Height of a line below an image, in points.
-LABEL_LINE = 12.0
+# Height of a line below an image, in points, and the smallest letters that are read.
+LABEL_LINE, LEAST_LETTERS = 12.0, 4.5
+# Of the height of axes so much is left for pictures and labels, and of that so much for labels.
+OF_HEIGHT, OF_ROW = 0.6, 0.6
+SMALL_AXES = "The axes are too small for labels: the numbers are in the explanation's text."
 
 
 def plot_masks(
@@ -87,7 +90,8 @@ def plot_mask_montage(
     Args:
         image: The image.
         masks: Its masks, one for each α, in any order.
-        ax: Where to draw; None makes a figure of fitting size.
+        ax: Where to draw; None makes a figure of fitting size. In smaller axes letters are smaller, and
+            where they could not be read labels are left out, which the picture says.
         title: What to call the image; "" is its number.
         class_names: What to call the model's outputs, in their order; none are called as the model does.
 
@@ -134,7 +138,8 @@ def plot_image_sets(
         image: The image.
         item: Its explanation by `onlyif.explain`.
         sizes: Sizes that were looked for, as shares of the pixels or as numbers of them.
-        ax: Where to draw; None makes a figure of fitting size.
+        ax: Where to draw; None makes a figure of fitting size. In smaller axes letters are smaller, and
+            where they could not be read labels are left out, which the picture says.
         title: What to call the image; "" is its number.
         class_names: What to call the model's outputs, in their order; none are called as the model does.
 
@@ -159,14 +164,28 @@ def plot_image_sets(
     picture, shape = rgb(image, *value_range(image)), one.names.shape
     rows = _kinds(one)
     ax = style.axes_or_new(ax, 1.7 * len(sizes) + 0.6, 2.0 * len(rows) + 0.8)
-    for row, (alpha, name) in zip(style.panels(ax, (1.0,) * len(rows), 4.0), rows, strict=True):
-        for panel, size in zip(_row(row, len(sizes), 3), sizes, strict=True):
-            chosen = one.at_size(size, alpha)
+    found = [[one.at_size(size, alpha) for size in sizes] for alpha, _ in rows]
+    letters = _letters(ax, [[_measured(chosen) for chosen in each] for each in found])
+    for row, (alpha, name), each in zip(style.panels(ax, (1.0,) * len(rows), 4.0), rows, found, strict=True):
+        for panel, chosen in zip(_row(row, len(sizes), 3, letters), each, strict=True):
             _overlay(panel, picture, chosen.keep.reshape(shape), _between(alpha))
-            _label(panel, name, _measured(chosen))
+            if letters:
+                _label(panel, name, _measured(chosen), letters)
     words = f"{captions.hiding(one)} Found by a search, not certified."
-    _words(ax, "Sets of pixels by size", heading, one, words)
+    warning = " ".join(filter(None, (captions.warning(one), "" if letters else SMALL_AXES)))
+    style.words(ax, "Sets of pixels by size", heading, words, warning)
     return ax
+
+
+def _letters(ax: Axes, labels: Sequence[Sequence[str]]) -> float:
+    """The size of letters by which rows of labels, below a picture and a word each, fit the axes; or 0."""
+    lines = [line for row in labels for label in row for line in label.splitlines()]
+    width, height = style.points(ax)
+    n_lines = 1 + max(label.count("\n") + 1 for row in labels for label in row)
+    high = OF_ROW * OF_HEIGHT * height / len(labels) / (style.LINE * n_lines)
+    wide = (width / len(labels[0]) - 6.0) / (style.LETTER * max(map(len, lines)))
+    size = min(style.SMALL, high, wide)
+    return size if size >= LEAST_LETTERS else 0.0
 
 
 def _kinds(item: Explanation) -> tuple[tuple[float, str], ...]:
@@ -179,7 +198,9 @@ def _kinds(item: Explanation) -> tuple[tuple[float, str], ...]:
 def _measured(chosen: Selection) -> str:
     if "pns" not in chosen.measures:
         return _gaps_of(chosen)
-    return f"{share_text(chosen.size, len(chosen.among))}\nPNS {measure_text(chosen.pns)}"
+    # Both errors in one line are wider than a picture.
+    told = measure_text(chosen.pns).replace(" (", "\n(")
+    return f"{share_text(chosen.size, len(chosen.among))}\nPNS {told}"
 
 
 def plot_kept_and_hidden(
@@ -233,9 +254,10 @@ def _words(ax: Axes, title: str, heading: str, item: Explanation, caption: str) 
     style.words(ax, title, heading, caption, captions.warning(item))
 
 
-def _row(ax: Axes, n: int, n_lines: int) -> list[Axes]:
-    """Panels side by side, with a line of words above and room for `n_lines` below."""
-    return style.columns(ax, (1.0,) * n, 6.0, above=14.0, below=4.0 + LABEL_LINE * n_lines)
+def _row(ax: Axes, n: int, n_lines: int, letters: float = style.SMALL) -> list[Axes]:
+    """Panels side by side, with a line of words above and room for `n_lines` below, of letters of a size."""
+    share = letters / style.SMALL
+    return style.columns(ax, (1.0,) * n, 6.0, above=14.0 * share, below=(4.0 + LABEL_LINE * n_lines) * share)
 
 
 def _overlay(
@@ -277,9 +299,9 @@ def _show(
     _label(ax, title, below)
 
 
-def _label(ax: Axes, above: str, below: str) -> None:
-    ax.set_title(above, fontsize=style.SMALL, color=style.INK, pad=3.0)
-    ax.set_xlabel(below, fontsize=style.SMALL, color=style.INK)
+def _label(ax: Axes, above: str, below: str, letters: float = style.SMALL) -> None:
+    ax.set_title(above, fontsize=letters, color=style.INK, pad=3.0)
+    ax.set_xlabel(below, fontsize=letters, color=style.INK)
 
 
 def _bare(ax: Axes) -> None:

@@ -293,6 +293,12 @@ def room(ax: Axes) -> float:
     return float(_place(ax).width * ax.figure.bbox.width)
 
 
+def points(ax: Axes) -> tuple[float, float]:
+    """Width and height of the place that belongs to the axes, in points."""
+    place, whole, share = _place(ax), ax.figure.bbox, 72.0 / ax.figure.figure.dpi
+    return float(place.width * whole.width * share), float(place.height * whole.height * share)
+
+
 def _place(ax: Axes) -> Bbox:
     """The place that belongs to the axes, as shares of the figure: what a layout will give them."""
     spec = ax.get_subplotspec()
