@@ -3,7 +3,7 @@
 `sne`: sufficient (α = 1), necessary (α = 0) and unified (α = 1/2) sets of 1, 2, 5, 10 and 20 % of the pixels,
 hidden pixels being those of the mean training image; all gaps are measured here, on hard sets, by code that
 shares nothing with the search. `pns`: sets of these sizes that are most probably the cause, found with
-sixteen uniform x'; the PNS of all sets is measured on an E, another uniform x' and masks that no method saw,
+100 uniform x'; the PNS of all sets is measured on an E, another uniform x' and masks that no method saw,
 with the same b and c. The best other method of each size (and α) is chosen on development images (of the
 training part); it is then compared on test images that played no part in choosing anything.
 
@@ -44,7 +44,7 @@ OURS = {"ours, regions": "regions", "ours, pixels": "pixels"}
 # Gaps of probabilities, and PNS, that differ by less are the same for a reader.
 EQUAL = 1e-3
 # Images x' of uniform numbers that causes are looked for with.
-N_UNIFORM = 16
+N_UNIFORM = 100
 
 
 @dataclass(frozen=True)

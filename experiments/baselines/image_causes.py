@@ -106,7 +106,7 @@ class SizedMap:
         settings = region_settings() if self.regions else pixel_settings()
         every, alpha = torch.arange(len(images)), torch.full((len(images),), self.alpha)
         found = SizedSearch(gaps, sizes, settings, seed).run(every, alpha)
-        costs = gaps.cost(every, alpha, found.sets.to(gaps.full), None).detach()
+        costs = gaps.cost(every, alpha, found.sets.to(gaps.full), 0).detach()
         moved = (gaps.full - gaps.base).abs()
         paths = FromBaseline("IntegratedGradients", self.mean_image, "as here", own=self.own)
         slopes = paths(network, images, targets, seed).flatten(1)

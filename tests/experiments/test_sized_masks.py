@@ -194,7 +194,7 @@ def test_two_images_of_each_part_are_kept_and_read_again(load, tmp_path, monkeyp
     fresh = load("onlyif.references.baseline").uniform_baseline((1, SIDE, SIDE), seed=4711)
     assert not torch.as_tensor(mean.value).any()
     ends = uniform.rows.flatten(1)
-    assert len(ends) == 16 and len(ends.unique(dim=0)) == 16 and ends.min() > 0 and ends.max() < 1
+    assert len(ends) == 100 and len(ends.unique(dim=0)) == 100 and ends.min() > 0 and ends.max() < 1
     assert not (ends == torch.from_numpy(fresh).flatten()).all(1).any()
     names = {f"{folder}/mnist/test_{i}.csv" for folder in ("sized_masks", "sized_causes") for i in (0, 1)}
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.csv")} == names

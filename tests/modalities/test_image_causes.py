@@ -90,13 +90,20 @@ def test_several_baselines_are_searched_together_and_told_as_a_mean():
     settings = {**ASK, "reference": "marginal", "background": 0.3 * X[2:]}
     item = onlyif.explain(LEFT, X[:1], modality=Images("pixels"), **settings)[0]
     assert item.provenance.baseline.endswith("PNS is its mean over these 3 images x'.")
+    assert "the mean prediction at the 3 images x'" in onlyif.explanation_text(item)
     assert item.cause.pns.value > 0.5 and item.asked_rows <= item.model_rows * 1.2
     # Whatever is asked for in the end is within the budget, too.
     for budget in (5_000, 20_000):
         short = onlyif.explain(LEFT, X[:1], modality=Images("pixels"), budget=budget, **settings)[0]
         assert short.asked_rows <= budget and short.model_rows <= budget
     noisy = onlyif.explain(LEFT, X[:1], modality=Images("pixels"), **{**ASK, "reference": "noise"})[0]
-    assert "these 8 images" in noisy.provenance.baseline
+    assert "these 64 images" in noisy.provenance.baseline and not noisy.notes
+    # Of few x' it is said that sets of single pixels may hold for these alone.
+    assert [note.partition(" images x'")[0] for note in item.notes] == [
+        "these sets of single pixels were looked for under 3"
+    ]
+    regions = onlyif.explain(LEFT, X[:1], modality=Images("regions"), **settings)[0]
+    assert not regions.notes
     ends = [{**ASK, "reference": BaselineReference(one, "one")} for one in 0.3 * X[2:]]
     alone = [onlyif.explain(LEFT, X[:1], modality=Images("pixels"), **one)[0] for one in ends]
     same = [tuple(one.at_size(6).players) == tuple(item.at_size(6).players) for one in alone]

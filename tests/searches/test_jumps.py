@@ -1,5 +1,7 @@
 """Jumps of regions: nested sets of the same sizes, by which the search leaves a wrong place."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,14 @@ from scipy import ndimage
 from onlyif.core.errors import SettingError
 from onlyif.searches.jumps import COUNT, jump_proposals
 from onlyif.searches.regions import few_regions, regions
-from onlyif.searches.swaps import Swaps, swapped
+from onlyif.searches.swaps import Judge, Swaps, swapped
 
 PLANE, SIZES = (11, 13), (4, 12, 30, 70)
+
+
+def judged_by(cost: Callable[[torch.Tensor], torch.Tensor]) -> Judge:
+    """Of one summand."""
+    return Judge(lambda masks, _: cost(masks), lambda masks, _: (cost(masks),))
 
 
 @pytest.mark.parametrize("level", range(4))
@@ -49,8 +56,8 @@ def test_a_region_jumps_to_where_the_evidence_is() -> None:
     there = torch.ones(1, 143, dtype=torch.bool)
     before = judge(first.float())[0]
     # Between the spots nothing at a border is worth anything: swaps alone stay where they are for long.
-    still = swapped(judge, first, PLANE, Swaps(6, most_regions=5), there)
-    jumped = swapped(judge, first, PLANE, Swaps(6, most_regions=5, jumps=6), there)
+    still = swapped(judged_by(judge), first, PLANE, Swaps(6, most_regions=5), there)
+    jumped = swapped(judged_by(judge), first, PLANE, Swaps(6, most_regions=5, jumps=6), there)
     assert (jumped.costs[0] < still.costs[0] - 1.0).all() and (still.costs[0] <= before).all()
     assert torch.allclose(jumped.costs, judge(jumped.sets.float()))
     assert (jumped.sets[:, 0] <= jumped.sets[:, 1]).all() and jumped.sets.sum(2).tolist() == [[9, 18]]
@@ -69,7 +76,8 @@ def test_jumps_never_make_the_sets_cost_more_and_need_regions() -> None:
     def judge(masks: torch.Tensor) -> torch.Tensor:
         return (torch.einsum("pmd,pd->pm", masks, worth) / 20.0 - 1.0).square()
 
-    end = swapped(judge, sets, PLANE, Swaps(8, most_regions=3, jumps=8), torch.ones(5, 143, dtype=torch.bool))
+    there = torch.ones(5, 143, dtype=torch.bool)
+    end = swapped(judged_by(judge), sets, PLANE, Swaps(8, most_regions=3, jumps=8), there)
     assert (end.costs.sum(1) <= judge(sets.float()).sum(1)).all()
     assert regions(end.sets, PLANE).max() <= 3
     for wrong in ({"jumps": -1, "most_regions": 2}, {"jumps": 2}):

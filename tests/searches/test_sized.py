@@ -1,5 +1,6 @@
 """Nested sets of given sizes against all sets of these sizes, and the rules of their search."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 
@@ -14,7 +15,7 @@ from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.searches.gradient import Schedule
 from onlyif.searches.regions import few_regions, regions
 from onlyif.searches.sized import SizedSearch, highest, pixel_settings, region_settings
-from onlyif.searches.swaps import Swaps, swapped
+from onlyif.searches.swaps import Judge, Swaps, swapped
 
 ALPHAS = (1.0, 0.0, 0.5)
 SIZES = (2, 4, 5)
@@ -42,6 +43,11 @@ def problems(gaps: BlendedGaps) -> tuple[torch.Tensor, torch.Tensor]:
 def all_sets(size: int, d: int = 16) -> torch.Tensor:
     members = torch.tensor(list(combinations(range(d), size)))
     return torch.zeros(len(members), d, dtype=torch.bool).scatter_(1, members, True)
+
+
+def judged_by(cost: Callable[[torch.Tensor], torch.Tensor]) -> Judge:
+    """Of one summand."""
+    return Judge(lambda masks, _: cost(masks), lambda masks, _: (cost(masks),))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +107,7 @@ def test_swaps_never_make_a_set_worse_and_keep_regions_few(gaps: BlendedGaps) ->
 
     before = judge(first.float())
     for how in (Swaps(12), Swaps(12, most_regions=2)):
-        end = swapped(judge, first, (4, 4), how, gaps.there[numbers])
+        end = swapped(judged_by(judge), first, (4, 4), how, gaps.there[numbers])
         assert torch.allclose(end.costs, judge(end.sets.float()))
         assert (end.costs <= before).all() and (end.costs < before).float().mean() > 0.5
         assert (end.sets[:, :-1] <= end.sets[:, 1:]).all()
@@ -212,7 +218,7 @@ def test_instances_with_fewer_players_are_what_they_are_alone() -> None:
 def test_the_summands_of_a_gap_are_its_sides_and_each_has_its_own_slope(gaps: BlendedGaps) -> None:
     numbers, alpha = problems(gaps)
     masks = torch.rand(len(numbers), 3, 16, generator=torch.Generator().manual_seed(8)).requires_grad_()
-    one, two = gaps.parts(numbers, alpha, masks)
+    one, two = gaps.parts(numbers, alpha, masks, 0)
     suf, nec = gaps.both(numbers, masks)
     assert torch.allclose(one, alpha[:, None] * suf, atol=1e-6)
     assert torch.allclose(two, (1 - alpha)[:, None] * nec, atol=1e-6)
@@ -243,13 +249,41 @@ def test_swaps_go_along_the_kink_of_a_summand_that_is_nearly_0(most_regions: int
     field = torch.rand(p, d, generator=draws)
     first = highest(field, sizes) if most_regions is None else few_regions(field, sizes, plane, most_regions)
     there, how = torch.ones(p, d, dtype=torch.bool), Swaps(20, most_regions=most_regions)
-    plain = swapped(judge, first, plane, how, there).costs
-    along = swapped(judge, first, plane, how, there, parts=parts)
+    plain = swapped(judged_by(judge), first, plane, how, there)
+    both = Judge(lambda masks, _: judge(masks), lambda masks, _: parts(masks))
+    along = swapped(both, first, plane, how, there)
     assert torch.allclose(along.costs, judge(along.sets.float()), atol=1e-4)
     assert (along.sets[:, 0] <= along.sets[:, 1]).all() and along.sets.sum(2).tolist() == [list(sizes)] * p
     if most_regions is None:
-        assert along.costs[:, 1].mean() < 0.5 * plain[:, 1].mean(), (along.costs.mean(0), plain.mean(0))
-        assert along.costs[:, 0].mean() < plain[:, 0].mean()
-    # One summand alone has no kink to go along: nothing changes.
-    single = swapped(judge, first, plane, how, there, parts=lambda masks: (judge(masks),))
-    assert (single.sets == swapped(judge, first, plane, how, there).sets).all()
+        costs, plains = along.costs.mean(0), plain.costs.mean(0)
+        assert costs[1] < 0.5 * plains[1] and costs[0] < plains[0], (costs, plains)
+
+
+@pytest.mark.parametrize("how", [Swaps(30), Swaps(30, most_regions=6, jumps=6)])
+def test_sets_that_are_judged_by_other_draws_each_time_do_not_come_to_fit_them(how: Swaps) -> None:
+    p, plane, sizes = 12, (12, 12), (20, 50)
+    worth = torch.randn(p, 144, generator=torch.Generator().manual_seed(0))
+    looks: list[int] = []
+
+    def noisy(masks: torch.Tensor, look: int) -> torch.Tensor:
+        noise = torch.randn(p, 144, generator=torch.Generator().manual_seed(1000 - look))
+        return torch.einsum("pmd,pd->pm", masks, worth + 1.5 * noise)
+
+    def cost(masks: torch.Tensor, look: int) -> torch.Tensor:
+        looks.append(look)
+        return noisy(masks, look)
+
+    field = torch.rand(p, 144, generator=torch.Generator().manual_seed(1))
+    first = highest(field, sizes) if how.most_regions is None else few_regions(field, sizes, plane, 6)
+    there = torch.ones(p, 144, dtype=torch.bool)
+    drawn = swapped(
+        Judge(cost, lambda masks, look: (noisy(masks, look),), drawn=True), first, plane, how, there
+    )
+    # One look to begin with, and one a jump and a round, the last of which has told the costs.
+    assert looks == [-1 - number for number in range(1 + how.jumps + how.rounds)]
+    last = noisy(drawn.sets.float(), looks[-1])
+    assert torch.allclose(drawn.costs, last, atol=1e-4)
+    same = swapped(judged_by(lambda masks: noisy(masks, -1)), first, plane, how, there)
+    ends = [torch.einsum("pmd,pd->pm", end.sets.float(), worth).mean() for end in (drawn, same)]
+    begun = torch.einsum("pmd,pd->pm", first.float(), worth).mean()
+    assert ends[0] < ends[1] < begun and begun - ends[0] > 1.2 * (begun - ends[1]), (*ends, begun)

@@ -20,7 +20,7 @@ from onlyif.criteria.soft_causation import SoftPNS
 from onlyif.criteria.soft_causation_draws import StepDraws
 from onlyif.models.differentiable import DifferentiablePredictor
 from onlyif.samples.noisy import NoisySample
-from onlyif.searches.sized import SizedSearch, pixel_settings
+from onlyif.searches.sized import SizedSearch, cause_settings, pixel_settings
 
 SIZES = (2, 4)
 
@@ -37,16 +37,16 @@ def made(seed: int) -> tuple[SizedCauses, DualStageTest]:
     near, sample = Neighbourhood(SoftEvents(1.0, 0.05)), NoisySample(2, 0.01)
     test = DualStageTest(network, players, sample, black, near)
     objective = SoftPNS(
-        network, players, sample, black, near, KernelSurrogate(), test.abduction, StepDraws(2)
+        network, players, sample, black, near, KernelSurrogate(), test.abduction, StepDraws(8)
     )
     posed = objective.pose(x, TargetChange(np.array([0])))
-    return SizedCauses(x, objective, (posed,), (posed,), (0.5, 0.5), StepDraws(16)), test
+    return SizedCauses(x, objective, (posed,), 1, (0.5, 0.5)), test
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sets_of_sixteen_pixels_are_among_the_most_probable_causes_of_all(seed: int) -> None:
     costs, test = made(seed)
-    found = SizedSearch(costs, SIZES, pixel_settings()).run(torch.arange(1), torch.zeros(1))
+    found = SizedSearch(costs, SIZES, cause_settings(pixel_settings())).run(torch.arange(1), torch.zeros(1))
     exact = test.table(costs.x, TargetChange(np.array([0]))).values.pns[0]
     assert (found.sets[0, 0] <= found.sets[0, 1]).all() and found.felt.all()
     for z, size in enumerate(SIZES):
@@ -58,7 +58,7 @@ def test_sets_of_sixteen_pixels_are_among_the_most_probable_causes_of_all(seed: 
         assert better <= math.comb(16, size) // 25, (better, own, exact[codes].max())
 
 
-def test_rows_are_counted_and_judged_by_the_same_draws() -> None:
+def test_rows_are_counted_and_a_look_is_at_the_same_draws() -> None:
     costs, _ = made(2)
     asked = []
     counted = DifferentiablePredictor(
@@ -66,11 +66,11 @@ def test_rows_are_counted_and_judged_by_the_same_draws() -> None:
     )
     again = replace(costs, objective=replace(costs.objective, predictor=counted))
     numbers, masks = torch.arange(1), torch.rand(1, 3, 16) < 0.5
-    one, two = (again.cost(numbers, torch.zeros(1), masks.float(), None) for _ in range(2))
+    one, two = (again.cost(numbers, torch.zeros(1), masks.float(), -1) for _ in range(2))
     assert torch.equal(one, two)
-    assert sum(asked) == 2 * 3 * costs.rows_a_mask(0.0, judging=True)
-    other = [again.cost(numbers, torch.zeros(1), masks.float(), step) for step in (0, 1)]
-    assert not torch.equal(*other)
+    assert sum(asked) == 2 * 3 * costs.rows_a_mask(0.0) and costs.drawn
+    other = [again.cost(numbers, torch.zeros(1), masks.float(), look) for look in (-2, -1, 0, 1)]
+    assert not any(torch.equal(*pair) for pair in combinations(other, 2))
 
 
 def several(seed: int) -> tuple[SizedCauses, list[DualStageTest]]:
@@ -78,37 +78,31 @@ def several(seed: int) -> tuple[SizedCauses, list[DualStageTest]]:
     costs, test = made(seed)
     ends = 3 * torch.rand(3, 1, 1, 4, 4, generator=torch.Generator().manual_seed(seed + 100)) - 1
     posed = tuple(costs.posed[0].towards(one) for one in ends)
-    return replace(costs, posed=posed, judged=posed), [replace(test, baseline=one) for one in ends]
+    return replace(costs, posed=posed, at_once=2), [replace(test, baseline=one) for one in ends]
 
 
-def test_sets_are_judged_by_the_mean_over_baselines_and_a_step_looks_at_one() -> None:
+def test_a_look_is_at_the_mean_over_some_baselines_and_the_next_look_at_the_next() -> None:
     costs, _ = several(3)
     numbers, alpha = torch.arange(1), torch.zeros(1)
     masks = (torch.rand(1, 5, 16, generator=torch.Generator().manual_seed(0)) < 0.5).float()
 
-    def alone(number: int, step: int | None) -> torch.Tensor:
-        one = replace(costs, posed=(costs.posed[number],), judged=(costs.judged[number],))
-        if step is None:
-            # Under each baseline sets are judged by draws of its own.
-            one, step = replace(one, objective=replace(one.objective, draws=costs.judging)), -1 - number
-        return one.cost(numbers, alpha, masks, step)
+    def alone(number: int) -> torch.Tensor:
+        # Whichever x' is looked at, a draw has a number of its own.
+        one = replace(costs, posed=(costs.posed[number % 3],), at_once=1)
+        return one.cost(numbers, alpha, masks, number)
 
-    judged = torch.stack([alone(number, None) for number in range(3)])
-    assert torch.allclose(costs.cost(numbers, alpha, masks, None), judged.mean(0), atol=1e-6)
-    assert (judged[0] - judged[1]).abs().max() > 1e-3
-    for step in range(4):
-        assert torch.equal(costs.cost(numbers, alpha, masks, step), alone(step % 3, step))
-    assert costs.rows_a_mask(0.0, judging=True) == 3 * made(3)[0].rows_a_mask(0.0, judging=True)
-    few = replace(costs, judged=costs.judged[:1])
-    assert torch.allclose(few.cost(numbers, alpha, masks, None), judged[0], atol=1e-6)
-    assert torch.equal(few.cost(numbers, alpha, masks, 2), alone(2, 2))
-    assert costs.rows_a_mask(0.0, judging=False) == made(3)[0].rows_a_mask(0.0, judging=False)
+    for look in range(-3, 4):
+        both = [alone(2 * look), alone(2 * look + 1)]
+        found = costs.cost(numbers, alpha, masks, look)
+        assert torch.allclose(found, torch.stack(both).mean(0), atol=1e-6)
+        assert (both[0] - both[1]).abs().max() > 1e-3
+    assert costs.rows_a_mask(0.0) == 2 * made(3)[0].rows_a_mask(0.0)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sets_under_several_baselines_are_among_the_best_by_the_mean_of_all_subsets(seed: int) -> None:
     costs, tests = several(seed)
-    found = SizedSearch(costs, SIZES, pixel_settings()).run(torch.arange(1), torch.zeros(1))
+    found = SizedSearch(costs, SIZES, cause_settings(pixel_settings())).run(torch.arange(1), torch.zeros(1))
     tables = [test.table(costs.x, TargetChange(np.array([0]))) for test in tests]
     exact = over_baselines(tables).values.pns[0]
     for z, size in enumerate(SIZES):
@@ -150,7 +144,8 @@ def test_the_error_over_baselines_is_how_far_other_perturbations_move_the_mean()
 
     # E is drawn by the seed, too; its noise of .01 moves little.
     found = [drawn(seed) for seed in range(60)]
-    for name in ("pns", "pn", "p_changed"):
+    # What an x' weighs in PN and PS is estimated from the same perturbations, and its error counts.
+    for name in ("pns", "pn", "ps", "p_changed", "p_unchanged"):
         spread = np.std([getattr(one.values, name) for one in found], axis=0, ddof=1)
         said = np.mean([getattr(one.stderr, name) for one in found], axis=0)
         assert (np.abs(said / spread - 1) < 0.4).all(), (name, said, spread)

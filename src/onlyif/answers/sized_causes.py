@@ -35,6 +35,7 @@ class SizedCausesTask:
         target_labels: The name of each one's explained output.
         provenance: What was chosen.
         time_is_up: Whether there is no time for another step.
+        notes: What a reader must know of all of them.
     """
 
     search: SizedSearch
@@ -46,6 +47,7 @@ class SizedCausesTask:
     target_labels: Sequence[str]
     provenance: Provenance
     time_is_up: Callable[[], bool]
+    notes: tuple[str, ...] = ()
 
     def explanations(self) -> tuple[Explanation, ...]:
         """One explanation an image, in order.
@@ -90,7 +92,8 @@ class SizedCausesTask:
                 **({"stopped": True} if stopped else {}),
             },
             details=Details(path=path),
-            model_rows=int(found.model_rows[i]) + round(told.model_rows) + 2,
+            model_rows=int(found.model_rows[i]) + round(told.model_rows) + 1 + len(self.fresh),
+            notes=self.notes,
             reason="" if most > 0 else _nothing(float(self.provenance.values["c"])),
         )
 

@@ -49,6 +49,18 @@ class Perturbations:
         """Whether the choices among so many players are enumerated."""
         return size <= MOST_PLAYERS_ENUMERATED and 2**size <= self.most_masks
 
+    def count(self, size: int) -> int:
+        """How many choices among so many players there are: all of them, or `n_perturbations` random ones.
+
+        Args:
+            size: The number r of players.
+
+        Example:
+            >>> [Perturbations().count(size) for size in (3, 300)]
+            [8, 64]
+        """
+        return int(2**size) if self.enumerates(size) else self.n_perturbations
+
     def enumerates_all(self, sets: Bool[np.ndarray, "*m d"]) -> Bool[np.ndarray, "*m"]:
         """Whether no random choices are needed for each of some sets.
 

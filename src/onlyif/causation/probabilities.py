@@ -1,7 +1,7 @@
 """PN, PS, P(A, B), P(Ā, B̄) and PNS of subsets, with their errors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import final
 
 import numpy as np
@@ -160,6 +160,7 @@ def over_baselines(parts: list[Probabilities]) -> Probabilities:
         "pn": _shares([part.p_changed for part in parts]), "ps": _shares([part.p_unchanged for part in parts])
     }  # fmt: skip
     flat = np.full((len(parts), *parts[0].exact.shape), 1.0 / len(parts))
+    ratios = {"pn": ("necessity", "p_changed"), "ps": ("sufficiency", "p_unchanged")}
 
     def each(quantities_of: Callable[[Probabilities], Quantities], *, independent: bool) -> Quantities:
         found = {}
@@ -170,9 +171,11 @@ def over_baselines(parts: list[Probabilities]) -> Probabilities:
             found[one.name] = np.sqrt((weighted**2).sum(0)) if independent else weighted.sum(0)
         return Quantities(**found)
 
+    values = each(lambda part: part.values, independent=False)
+    errors = {name: _error_of_ratio(parts, getattr(values, name), name, of) for name, of in ratios.items()}
     return Probabilities(
-        each(lambda part: part.values, independent=False),
-        each(lambda part: part.stderr, independent=True),
+        values,
+        replace(each(lambda part: part.stderr, independent=True), **errors),
         each(lambda part: part.sample_stderr, independent=False),
         (shares["pn"] * [part.effective_pn for part in parts]).sum(0),
         (shares["ps"] * [part.effective_ps for part in parts]).sum(0),
@@ -188,6 +191,36 @@ def _shares(events: list[Float64[np.ndarray, "b m"]]) -> Float64[np.ndarray, "n 
     total = each.sum(0)
     shares: np.ndarray = np.where(total > 0, each / np.where(total > 0, total, 1.0), 1.0 / len(events))
     return shares
+
+
+def _error_of_ratio(
+    parts: list[Probabilities], ratio: Float64[np.ndarray, "b m"], name: str, of: tuple[str, str]
+) -> Float64[np.ndarray, "b m"]:
+    """The standard error of PN or PS over several x', to first order: what each x' weighs is estimated, too.
+
+    Args:
+        parts: The probabilities under each x'.
+        ratio: PN or PS, the sum of a summand of PNS over that of its event's probability.
+        name: Which.
+        of: The names of that summand and that probability.
+    """
+    whole, event = of
+
+    def each(part_of: Callable[[Probabilities], Quantities], one: str) -> Float64[np.ndarray, "n b m"]:
+        return np.stack([getattr(part_of(part), one) for part in parts])
+
+    p, own = (each(lambda part: part.values, one) for one in (event, name))
+    of_whole, of_event, of_own = (
+        np.square(each(lambda part: part.stderr, one)) for one in (whole, event, name)
+    )
+    # The summand is own times p, whose variances and its own tell how own and p vary together.
+    both = np.where(
+        own > 0, (of_whole - p**2 * of_own + own**2 * of_event) / (2 * np.where(own > 0, own, 1.0)), 0.0
+    )
+    spread = np.maximum(of_whole - 2 * ratio * both + ratio**2 * of_event, 0.0).sum(0)
+    total = p.sum(0)
+    found: np.ndarray = np.sqrt(spread) / np.where(total > 0, total, 1.0)
+    return found
 
 
 def _joined(parts: list[Probabilities], axis: int, model_rows: float) -> Probabilities:

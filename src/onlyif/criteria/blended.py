@@ -105,12 +105,12 @@ class BlendedGaps(SizedCost):
         numbers: Int64[Tensor, "p"],
         alpha: Float[Tensor, "p"],
         masks: Float[Tensor, "p m d"],
-        step: int | None,
+        look: int,
     ) -> Float[Tensor, "p m"]:
         return self.unified(numbers, alpha, masks)
 
     @override
-    def rows_a_mask(self, alpha: float, *, judging: bool) -> int:
+    def rows_a_mask(self, alpha: float) -> int:
         return int(self.fillings.shape[1]) * (1 if alpha in {0.0, 1.0} else 2)
 
     def unified(
@@ -123,12 +123,16 @@ class BlendedGaps(SizedCost):
             alpha: α of each row.
             masks: The masks, one number a player.
         """
-        sufficiency, necessity = self.parts(numbers, alpha, masks)
+        sufficiency, necessity = self.parts(numbers, alpha, masks, 0)
         return sufficiency + necessity
 
     @override
     def parts(
-        self, numbers: Int64[Tensor, "p"], alpha: Float[Tensor, "p"], masks: Float[Tensor, "p m d"]
+        self,
+        numbers: Int64[Tensor, "p"],
+        alpha: Float[Tensor, "p"],
+        masks: Float[Tensor, "p m d"],
+        look: int,
     ) -> tuple[Float[Tensor, "p m"], Float[Tensor, "p m"]]:
         """α Δsuf and (1 - α) Δnec; what has no weight is 0, and the model is not asked for it."""
         masks = masks.to(self.full)

@@ -36,6 +36,11 @@ class SizedCost(ABC):
         """Whether every pixel is a player."""
 
     @property
+    def drawn(self) -> bool:
+        """Whether the cost is told by random draws, so that it is another one at each look."""
+        return False
+
+    @property
     @abstractmethod
     def rows_a_call(self) -> int:
         """Most rows of one model call."""
@@ -59,7 +64,7 @@ class SizedCost(ABC):
         numbers: Int64[Tensor, "p"],
         alpha: Float[Tensor, "p"],
         masks: Float[Tensor, "p m d"],
-        step: int | None,
+        look: int,
     ) -> Float[Tensor, "p m"]:
         """The cost of each mask, with its graph if masks have one.
 
@@ -67,29 +72,33 @@ class SizedCost(ABC):
             numbers: The image that each row of masks is of.
             alpha: α of each row, where the cost depends on it.
             masks: The masks.
-            step: The step of a descent, whose draws may be others than those of the next one; None judges
-                sets, all by the same draws.
+            look: Where the cost is told by random draws, which ones: masks that are compared share a look.
         """
 
     def parts(
-        self, numbers: Int64[Tensor, "p"], alpha: Float[Tensor, "p"], masks: Float[Tensor, "p m d"]
+        self,
+        numbers: Int64[Tensor, "p"],
+        alpha: Float[Tensor, "p"],
+        masks: Float[Tensor, "p m d"],
+        look: int,
     ) -> tuple[Float[Tensor, "p m"], ...]:
-        """The summands of the cost by which sets are judged, none below 0, each with a graph of its own.
+        """The summands of the cost, each with a graph of its own.
 
-        Where one of them is nearly 0 and has a kink, sets are changed along it.
+        Where there are several, none of them is below 0; where one is nearly 0 and has a kink, sets are
+        changed along it.
 
         Args:
             numbers: The image that each row of masks is of.
             alpha: α of each row, where the cost depends on it.
             masks: The masks.
+            look: As for the cost.
         """
-        return (self.cost(numbers, alpha, masks, None),)
+        return (self.cost(numbers, alpha, masks, look),)
 
     @abstractmethod
-    def rows_a_mask(self, alpha: float, *, judging: bool) -> int:
+    def rows_a_mask(self, alpha: float) -> int:
         """Model rows that the cost of one mask takes.
 
         Args:
             alpha: α.
-            judging: Whether sets are judged, or a step of a descent is made.
         """

@@ -13,7 +13,6 @@ from typing_extensions import override
 from onlyif.core.shapes import Instances
 from onlyif.criteria.sized import SizedCost
 from onlyif.criteria.soft_causation import PosedPNS, SoftPNS
-from onlyif.criteria.soft_causation_draws import StepDraws
 
 
 @final
@@ -21,23 +20,22 @@ from onlyif.criteria.soft_causation_draws import StepDraws
 class SizedCauses(SizedCost):
     """-(w_1 PN·P(A, B) + w_2 PS·P(Ā, B̄)) of masks, its mean over several x'; α has no use.
 
-    A step looks at one x', the next step at the next; sets are judged by the same few each time.
+    A look is at some x', the next look at the next ones, each with draws of its own: sets that are judged by
+    the same few perturbations again and again come to fit these, and no others.
 
     Args:
         x: The images.
-        objective: The relaxed PNS, with the draws of a step.
-        posed: The images with their samples, for each x' of the steps.
-        judged: The same for each x' by which sets are judged.
+        objective: The relaxed PNS, with the draws of a look at one x'.
+        posed: The images with their samples, for each x'.
+        at_once: How many x' a look is at.
         weights: w_1 and w_2.
-        judging: The draws by which sets are judged under each of these, the same each time.
     """
 
     x: Instances
     objective: SoftPNS
     posed: tuple[PosedPNS, ...]
-    judged: tuple[PosedPNS, ...]
+    at_once: int
     weights: tuple[float, float]
-    judging: StepDraws
 
     @property
     @override
@@ -52,6 +50,11 @@ class SizedCauses(SizedCost):
     @property
     @override
     def of_pixels(self) -> bool:
+        return True
+
+    @property
+    @override
+    def drawn(self) -> bool:
         return True
 
     @property
@@ -75,19 +78,19 @@ class SizedCauses(SizedCost):
         numbers: Int64[Tensor, "p"],
         alpha: Float[Tensor, "p"],
         masks: Float[Tensor, "p m d"],
-        step: int | None,
+        look: int,
     ) -> Float[Tensor, "p m"]:
-        if step is None:
-            objective = replace(self.objective, draws=self.judging)
-            looked = [(-1 - number, posed) for number, posed in enumerate(self.judged)]
-        else:
-            objective, looked = self.objective, [(step, self.posed[step % len(self.posed)])]
-        parts = [objective.parts(posed.take(numbers), masks.to(self.x), at) for at, posed in looked]
+        first, given, objective = look * self.at_once, masks.to(self.x), self.objective
+        if torch.is_grad_enabled() and given.requires_grad:
+            # The graphs of all x' of a look are held together.
+            objective = objective.within(max(1, objective.max_rows // self.at_once))
+        parts = [
+            objective.parts(self.posed[number % len(self.posed)].take(numbers), given, number)
+            for number in range(first, first + self.at_once)
+        ]
         mean = torch.stack(parts).mean(0)
         return -(mean * mean.new_tensor(self.weights)).sum(2)
 
     @override
-    def rows_a_mask(self, alpha: float, *, judging: bool) -> int:
-        draws, n = self.judging if judging else self.objective.draws, int(self.posed[0].rows.shape[1])
-        of_one = draws.rows_a_mask(n, self.objective.abduction.n_resampled)
-        return of_one * (len(self.judged) if judging else 1)
+    def rows_a_mask(self, alpha: float) -> int:
+        return self.at_once * self.objective.rows_a_mask(int(self.posed[0].rows.shape[1]))

@@ -17,7 +17,7 @@ from onlyif.searches.gradient import Schedule, descend
 from onlyif.searches.mask_shapes import SizedMasks
 from onlyif.searches.regions import few_regions, smoothed
 from onlyif.searches.starts import SearchStart
-from onlyif.searches.swaps import Judge, Swaps, swapped
+from onlyif.searches.swaps import FIRST_LOOK, Judge, Swaps, swapped
 
 BETAS = (0.9, 0.999)
 # A coarse grid has a number for three pixels of a side, but at least and at most so many.
@@ -33,6 +33,8 @@ REGION_ROUNDS = 40
 PIXEL_PROPOSALS = 32
 # Of the jumps that come after these few, hardly any is taken.
 REGION_JUMPS = 8
+# A step towards causes looks at several perturbations: fewer do before swaps, more are needed without.
+CAUSE_STEPS, CAUSE_PIXEL_STEPS, CAUSE_PIXEL_RATES = 30, 120, (0.5, 0.02)
 # Of a search that begins with what was learned: a fifth of the model rows, or fewer.
 REPAIR_STEPS, REPAIR_ROUNDS, REPAIR_SHARE = 10, 4, 0.5
 
@@ -111,7 +113,7 @@ class SizedSettings:
     def repair(self) -> "SizedSettings":
         """The same, too short to find sets from nothing, long enough to mend those of a good start."""
         schedule = replace(self.schedule, steps=REPAIR_STEPS, rate=REPAIR_SHARE * self.schedule.rate)
-        swaps = replace(self.swaps, rounds=REPAIR_ROUNDS, jumps=0)
+        swaps = replace(self.swaps, rounds=min(self.swaps.rounds, REPAIR_ROUNDS), jumps=0)
         return replace(self, name=f"repair, {self.name}", schedule=schedule, swaps=swaps, widths=())
 
     @property
@@ -122,9 +124,10 @@ class SizedSettings:
         ranked += ", and as many on one number a pixel, smoothed" if self.widths else ""
         whole = f", in at most {swaps.most_regions} regions" if swaps.most_regions else ""
         jumps = f"{swaps.jumps} jumps of regions and " if swaps.jumps else ""
+        swapped = f", then {jumps}{swaps.rounds} rounds of swaps judged on the sets" if swaps.rounds else ""
         return (
-            f"Nested sets of given sizes: {schedule.steps} Adam steps of {schedule.rate:g} on {ranked}, then "
-            f"{jumps}{swaps.rounds} rounds of swaps judged on the sets{whole}; only some sets were compared."
+            f"Nested sets of given sizes: {schedule.steps} Adam steps of {schedule.rate:g} on "
+            f"{ranked}{swapped}{whole}; only some sets were compared."
         )
 
     def _with_rounds(self, rounds: int) -> "SizedSettings":
@@ -155,6 +158,21 @@ def pixel_settings() -> SizedSettings:
     """Sets of single pixels: the smallest gaps, but on photographs a dust that misleads the network."""
     schedule = Schedule(60, *PIXEL_RATES, BETAS, normalised=True)
     return SizedSettings("pixels", schedule, Swaps(proposals=PIXEL_PROPOSALS), coarse=False)
+
+
+def cause_settings(usual: SizedSettings) -> SizedSettings:
+    """The same for sets that are most probably the cause, whose probability is told by random perturbations.
+
+    Each step looks at several. Swaps of single pixels would fit those that they are judged by.
+
+    Args:
+        usual: How sets are looked for by their gaps.
+    """
+    if usual.swaps.most_regions is not None:
+        return replace(usual, schedule=replace(usual.schedule, steps=CAUSE_STEPS))
+    rate, last = CAUSE_PIXEL_RATES
+    steps = replace(usual.schedule, steps=CAUSE_PIXEL_STEPS, rate=rate, last_rate=last)
+    return replace(usual, schedule=steps, swaps=replace(usual.swaps, rounds=0))
 
 
 def edge_settings() -> SizedSettings:
@@ -263,11 +281,11 @@ class SizedSearch:
                 fields.append(shape.field(end.free))
                 felt, max_rows = felt | end.felt, end.max_rows
             judged = costs.within(max_rows)
-            judge, parts = partial(_judged, judged, numbers, alpha), partial(judged.parts, numbers, alpha)
-            field, first = self._first(judge, fields, there, plane)
-            better = swapped(
-                judge, first, plane, how, there, parts=parts, seed=self.seed, goes_on=self.goes_on
+            judge = Judge(
+                partial(judged.cost, numbers, alpha), partial(judged.parts, numbers, alpha), judged.drawn
             )
+            field, first = self._first(judge, fields, there, plane)
+            better = swapped(judge, first, plane, how, there, seed=self.seed, goes_on=self.goes_on)
         rows = torch.tensor([self.rows(value) for value in alpha.tolist()])
         return SizedSets(better.sets, _ranked(better.sets, field, there), felt | better.felt, rows)
 
@@ -290,7 +308,7 @@ class SizedSearch:
         if not smooth:
             return coarse, cuts[:, 0]
         with torch.no_grad():
-            costs = judge(cuts.flatten(1, 2).to(coarse.dtype)).view(cuts.shape[:3]).sum(2)
+            costs = judge.cost(cuts.flatten(1, 2).to(coarse.dtype), FIRST_LOOK).view(cuts.shape[:3]).sum(2)
         best = torch.arange(len(cuts), device=cuts.device), costs.argmin(1)
         return each[best], cuts[best]
 
@@ -314,9 +332,7 @@ class SizedSearch:
             alpha: α.
         """
         n, how, costs = len(self.sizes), self.settings, self.costs
-        return how.steps_rows(n) * costs.rows_a_mask(alpha, judging=False) + how.swaps_rows(
-            n
-        ) * costs.rows_a_mask(alpha, judging=True)
+        return (how.steps_rows(n) + how.swaps_rows(n)) * costs.rows_a_mask(alpha)
 
     def _start(self, numbers: Tensor, alpha: Tensor, shares: tuple[float, ...]) -> Float[Tensor, "p d"]:
         if self.begins is None:
@@ -334,10 +350,6 @@ class SizedSearch:
 
 def _numbers_a_side(side: int) -> int:
     return min(side, MOST_A_SIDE, max(LEAST_A_SIDE, side // PIXELS_A_NUMBER))
-
-
-def _judged(costs: SizedCost, numbers: Tensor, alpha: Tensor, masks: Tensor) -> Float[Tensor, "p m"]:
-    return costs.cost(numbers, alpha, masks, None)
 
 
 def highest(

@@ -1,5 +1,6 @@
 """Swaps between nested sets of pixels, proposed by slopes and judged on the sets themselves."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -15,10 +16,8 @@ from onlyif.engine.soft import slopes
 from onlyif.searches.jumps import COUNT, jump_proposals
 from onlyif.searches.regions import regions
 
-# The cost of any number of masks of each problem, with a graph if these have one.
-Judge = Callable[[Float[Tensor, "p m d"]], Float[Tensor, "p m"]]
-# Their summands.
-Parts = Callable[[Float[Tensor, "p m d"]], tuple[Float[Tensor, "p m"], ...]]
+# Looks at drawn costs are counted downwards here: those of the steps that come before are counted upwards.
+FIRST_LOOK = -1
 # A summand that is a smaller share of another one is at its kink.
 KINK = 0.2
 # The first proposals take a half, a quarter, ... of what may be swapped from the steepest end of the ranking.
@@ -27,6 +26,22 @@ HALVINGS = 4
 MEMORY = 0.5
 # Slopes are averaged over squares of this side where regions are kept whole.
 WIDTH = 3
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """What sets are judged by.
+
+    Args:
+        cost: The cost of any number of masks of each problem at a look, with a graph if these have one.
+        parts: Its summands, each with a graph of its own.
+        drawn: Whether each look tells the cost by other draws.
+    """
+
+    cost: Callable[[Float[Tensor, "p m d"], int], Float[Tensor, "p m"]]
+    parts: Callable[[Float[Tensor, "p m d"], int], tuple[Float[Tensor, "p m"], ...]]
+    drawn: bool = False
 
 
 @final
@@ -48,6 +63,9 @@ class Swaps:
     Borders move by few pixels a round, and a region that is in the wrong place stays there. So jumps come
     before these rounds: each proposes regions elsewhere, in all sets from one size on, and the best proposal
     is taken if the sets cost less together. Nothing is drawn for them: two seeds begin their swaps alike.
+
+    Where a cost is told by random draws, every jump and every round has its own, by which the sets so far are
+    judged anew beside what is proposed.
 
     Args:
         rounds: How many.
@@ -96,7 +114,7 @@ class Swapped:
 
     Args:
         sets: The sets, nested, the smallest first.
-        costs: What they cost.
+        costs: What they cost, at the last look where it is drawn.
         felt: Whether any slope was other than 0.
     """
 
@@ -112,7 +130,6 @@ def swapped(
     how: Swaps,
     there: Bool[Tensor, "p d"],
     *,
-    parts: Parts | None = None,
     seed: int = 0,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> Swapped:
@@ -124,7 +141,6 @@ def swapped(
         plane: Height and width of the pixels.
         how: How they are improved.
         there: Who plays in each problem.
-        parts: Its summands, each with a graph of its own; None takes it as one.
         seed: Of the proposals, which are alike for all problems.
         goes_on: Asked before each round whether there is time for it.
 
@@ -132,35 +148,42 @@ def swapped(
         ModelError: if a slope is NaN or infinite.
     """
     with torch.no_grad():
-        costs = judge(sets.to(torch.get_default_dtype()))
-    felt = torch.zeros(len(sets), dtype=torch.bool, device=sets.device)
-    memory, summands = None, parts or (lambda masks: (judge(masks),))
+        costs = judge.cost(sets.to(torch.get_default_dtype()), FIRST_LOOK)
+    felt, memory = torch.zeros(len(sets), dtype=torch.bool, device=sets.device), None
+    looks = itertools.count(FIRST_LOOK - 1, -1)
     for number in range(how.jumps):
         if goes_on():
-            slope = _slopes(summands, sets, costs.dtype)[0].sum(0)
-            proposed = jump_proposals(sets, slope, plane, number % sets.shape[1], how.most_regions or 1)
-            sets, costs = _jump(judge, (sets, costs), proposed, plane, how.most_regions or 1)
+            look = next(looks)
+            slope, values = _slopes(judge, sets, costs.dtype, look)
+            costs = values.sum(0) if judge.drawn else costs
+            proposed = jump_proposals(
+                sets, slope.sum(0), plane, number % sets.shape[1], how.most_regions or 1
+            )
+            now = sets, costs, look
+            sets, costs = _jump(judge, now, proposed, plane, how.most_regions or 1)
     for number in range(how.rounds):
         if not goes_on():
             break
-        slope, values = _slopes(summands, sets, costs.dtype)
+        look = next(looks)
+        slope, values = _slopes(judge, sets, costs.dtype, look)
+        costs = values.sum(0) if judge.drawn else costs
         felt = felt | (slope != 0).any(0).flatten(1).any(1)
         memory = slope if memory is None else torch.lerp(slope, memory, MEMORY)
         numbers = torch.randint(0, 2**31, (1,), generator=torch_generator(seed, "swaps", number))
         sizes = slice(number % 2, None, 2)
         if sets[:, sizes].shape[1]:
-            now = sets, costs, memory, values
-            sets, costs = _round(judge, now, (plane, how, int(numbers)), sizes, there)
+            known, settings = (sets, costs, memory, values), (plane, how, int(numbers), look)
+            sets, costs = _round(judge, known, settings, sizes, there)
     return Swapped(sets, costs, felt)
 
 
 def _jump(
-    judge: Judge, now: tuple[Tensor, Tensor], proposed: Tensor, plane: tuple[int, int], most: int
+    judge: Judge, now: tuple[Tensor, Tensor, int], proposed: Tensor, plane: tuple[int, int], most: int
 ) -> tuple[Bool[Tensor, "p z d"], Float[Tensor, "p z"]]:
     """The sets and their costs after the best of some jumps was taken, where they cost less together."""
-    sets, costs = now
+    sets, costs, look = now
     with torch.no_grad():
-        new = judge(proposed.flatten(1, 2).to(costs.dtype)).view(proposed.shape[:3])
+        new = judge.cost(proposed.flatten(1, 2).to(costs.dtype), look).view(proposed.shape[:3])
     allowed = regions(sets, plane).clamp(min=most)
     too_many = (regions(proposed, plane) > allowed.unsqueeze(1)).any(2)
     least, which = new.sum(2).masked_fill(too_many, torch.inf).min(1)
@@ -170,12 +193,12 @@ def _jump(
 
 
 def _slopes(
-    parts: Parts, sets: Tensor, dtype: torch.dtype
+    judge: Judge, sets: Tensor, dtype: torch.dtype, look: int
 ) -> tuple[Float[Tensor, "s p z d"], Float[Tensor, "s p z"]]:
     """The slope of each summand, divided by the largest entry of the whole slope, and the summands."""
     with torch.enable_grad():
         leaf = sets.to(dtype).requires_grad_()
-        values = parts(leaf)
+        values = judge.parts(leaf, look)
         found = [
             slopes(one.sum(1), (leaf,))[0] if one.requires_grad else torch.zeros_like(leaf) for one in values
         ]
@@ -187,12 +210,12 @@ def _slopes(
 def _round(
     judge: Judge,
     now: tuple[Tensor, Tensor, Tensor, Tensor],
-    settings: tuple[tuple[int, int], Swaps, int],
+    settings: tuple[tuple[int, int], Swaps, int, int],
     sizes: slice,
     there: Bool[Tensor, "p d"],
 ) -> tuple[Bool[Tensor, "p z d"], Float[Tensor, "p z"]]:
     """The sets and their costs after the best of some proposals for every second size was taken."""
-    (sets, costs, memory, values), (plane, how, seed) = now, settings
+    (sets, costs, memory, values), (plane, how, seed, look) = now, settings
     some, ranks, regional = sets[:, sizes], memory[:, :, sizes], how.most_regions is not None
     none, every = torch.zeros_like(sets[:, :1]), there.unsqueeze(1)
     inner, outer = torch.cat([none, sets[:, :-1]], 1)[:, sizes], torch.cat([sets[:, 1:], every], 1)[:, sizes]
@@ -210,7 +233,7 @@ def _round(
         halved = torch.where(bent[..., None, None], made(rank, half), proposed[:, :, -half:])
         proposed = torch.cat([proposed[:, :, :-half], halved], 2)
     with torch.no_grad():
-        new = judge(proposed.flatten(1, 2).to(costs.dtype)).view(proposed.shape[:3])
+        new = judge.cost(proposed.flatten(1, 2).to(costs.dtype), look).view(proposed.shape[:3])
     if regional:
         assert how.most_regions is not None
         allowed = regions(some, plane).clamp(min=how.most_regions)

@@ -26,7 +26,8 @@ from onlyif.setup.options import Options, Target, criterion_of
 from onlyif.setup.tables import N_MASKED, masked_sample
 
 # The spread of a blur as a share of the smaller side, and how many images of noise hide pixels.
-BLUR_SHARE, N_NOISE = 1 / 8, 8
+# Gaps are means over all images of noise; causes look at some of them at a time.
+BLUR_SHARE, N_NOISE, N_NOISE_OF_CAUSES = 1 / 8, 8, 64
 
 
 def pieces_of(data: Any, source: Source) -> list[tuple[RenderedRows, Options]]:
@@ -153,7 +154,8 @@ def filled_images(data: Any, background: Any, options: Options) -> FilledImages:
     """
     images = checked_images(data, "images")
     if options.reference == "noise":
-        return _in_noise(images, _others(images, background), options.seed)
+        n_noise = N_NOISE if criterion_of(options.criterion) is None else N_NOISE_OF_CAUSES
+        return _in_noise(images, _others(images, background), n_noise, options.seed)
     reference = _reference(images, background, options)
     law = reference.law
     if law.n_atoms is None:
@@ -210,14 +212,16 @@ def _others(images: Float[Array, "b *x"], background: Any) -> Float[Array, "n *x
     return others
 
 
-def _in_noise(images: Float[Array, "b *x"], others: Float[Array, "n *x"], seed: int) -> FilledImages:
+def _in_noise(
+    images: Float[Array, "b *x"], others: Float[Array, "n *x"], n_noise: int, seed: int
+) -> FilledImages:
     """Images hidden in noise that has the mean and the spread of each channel of the background."""
     axes = (0, others.ndim - 2, others.ndim - 1)
     plain = doubled(others)
     mean, spread = (of(plain, axis=axes, keepdims=True) for of in (np.mean, np.std))
-    noise = generator(seed, "noise images").normal(size=(1, N_NOISE, *images.shape[1:]))
+    noise = generator(seed, "noise images").normal(size=(1, n_noise, *images.shape[1:]))
     sentence = (
-        f"Hidden pixels are Gaussian noise, {N_NOISE} draws of it, with the mean and the spread of "
+        f"Hidden pixels are Gaussian noise, {n_noise} draws of it, with the mean and the spread of "
         f"{len(others)} background images, channel by channel."
     )
     return FilledImages(images, like(mean + spread * noise, images), sentence)

@@ -26,7 +26,7 @@ from onlyif.explanation.explanation import Explanation, Provenance
 from onlyif.explanation.layout import number
 from onlyif.modalities.images import Images
 from onlyif.searches.ranked import COARSE_LOOKS, FINE_LOOKS
-from onlyif.searches.sized import SizedSearch, SizedSettings, pixel_settings, region_settings
+from onlyif.searches.sized import SizedSearch, SizedSettings, cause_settings, pixel_settings, region_settings
 from onlyif.searches.starts import SearchStart
 from onlyif.setup.image_gaps import MOST_SEARCHED, image_gaps, searched_gaps, taken
 from onlyif.setup.instances import FilledImages, filled_images
@@ -111,13 +111,13 @@ def sized_run(
     causes = criterion_of(options.criterion)
     if causes is not None:
         # What tests causes is imported for it alone.
-        work = import_module("onlyif.setup.sized_causes").sized_causes(asked, causes)
-        return _run(asked, work, 1, meter)
+        setup = import_module("onlyif.setup.sized_causes")
+        return _run(asked, setup.sized_causes(asked, causes), setup.ROWS_A_LOOK, meter)
     return _run(asked, _sized_gaps(asked, size), len(KINDS) + 1, meter)
 
 
-def _run(asked: "Sought", work: SizedWork, n_kinds: int, meter: Meter) -> SizedRun:
-    n_sets, gaps = n_kinds * len(asked.sizes), asked.gaps
+def _run(asked: "Sought", work: SizedWork, n_a_size: int, meter: Meter) -> SizedRun:
+    n_sets, gaps = n_a_size * len(asked.sizes), asked.gaps
     at_once = images_at_once(asked.usual_settings, n_sets, gaps.x, gaps.max_rows)
     return SizedRun(work, gaps.x, asked.titles, at_once, meter, asked.begins)
 
@@ -149,6 +149,7 @@ class Sought:
         images = self.options.modality
         assert isinstance(images, Images)
         usual = pixel_settings() if images.regions == "pixels" else region_settings()
+        usual = usual if criterion_of(self.options.criterion) is None else cause_settings(usual)
         return usual if self.begins is None else usual.repair
 
     @property

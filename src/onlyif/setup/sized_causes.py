@@ -31,17 +31,21 @@ from onlyif.samples.base import Sample
 from onlyif.samples.noisy import NoisySample
 from onlyif.searches.sized import SizedSearch, SizedSettings
 from onlyif.searches.starts import SearchStart
-from onlyif.setup.image_gaps import some_fillings, taken
+from onlyif.setup.image_gaps import taken
 from onlyif.setup.sized import Sought
 from onlyif.setup.sized_run import SizedWork
 
 # c of a probability; E is the image and three copies with little noise.
 THRESHOLD, COPIES, NOISE = 0.1, 4, 0.01
-# A step looks at one input of E, perturbed at random and in the opposite way, towards one x'; sets are judged
-# by four such pairs, or one for each x' where there are more (up to so many), the same for all sets.
-STEP_DRAWS, JUDGING_PAIRS, MOST_JUDGED = StepDraws(2, n_inputs=1), 4, 4
-# Of each of several x', when sets are measured.
-LEAST_PERTURBATIONS = 8
+# A look is at inputs of E that are perturbed at random and in the opposite way: four such pairs, towards one
+# x' or as many as there are, four at most; the next look is at others.
+PAIRS, MOST_AT_ONCE = 4, 4
+# Of a set and of its complement.
+ROWS_A_LOOK = 2 * 2 * PAIRS
+# Of each of several x', when sets are measured: two tell an error.
+LEAST_PERTURBATIONS = 2
+# Sets of single pixels that are found under fewer x' than these are hardly causes under others.
+ENOUGH_BASELINES = 64
 
 
 @final
@@ -76,18 +80,16 @@ class SizedCausesWork(SizedWork):
     @override
     def explained(self, numbers: Int64[Tensor, "p"], meter: Meter) -> tuple[Explanation, ...]:
         gaps, test, places = taken(self.gaps, numbers), self.test, numbers.tolist()
-        baselines = gaps.fillings.unbind(1)
-        judging = some_fillings(gaps.fillings, MOST_JUDGED).unbind(1)
-        targets = gaps.target.tolist()
+        baselines, targets = gaps.fillings.unbind(1), gaps.target.tolist()
+        at_once, draws = _look(len(baselines))
         objective = SoftPNS(
             gaps.predictor, test.players, test.sample, baselines[0], test.neighbourhood, KernelSurrogate(),
-            test.abduction, STEP_DRAWS, gaps.max_rows, test.seed,
+            test.abduction, draws, gaps.max_rows, test.seed,
         )  # fmt: skip
         with gaps.predictor.opened():
             posed = objective.pose(gaps.x, TargetChange(np.array(targets)))
-        steps, judged = (tuple(posed.towards(one) for one in ends) for ends in (baselines, judging))
-        draws = _judging_draws(len(judged))
-        costs = SizedCauses(gaps.x, objective, steps, judged, self.weights, draws)
+        towards = tuple(posed.towards(one) for one in baselines)
+        costs = SizedCauses(gaps.x, objective, towards, at_once, self.weights)
         fresh = [
             replace(test, baseline=one, seed=child_seed(test.seed, _fresh_seed_name(number)))
             for number, one in enumerate(baselines)
@@ -95,13 +97,13 @@ class SizedCausesWork(SizedWork):
         search = SizedSearch(
             costs, self.sizes, self.settings, test.seed, lambda: meter.left_s > 0, self.begins
         )
-        told = _measured_rows(test, int(posed.rows.shape[1]), len(self.sizes), len(baselines))
+        told = _measured_rows(test, int(posed.rows.shape[1]), self.sizes, len(baselines))
         meter.begin(len(places), (search.rows(0.5) + told) * len(places))
         return SizedCausesTask(
             search, fresh, targets,
             [*zip(gaps.full.tolist(), gaps.base.tolist(), strict=True)], self.size,
             [self.titles[i] for i in places], [self.target_labels[i] for i in places], self.provenance,
-            lambda: meter.left_s <= 0,
+            lambda: meter.left_s <= 0, _notes(len(baselines), self.settings),
         ).explanations()  # fmt: skip
 
 
@@ -120,9 +122,9 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
     test = _test(asked, chosen)
     n = test.sample.rows(asked.gaps.x[:1], test.seed).count
     n_baselines = int(asked.gaps.fillings.shape[1])
-    n_judged = min(n_baselines, MOST_JUDGED)
-    a_mask = n_judged * _judging_draws(n_judged).rows_a_mask(n, None)
-    told = _measured_rows(test, n, len(asked.sizes), n_baselines)
+    at_once, draws = _look(n_baselines)
+    a_mask = at_once * draws.rows_a_mask(n, None)
+    told = _measured_rows(test, n, asked.sizes, n_baselines)
     most = max(0, asked.options.budget - told) // a_mask
     settings = asked.usual_settings.within(most, len(asked.sizes), 1)
     necessity, sufficiency = map(float, chosen.weights)
@@ -132,15 +134,27 @@ def sized_causes(asked: Sought, chosen: PNS) -> SizedCausesWork:
     )  # fmt: skip
 
 
-def _judging_draws(n_baselines: int) -> StepDraws:
-    """The draws by which sets are judged under each x'."""
-    return StepDraws(2 * math.ceil(JUDGING_PAIRS / n_baselines), n_inputs=1)
+def _look(n_baselines: int) -> tuple[int, StepDraws]:
+    """How many x' a look is at, and the draws under each."""
+    at_once = min(n_baselines, MOST_AT_ONCE)
+    return at_once, StepDraws(2 * math.ceil(PAIRS / at_once), n_inputs=1)
 
 
-def _measured_rows(test: DualStageTest, n_inputs: int, n_sizes: int, n_baselines: int) -> int:
+def _measured_rows(test: DualStageTest, n_inputs: int, sizes: tuple[int, ...], n_baselines: int) -> int:
     """Model rows of one image in the end: f(x), f(x'), E, and E perturbed on each set and its complement."""
-    perturbed = 2 * n_sizes * test.perturbations.n_perturbations
-    return 2 + n_baselines * n_inputs * (1 + perturbed)
+    choices, d = test.perturbations, test.players.count
+    perturbed = sum(choices.count(size) + choices.count(d - size) for size in sizes)
+    return 1 + n_baselines * (1 + n_inputs * (1 + perturbed))
+
+
+def _notes(n_baselines: int, settings: SizedSettings) -> tuple[str, ...]:
+    """What a reader must know of sets that may hold under these x' alone."""
+    if settings.swaps.most_regions is not None or not 1 < n_baselines < ENOUGH_BASELINES:
+        return ()
+    return (
+        f"these sets of single pixels were looked for under {n_baselines} images x', and hold for these; "
+        f"under others their PNS can be far lower. Give {ENOUGH_BASELINES} or more, or ask for regions",
+    )
 
 
 def _fresh_seed_name(number: int) -> str:
@@ -158,14 +172,19 @@ def _test(asked: Sought, chosen: PNS) -> DualStageTest:
     b = scott_boundary(n, entries) if chosen.b is None else float(_number("b", chosen.b))
     c = THRESHOLD if chosen.c is None else float(_number("c", chosen.c))
     # Several x' share the perturbations.
-    each = max(math.ceil(chosen.n_perturbations / int(gaps.fillings.shape[1])), LEAST_PERTURBATIONS)
+    n_baselines, n_chosen = int(gaps.fillings.shape[1]), chosen.n_perturbations
+    each = min(max(math.ceil(n_chosen / n_baselines), LEAST_PERTURBATIONS), n_chosen)
+    choices = Perturbations(chosen.p_replace, each)
+    if n_baselines > 1:
+        # All choices among few pixels are then made only if they are no more than these.
+        choices = replace(choices, most_masks=each)
     return DualStageTest(
         predictor=gaps.predictor,
         players=_pixels(gaps),
         sample=sample,
         baseline=baseline,
         neighbourhood=Neighbourhood(SoftEvents(b, c)),
-        perturbations=Perturbations(chosen.p_replace, min(each, chosen.n_perturbations)),
+        perturbations=choices,
         abduction=chosen.how_abducted,
         max_rows=gaps.max_rows,
         seed=options.seed,
@@ -192,7 +211,8 @@ def _provenance(asked: Sought, chosen: PNS, test: DualStageTest, settings: Sized
         },
         {
             "n_sample": test.sample.rows(asked.gaps.x[:1], test.seed).count, "b": events.b, "c": events.c,
-            "p_replace": chosen.p_replace, "weight_necessity": necessity, "weight_sufficiency": sufficiency,
+            "n_baselines": int(asked.gaps.fillings.shape[1]), "p_replace": chosen.p_replace,
+            "weight_necessity": necessity, "weight_sufficiency": sufficiency,
         },
     )  # fmt: skip
 
