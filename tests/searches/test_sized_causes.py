@@ -149,3 +149,21 @@ def test_the_error_over_baselines_is_how_far_other_perturbations_move_the_mean()
         spread = np.std([getattr(one.values, name) for one in found], axis=0, ddof=1)
         said = np.mean([getattr(one.stderr, name) for one in found], axis=0)
         assert (np.abs(said / spread - 1) < 0.4).all(), (name, said, spread)
+
+
+def test_the_error_of_a_probability_counts_that_what_each_baseline_weighs_is_estimated() -> None:
+    costs, test = made(5)
+    ends = 3 * torch.rand(24, 1, 1, 4, 4, generator=torch.Generator().manual_seed(7)) - 1
+    few, change = Perturbations(n_perturbations=4, most_masks=1), TargetChange(np.array([0]))
+    # Of two pixels: the error without that is little more than half of the true one.
+    subset = (np.arange(16) < 2)[None, None]
+
+    def drawn(seed: int) -> Probabilities:
+        tests = [
+            replace(test, baseline=end, perturbations=few, seed=100 * seed + i) for i, end in enumerate(ends)
+        ]
+        return over_baselines([one.measure(costs.x, subset, change) for one in tests])
+
+    found = [drawn(seed) for seed in range(60)]
+    spread = np.std([one.ps for one in found], ddof=1)
+    assert 0.75 < np.mean([one.stderr.ps for one in found]) / spread < 1.3

@@ -65,11 +65,11 @@ def searched_gaps(gaps: BlendedGaps) -> BlendedGaps:
     """
     if gaps.fillings.shape[1] <= MOST_SEARCHED:
         return gaps
-    few = some_fillings(gaps.fillings, MOST_SEARCHED)
+    few = _some_fillings(gaps.fillings, MOST_SEARCHED)
     return blended_gaps(gaps.predictor, gaps.x, few, gaps.target, gaps.max_rows)
 
 
-def some_fillings(fillings: Float[Tensor, "b n *x"], most: int) -> Float[Tensor, "b s *x"]:
+def _some_fillings(fillings: Float[Tensor, "b n *x"], most: int) -> Float[Tensor, "b s *x"]:
     """At most so many of the fillings, spread over all of them.
 
     Args:
