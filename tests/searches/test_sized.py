@@ -283,7 +283,9 @@ def test_sets_that_are_judged_by_other_draws_each_time_do_not_come_to_fit_them(h
     assert looks == [-1 - number for number in range(1 + how.jumps + how.rounds)]
     last = noisy(drawn.sets.float(), looks[-1])
     assert torch.allclose(drawn.costs, last, atol=1e-4)
-    same = swapped(judged_by(lambda masks: noisy(masks, -1)), first, plane, how, there)
+    # The same search, but for what it looks at.
+    fixed = Judge(lambda masks, _: noisy(masks, -1), lambda masks, _: (noisy(masks, -1),), drawn=True)
+    same = swapped(fixed, first, plane, how, there)
     ends = [torch.einsum("pmd,pd->pm", end.sets.float(), worth).mean() for end in (drawn, same)]
     begun = torch.einsum("pmd,pd->pm", first.float(), worth).mean()
     assert ends[0] < ends[1] < begun and begun - ends[0] > 1.2 * (begun - ends[1]), (*ends, begun)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int8, Int64
 from scipy import ndimage
 from torch import Tensor
+from torch.nn import functional
 
 from onlyif.core.arrays import doubled
 
@@ -31,6 +32,52 @@ def regions(sets: Bool[Tensor, "*m d"], plane: tuple[int, int]) -> Int64[Tensor,
     owner[labels] = np.arange(len(masks))[:, None, None]
     counts = np.bincount(owner[1:], minlength=len(masks))
     return torch.from_numpy(counts).view(sets.shape[:-1]).to(sets.device)
+
+
+def euler_number(sets: Bool[Tensor, "*m d"], plane: tuple[int, int]) -> Int64[Tensor, "*m"]:
+    """How many regions each set has, less the holes in them: far cheaper than to count regions.
+
+    Args:
+        sets: The sets.
+        plane: Height and width of the pixels.
+
+    Example:
+        >>> euler_number(torch.tensor([[True, True, False, True]]), (1, 4))
+        tensor([2])
+
+    References:
+        [gray1971] for pixels side by side: pixels less pairs plus squares of four.
+    """
+    masks = sets.reshape(-1, *plane)
+    across, down = masks[:, :, 1:] & masks[:, :, :-1], masks[:, 1:] & masks[:, :-1]
+    counts = [part.sum((1, 2)) for part in (masks, across, down, across[:, 1:] & across[:, :-1])]
+    return (counts[0] - counts[1] - counts[2] + counts[3]).view(sets.shape[:-1])
+
+
+def euler_changes(sets: Bool[Tensor, "*m d"], plane: tuple[int, int]) -> Int64[Tensor, "*m d"]:
+    """How the Euler number changes if a pixel comes in, and the opposite of it if a pixel goes.
+
+    Args:
+        sets: The sets.
+        plane: Height and width of the pixels.
+
+    Example:
+        >>> euler_changes(torch.tensor([[True, False, True, False, False]]), (1, 5))
+        tensor([[ 1, -1,  1,  0,  1]])
+    """
+    around = functional.pad(sets.reshape(-1, *plane).to(torch.int8), (1, 1, 1, 1))
+    height, width = plane
+
+    def at(row: int, column: int) -> Int8[Tensor, "m h w"]:
+        return around[:, 1 + row : 1 + row + height, 1 + column : 1 + column + width]
+
+    change = torch.ones(around.shape[0], *plane, dtype=torch.int8, device=sets.device)
+    for side in (at(-1, 0), at(1, 0), at(0, -1), at(0, 1)):
+        change -= side
+    for row in (-1, 1):
+        for column in (-1, 1):
+            change += at(row, 0) & at(0, column) & at(row, column)
+    return change.long().view(sets.shape)
 
 
 def smoothed(scores: Float[Tensor, "p d"], plane: tuple[int, int], width: float) -> Float[Tensor, "p d"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,14 +14,16 @@ from onlyif.core.errors import SettingError
 from onlyif.core.torch_seeds import torch_generator
 from onlyif.engine.soft import slopes
 from onlyif.searches.jumps import COUNT, jump_proposals
+from onlyif.searches.proposals import Borders, Sieve, pairs, windows
 from onlyif.searches.regions import regions
 
 # Looks at drawn costs are counted downwards here: those of the steps that come before are counted upwards.
 FIRST_LOOK = -1
 # A summand that is a smaller share of another one is at its kink.
 KINK = 0.2
-# The first proposals take a half, a quarter, ... of what may be swapped from the steepest end of the ranking.
-HALVINGS = 4
+# Regions change for a gain of at least this share of what the first sets cost at most: what no reader would
+# see moves no border, and two seeds stay together.
+LEAST_GAIN = 1e-3
 # So much of the slopes of earlier rounds is remembered.
 MEMORY = 0.5
 # Slopes are averaged over squares of this side where regions are kept whole.
@@ -55,6 +57,10 @@ class Swaps:
     the best is taken if it is better. Every second size takes part in a round, and a set stays between the
     next smaller and the next larger one, so that sets stay nested.
 
+    Where regions are kept whole and the cost is exact, swaps of one pixel for another are proposed, too, the
+    most promising first. Nothing is judged then that was judged before or that would have too many regions,
+    and a change has to lower the cost by a thousandth of what the first sets cost at most.
+
     Where a cost has two summands and one of them is nearly 0, as |f(x) - f_S(x)| is where the set is as
     sufficient as can be, any swap would raise it again, and the slope of the cost, which changes its sign
     there, ranks badly. Half of the proposals are then ranked by the slope of the other summand less its
@@ -65,7 +71,7 @@ class Swaps:
     is taken if the sets cost less together. Nothing is drawn for them: two seeds begin their swaps alike.
 
     Where a cost is told by random draws, every jump and every round has its own, by which the sets so far are
-    judged anew beside what is proposed.
+    judged anew beside what is proposed. Pairs of pixels would come to fit these draws.
 
     Args:
         rounds: How many.
@@ -149,6 +155,8 @@ def swapped(
     """
     with torch.no_grad():
         costs = judge.cost(sets.to(torch.get_default_dtype()), FIRST_LOOK)
+    sieve = None if how.most_regions is None or judge.drawn else Sieve(plane, how.most_regions)
+    least_gain = (LEAST_GAIN if sieve else 0.0) * costs.abs().amax(1)
     felt, memory = torch.zeros(len(sets), dtype=torch.bool, device=sets.device), None
     looks = itertools.count(FIRST_LOOK - 1, -1)
     for number in range(how.jumps):
@@ -159,8 +167,7 @@ def swapped(
             proposed = jump_proposals(
                 sets, slope.sum(0), plane, number % sets.shape[1], how.most_regions or 1
             )
-            now = sets, costs, look
-            sets, costs = _jump(judge, now, proposed, plane, how.most_regions or 1)
+            sets, costs = _jump(judge, (sets, costs, look), proposed, plane, how.most_regions or 1)
     for number in range(how.rounds):
         if not goes_on():
             break
@@ -172,8 +179,9 @@ def swapped(
         numbers = torch.randint(0, 2**31, (1,), generator=torch_generator(seed, "swaps", number))
         sizes = slice(number % 2, None, 2)
         if sets[:, sizes].shape[1]:
-            known, settings = (sets, costs, memory, values), (plane, how, int(numbers), look)
-            sets, costs = _round(judge, known, settings, sizes, there)
+            now = sets, costs, least_gain, memory, values
+            settings = plane, how, int(numbers), look, sieve
+            sets, costs = _round(judge, now, settings, sizes, there)
     return Swapped(sets, costs, felt)
 
 
@@ -209,42 +217,58 @@ def _slopes(
 
 def _round(
     judge: Judge,
-    now: tuple[Tensor, Tensor, Tensor, Tensor],
-    settings: tuple[tuple[int, int], Swaps, int, int],
+    now: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    settings: tuple[tuple[int, int], Swaps, int, int, Sieve | None],
     sizes: slice,
     there: Bool[Tensor, "p d"],
 ) -> tuple[Bool[Tensor, "p z d"], Float[Tensor, "p z"]]:
     """The sets and their costs after the best of some proposals for every second size was taken."""
-    (sets, costs, memory, values), (plane, how, seed, look) = now, settings
-    some, ranks, regional = sets[:, sizes], memory[:, :, sizes], how.most_regions is not None
+    (sets, costs, least_gain, memory, values), (plane, how, seed, look, sieve) = now, settings
+    some, ranks = sets[:, sizes], memory[:, :, sizes]
     none, every = torch.zeros_like(sets[:, :1]), there.unsqueeze(1)
     inner, outer = torch.cat([none, sets[:, :-1]], 1)[:, sizes], torch.cat([sets[:, 1:], every], 1)[:, sizes]
     may_come, may_go = outer & ~some, some & ~inner
-    if regional:
-        may_come, may_go = may_come & _grown(some, plane), may_go & _grown(~some, plane)
-
-    def made(rank: Tensor, count: int) -> Tensor:
-        rank = _smooth(rank, plane) if regional else rank
-        return _proposals(some, (may_come, may_go), rank, count, seed)
-
-    proposed, half = made(ranks.sum(0), how.proposals), how.proposals // 2
-    rank, bent = _along(ranks, values[:, :, sizes], may_come | may_go)
-    if half and bool(bent.any()):
-        halved = torch.where(bent[..., None, None], made(rank, half), proposed[:, :, -half:])
-        proposed = torch.cat([proposed[:, :, :-half], halved], 2)
+    if how.most_regions is not None:
+        near = _grown if sieve is None else _beside
+        may_come, may_go = may_come & near(some, plane), may_go & _grown(~some, plane)
+    borders, rank = Borders(some, may_come, may_go), ranks.sum(0)
+    along, bent = _along(ranks, values[:, :, sizes], may_come | may_go)
+    rankings = [rank, torch.where(bent.unsqueeze(2), along, rank)] if bool(bent.any()) else [rank]
+    proposed = _wide(borders, rankings, bent, (plane, how, seed))
+    if sieve is not None:
+        found = [pairs(borders, one) for one in rankings]
+        proposed = sieve.let_through(borders, proposed, found, how.proposals, sizes.start)
     with torch.no_grad():
         new = judge.cost(proposed.flatten(1, 2).to(costs.dtype), look).view(proposed.shape[:3])
-    if regional:
-        assert how.most_regions is not None
+    if how.most_regions is not None:
         allowed = regions(some, plane).clamp(min=how.most_regions)
         new = new.masked_fill(regions(proposed, plane) > allowed.unsqueeze(2), torch.inf)
     least, which = new.min(2)
-    better = least < costs[:, sizes]
+    better = least < costs[:, sizes] - least_gain.unsqueeze(1)
     chosen = proposed.gather(2, which[..., None, None].expand(*which.shape, 1, some.shape[2])).squeeze(2)
     sets, costs = sets.clone(), costs.clone()
     sets[:, sizes] = torch.where(better.unsqueeze(2), chosen, some)
     costs[:, sizes] = torch.where(better, least, costs[:, sizes])
     return sets, costs
+
+
+def _wide(
+    borders: Borders,
+    rankings: list[Tensor],
+    bent: Bool[Tensor, "p z"],
+    settings: tuple[tuple[int, int], Swaps, int],
+) -> Bool[Tensor, "p z c d"]:
+    """Windows by the slope; half of them along its kink where it has one."""
+    plane, how, seed = settings
+
+    def made(rank: Tensor, count: int) -> Tensor:
+        return windows(borders, rank if how.most_regions is None else _smooth(rank, plane), count, seed)
+
+    proposed, half = made(rankings[0], how.proposals), how.proposals // 2
+    if half and len(rankings) > 1:
+        halved = torch.where(bent[..., None, None], made(rankings[1], half), proposed[:, :, -half:])
+        proposed = torch.cat([proposed[:, :, :-half], halved], 2)
+    return proposed
 
 
 def _along(
@@ -261,51 +285,18 @@ def _along(
     return steep - share.unsqueeze(2) * flat, bent
 
 
-def _proposals(
-    sets: Bool[Tensor, "p z d"],
-    may: tuple[Bool[Tensor, "p z d"], Bool[Tensor, "p z d"]],
-    rank: Float[Tensor, "p z d"],
-    count: int,
-    seed: int,
-) -> Bool[Tensor, "p z c d"]:
-    """Sets of the same sizes, in which some that may go are swapped for as many that may come in."""
-    may_come, may_go = may
-    # The place of each in the rankings of who should come in and who should go, the steepest first.
-    come = _places(rank.masked_fill(~may_come, torch.inf))
-    go = _places((-rank).masked_fill(~may_go, torch.inf))
-    n_come, n_go = may_come.sum(2).to(rank), may_go.sum(2).to(rank)
-    most = torch.minimum(n_come, n_go)
-    shares = torch.rand(3, count, generator=torch_generator(seed, "windows"), dtype=torch.float64).tolist()
-    proposals = []
-    for c, (share, of_come, of_go) in enumerate(zip(*shares, strict=True)):
-        size = most * 2.0 ** -(c + 1) if c < HALVINGS else (most / 2).clamp(min=1) ** share
-        size = torch.minimum(size.floor().clamp(min=1), most)
-        steep = c < HALVINGS + 2
-        first, last = (
-            torch.zeros_like(size) if steep else ((n - size).clamp(min=1) ** part).floor() - 1
-            for n, part in ((n_come, of_come), (n_go, of_go))
-        )
-        comes = _window(come, first, size) & may_come
-        goes = _window(go, last, size) & may_go
-        fits = (comes.sum(2) == goes.sum(2)).unsqueeze(2)
-        proposals.append(torch.where(fits, (sets & ~goes) | comes, sets))
-    return torch.stack(proposals, 2)
-
-
-def _places(values: Float[Tensor, "p z d"]) -> Int64[Tensor, "p z d"]:
-    order = values.argsort(dim=2, stable=True)
-    numbers = torch.arange(values.shape[2], device=values.device).expand_as(order)
-    return torch.empty_like(order).scatter_(2, order, numbers)
-
-
-def _window(places: Tensor, first: Float[Tensor, "p z"], size: Float[Tensor, "p z"]) -> Bool[Tensor, "p z d"]:
-    return (places >= first.unsqueeze(2)) & (places < (first + size).unsqueeze(2))
-
-
 def _grown(sets: Bool[Tensor, "p z d"], plane: tuple[int, int]) -> Bool[Tensor, "p z d"]:
     """The sets with all pixels that touch them."""
     grown = functional.max_pool2d(sets.float().view(-1, 1, *plane), 3, 1, 1)
     return grown.view(sets.shape) > 0
+
+
+def _beside(sets: Bool[Tensor, "p z d"], plane: tuple[int, int]) -> Bool[Tensor, "p z d"]:
+    """The sets with all pixels at their sides: one that comes in there begins no region of its own."""
+    planes = sets.reshape(-1, *plane)
+    around = functional.pad(planes, (1, 1, 1, 1))
+    rows, columns = around[:, :, 1:-1], around[:, 1:-1]
+    return (planes | rows[:, 2:] | rows[:, :-2] | columns[:, :, 2:] | columns[:, :, :-2]).view(sets.shape)
 
 
 def _smooth(values: Float[Tensor, "p z d"], plane: tuple[int, int]) -> Float[Tensor, "p z d"]:
