@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
 from onlyif.core.torch_seeds import torch_generator
@@ -63,33 +63,41 @@ def windows(borders: Borders, rank: Float[Tensor, "p z d"], count: int, seed: in
     # The place of each in the rankings of who should come in and who should go, the steepest first.
     come = _places(rank.masked_fill(~may_come, torch.inf))
     go = _places((-rank).masked_fill(~may_go, torch.inf))
-    n_come, n_go = may_come.sum(2).to(rank), may_go.sum(2).to(rank)
+    n_come, n_go = may_come.sum(2), may_go.sum(2)
     most = torch.minimum(n_come, n_go)
     shares = torch.rand(3, count, generator=torch_generator(seed, "windows"), dtype=torch.float64).tolist()
     proposals = []
     for c, (share, of_come, of_go) in enumerate(zip(*shares, strict=True)):
-        size = most * 2.0 ** -(c + 1) if c < HALVINGS else (most / 2).clamp(min=1) ** share
-        size = torch.minimum(size.floor().clamp(min=1), most)
-        steep = c < HALVINGS + 2
+        part = most.to(rank)
+        size = part * 2.0 ** -(c + 1) if c < HALVINGS else (part / 2).clamp(min=1) ** share
+        size = torch.minimum(size.floor().clamp(min=1).long(), most)
         first, last = (
-            torch.zeros_like(size) if steep else ((n - size).clamp(min=1) ** part).floor() - 1
-            for n, part in ((n_come, of_come), (n_go, of_go))
+            torch.zeros_like(size)
+            if c < HALVINGS + 2
+            else ((n - size).clamp(min=1).to(rank) ** at).floor().long() - 1
+            for n, at in ((n_come, of_come), (n_go, of_go))
         )
-        comes = _window(come, first, size) & may_come
-        goes = _window(go, last, size) & may_go
-        fits = (comes.sum(2) == goes.sum(2)).unsqueeze(2)
-        proposals.append(torch.where(fits, (sets & ~goes) | comes, sets))
+        fits = torch.minimum(size, n_come - first) == torch.minimum(size, n_go - last)
+        swapped = (sets & ~_window(go, last, size, n_go)) | _window(come, first, size, n_come)
+        proposals.append(torch.where(fits.unsqueeze(2), swapped, sets))
     return torch.stack(proposals, 2)
 
 
-def _places(values: Float[Tensor, "p z d"]) -> Int64[Tensor, "p z d"]:
+def _places(values: Float[Tensor, "p z d"]) -> Int32[Tensor, "p z d"]:
     order = values.argsort(dim=2, stable=True)
-    numbers = torch.arange(values.shape[2], device=values.device).expand_as(order)
-    return torch.empty_like(order).scatter_(2, order, numbers)
+    numbers = torch.arange(values.shape[2], dtype=torch.int32, device=values.device).expand_as(order)
+    return torch.empty_like(order, dtype=torch.int32).scatter_(2, order, numbers)
 
 
-def _window(places: Tensor, first: Float[Tensor, "p z"], size: Float[Tensor, "p z"]) -> Bool[Tensor, "p z d"]:
-    return (places >= first.unsqueeze(2)) & (places < (first + size).unsqueeze(2))
+def _window(
+    places: Int32[Tensor, "p z d"],
+    first: Int64[Tensor, "p z"],
+    size: Int64[Tensor, "p z"],
+    count: Int64[Tensor, "p z"],
+) -> Bool[Tensor, "p z d"]:
+    """So many places from the first one on, of those that count."""
+    begin, end = first.to(torch.int32), torch.minimum(first + size, count).to(torch.int32)
+    return (places >= begin.unsqueeze(2)) & (places < end.unsqueeze(2))
 
 
 def pairs(borders: Borders, rank: Float[Tensor, "p z d"]) -> Pairs:
