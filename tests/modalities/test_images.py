@@ -61,6 +61,8 @@ def test_patches_and_superpixels_hidden_in_the_mean_image(players):
     assert found[0].provenance.reference.startswith(
         "Hidden pixels are replaced by the mean of 5 background images"
     )
+    alone = onlyif.explain(net, IMAGES[:1], background=IMAGES[1:2], modality=Images(players))
+    assert alone[0].provenance.reference.startswith("Hidden pixels are replaced by the background image,")
 
 
 def test_hidden_in_the_same_place_of_a_background_image():

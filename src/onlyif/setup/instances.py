@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from onlyif.core.arrays import Array, doubled, like, namespace
 from onlyif.core.errors import InputError, SettingError
+from onlyif.core.nouns import counted
 from onlyif.core.seeds import generator
 from onlyif.modalities.base import ALL_HIDDEN, Modality, instances_of
 from onlyif.modalities.graphs import EdgeModality, Graphs
@@ -189,7 +190,10 @@ def _reference(images: Float[Array, "b *x"], background: Any, options: Options) 
         case None | "baseline":
             others = _others(images, background)
             mean = namespace(others).mean(others, axis=0)
-            return BaselineReference(mean, f"the mean of {len(others)} background images")
+            one = len(others) == 1
+            return BaselineReference(
+                mean, "the background image" if one else f"the mean of {len(others)} background images"
+            )
         case other:
             raise SettingError(
                 'the reference of images must be "baseline" (the mean image), "marginal" (background '
@@ -222,7 +226,7 @@ def _in_noise(
     noise = generator(seed, "noise images").normal(size=(1, n_noise, *images.shape[1:]))
     sentence = (
         f"Hidden pixels are Gaussian noise, {n_noise} draws of it, with the mean and the spread of "
-        f"{len(others)} background images, channel by channel."
+        f"{counted(len(others), 'background image')}, channel by channel."
     )
     return FilledImages(images, like(mean + spread * noise, images), sentence)
 
