@@ -1,7 +1,5 @@
 """Proposals of swaps: none twice, none with too many regions, the most promising pairs first."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -100,34 +98,29 @@ def test_what_comes_through_for_a_set_does_not_depend_on_its_company() -> None:
 
 def test_swaps_of_regions_judge_no_set_twice_and_leave_gains_that_nobody_sees() -> None:
     worth = torch.rand(6, D, generator=torch.Generator().manual_seed(7))
-    sets, asked = some_sets(8), []
+    sets, there, how = some_sets(8), torch.ones(6, D, dtype=torch.bool), Swaps(12, 10, most_regions=4)
+    asked = []
 
-    def judge(masks: torch.Tensor) -> torch.Tensor:
-        if not masks.requires_grad:
-            asked.append(masks.bool())
-        return 2.0 - torch.einsum("pmd,pd->pm", masks, worth) / 15.0
+    def ended(share: float) -> torch.Tensor:
+        """Where swaps end if all but this share of the cost is the same for all sets."""
+        asked.clear()
 
-    there = torch.ones(6, D, dtype=torch.bool)
-    how = Swaps(12, proposals=10, most_regions=4)
-    end = swapped(Judge(lambda m, _: judge(m), lambda m, _: (judge(m),)), sets, PLANE, how, there)
-    assert (end.costs < judge(sets.float())).all()
-    rounds = [one.view(6, -1, 10, D) for one in asked[1 : how.rounds + 1]]
-    now, repeated, judged = sets, 0, 0
-    for problem, start in itertools.product(range(6), (0, 1)):
-        known = set()
-        for asked_then in rounds[start::2]:
-            for z, proposals in enumerate(asked_then[problem]):
-                keys = {(z, tuple(one.nonzero().flatten().tolist())) for one in proposals}
-                repeated += len(keys & known)
-                judged += len(keys)
-                known |= keys
-    # The set itself stands in where nothing is left to propose.
-    assert repeated < 0.1 * judged
-    still = swapped(
-        Judge(lambda m, _: 1.0 + 1e-5 * judge(m), lambda m, _: (1.0 + 1e-5 * judge(m),)),
-        sets,
-        PLANE,
-        how,
-        there,
-    )
-    assert (still.sets == now).all()
+        def cost(masks: torch.Tensor) -> torch.Tensor:
+            if not masks.requires_grad:
+                asked.append(masks.bool())
+            return 1.0 - share * torch.einsum("pmd,pd->pm", masks, worth) / 15.0
+
+        judge = Judge(lambda masks, _: cost(masks), lambda masks, _: (cost(masks),))
+        return swapped(judge, sets, PLANE, how, there).sets
+
+    better = ended(0.5)
+    assert (torch.einsum("pzd,pd->pz", (better.float() - sets.float()), worth) > 0.3).all()
+    assert (ended(1e-5) == sets).all()
+    # No set has changed, and yet each round has looked at others.
+    for start in (0, 1):
+        proposed = torch.stack([one.view(6, -1, how.proposals, D) for one in asked[1 + start :: 2]], 2)
+        for now, each in zip(sets[:, start::2].flatten(0, 1), proposed.flatten(0, 1), strict=True):
+            changed = [
+                tuple(one.nonzero().flatten().tolist()) for one in each.flatten(0, 1) if (one != now).any()
+            ]
+            assert len(set(changed)) == len(changed) > how.proposals
