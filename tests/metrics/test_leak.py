@@ -151,3 +151,14 @@ def test_labels_change_places_among_masks_of_one_size_alone():
             labels[sizes == size].bincount(minlength=2), changed[sizes == size].bincount(minlength=2)
         )
     assert not torch.equal(changed, labels)
+
+
+def test_masks_of_one_size_tell_nothing_by_it_in_whatever_order_they_come():
+    labels = _labels(120).sort().values
+    changed = _within_sizes(torch.ones(120, 1, 4, 4), labels, LeakSettings(strata=6))
+    # Among images that come label by label, about half of each label have another one now.
+    assert torch.equal(changed.bincount(), labels.bincount())
+    assert 0.3 < (changed == labels).float().mean() < 0.7
+    x = torch.zeros(120, 1, SIDE, SIDE)
+    smuggled = label_leak(_blobs(120, labels), x, x, labels, LeakSettings(epochs=8, strata=6))
+    assert smuggled.sizes.accuracy < 0.7 and smuggled.beyond_sizes

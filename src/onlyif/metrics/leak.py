@@ -165,7 +165,10 @@ def label_leak(
 
 def _within_sizes(binary: Tensor, labels: Tensor, given: LeakSettings) -> Int64[Tensor, "b"]:
     """The labels after they changed places among masks of about one size."""
-    order, changed = binary.flatten(1).sum(1).argsort(stable=True), labels.clone()
+    # Masks of one size are mixed first: images that come label by label would change places with their like.
+    mixed = torch.randperm(len(labels), generator=torch_generator(given.seed, "masks of one size"))
+    mixed = mixed.to(labels.device)
+    order, changed = mixed[binary[mixed].flatten(1).sum(1).argsort(stable=True)], labels.clone()
     for number, part in enumerate(order.tensor_split(given.strata)):
         numbers = torch_generator(given.seed, "labels within sizes", number)
         changed[part] = labels[part[torch.randperm(len(part), generator=numbers).to(part.device)]]

@@ -35,8 +35,10 @@ PIXEL_PROPOSALS = 32
 REGION_JUMPS = 8
 # A step towards causes looks at several perturbations: fewer do before swaps, more are needed without.
 CAUSE_STEPS, CAUSE_PIXEL_STEPS, CAUSE_PIXEL_RATES = 30, 120, (0.5, 0.02)
-# Of a search that begins with what was learned: a fifth of the model rows, or fewer.
+# Of a search that begins with what was learned: a fifth of the model rows, or fewer. Regions, whose second
+# ranking is left out, have more rounds, and jumps.
 REPAIR_STEPS, REPAIR_ROUNDS, REPAIR_SHARE = 10, 4, 0.5
+REPAIR_REGION_ROUNDS, REPAIR_JUMPS = 8, 2
 
 
 @final
@@ -113,7 +115,9 @@ class SizedSettings:
     def repair(self) -> "SizedSettings":
         """The same, too short to find sets from nothing, long enough to mend those of a good start."""
         schedule = replace(self.schedule, steps=REPAIR_STEPS, rate=REPAIR_SHARE * self.schedule.rate)
-        swaps = replace(self.swaps, rounds=min(self.swaps.rounds, REPAIR_ROUNDS), jumps=0)
+        whole = self.swaps.most_regions is not None
+        rounds = min(self.swaps.rounds, REPAIR_REGION_ROUNDS if whole else REPAIR_ROUNDS)
+        swaps = replace(self.swaps, rounds=rounds, jumps=min(self.swaps.jumps, REPAIR_JUMPS))
         return replace(self, name=f"repair, {self.name}", schedule=schedule, swaps=swaps, widths=())
 
     @property
