@@ -28,11 +28,13 @@ class Closeness:
         perturbations: Masks of each input of E.
         inputs: |E|: the image and copies with little noise.
         c: Threshold of a change.
+        number: Which E, x' and masks: every number has its own.
     """
 
     perturbations: int = 8
     inputs: int = 4
     c: float = 0.1
+    number: int = 0
 
     @property
     def rows_a_set(self) -> int:
@@ -57,10 +59,10 @@ def probabilities_of(
         predictor,
         image_players(torch.arange(height * width).view(height, width), shape),
         NoisySample(closeness.inputs, NOISE),
-        torch.from_numpy(uniform_baseline(shape, seed=FRESH)),
+        torch.from_numpy(uniform_baseline(shape, seed=FRESH + closeness.number)),
         Neighbourhood(SoftEvents(scott_boundary(closeness.inputs, x[0].numel()), closeness.c)),
         Perturbations(n_perturbations=closeness.perturbations, most_masks=closeness.perturbations),
         max_rows=512,
-        seed=FRESH,
+        seed=FRESH + closeness.number,
     )
     return test.measure(x, sets.flatten(2).numpy(), TargetChange(targets.numpy()))

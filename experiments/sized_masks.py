@@ -3,16 +3,18 @@
 `sne`: sufficient (α = 1), necessary (α = 0) and unified (α = 1/2) sets of 1, 2, 5, 10 and 20 % of the pixels,
 hidden pixels being those of the mean training image; all gaps are measured here, on hard sets, by code that
 shares nothing with the search. `pns`: sets of these sizes that are most probably the cause, found with
-100 uniform x'; the PNS of all sets is measured on an E, another uniform x' and masks that no method saw,
-with the same b and c. The best other method of each size (and α) is chosen on development images (of the
-training part); it is then compared on test images that played no part in choosing anything.
+100 uniform x'; the PNS of all sets is measured on an E, another uniform x' and masks that no method saw (or
+several of each, whose mean is taken), with the same b and c. The best other method of each size (and α) is
+chosen on development images (of the training part); it is then compared on test images that played no part
+in choosing anything.
 
     python experiments/sized_masks.py --data DIR --models DIR --out DIR [--name mnist|cifar10|faces_smile]
-        [--network NETWORK] [--criteria sne pns] [--images N] [--development N] [--overlaps N]
+        [--network NETWORK] [--criteria sne pns] [--images N] [--development N] [--overlaps N] [--measured N]
 
 An image's results are one CSV a criterion, in OUT/sized_masks/NAME and OUT/sized_causes/NAME, so that a run
-that was ended goes on where it was; another network than the usual one has folders of its own. Both criteria
-in one run share the sets of other methods. Writes sized_masks_NAME.md and sized_causes_NAME.md.
+that was ended goes on where it was; another network than the usual one, and PNS under N x', have folders of
+their own. Both criteria in one run share the sets of other methods. Writes sized_masks_NAME.md and
+sized_causes_NAME.md.
 """
 
 import argparse
@@ -144,17 +146,23 @@ def spread(members: Tensor, found: Found) -> dict:
     }  # fmt: skip
 
 
-def cause_records(found: Found, image: OneImage) -> list[dict]:
-    """One row a size, and an α where sets depend on it, with the measured PNS."""
+def cause_records(found: Found, image: OneImage, n_measured: int = 1) -> list[dict]:
+    """One row a size, and an α where sets depend on it, with the measured PNS, a mean over so many x'."""
     scene, alone = image.scene, found.method in OURS or found.method in GRADIENTS
     keys = [(share, alpha) for share in SHARES for alpha in (ALPHAS[:1] if alone else ALPHAS)]
     sets = torch.stack([found.sets[key] for key in keys])
     predictor = differentiable_module(scene.network, nn.Softmax(1), "probability")
-    told = probabilities_of(sets[None], predictor, scene.x, scene.target, Closeness())
+    told = [
+        probabilities_of(sets[None], predictor, scene.x, scene.target, Closeness(number=number))
+        for number in range(n_measured)
+    ]
+    pns, pn, ps = (
+        sum(each) / n_measured for each in zip(*((one.pns, one.pn, one.ps) for one in told), strict=True)
+    )
     rows = []
     for m, (share, alpha) in enumerate(keys):
         method = found.method if alone else f"{found.method}, α = {alpha:g}"
-        parts = {"PNS": told.pns[0, m], "PN": told.pn[0, m], "PS": told.ps[0, m]}
+        parts = {"PNS": pns[0, m], "PN": pn[0, m], "PS": ps[0, m]}
         rows.append({"method": method, "share": share, **parts, **spread(sets[m], found)})
     return rows
 
@@ -183,9 +191,9 @@ def of_one(image: OneImage, baseline: Tensor, *, with_ours: bool, with_overlaps:
     return pd.DataFrame(rows)
 
 
-def causes_of_one(image: OneImage, *, with_ours: bool) -> pd.DataFrame:
+def causes_of_one(image: OneImage, *, with_ours: bool, n_measured: int = 1) -> pd.DataFrame:
     """The measured PNS of all methods on one image."""
-    rows = [row for found in image.others for row in cause_records(found, image)]
+    rows = [row for found in image.others for row in cause_records(found, image, n_measured)]
     shape = tuple(image.judge.image.shape)
     noise = [torch.from_numpy(uniform_baseline(shape, seed=SEED + i)) for i in range(N_UNIFORM)]
     uniform = fit_marginal(torch.cat(noise).to(image.judge.image))
@@ -193,7 +201,8 @@ def causes_of_one(image: OneImage, *, with_ours: bool) -> pd.DataFrame:
     causes = onlyif.PNS(n_perturbations=1)
     for method, regions in OURS.items() if with_ours else ():
         item = ours(image.judge, image.scene.network, regions, SEED, uniform, criterion=causes)
-        rows += cause_records(Found(method, sets_of(item), item.model_rows, item.seconds), image)
+        ours_found = Found(method, sets_of(item), item.model_rows, item.seconds)
+        rows += cause_records(ours_found, image, n_measured)
     return pd.DataFrame(rows)
 
 
@@ -216,13 +225,19 @@ def all_images(
         wanted, like = part == "test", i < given.overlaps
         makers: dict[str, Callable[[], pd.DataFrame]] = {
             "sne": partial(of_one, image, baseline, with_ours=wanted, with_overlaps=like),
-            "pns": partial(causes_of_one, image, with_ours=wanted),
+            "pns": partial(causes_of_one, image, with_ours=wanted, n_measured=given.measured),
         }
         for name, found in tables.items():
-            folder = given.out / CRITERIA[name].folder / (given.network or given.name)
+            folder = given.out / CRITERIA[name].folder / result_name(given, name)
             made = makers[name]
             found.append(kept(folder / f"{part}_{i}.csv", lambda made=made, i=i: made().assign(image=i)))
     return {name: pd.concat(found, ignore_index=True) for name, found in tables.items()}
+
+
+def result_name(given: argparse.Namespace, criterion: str) -> str:
+    """What the folder and the page of some results are called."""
+    under = f"_under_{given.measured}" if criterion == "pns" and given.measured > 1 else ""
+    return (given.network or given.name) + under
 
 
 def report(
@@ -281,6 +296,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--development", type=int, default=20)
     parser.add_argument("--overlaps", type=int, default=20, help="so many images with two seeds and a blur")
+    parser.add_argument("--measured", type=int, default=1, help="E, x' and masks that PNS is measured on")
     given = parser.parse_args()
     torch.set_num_threads(1)
     train = read_images(given.data, given.name, "train")
@@ -288,9 +304,8 @@ def main() -> None:
     del train
     development = all_images(given, "train", given.development, baseline, training)
     reported = all_images(given, "test", given.images, baseline, training)
-    name = given.network or given.name
     for each in given.criteria:
-        criterion = CRITERIA[each]
+        criterion, name = CRITERIA[each], result_name(given, each)
         page = report(name, development[each], reported[each], criterion)
         save_text(given.out / f"{criterion.folder}_{name}.md", page)
 

@@ -153,6 +153,18 @@ def test_causes_are_measured_set_by_set_once_where_no_alpha_counts(load):
     assert found["1", 0.2]["PNS"] == pytest.approx(alone[1]) and found["1", 0.2]["size"] == 36
     assert found["0", 0.2]["PNS"] == pytest.approx(alone[0]) == found["1", 0.1]["PNS"]
     assert alone[1] > alone[0] + 0.1 and found["1", 0.2]["rows"] == 3
+    # Under several x' it is the mean of what each tells, by whatever probability.
+    told = [
+        measured.probabilities_of(
+            wide[None, None], sized.differentiable_module(Corner(), nn.Softmax(1)), image.scene.x,
+            image.scene.target, measured.Closeness(number=number),
+        ) for number in range(3)
+    ]  # fmt: skip
+    under = sized.cause_records(methods.Found("greedy on patches", apart, 3, 0.5), image, 3)[-1]
+    for key, each in (("PNS", "pns"), ("PN", "pn"), ("PS", "ps")):
+        values = [float(getattr(one, each)[0, 0]) for one in told]
+        assert under[key] == pytest.approx(sum(values) / 3)
+    assert len({float(one.pns[0, 0]) for one in told}) == 3
 
 
 def test_two_images_of_each_part_are_kept_and_read_again(load, tmp_path, monkeypatch):
@@ -183,8 +195,9 @@ def test_two_images_of_each_part_are_kept_and_read_again(load, tmp_path, monkeyp
 
     monkeypatch.setattr(sized.onlyif, "explain", listening)
     given = Namespace(
-        models=None, network=None, name="mnist", data=None, out=tmp_path, criteria=["sne", "pns"], overlaps=0
-    )
+        models=None, network=None, name="mnist", data=None, out=tmp_path, criteria=["sne", "pns"], overlaps=0,
+        measured=1,
+    )  # fmt: skip
     black = torch.zeros(1, SIDE, SIDE)
     first = sized.all_images(given, "test", 2, black, bright)
     # Both criteria share the sets of the others.
