@@ -81,9 +81,8 @@ table.round(3)
 # %%
 # When to use it
 # --------------
-# The full search finds the better sets; the learned explainer needs an eighth of its model rows. On images as
-# small as these, the short search does much of the work. On larger images, a training takes far more model
-# rows than a search on one image, so it only pays for thousands of images, and it has not been shown that its
-# sets are as good. Two things to check: compare with the full search on some images, as here, and test
-# whether the masks give the label away, which a learned mask can do without pointing at evidence:
-# :doc:`/amortised` shows how.
+# The full search finds the better sets; the learned explainer needs a fifth of its model rows. The short search
+# does most of the work, here as on larger images, and a training takes as long as dozens of searches: it can
+# pay for hundreds of images, if its sets are good enough. Two things to check: compare with the full search on
+# some images, as here, and test whether the masks give the label away, which a learned mask can do without
+# pointing at evidence: :doc:`/amortised` shows how, and what came out on faces.

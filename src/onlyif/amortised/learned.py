@@ -28,8 +28,8 @@ class LearnedExplainer(SearchStart):
 
     `onlyif.train_explainer` trains one. It is never trusted alone: `onlyif.explain(network, images, size=...,
     search=learned)` begins with its ranking, repairs it by a short search on the image itself, and measures
-    the sets as ever. Choose it for thousands of images like those that it was trained on. For a few images,
-    or for others, leave it out: the search from nothing takes as long as it takes, and finds better sets.
+    the sets as ever. Choose it for hundreds of images or more, like those that it was trained on. For a few
+    images, or for others, leave it out: the search from nothing finds better sets.
 
     Args:
         checkpoints: Its training: of one network that is conditioned on α, or of some for one α each, which

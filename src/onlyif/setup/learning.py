@@ -94,7 +94,7 @@ def train_explainer(
 
     It makes the mean over the images of α Δsuf + (1 - α) Δnec small, of masks whose size is asked for. What
     comes of it is only a start: `onlyif.explain(model, others, size=..., search=learned)` repairs it on each
-    image and measures the sets. It pays for thousands of images; for a few leave it out.
+    image and measures the sets. It may pay for hundreds of images; for a few leave it out.
 
     Args:
         model: A `torch.nn.Module`, a function of torch tensors, or a `DifferentiablePredictor`.
