@@ -81,8 +81,8 @@ table.round(3)
 # %%
 # When to use it
 # --------------
-# The full search finds the better sets; the learned explainer needs a fifth of its model rows. The short search
-# does most of the work, here as on larger images, and a training takes as long as dozens of searches: it can
-# pay for hundreds of images, if its sets are good enough. Two things to check: compare with the full search on
-# some images, as here, and test whether the masks give the label away, which a learned mask can do without
-# pointing at evidence: :doc:`/amortised` shows how, and what came out on faces.
+# The full search finds the better sets; the learned explainer needs a fifth of its model rows. The short
+# search does most of the work, here as on larger images, and a training takes as long as dozens of searches:
+# it can pay for hundreds of images, if its sets are good enough. Two things to check: compare with the full
+# search on some images, as here, and test whether the masks give the label away, which a learned mask can do
+# without pointing at evidence: :doc:`/amortised` shows how, and what came out on faces.
