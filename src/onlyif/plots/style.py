@@ -323,7 +323,8 @@ def label_upright(ax: Axes, text: str) -> None:
 
 def label_alpha(ax: Axes, whole: Axes, zero: str, one: str) -> None:
     """The axis of α, with what its ends mean."""
-    text = _wrapped(f"α   (0: {zero};  1: {one})", 0.8 * room(whole), ax, LABEL)
+    # Long names of features move the middle of the axis to the right.
+    text = _wrapped(f"α   (0: {zero};  1: {one})", 0.7 * room(whole), ax, LABEL)
     ax.set_xlabel(text, fontsize=LABEL, color=INK)
 
 
